@@ -1,0 +1,22 @@
+# `make check` runs what CI runs; `make check-all` adds what takes long.
+PYTHON ?= python
+
+.PHONY: check check-all lint test bench-quick
+
+check: lint test
+
+lint:
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	lint-imports --no-cache
+
+test:
+	$(PYTHON) -m pytest
+
+check-all: lint
+	$(PYTHON) -m pytest --soak --cov --cov-report=term
+	$(MAKE) bench-quick
+
+bench-quick:
+	for script in overhead stall frame_cost stability; do $(PYTHON) benchmarks/$$script.py --quick || exit 1; done

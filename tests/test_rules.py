@@ -1,0 +1,106 @@
+"""The rules of the house: what is imported when, who imports whom, how functions are called, what is documented."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import visualdl_embedding
+
+ROOT = Path(__file__).resolve().parent.parent
+HEAVY = ("paddle", "visualdl", "sklearn", "scipy", "umap", "openTSNE", "numba", "pynndescent", "matplotlib", "pandas")
+MODULES = sorted(
+    module.name
+    for module in pkgutil.walk_packages(visualdl_embedding.__path__, "visualdl_embedding.")
+    if not module.name.endswith("__main__")
+)
+
+
+def run(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    return done.stdout.strip()
+
+
+def test_import_loads_nothing_heavy() -> None:
+    loaded = run(f"import sys, visualdl_embedding; print([m for m in {HEAVY!r} if m in sys.modules])")
+    assert loaded == "[]"
+
+
+def test_import_takes_under_a_fifth_of_a_second() -> None:
+    code = "import time; t = time.perf_counter(); import visualdl_embedding; print(time.perf_counter() - t)"
+    assert min(float(run(code)) for _ in range(3)) < 0.2
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if "callbacks" not in m])
+def test_no_module_imports_anything_heavy_at_its_top(module: str) -> None:
+    loaded = run(f"import sys, {module}; print([m for m in {HEAVY!r} if m in sys.modules])")
+    allowed = "['visualdl']" if module.startswith("visualdl_embedding.visualdl_log") else "[]"
+    assert loaded in ("[]", allowed)
+
+
+def test_a_file_imports_only_lower_floors() -> None:
+    lint = [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"]
+    done = subprocess.run([*lint, "--no-cache"], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def public_functions() -> list[tuple[str, object]]:
+    found = {}
+    for name in MODULES:
+        module = importlib.import_module(name)
+        for export in getattr(module, "__all__", ()):
+            value = getattr(module, export)
+            if inspect.isfunction(value) or (inspect.isclass(value) and value.__module__.startswith("visualdl_emb")):
+                found[f"{value.__module__}.{export}"] = value
+    return sorted(found.items())
+
+
+@pytest.mark.parametrize(("name", "function"), [f for f in public_functions() if inspect.isfunction(f[1])])
+def test_a_public_function_takes_at_most_three_positional_arguments(name: str, function: object) -> None:
+    kinds = [p.kind for p in inspect.signature(function).parameters.values()]  # type: ignore[arg-type]
+    assert sum(kind is inspect.Parameter.POSITIONAL_OR_KEYWORD for kind in kinds) <= 3, name
+
+
+@pytest.mark.parametrize(("name", "thing"), public_functions())
+def test_what_is_public_is_documented(name: str, thing: object) -> None:
+    doc = inspect.getdoc(thing)
+    assert doc, name
+    assert not doc.startswith(f"{name.rsplit('.', 1)[-1]}("), f"{name} has only a generated docstring"
+
+
+def test_every_option_of_the_callback_is_documented() -> None:
+    from visualdl_embedding.callbacks import EmbeddingCallback
+
+    section = inspect.getdoc(EmbeddingCallback).split("Parameters\n")[1].split("Raises\n")[0]  # type: ignore[union-attr]
+    documented = {name.strip() for line in re.findall(r"^(\w[\w, ]*)$", section, re.M) for name in line.split(",")}
+    assert set(inspect.signature(EmbeddingCallback).parameters) <= documented
+
+
+def test_both_readmes_open_with_the_same_commands() -> None:
+    blocks = [
+        re.findall(r"^```bash\n(.*?)^```", (ROOT / name).read_text("utf-8"), re.S | re.M)[:2]
+        for name in ("README.md", "README.zh-CN.md")
+    ]
+    assert len(blocks[0]) == 2
+    assert blocks[0] == blocks[1]
+    assert "visualdl-embedding demo" in blocks[0][0]
+    assert "pytest" in blocks[0][1]
+
+
+def test_every_command_is_in_both_guides() -> None:
+    from visualdl_embedding.cli import main
+
+    for guide in ("docs/guide.md", "docs/guide.zh-CN.md"):
+        text = (ROOT / guide).read_text("utf-8")
+        for name, command in main.commands.items():  # type: ignore[attr-defined]
+            assert f"visualdl-embedding {name}" in text, (guide, name)
+            for parameter in command.params:
+                for option in parameter.opts if parameter.param_type_name == "option" else ():
+                    assert option in text, (guide, name, option)
