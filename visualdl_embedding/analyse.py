@@ -1,0 +1,379 @@
+"""From a snapshot to its analysis: one pure function, the same live, in a replay and on a checkpoint."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visualdl_embedding import metrics
+from visualdl_embedding.analysis import Analysis, Config, Frame, Projection, State, projection_key
+from visualdl_embedding.names import scalar_key
+from visualdl_embedding.neighbors import Neighbors, nearest_neighbors
+from visualdl_embedding.project import (
+    Basis,
+    align,
+    basis_is_stale,
+    draw_axes,
+    fit_basis,
+    motion,
+    neighbors_needed,
+    noise_floor,
+    project,
+    variance_kept,
+)
+from visualdl_embedding.snapshot import Snapshot
+
+__all__ = ["analyse"]
+
+Floats = NDArray[np.float32]
+
+
+def analyse(snapshot: Snapshot, state: State | None = None, config: Config | None = None) -> tuple[Analysis, State]:
+    """Compute neighbours, projections, alignment and metrics of a snapshot.
+
+    Parameters
+    ----------
+    snapshot
+        The watched rows at one step. Rows that are not finite are left out and counted.
+    state
+        What the analysis before this one returned; None for the first of a run.
+    config
+        How to analyse; the defaults of `Config` if None.
+
+    Returns
+    -------
+    The analysis, and the state that the next call wants.
+    """
+    state = state or State()
+    work = _Work(snapshot, state, config or Config())
+    if work.vectors.size:
+        work.compare_space()
+        for n_components in work.config.n_components:
+            for method in work.config.methods:
+                work.add_projection(method, n_components)
+        work.add_quality()
+        work.add_watched()
+    analysis = work.finish()
+    frame = Frame(snapshot, analysis)
+    return analysis, State(first=state.first or frame, previous=frame)
+
+
+@dataclass
+class _Work:
+    """An analysis in the making; one use, one snapshot."""
+
+    snapshot: Snapshot
+    state: State
+    config: Config
+    neighbors: Neighbors = field(init=False)
+    graph: Neighbors = field(init=False)
+    basis: Basis | None = None
+    projections: dict[str, Projection] = field(default_factory=dict)
+    scalars: dict[str, float] = field(default_factory=dict)
+    row_metrics: dict[str, Floats] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        valid = self.snapshot.valid
+        bad = int(len(valid) - valid.sum())
+        self.positions = np.flatnonzero(valid)
+        self.vectors = np.ascontiguousarray(self.snapshot.vectors[self.positions])
+        self.scalars.update({"num_rows": float(len(self.positions)), "nonfinite_rows": float(bad)})
+        if bad:
+            self.notes.append(f"{bad} of {len(valid)} rows hold NaN or inf and are left out.")
+        previous, first = self.state.previous, self.state.first
+        self.frame = previous.analysis.frame + 1 if previous else 0
+        self.basis = previous.analysis.basis if previous else None
+        self.previous_pair = _Pair.of(self, previous) if previous else None
+        self.first_pair = _Pair.of(self, first) if first else None
+        with self._timed("neighbors"):
+            self._make_neighbors()
+
+    def _make_neighbors(self) -> None:
+        config = self.config
+        if not self.vectors.size:
+            self.neighbors = Neighbors(np.zeros((0, 0), np.int32), np.zeros((0, 0), np.float32), config.distance)
+        else:
+            width = neighbors_needed(
+                config.methods,
+                n_neighbors=config.n_neighbors,
+                perplexity=config.perplexity,
+                n_rows=len(self.vectors),
+            )
+            self.neighbors = nearest_neighbors(
+                self.vectors, width, distance=config.distance, random_state=config.random_state, n_jobs=config.n_jobs
+            )
+        self.graph = self.neighbors.first(config.n_neighbors)
+
+    @contextmanager
+    def _timed(self, part: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[part] = self.seconds.get(part, 0.0) + time.perf_counter() - start
+
+    def _spread(self, values: NDArray[np.floating], positions: NDArray[np.intp] | None = None) -> Floats:
+        """Values of some rows as values of all, NaN elsewhere; ``(n, …)`` float32."""
+        full = np.full((len(self.snapshot.rows), *values.shape[1:]), np.nan, dtype=np.float32)
+        full[self.positions if positions is None else positions] = values
+        return full
+
+    def compare_space(self) -> None:
+        """Metrics of the original space, alone and against the previous and the first snapshot."""
+        with self._timed("metrics"):
+            norms = metrics.norms(self.vectors)
+            self.row_metrics["norm"] = self._spread(norms)
+            p5, p95 = np.percentile(norms, [5, 95])
+            spectrum = metrics.spectrum(self.vectors)
+            self.scalars.update(
+                norm_mean=float(norms.mean()),
+                norm_p5=float(p5),
+                norm_p95=float(p95),
+                mean_cosine=metrics.mean_cosine(self.vectors),
+                effective_rank=metrics.effective_rank(spectrum),
+                isoscore=metrics.isoscore(spectrum),
+                hubness=metrics.hubness(self.graph),
+            )
+        with self._timed("drift"):
+            if pair := self.previous_pair:
+                overlap = pair.neighbor_overlap(self)
+                moved = metrics.aligned_displacement(pair.then, pair.now)
+                self.row_metrics["neighbor_overlap"] = self._spread(overlap, pair.positions)
+                self.row_metrics["displacement"] = self._spread(moved, pair.positions)
+                self._add_mean("neighbor_overlap", overlap)
+                self._add_mean("displacement", moved)
+            if pair := self.first_pair:
+                self._add_mean("neighbor_overlap_first", pair.neighbor_overlap(self))
+
+    def _add_mean(self, name: str, values: Floats) -> None:
+        finite = values[np.isfinite(values)]
+        if finite.size:
+            self.scalars[name] = float(finite.mean())
+
+    def add_projection(self, method: str, n_components: int) -> None:
+        """Project, align to the previous frame, and measure the motion and its noise floor."""
+        key = projection_key(method, n_components)
+        with self._timed(key):
+            if method == "pca":
+                self._add_pca(key, n_components)
+            else:
+                self._add_map(key, method, n_components)
+
+    def _add_pca(self, key: str, n_components: int) -> None:
+        config = self.config
+        width = max(config.n_components)
+        if self.basis is None:
+            self.basis = fit_basis(self.vectors, n_components=width, version=1, step=self.snapshot.step)
+        elif self.basis.mean.shape[0] != self.vectors.shape[1] or basis_is_stale(self.basis, self.vectors):
+            version = self.basis.version + 1
+            self.basis = fit_basis(self.vectors, n_components=width, version=version, step=self.snapshot.step)
+            self.notes.append(
+                f"PCA: the basis was fitted anew (version {version}); motion is not measured across versions."
+            )
+        layout = project(self.vectors, method="pca", n_components=n_components, basis=self.basis)
+        self.scalars[f"{key}/explained_variance"] = variance_kept(self.basis, self.vectors, n_components)
+        before = self._projection_before(key)
+        same_basis = before is not None and before.parameters.get("basis_version") == self.basis.version
+        self._keep(key, "pca", layout.coordinates, layout.parameters, before if same_basis else None, floor=0.0)
+
+    def _add_map(self, key: str, method: str, n_components: int) -> None:
+        config = self.config
+        before = self._projection_before(key)
+        settings: dict[str, Any] = {
+            "distance": config.distance,
+            "perplexity": config.perplexity,
+            "n_neighbors": config.n_neighbors,
+            "min_dist": config.min_dist,
+            "n_jobs": config.n_jobs,
+        }
+        init = None
+        if before is not None and self.previous_pair is not None:
+            init = np.full((len(self.vectors), n_components), np.nan, dtype=np.float32)
+            init[self.previous_pair.now_rows] = before.coordinates[self.previous_pair.then_positions]
+        layout = project(
+            self.vectors,
+            method=method,
+            n_components=n_components,
+            init=init,
+            neighbors=self.neighbors,
+            random_state=config.random_state,
+            **settings,
+        )
+        self.notes.extend(f"{key}: {note}" for note in layout.notes)
+        if layout.kl_divergence is not None:
+            self.scalars[f"{key}/kl_divergence"] = layout.kl_divergence
+        coordinates = layout.coordinates
+        if init is not None:
+            coordinates = align(coordinates, init).apply(coordinates).astype(np.float32)
+        floor = before.noise_floor if before else None
+        parameters = dict(layout.parameters)
+        if before and "noise_floor_step" in before.parameters:
+            parameters["noise_floor_step"] = before.parameters["noise_floor_step"]
+        if config.noise_floor_every and self.frame % config.noise_floor_every == 0:
+            floor = noise_floor(
+                self.vectors, layout, neighbors=self.neighbors, random_state=config.random_state, **settings
+            )
+            parameters["noise_floor_step"] = self.snapshot.step
+        self._keep(key, method, coordinates, parameters, before, floor=floor)
+
+    def _projection_before(self, key: str) -> Projection | None:
+        return self.state.previous.analysis.projections.get(key) if self.state.previous else None
+
+    def _keep(
+        self,
+        key: str,
+        method: str,
+        coordinates: Floats,
+        parameters: Mapping[str, object],
+        before: Projection | None,
+        *,
+        floor: float | None,
+    ) -> None:
+        axes, redrawn = draw_axes(coordinates, before.axes if before else None)
+        last = self._projection_before(key)
+        version = last.axes_version + int(redrawn or before is None) if last else 1
+        if floor is not None:
+            self.scalars[f"{key}/noise_floor"] = floor
+        if before is not None and self.previous_pair is not None:
+            pair = self.previous_pair
+            moved = motion(before.coordinates[pair.then_positions], coordinates[pair.now_rows])
+            self.row_metrics[f"{key}/motion"] = self._spread(moved, pair.positions)
+            self.scalars[f"{key}/motion"] = float(np.sqrt(np.mean(moved.astype(np.float64) ** 2)))
+        self.projections[key] = Projection(
+            method=method,
+            coordinates=self._spread(coordinates),
+            parameters=parameters,
+            axes=axes,
+            axes_version=version,
+            noise_floor=floor,
+        )
+
+    def add_quality(self) -> None:
+        """Trustworthiness and continuity of every projection, in one pass over the original space."""
+        if not self.projections:
+            return
+        config = self.config
+        with self._timed("quality"):
+            found = metrics.projection_quality(
+                self.vectors,
+                {key: p.coordinates[self.positions] for key, p in self.projections.items()},
+                self.neighbors,
+                n_neighbors=config.n_neighbors,
+                distance=config.distance,
+                random_state=config.random_state,
+            )
+        for key, quality in found.items():
+            self.scalars[f"{key}/trustworthiness"] = quality.trustworthiness
+            self.scalars[f"{key}/continuity"] = quality.continuity
+            self.row_metrics[f"{key}/trustworthiness"] = self._spread(quality.row_trustworthiness)
+            self.row_metrics[f"{key}/continuity"] = self._spread(quality.row_continuity)
+
+    def add_watched(self) -> None:
+        """Scalars of each watched label."""
+        rows = self.snapshot.rows
+        position = {label: i for i, label in enumerate(rows.labels)}
+        for label in rows.watch:
+            i = position[label]
+            for metric in ("norm", "displacement", "neighbor_overlap"):
+                if metric in self.row_metrics:
+                    self.scalars[scalar_key(metric, watch=label)] = float(self.row_metrics[metric][i])
+            for key, projection in self.projections.items():
+                for axis, value in zip("xyz", projection.coordinates[i], strict=False):
+                    self.scalars[scalar_key(axis, method=key, watch=label)] = float(value)
+
+    def finish(self) -> Analysis:
+        previous, first = self.state.previous, self.state.first
+        return Analysis(
+            table=self.snapshot.table,
+            step=self.snapshot.step,
+            previous_step=previous.analysis.step if previous else None,
+            first_step=first.analysis.step if first else self.snapshot.step,
+            frame=self.frame,
+            neighbors=self.graph,
+            projections=self.projections,
+            scalars={name: value for name, value in self.scalars.items() if np.isfinite(value)},
+            row_metrics=self.row_metrics,
+            basis=self.basis,
+            notes=tuple(self.notes),
+            seconds=self.seconds,
+        )
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """The rows that a snapshot shares, by label, with an earlier one, both finite.
+
+    Attributes
+    ----------
+    positions, then_positions
+        Where they stand among all rows now and then.
+    now_rows
+        Where they stand among the valid rows now.
+    now, then
+        Their vectors, ``(m, d)`` float32.
+    graph_then
+        The earlier graph if the valid rows are the very same, else None.
+    """
+
+    positions: NDArray[np.intp]
+    then_positions: NDArray[np.intp]
+    now_rows: NDArray[np.intp]
+    now: Floats
+    then: Floats
+    graph_then: Neighbors | None
+
+    @classmethod
+    def of(cls, work: _Work, frame: Frame) -> _Pair | None:
+        """Pair by label; None where nothing is shared or the width of the table has changed."""
+        now, then = work.snapshot, frame.snapshot
+        if now.vectors.shape[1] != then.vectors.shape[1]:
+            return None
+        if now.labels == then.labels:
+            positions = np.flatnonzero(now.valid & then.valid)
+            then_positions = positions
+        else:
+            where = {label: i for i, label in enumerate(then.labels)}
+            pairs = [
+                (i, where[label])
+                for i, label in enumerate(now.labels)
+                if label in where and now.valid[i] and then.valid[where[label]]
+            ]
+            positions, then_positions = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
+        if not len(positions):
+            return None
+        same = (
+            now.labels == then.labels
+            and len(positions) == now.valid.sum() == then.valid.sum()
+            and frame.analysis.neighbors.distance == work.config.distance
+        )
+        return cls(
+            positions=positions,
+            then_positions=then_positions,
+            now_rows=np.searchsorted(work.positions, positions),
+            now=now.vectors[positions],
+            then=then.vectors[then_positions],
+            graph_then=frame.analysis.neighbors if same else None,
+        )
+
+    def neighbor_overlap(self, work: _Work) -> Floats:
+        """Share of neighbours kept, per shared row; graphs are made anew where the row sets differ."""
+        if self.graph_then is not None:
+            return metrics.neighbor_overlap(self.graph_then, work.graph)
+        config = work.config
+        then, now = (
+            nearest_neighbors(
+                vectors,
+                config.n_neighbors,
+                distance=config.distance,
+                random_state=config.random_state,
+                n_jobs=config.n_jobs,
+            )
+            for vectors in (self.then, self.now)
+        )
+        return metrics.neighbor_overlap(then, now)

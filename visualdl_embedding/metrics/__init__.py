@@ -1,0 +1,35 @@
+"""Metrics: pure functions of arrays, and a registry that says what each number means.
+
+Every function takes float32 arrays and returns a float or one float32 per row. None holds n × n values.
+"""
+
+from visualdl_embedding.metrics._motion import aligned_displacement
+from visualdl_embedding.metrics._neighborhood import (
+    Quality,
+    continuity,
+    hubness,
+    neighbor_overlap,
+    projection_quality,
+    trustworthiness,
+)
+from visualdl_embedding.metrics._registry import METRICS, Metric, get_metric
+from visualdl_embedding.metrics._spectrum import effective_rank, isoscore, spectrum
+from visualdl_embedding.metrics._vectors import mean_cosine, norms
+
+__all__ = [
+    "METRICS",
+    "Metric",
+    "Quality",
+    "aligned_displacement",
+    "continuity",
+    "effective_rank",
+    "get_metric",
+    "hubness",
+    "isoscore",
+    "mean_cosine",
+    "neighbor_overlap",
+    "norms",
+    "projection_quality",
+    "spectrum",
+    "trustworthiness",
+]

@@ -1,0 +1,45 @@
+"""Checks and walks that all metrics of vectors share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["blocks", "center", "squared_norms", "validate_vectors"]
+
+_BLOCK = 4096
+"""Rows widened to float64 at a time: 12 MB at 384 columns, whatever n is."""
+
+
+def validate_vectors(vectors: NDArray[np.float32], name: str = "vectors") -> None:
+    """Raise ValueError unless `vectors` is a finite ``(n, d)`` array with at least one row and one column."""
+    shape = np.shape(vectors)
+    if len(shape) != 2 or 0 in shape:
+        raise ValueError(f"{name} must be a non-empty (n, d) array, not one of shape {shape}.")
+    bad = len(vectors) - int(np.isfinite(vectors).all(axis=1).sum())
+    if bad:
+        raise ValueError(f"{bad} of {len(vectors)} rows of {name} hold NaN or inf; leave those rows out first.")
+
+
+def blocks(n: int) -> Iterator[slice]:
+    """Cut n rows into slices small enough to be widened to float64."""
+    return (slice(start, start + _BLOCK) for start in range(0, n, _BLOCK))
+
+
+def center(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Mean row, ``(d,)`` float64.
+
+    The plain float64 mean of n equal values is off by a rounding error, which everything that divides by the spread
+    would blow up. The mean of the differences from its float32 value is exactly zero then.
+    """
+    n = len(vectors)
+    coarse = (sum(vectors[b].sum(axis=0, dtype=np.float64) for b in blocks(n)) / n).astype(np.float32)
+    fine = sum(np.subtract(vectors[b], coarse, dtype=np.float64).sum(axis=0) for b in blocks(n)) / n
+    return np.asarray(coarse + fine, dtype=np.float64)
+
+
+def squared_norms(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Squared lengths of the rows, ``(n,)`` float64: float32 would overflow from 2e19 on."""
+    return np.concatenate([np.square(vectors[b], dtype=np.float64).sum(axis=1) for b in blocks(len(vectors))])

@@ -1,0 +1,260 @@
+"""How much of each row's neighborhood a projection, or a step of training, keeps; and how unevenly rows are chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visualdl_embedding.metrics._arrays import validate_vectors
+from visualdl_embedding.metrics._ranks import nearest_in_layout, ranks_in_layout, ranks_in_space, scaled_layout
+from visualdl_embedding.neighbors import DISTANCES, Distance, Neighbors, nearest_neighbors
+
+__all__ = ["Quality", "continuity", "hubness", "neighbor_overlap", "projection_quality", "trustworthiness"]
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How faithful a projection is.
+
+    Attributes
+    ----------
+    trustworthiness, continuity
+        Means over the rows used, 0 to 1, higher is better; NaN for fewer than 3 rows.
+    row_trustworthiness, row_continuity
+        ``(n,)`` float32, of the same range, NaN for rows that were not used.
+    rows_used
+        How many rows were asked for their neighbors.
+    n_neighbors
+        The size of a neighborhood that was used: what was asked for, or the largest that n allows.
+    """
+
+    trustworthiness: float
+    continuity: float
+    row_trustworthiness: Floats
+    row_continuity: Floats
+    rows_used: int
+    n_neighbors: int
+
+
+def trustworthiness(
+    vectors: Floats, coordinates: Floats, n_neighbors: int = 15, *, distance: Distance = "cosine"
+) -> float:
+    """Measure whether neighbors on the map are neighbors in the original space.
+
+    scikit-learn's measure in memory that does not grow with n². Rows at equal distance share the better rank.
+
+    Parameters
+    ----------
+    vectors
+        ``(n, d)`` float32, all finite.
+    coordinates
+        ``(n, c)`` float32, all finite; distances on the map are Euclidean.
+    n_neighbors
+        Size of a neighborhood; lowered to ``(n - 1) // 2``, the most for which the measure stays within 0 to 1.
+    distance
+        ``"cosine"`` or ``"euclidean"``, in the original space.
+
+    Returns
+    -------
+    0 to 1, higher is better; NaN for fewer than 3 rows.
+
+    References
+    ----------
+    Venna and Kaski 2001, "Neighborhood preservation in nonlinear projection methods: an experimental study".
+    """
+    k = _validate_projection(vectors, {"coordinates": coordinates}, n_neighbors, distance)
+    rows = np.arange(len(vectors))
+    return _mean(_row_trustworthiness(vectors, [scaled_layout(coordinates)], rows, k, distance)[0]) if k else np.nan
+
+
+def continuity(vectors: Floats, coordinates: Floats, n_neighbors: int = 15, *, distance: Distance = "cosine") -> float:
+    """Measure whether neighbors in the original space are still neighbors on the map.
+
+    This is `trustworthiness` with the two spaces exchanged; parameters and result are the same.
+
+    References
+    ----------
+    Venna and Kaski 2001, "Neighborhood preservation in nonlinear projection methods: an experimental study".
+    """
+    k = _validate_projection(vectors, {"coordinates": coordinates}, n_neighbors, distance)
+    if not k:
+        return np.nan
+    graph = nearest_neighbors(vectors, k, distance=distance, exact=True)
+    return _mean(_row_continuity(scaled_layout(coordinates), np.arange(len(vectors)), graph.indices))
+
+
+def projection_quality(
+    vectors: Floats,
+    projections: Mapping[str, Floats],
+    neighbors: Neighbors,
+    *,
+    n_neighbors: int = 15,
+    distance: Distance = "cosine",
+    max_rows: int = 10_000,
+    random_state: int = 42,
+) -> dict[str, Quality]:
+    """Measure trustworthiness and continuity of several projections in one pass over the original distances.
+
+    Parameters
+    ----------
+    vectors
+        ``(n, d)`` float32, all finite.
+    projections
+        Coordinates by name, ``(n, c)`` float32 each, all finite.
+    neighbors
+        The graph of `vectors` by the same distance, at least as wide as the neighborhood; with an approximate graph
+        continuity asks for approximate neighbors, trustworthiness is exact still.
+    n_neighbors
+        Size of a neighborhood; lowered to ``(n - 1) // 2``.
+    distance
+        ``"cosine"`` or ``"euclidean"``, in the original space.
+    max_rows
+        Above so many rows, a random sample of so many is asked for its neighbors and their ranks among all n rows.
+        The mean over the sample estimates the mean over all without bias.
+    random_state
+        Seed of that sample.
+
+    Returns
+    -------
+    A `Quality` for each projection.
+    """
+    n, k = len(vectors), _validate_projection(vectors, projections, n_neighbors, distance)
+    if max_rows < 1:
+        raise ValueError(f"max_rows must be at least 1, not {max_rows}.")
+    _validate_graph(neighbors, n, k, distance)
+    if not k or not projections:
+        unknown = np.full(n, np.nan, dtype=np.float32)
+        return {name: Quality(np.nan, np.nan, unknown, unknown, 0, k) for name in projections}
+    rows = np.arange(n)
+    if n > max_rows:
+        rows = np.sort(np.random.default_rng(random_state).choice(n, max_rows, replace=False))
+    layouts = [scaled_layout(coordinates) for coordinates in projections.values()]
+    trusts = _row_trustworthiness(vectors, layouts, rows, k, distance)
+    continuities = [_row_continuity(layout, rows, neighbors.indices[rows, :k]) for layout in layouts]
+    return {
+        name: Quality(_mean(trust), _mean(kept), _spread(trust, rows, n), _spread(kept, rows, n), len(rows), k)
+        for name, trust, kept in zip(projections, trusts, continuities, strict=True)
+    }
+
+
+def _row_trustworthiness(
+    vectors: Floats, layouts: Sequence[Floats], rows: NDArray[np.intp], k: int, distance: Distance
+) -> list[NDArray[np.float64]]:
+    """Trustworthiness of each row in each layout, all ranked in one pass."""
+    candidates = np.hstack([nearest_in_layout(layout, rows, k) for layout in layouts])
+    ranks = ranks_in_space(vectors, rows, candidates, distance=distance)
+    return [_share_kept(part, len(vectors)) for part in np.split(ranks, len(layouts), axis=1)]
+
+
+def _row_continuity(layout: Floats, rows: NDArray[np.intp], neighbors: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Continuity of each row, from its neighbors in the original space."""
+    return _share_kept(ranks_in_layout(layout, rows, neighbors), len(layout))
+
+
+def _share_kept(ranks: NDArray[np.int32], n: int) -> NDArray[np.float64]:
+    """1 where the k ranks of a row, ``(b, k)``, are all within k, 0 where they are the k last ones; ``(b,)``."""
+    k = ranks.shape[1]
+    worst = k * (2 * n - 3 * k - 1) / 2
+    share: NDArray[np.float64] = (worst - np.maximum(ranks - k, 0).sum(axis=1, dtype=np.float64)) / worst
+    return share
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    return float(values.mean())
+
+
+def _spread(values: NDArray[np.float64], rows: NDArray[np.intp], n: int) -> Floats:
+    """Values of some rows as values of all n, NaN elsewhere."""
+    full = np.full(n, np.nan, dtype=np.float32)
+    full[rows] = values
+    return full
+
+
+def _validate_projection(
+    vectors: Floats, projections: Mapping[str, Floats], n_neighbors: int, distance: Distance
+) -> int:
+    """Check arguments, and return the size of neighborhood to use: 0 where there are too few rows for any."""
+    validate_vectors(vectors)
+    for name, coordinates in projections.items():
+        validate_vectors(coordinates, name)
+        if len(coordinates) != len(vectors):
+            raise ValueError(f"{name} has {len(coordinates)} rows, the vectors have {len(vectors)}; they must match.")
+    if n_neighbors < 1:
+        raise ValueError(f"n_neighbors must be at least 1, not {n_neighbors}.")
+    if distance not in DISTANCES:
+        raise ValueError(f"Unknown distance {distance!r}; known are {', '.join(DISTANCES)}.")
+    return min(n_neighbors, (len(vectors) - 1) // 2)
+
+
+def _validate_graph(neighbors: Neighbors, n: int, k: int, distance: Distance) -> None:
+    if len(neighbors.indices) != n:
+        raise ValueError(
+            f"The neighbor graph has {len(neighbors.indices)} rows, the vectors have {n}; they must match."
+        )
+    if neighbors.n_neighbors < k:
+        raise ValueError(
+            f"The neighbor graph is {neighbors.n_neighbors} wide, {k} neighbors are needed; "
+            f"make it with nearest_neighbors(vectors, {k})."
+        )
+    if neighbors.distance != distance:
+        raise ValueError(f"The neighbor graph is by {neighbors.distance} distance, {distance!r} was asked for.")
+
+
+def neighbor_overlap(a: Neighbors, b: Neighbors) -> Floats:
+    """Measure the share of its neighbors that each row has in both of two graphs.
+
+    Parameters
+    ----------
+    a, b
+        Graphs of the same n rows in the same order; the wider one is cut to the width of the other.
+
+    Returns
+    -------
+    ``(n,)`` float32, 0 to 1; NaN where a graph holds no neighbors. Of k random neighbors ``k / (n - 1)`` are shared.
+
+    Examples
+    --------
+    >>> graph = nearest_neighbors(np.float32([[0, 1], [1, 1], [1, 0], [1, -1]]), 2)
+    >>> neighbor_overlap(graph, graph).tolist()
+    [1.0, 1.0, 1.0, 1.0]
+    """
+    n, k = len(a.indices), min(a.n_neighbors, b.n_neighbors)
+    if len(b.indices) != n:
+        raise ValueError(f"The graphs must be of the same rows, but have {n} and {len(b.indices)}.")
+    if k == 0:
+        return np.full(n, np.nan, dtype=np.float32)
+    # A row names no neighbor twice, so equal values side by side are exactly the shared ones.
+    both = np.sort(np.hstack([a.indices[:, :k], b.indices[:, :k]]), axis=1)
+    shared = np.count_nonzero(both[:, 1:] == both[:, :-1], axis=1)
+    share: Floats = (shared / k).astype(np.float32)
+    return share
+
+
+def hubness(neighbors: Neighbors) -> float:
+    """Measure how unevenly rows are chosen as neighbors: the skewness of how often each one is.
+
+    Parameters
+    ----------
+    neighbors
+        A graph of n rows.
+
+    Returns
+    -------
+    Near 0 where choices are spread evenly on both sides of the mean, positive and without bound where a few hubs are
+    neighbors of very many; lower is better. 0 where all rows are chosen equally often, NaN without neighbors.
+
+    References
+    ----------
+    Radovanović, Nanopoulos and Ivanović 2010, "Hubs in space: popular nearest neighbors in high-dimensional data".
+    """
+    if neighbors.indices.size == 0:
+        return np.nan
+    chosen = np.bincount(neighbors.indices.ravel(), minlength=len(neighbors.indices))
+    deviation = chosen - float(neighbors.n_neighbors)
+    spread = np.sqrt(np.mean(deviation**2))
+    return float(np.mean(deviation**3) / spread**3) if spread else 0.0

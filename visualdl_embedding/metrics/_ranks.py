@@ -1,0 +1,112 @@
+"""Ranks of chosen rows among all, without ever holding n x n distances."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visualdl_embedding.metrics._arrays import center
+from visualdl_embedding.metrics._kernels import compiled, count_nearer_in_layout, count_nearer_in_space
+from visualdl_embedding.neighbors import Distance, normalize
+
+__all__ = ["nearest_in_layout", "ranks_in_layout", "ranks_in_space", "scaled_layout"]
+
+_BLOCK_VALUES = 2_560_000
+"""Similarities held at a time: 10 MB; of 64 to 512 queries at 10,000 rows, 256 were fastest (0.25 s, 64: 0.35 s)."""
+
+
+def ranks_in_space(
+    vectors: NDArray[np.float32],
+    queries: NDArray[np.intp],
+    candidates: NDArray[np.int32],
+    *,
+    distance: Distance = "cosine",
+) -> NDArray[np.int32]:
+    """Rank candidates among all other rows by their distance to a query in the original space.
+
+    Parameters
+    ----------
+    vectors
+        ``(n, d)`` float32, all finite.
+    queries
+        ``(b,)`` row numbers.
+    candidates
+        ``(b, m)`` int32 row numbers, never the query itself.
+    distance
+        ``"cosine"`` or ``"euclidean"``.
+
+    Returns
+    -------
+    ``(b, m)`` int32, 1 for the nearest. A rank is one more than the number of rows that are nearer by more than the
+    rounding error of float32, so equal rows share the better rank.
+    """
+    space, lengths = _similarity_space(vectors, distance)
+    ranks = np.empty(candidates.shape, dtype=np.int32)
+    size = int(np.clip(_BLOCK_VALUES // len(vectors), 16, 512))
+    similarity = np.empty((min(size, len(queries)), len(vectors)), dtype=np.float32)
+    for start in range(0, len(queries), size):
+        rows, others = queries[start : start + size], candidates[start : start + size]
+        asked = space[rows]
+        asked[:, -1] = 1
+        block = np.dot(asked, space.T, out=similarity[: len(rows)])
+        block[np.arange(len(rows)), rows] = -np.inf
+        reach = lengths[others]
+        tolerance = 4 * np.finfo(np.float32).eps * reach * (lengths[rows, None] + reach / 2)
+        ranks[start : start + size] = compiled(count_nearer_in_space)(block, others, tolerance)
+    return ranks + 1
+
+
+def _similarity_space(
+    vectors: NDArray[np.float32], distance: Distance
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Points ``(n, d + 1)`` whose one product with ``(query, 1)`` orders rows by distance, and lengths ``(n,)``.
+
+    x·y - |y|²/2 falls as |x - y|² grows. Centering changes no distance and keeps the digits of a collapsed table,
+    whose rows differ from their mean by little; scaling keeps squares within float32.
+    """
+    points = _scaled(vectors)
+    if distance == "cosine":
+        points = normalize(points)
+    points = _scaled(points - center(points).astype(np.float32))
+    halves = np.einsum("ij,ij->i", points, points) / 2
+    return np.column_stack([points, -halves]), np.sqrt(2 * halves)
+
+
+def _scaled(points: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Divide by the largest absolute value, if that is not zero."""
+    largest = max(float(points.max()), -float(points.min()))
+    return np.divide(points, largest or 1.0, dtype=np.float32)
+
+
+def scaled_layout(coordinates: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Center coordinates and scale them into -1 to 1, where squares neither overflow nor vanish; ``(n, c)`` float32."""
+    widened = coordinates - center(coordinates)
+    return np.asarray(widened / (np.abs(widened).max() or 1.0), dtype=np.float32)
+
+
+def nearest_in_layout(
+    coordinates: NDArray[np.float32], queries: NDArray[np.intp], n_neighbors: int
+) -> NDArray[np.int32]:
+    """Find the nearest other rows of each query in a layout, nearest first; ``(b, n_neighbors)`` int32."""
+    from scipy.spatial import cKDTree
+
+    found: NDArray[np.intp] = np.asarray(cKDTree(coordinates).query(coordinates[queries], k=n_neighbors + 1)[1])
+    # Among duplicates the row itself may stand anywhere, or be crowded out: then the farthest is dropped instead.
+    is_self = found == queries[:, None]
+    is_self[~is_self.any(axis=1), -1] = True
+    others: NDArray[np.int32] = found[~is_self].reshape(len(queries), n_neighbors).astype(np.int32)
+    return others
+
+
+def ranks_in_layout(
+    coordinates: NDArray[np.float32], queries: NDArray[np.intp], candidates: NDArray[np.int32]
+) -> NDArray[np.int32]:
+    """Rank candidates among all other rows by their Euclidean distance to a query in a layout.
+
+    Arguments and result are those of `ranks_in_space`, with coordinates ``(n, c)`` in place of vectors.
+    """
+    components = np.ascontiguousarray(coordinates.T)
+    ranks: NDArray[np.int32] = (
+        compiled(count_nearer_in_layout)(components, queries, np.ascontiguousarray(candidates)) + 1
+    )
+    return ranks

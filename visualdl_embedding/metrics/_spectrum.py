@@ -1,0 +1,117 @@
+"""How many directions a space uses, from one decomposition of its covariance."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visualdl_embedding.metrics._arrays import blocks, center, validate_vectors
+
+__all__ = ["effective_rank", "isoscore", "spectrum"]
+
+
+def spectrum(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Decompose the variance of centered vectors: the eigenvalues of their covariance.
+
+    Parameters
+    ----------
+    vectors
+        ``(n, d)`` float32, all finite.
+
+    Returns
+    -------
+    ``(d,)`` float64, descending, never negative; exactly zero where only rounding is left, all zero for equal rows.
+
+    Notes
+    -----
+    The d × d covariance is summed in float64, for the square root of an eigenvalue, which `effective_rank` reads,
+    would turn float32's error of 1e-7 into 3e-4 for each of the d directions. With fewer rows than columns the n × n
+    products of rows serve instead.
+    """
+    validate_vectors(vectors)
+    n, d = vectors.shape
+    mean = center(vectors)
+    if n < d:
+        rows = vectors - mean
+        products = rows @ rows.T
+    else:
+        products = np.zeros((d, d))
+        for block in blocks(n):
+            rows = vectors[block] - mean
+            products += rows.T @ rows
+    values = np.linalg.eigvalsh(products)[::-1] / n
+    values[values <= values[0] * max(n, d) * np.finfo(np.float64).eps] = 0
+    return np.pad(values, (0, d - len(values)))
+
+
+def _as_spectrum(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Take eigenvalues ``(d,)`` as they are and decompose vectors ``(n, d)``."""
+    if np.ndim(values) != 1:
+        return spectrum(np.asarray(values, dtype=np.float32))
+    if not len(values) or not np.isfinite(values).all() or np.min(values) < 0:
+        raise ValueError("A spectrum is a non-empty (d,) array of finite, non-negative eigenvalues.")
+    return np.asarray(values, dtype=np.float64)
+
+
+def effective_rank(vectors: NDArray[np.floating]) -> float:
+    """Count the directions that vectors use, as the exponential of the entropy of their singular values.
+
+    Vectors are centered first, so a mean that all rows share counts for nothing here; `mean_cosine` shows it.
+
+    Parameters
+    ----------
+    vectors
+        ``(n, d)`` vectors, or their `spectrum` ``(d,)``.
+
+    Returns
+    -------
+    1 to d, higher is better; 0 where all rows are equal.
+
+    References
+    ----------
+    Roy and Vetterli 2007, "The effective rank: a measure of effective dimensionality".
+
+    Examples
+    --------
+    >>> round(effective_rank(np.array([4.0, 4.0, 4.0, 0.0])), 6)
+    3.0
+    """
+    singular = np.sqrt(_as_spectrum(vectors))
+    if not singular.any():
+        return 0.0
+    share = singular[singular > 0] / singular.sum()
+    return float(np.exp(-np.sum(share * np.log(share))))
+
+
+def isoscore(vectors: NDArray[np.floating]) -> float:
+    """Measure how evenly the variance fills all directions.
+
+    The paper's steps (principal axes, variances scaled to length √d, their distance from all ones) come down to
+    ``((Σλ)² / Σλ² - 1) / (d - 1)``.
+
+    Parameters
+    ----------
+    vectors
+        ``(n, d)`` vectors, or their `spectrum` ``(d,)``.
+
+    Returns
+    -------
+    0 for a line to 1 for a ball, higher is better; 0 where all rows are equal, 1 for a single column that varies.
+    n rows of a ball give about ``1 / (1 + d / n)``, so compare only scores of the same number of rows.
+
+    References
+    ----------
+    Rudman, Gillman, Rayne and Eickhoff 2022, "IsoScore: measuring the uniformity of embedding space utilization".
+
+    Examples
+    --------
+    >>> isoscore(np.array([2.0, 2.0, 2.0])), isoscore(np.array([2.0, 0.0, 0.0]))
+    (1.0, 0.0)
+    """
+    values = _as_spectrum(vectors)
+    if not values.any():
+        return 0.0
+    if len(values) == 1:
+        return 1.0
+    share = values / values.sum()
+    return float(np.clip((1 / np.sum(share**2) - 1) / (len(values) - 1), 0.0, 1.0))

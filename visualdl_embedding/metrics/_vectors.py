@@ -1,0 +1,58 @@
+"""Lengths and directions of a snapshot's vectors."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visualdl_embedding.metrics._arrays import blocks, squared_norms, validate_vectors
+
+__all__ = ["mean_cosine", "norms"]
+
+
+def norms(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Measure the Euclidean length of every row.
+
+    Parameters
+    ----------
+    vectors
+        ``(n, d)`` float32, all finite.
+
+    Returns
+    -------
+    ``(n,)`` float32, 0 or more, at most the largest float32.
+    """
+    validate_vectors(vectors)
+    lengths = np.sqrt(squared_norms(vectors))
+    return np.minimum(lengths, np.finfo(np.float32).max).astype(np.float32)
+
+
+def mean_cosine(vectors: NDArray[np.float32]) -> float:
+    """Average the cosine over all pairs of distinct rows.
+
+    The squared length of the sum of the m unit vectors is m plus twice the sum of all pairs' cosines, so this costs
+    O(n d) and no pair is looked at.
+
+    Parameters
+    ----------
+    vectors
+        ``(n, d)`` float32, all finite; zero rows have no direction and are left out.
+
+    Returns
+    -------
+    ``-1 / (m - 1)`` to 1: about 0 where directions are spread, 1 where all rows point the same way, the sign of a
+    collapse into a cone. NaN where fewer than two rows are not zero.
+
+    References
+    ----------
+    Ethayarajh 2019, "How contextual are contextualized word representations?".
+    """
+    validate_vectors(vectors)
+    lengths = np.sqrt(squared_norms(vectors))
+    n_directions = int(np.count_nonzero(lengths))
+    if n_directions < 2:
+        return float("nan")
+    weights = np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+    total = np.sum([weights[b] @ vectors[b].astype(np.float64) for b in blocks(len(vectors))], axis=0)
+    pairs = (total @ total - n_directions) / (n_directions * (n_directions - 1))
+    return float(np.clip(pairs, -1.0, 1.0))

@@ -1,0 +1,170 @@
+"""The nearest-neighbour graph of a snapshot in the original space: made once, read by all that need one."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["DISTANCES", "EXACT_ROWS", "Neighbors", "nearest_neighbors", "normalize"]
+
+Distance = Literal["cosine", "euclidean"]
+DISTANCES: tuple[Distance, ...] = ("cosine", "euclidean")
+EXACT_ROWS = 30_000
+"""Up to here the graph is exact: 10,000 x 384 take 1.1 s on 2 cores, and time grows with the square."""
+
+
+@dataclass(frozen=True)
+class Neighbors:
+    """A nearest-neighbour graph.
+
+    Attributes
+    ----------
+    indices
+        ``(n, k)`` int32, nearest first, without the row itself.
+    distances
+        ``(n, k)`` float32, ascending: ``1 - cosine`` in 0 to 2, or Euclidean.
+    distance
+        ``"cosine"`` or ``"euclidean"``.
+    exact
+        False where an approximate index was used.
+    """
+
+    indices: NDArray[np.int32]
+    distances: NDArray[np.float32]
+    distance: Distance
+    exact: bool = True
+
+    @property
+    def n_neighbors(self) -> int:
+        """k, the width of the graph."""
+        return int(self.indices.shape[1])
+
+    def first(self, n_neighbors: int) -> Neighbors:
+        """The same graph, at most `n_neighbors` wide."""
+        if n_neighbors >= self.n_neighbors:
+            return self
+        return Neighbors(
+            np.ascontiguousarray(self.indices[:, :n_neighbors]),
+            np.ascontiguousarray(self.distances[:, :n_neighbors]),
+            self.distance,
+            self.exact,
+        )
+
+
+def normalize(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Scale rows to unit length; a zero row stays zero.
+
+    Parameters
+    ----------
+    vectors
+        ``(n, d)``.
+
+    Returns
+    -------
+    ``(n, d)`` float32.
+    """
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.divide(vectors, norms, out=np.zeros_like(vectors, dtype=np.float32), where=norms > 0)
+
+
+def _drop_self(
+    indices: NDArray[np.integer[Any]], distances: NDArray[np.floating[Any]]
+) -> tuple[NDArray[np.integer[Any]], NDArray[np.floating[Any]]]:
+    """Take the row itself out of its k + 1 nearest.
+
+    Among more than k duplicates the row itself need not be there at all: then the last one goes.
+    """
+    n, width = indices.shape
+    drop = indices == np.arange(n)[:, None]
+    drop[:, -1] |= ~drop.any(axis=1)
+    keep = ~drop
+    return indices[keep].reshape(n, width - 1), distances[keep].reshape(n, width - 1)
+
+
+def _exact(points: NDArray[np.float32], k: int, n_jobs: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    from sklearn.neighbors import NearestNeighbors
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=n_jobs if n_jobs > 0 else None):
+        distances, indices = NearestNeighbors(n_neighbors=k + 1, algorithm="brute").fit(points).kneighbors(points)
+    return _drop_self(indices, distances)
+
+
+def _approximate(
+    points: NDArray[np.float32], k: int, random_state: int, n_jobs: int
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    from pynndescent import NNDescent
+    from sklearn.neighbors import NearestNeighbors
+
+    with warnings.catch_warnings():
+        # Rows that it could not serve are marked with -1 and served exactly below.
+        warnings.filterwarnings("ignore", message="Failed to correctly find")
+        index = NNDescent(
+            points, metric="euclidean", n_neighbors=min(k + 1, len(points)), random_state=random_state, n_jobs=n_jobs
+        )
+        indices, distances = index.neighbor_graph
+    failed = np.flatnonzero((indices < 0).any(axis=1))
+    if len(failed):
+        indices, distances = indices.copy(), distances.copy()
+        brute = NearestNeighbors(n_neighbors=k + 1, algorithm="brute").fit(points)
+        distances[failed], indices[failed] = brute.kneighbors(points[failed])
+    return _drop_self(indices, distances)
+
+
+def nearest_neighbors(
+    vectors: NDArray[np.float32],
+    n_neighbors: int = 15,
+    *,
+    distance: Distance = "cosine",
+    exact: bool | None = None,
+    random_state: int = 42,
+    n_jobs: int = 1,
+) -> Neighbors:
+    """Find the nearest neighbours of every row among the others.
+
+    Exact by scikit-learn's blocked brute force, whose memory does not grow with n²; approximate by PyNNDescent.
+
+    Parameters
+    ----------
+    vectors
+        ``(n, d)`` float32, all finite.
+    n_neighbors
+        At most ``n - 1`` are returned.
+    distance
+        ``"cosine"`` measures between unit vectors; a zero row stays at the origin, at distance 0.5 from every other
+        row and 0 from another zero row.
+    exact
+        None: exact up to `EXACT_ROWS` rows.
+    random_state
+        Seed of the approximate search.
+    n_jobs
+        Threads.
+
+    Returns
+    -------
+    A graph of width ``min(n_neighbors, n - 1)``.
+
+    References
+    ----------
+    Dong, Moses and Li 2011, "Efficient k-nearest neighbor graph construction for generic similarity measures".
+    """
+    if vectors.ndim != 2 or len(vectors) == 0:
+        raise ValueError(f"vectors must be a non-empty (n, d) array, not of shape {vectors.shape}.")
+    if distance not in DISTANCES:
+        raise ValueError(f"Unknown distance {distance!r}; known are {', '.join(DISTANCES)}.")
+    n = len(vectors)
+    k = min(n_neighbors, n - 1)
+    if k < 1:
+        return Neighbors(np.zeros((n, 0), np.int32), np.zeros((n, 0), np.float32), distance)
+    points = normalize(vectors) if distance == "cosine" else np.ascontiguousarray(vectors, dtype=np.float32)
+    if exact is None:
+        exact = n <= EXACT_ROWS
+    indices, distances = _exact(points, k, n_jobs) if exact else _approximate(points, k, random_state, n_jobs)
+    if distance == "cosine":
+        # On unit vectors |a - b|² = 2 (1 - cos): one Euclidean search serves both distances.
+        distances = distances**2 / 2
+    return Neighbors(indices.astype(np.int32), distances.astype(np.float32), distance, exact)

@@ -1,0 +1,60 @@
+"""The watched rows of one table at one step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visualdl_embedding.rows import Rows
+
+__all__ = ["Snapshot"]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Vectors of the watched rows of one table at one step.
+
+    Attributes
+    ----------
+    table
+        Name of the table.
+    step
+        Number of training batches done; 0 before training.
+    rows
+        What the n rows are.
+    vectors
+        ``(n, d)`` float32; a row may hold NaN or inf, see `valid`.
+    counters
+        Numbers about the whole table at this step, by name.
+    """
+
+    table: str
+    step: int
+    rows: Rows
+    vectors: NDArray[np.float32]
+    counters: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.vectors.ndim != 2 or len(self.vectors) != len(self.rows):
+            raise ValueError(f"Vectors must be (n, d) with n = {len(self.rows)} rows, not {self.vectors.shape}.")
+        if self.step < 0:
+            raise ValueError(f"A step counts batches from 0; {self.step} was given.")
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """``(n,)`` int64: rows of the table, -1 where composed."""
+        return self.rows.ids
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The n labels."""
+        return self.rows.labels
+
+    @cached_property
+    def valid(self) -> NDArray[np.bool_]:
+        """``(n,)`` bool: rows whose every value is finite."""
+        return np.asarray(np.isfinite(self.vectors).all(axis=1))
