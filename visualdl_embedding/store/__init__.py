@@ -1,0 +1,25 @@
+"""The run directory: written atomically during training, read at any moment."""
+
+from visualdl_embedding.store._description import Description, Selection
+from visualdl_embedding.store._files import check_writable, fresh_directory
+from visualdl_embedding.store._format import FORMAT_VERSION, DamagedFileError, NewerFormatError, NotAnalysedError
+from visualdl_embedding.store._run import Run, open_run
+from visualdl_embedding.store._table_reader import TableReader
+from visualdl_embedding.store._table_store import TableStore
+from visualdl_embedding.store._thinning import choose_to_drop
+
+__all__ = [
+    "FORMAT_VERSION",
+    "DamagedFileError",
+    "Description",
+    "NewerFormatError",
+    "NotAnalysedError",
+    "Run",
+    "Selection",
+    "TableReader",
+    "TableStore",
+    "check_writable",
+    "choose_to_drop",
+    "fresh_directory",
+    "open_run",
+]

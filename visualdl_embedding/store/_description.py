@@ -1,0 +1,189 @@
+"""What ``table.json`` says about a table in a run."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from visualdl_embedding.analysis import Config
+from visualdl_embedding.rows import Rows
+from visualdl_embedding.store._files import write_atomically
+from visualdl_embedding.store._format import (
+    FORMAT_VERSION,
+    DamagedFileError,
+    NewerFormatError,
+    check_format,
+)
+from visualdl_embedding.store._json import dumps, loads
+from visualdl_embedding.table import Table
+
+__all__ = ["Description", "Selection", "describe", "read_description", "write_description"]
+
+_LIBRARIES = (
+    "visualdl-embedding",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "openTSNE",
+    "umap-learn",
+    "pynndescent",
+    "visualdl",
+    "paddlepaddle",
+    "paddlepaddle-gpu",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """How the rows of one version were chosen: what ``metadata.tsv`` cannot hold.
+
+    Attributes
+    ----------
+    how
+        A phrase: ``"the 500 most frequent"``.
+    left_out
+        How many candidates were left out, by reason.
+    watch
+        Labels with scalars of their own.
+    """
+
+    how: str = ""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    watch: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, rows: Rows) -> Selection:
+        """Take it from rows."""
+        return cls(rows.how, dict(rows.left_out), tuple(rows.watch))
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What is known of a table in a run, beside its snapshots.
+
+    Attributes
+    ----------
+    table
+        The weight matrix.
+    config
+        How snapshots are analysed.
+    rows_version
+        Version of the rows that newer snapshots use.
+    selections
+        By version of the rows, oldest first.
+    versions
+        Of Python and the libraries that computed, by name.
+    created
+        Moment of the first writing, ISO 8601 in UTC.
+    resumed_after
+        Last steps that were stored when a training was resumed, in order of time.
+    extra
+        What the writer added: the schedule, the command, …
+    """
+
+    table: Table
+    config: Config
+    rows_version: str
+    selections: Mapping[str, Selection]
+    versions: Mapping[str, str] = field(default_factory=dict)
+    created: str = ""
+    resumed_after: tuple[int, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def how(self) -> str:
+        """How the rows were chosen, as a phrase."""
+        return self.selections[self.rows_version].how
+
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """How many candidates were left out, by reason."""
+        return self.selections[self.rows_version].left_out
+
+    @property
+    def watch(self) -> tuple[str, ...]:
+        """Labels with scalars of their own."""
+        return self.selections[self.rows_version].watch
+
+    def with_rows(self, rows: Rows) -> Description:
+        """Go on with newer rows."""
+        selections = {**self.selections, rows.version: Selection.of(rows)}
+        return replace(self, rows_version=rows.version, selections=selections)
+
+
+def describe(table: Table, rows: Rows, *, config: Config, extra: Mapping[str, Any] | None = None) -> Description:
+    """Describe a table whose run begins now."""
+    return Description(
+        table=table,
+        config=config,
+        rows_version=rows.version,
+        selections={rows.version: Selection.of(rows)},
+        versions=installed_versions(),
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        extra=dict(extra or {}),
+    )
+
+
+def installed_versions() -> dict[str, str]:
+    """Versions of Python and of the libraries whose results a run depends on; absent ones are left out."""
+    found = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def write_description(path: Path, description: Description) -> None:
+    """Write ``table.json``, for people too: indented, UTF-8."""
+    text = dumps({"format_version": FORMAT_VERSION, **asdict(description)}, indent=2)
+    # A lone surrogate becomes \udXXX, which is JSON's own way to write it.
+    write_atomically(path, [text.encode("utf-8", "backslashreplace"), b"\n"])
+
+
+def read_description(path: Path) -> Description:
+    """Read ``table.json``.
+
+    Fields that this version does not know are passed over: a newer library may add some within one format.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is not there.
+    DamagedFileError, NewerFormatError
+        If it is not what it should be.
+    """
+    try:
+        found = loads(path.read_bytes())
+        check_format(found.get("format_version"), path)
+        description = Description(
+            table=Table(**_known(Table, found["table"])),
+            config=Config.from_dict(_known(Config, found["config"])),
+            rows_version=found["rows_version"],
+            selections={
+                version: Selection(value["how"], value["left_out"], tuple(value["watch"]))
+                for version, value in found["selections"].items()
+            },
+            versions=found["versions"],
+            created=found["created"],
+            resumed_after=tuple(found["resumed_after"]),
+            extra=found["extra"],
+        )
+        if description.rows_version not in description.selections:
+            raise ValueError(f"nothing is said of the rows {description.rows_version!r}")
+    except (DamagedFileError, NewerFormatError):
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DamagedFileError(path, f"its content cannot be read ({type(error).__name__}: {error})") from error
+    return description
+
+
+def _known(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    names = {f.name for f in fields(kind)}
+    return {name: value for name, value in values.items() if name in names}

@@ -1,0 +1,189 @@
+"""Writing so that a reader never sees half a file, and a failed write costs nothing."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+__all__ = ["append_line", "check_writable", "fresh_directory", "remove_stale", "write_atomically"]
+
+Part = bytes | memoryview
+
+_counter = itertools.count()
+_in_flight: set[str] = set()
+_STALE_SECONDS = 3600.0
+"""A snapshot of 1,000,000 x 128 takes seconds: a temporary file of another machine an hour old has lost its writer."""
+
+
+def write_atomically(path: Path, parts: Iterable[Part]) -> None:
+    """Write a file under a temporary name, bring it to the disk, then rename it.
+
+    Parameters
+    ----------
+    path
+        The file; what was there stays until the new one is whole.
+    parts
+        The content in order. Memory views are written where they lie, without a copy.
+
+    Raises
+    ------
+    OSError
+        With the cause of the system (no space, no permission); no temporary file is left and the old file is intact.
+    """
+    temporary = path.with_name(f"{path.name}.{_host()}-{os.getpid()}-{next(_counter)}.tmp")
+    _in_flight.add(temporary.name)
+    try:
+        with open(temporary, "xb", buffering=0) as file:
+            for part in parts:
+                _write_all(file.fileno(), part)
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException as error:
+        with suppress(OSError):
+            temporary.unlink()
+        if isinstance(error, OSError):
+            raise _explained(error, path) from error
+        raise
+    finally:
+        _in_flight.discard(temporary.name)
+    _sync_folder(path.parent)
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append one line and bring it to the disk.
+
+    A last line that a killed writer left torn is closed first, so that it spoils itself only.
+
+    Raises
+    ------
+    OSError
+        With the cause of the system; the file is then as long as it was.
+    """
+    with open(path, "a+b", buffering=0) as file:
+        size = file.seek(0, os.SEEK_END)
+        torn = False
+        if size:
+            file.seek(size - 1)
+            torn = file.read(1) != b"\n"
+        try:
+            _write_all(file.fileno(), (b"\n" if torn else b"") + line.encode("utf-8", "backslashreplace") + b"\n")
+            os.fsync(file.fileno())
+        except OSError as error:
+            with suppress(OSError):
+                os.ftruncate(file.fileno(), size)
+            raise _explained(error, path) from error
+
+
+def remove_stale(folder: Path) -> list[Path]:
+    """Remove the temporary files of writers that are gone.
+
+    Those of this machine go when their process has ended, those of another (a shared file system) after an hour.
+
+    Returns
+    -------
+    The files removed.
+    """
+    removed = []
+    for path in folder.glob("*.tmp"):
+        with suppress(OSError):
+            if _is_stale(path):
+                path.unlink()
+                removed.append(path)
+    return removed
+
+
+def check_writable(folder: Path) -> None:
+    """Find out at once whether a folder can be made and written; leave nothing behind.
+
+    Raises
+    ------
+    OSError
+        A `NotADirectoryError` or `PermissionError`, saying which folder is at fault.
+    """
+    existing = folder
+    while not os.path.lexists(existing) and existing != existing.parent:
+        existing = existing.parent
+    if not existing.is_dir():
+        raise NotADirectoryError(
+            f"Cannot write to {folder}: {existing} is not a directory. Choose another log directory."
+        )
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        message = f"Cannot write to {folder}: {existing} gives {error.strerror!r}. Choose another log directory."
+        raise type(error)(message) from error
+
+
+def fresh_directory(log_dir: Path) -> Path:
+    """Offer a log directory that is not there yet.
+
+    >>> fresh_directory(Path("no-such-folder/a")).name
+    'a-2'
+    """
+    base, _, suffix = log_dir.name.rpartition("-")
+    # "a-2" goes on to "a-3"; the year in "weekly-2024" is part of the name.
+    counted = bool(base) and suffix.isdecimal() and len(suffix) < 3 and not suffix.startswith("0")
+    name, start = (base, int(suffix) + 1) if counted else (log_dir.name, 2)
+    candidates = (log_dir.with_name(f"{name}-{number}") for number in itertools.count(start))
+    return next(path for path in candidates if not os.path.lexists(path))
+
+
+def _explained(error: OSError, path: Path) -> OSError:
+    if error.errno is None:
+        return error
+    reason = f"{error.strerror}; it was not written, and what was stored before is intact"
+    return OSError(error.errno, reason, str(path))
+
+
+def _write_all(descriptor: int, part: Part) -> None:
+    view = memoryview(part).cast("B")
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring a rename to the disk, where the system can (Windows cannot open a folder)."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some network file systems refuse it; the file itself is safe already.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _host() -> str:
+    return "".join(c for c in socket.gethostname() if c.isalnum()) or "host"
+
+
+def _is_stale(path: Path) -> bool:
+    writer = path.suffixes[-2].removeprefix(".").split("-") if len(path.suffixes) > 1 else []
+    if len(writer) == 3 and writer[0] == _host() and writer[1].isdecimal():
+        pid = int(writer[1])
+        # In a container every training may be process 7: one's own number proves nothing.
+        if path.name not in _in_flight if pid == os.getpid() else not _is_alive(pid):
+            return True
+    return time.time() - path.stat().st_mtime > _STALE_SECONDS
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -1,0 +1,99 @@
+"""Whether a training may go on where another one stopped, and what becomes of what it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+
+from visualdl_embedding.analysis import Config
+from visualdl_embedding.rows import Rows
+from visualdl_embedding.table import Table
+
+__all__ = ["config_difference", "move_aside", "rows_difference", "table_difference"]
+
+_SHOWN = 3
+_HARMLESS = {"n_jobs"}
+"""Fields of a configuration that may change within a run."""
+
+
+def table_difference(stored: Table, given: Table) -> str:
+    """Say how the shape of a table differs from the stored one; ``""`` if it does not."""
+    before, now = (stored.num_rows, stored.dim), (given.num_rows, given.dim)
+    return "" if before == now else f"the table was {before[0]}×{before[1]} and is {now[0]}×{now[1]} now"
+
+
+def config_difference(stored: Config, given: Config) -> str:
+    """Say which settings of the analysis differ from the stored ones; ``""`` if none that matters does."""
+    differing = [
+        f"{f.name} was {getattr(stored, f.name)!r} and is {getattr(given, f.name)!r} now"
+        for f in fields(Config)
+        if f.name not in _HARMLESS and getattr(stored, f.name) != getattr(given, f.name)
+    ]
+    return "; ".join(differing)
+
+
+def rows_difference(stored: Rows, given: Rows) -> str:
+    """Say how rows differ from the stored ones; ``""`` if they are of one version.
+
+    >>> import numpy as np
+    >>> rows_difference(Rows(np.array([1, 2]), ("a", "b")), Rows(np.array([1, 3]), ("a", "c")))
+    "1 label is new ('c'); 1 label is gone ('b')"
+    """
+    if stored.version == given.version:
+        return ""
+    before, now = dict(_identities(stored)), dict(_identities(given))
+    found = [
+        _listed([label for label in now if label not in before], "new"),
+        _listed([label for label in before if label not in now], "gone"),
+        _listed([label for label in now if label in before and now[label] != before[label]], "at another id"),
+    ]
+    if not any(found):
+        changed = [
+            name
+            for name in dict.fromkeys([*stored.columns, *given.columns])
+            if stored.columns.get(name) != given.columns.get(name)
+        ]
+        if changed:
+            found = [f"{', '.join(map(repr, changed))} of the metadata changed"]
+        else:
+            found = ["the same labels stand in another order"]
+    return "; ".join(text for text in found if text)
+
+
+def move_aside(files: Mapping[int, list[Path]], folder: Path) -> Path:
+    """Move the files of some steps into ``superseded-N``, N counting up.
+
+    Parameters
+    ----------
+    files
+        By step.
+    folder
+        Where the new folder is made.
+
+    Returns
+    -------
+    The new folder.
+    """
+    number = 1
+    while (folder / f"superseded-{number}").exists():
+        number += 1
+    aside = folder / f"superseded-{number}"
+    aside.mkdir()
+    # Newest first, and of each step the analysis before its snapshot: killed half-way, what is left is a run that
+    # stopped earlier, and the next resume moves the rest.
+    for step in sorted(files, reverse=True):
+        for path in sorted(files[step]):
+            path.rename(aside / path.name)
+    return aside
+
+
+def _identities(rows: Rows) -> list[tuple[str, tuple[int, ...]]]:
+    return [(label, (int(rows.ids[i]), *rows.pieces.get(i, ()))) for i, label in enumerate(rows.labels)]
+
+
+def _listed(labels: list[str], what: str) -> str:
+    if not labels:
+        return ""
+    shown = ", ".join(map(repr, labels[:_SHOWN])) + (", …" if len(labels) > _SHOWN else "")
+    return f"{len(labels)} {'label is' if len(labels) == 1 else 'labels are'} {what} ({shown})"

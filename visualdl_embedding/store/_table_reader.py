@@ -1,0 +1,181 @@
+"""One table's folder in a run: all that is read from it."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from visualdl_embedding.analysis import Analysis, Frame, State
+from visualdl_embedding.names import step_name
+from visualdl_embedding.rows import Rows
+from visualdl_embedding.snapshot import Snapshot
+from visualdl_embedding.store import _frames
+from visualdl_embedding.store._description import Description, read_description
+from visualdl_embedding.store._folder import folder_name
+from visualdl_embedding.store._format import DamagedFileError
+from visualdl_embedding.store._json import loads
+from visualdl_embedding.store._metadata import parse_rows
+
+__all__ = ["Kind", "TableReader", "list_steps", "table_folder"]
+
+Kind = Literal["snapshot", "analysis"]
+Reader = TypeVar("Reader", bound="TableReader")
+_STEP = re.compile(r"(snapshot|analysis)-(\d{9,})\.safetensors")
+
+
+def table_folder(log_dir: str | os.PathLike[str], name: str) -> Path:
+    """Find the folder of a table in a log directory, there or not."""
+    return Path(log_dir) / "embeddings" / folder_name(name)
+
+
+def list_steps(folder: Path, kind: Kind) -> set[int]:
+    """List the steps of which a folder holds a file, by the names alone; none where there is no folder."""
+    try:
+        names = os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
+    return {int(found[2]) for name in names if (found := _STEP.fullmatch(name)) and found[1] == kind}
+
+
+class TableReader:
+    """The folder of one table, to read; nothing is ever written.
+
+    Attributes
+    ----------
+    folder
+        ``<log_dir>/embeddings/<table>``.
+    description
+        What ``table.json`` says.
+    """
+
+    def __init__(self, folder: Path, description: Description) -> None:
+        self.folder = folder
+        self.description = description
+        self._rows: dict[str, Rows] = {}
+
+    @classmethod
+    def open(cls: type[Reader], log_dir: str | os.PathLike[str], name: str) -> Reader:
+        """Open a table that is there.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the log directory holds no such table.
+        DamagedFileError, NewerFormatError
+            If its ``table.json`` is not what it should be.
+        """
+        folder = table_folder(log_dir, name)
+        path = folder / "table.json"
+        if not path.is_file():
+            raise FileNotFoundError(f"{log_dir} holds no table {name!r}: {path} is missing.")
+        return cls(folder, read_description(path))
+
+    def steps(self, *, analysed: bool = False) -> list[int]:
+        """List the stored steps, ascending; by the names of the files, none is opened.
+
+        Parameters
+        ----------
+        analysed
+            Only those with an analysis.
+        """
+        found = list_steps(self.folder, "snapshot")
+        return sorted(found & list_steps(self.folder, "analysis") if analysed else found)
+
+    def path(self, kind: Kind, step: int) -> Path:
+        """Name the file of a step, there or not."""
+        return self.folder / f"{kind}-{step_name(step)}.safetensors"
+
+    def read_snapshot(self, step: int) -> Snapshot:
+        """Read the snapshot of a step."""
+        return _frames.read_snapshot(self.path("snapshot", step), self.read_rows)
+
+    def read_analysis(self, step: int) -> Analysis:
+        """Read the analysis of a step."""
+        return _frames.read_analysis(self.path("analysis", step))
+
+    def read_rows(self, version: str | None = None) -> Rows:
+        """Read the rows of a version; None for that of newer snapshots.
+
+        Raises
+        ------
+        ValueError
+            If there is no such version, or its file was changed.
+        """
+        version = version or self.description.rows_version
+        if version not in self._rows:
+            self._rows[version] = self._read_rows(version)
+        return self._rows[version]
+
+    def alerts(self) -> list[dict[str, Any]]:
+        """Read all alerts, oldest first; a line that a killed writer left torn is passed over."""
+        try:
+            lines = (self.folder / "alerts.jsonl").read_bytes().split(b"\n")
+        except FileNotFoundError:
+            return []
+        return [alert for alert in map(_parse_alert, lines) if alert is not None]
+
+    def load_state(self, step: int | None = None) -> State:
+        """Rebuild what the next analysis needs from those on disk.
+
+        Parameters
+        ----------
+        step
+            The newest analysis at or before this step is taken; None for the newest of all. Where one cannot be read,
+            the one before it is taken.
+
+        Returns
+        -------
+        An empty state where nothing is analysed.
+        """
+        analysed = [s for s in self.steps(analysed=True) if step is None or s <= step]
+        previous = next((frame for s in reversed(analysed) if (frame := self._read_frame(s))), None)
+        if previous is None:
+            return State()
+        # Should the run's first frame be lost, the earliest that is left stands in for it.
+        earlier = [previous.analysis.first_step, *(s for s in analysed if s < previous.analysis.step)]
+        found = (previous if s == previous.analysis.step else self._read_frame(s) for s in earlier if s in analysed)
+        return State(first=next(filter(None, found), previous), previous=previous)
+
+    def _read_frame(self, step: int) -> Frame | None:
+        try:
+            return Frame(self.read_snapshot(step), self.read_analysis(step))
+        except (OSError, ValueError):
+            return None
+
+    def _metadata_path(self, version: str) -> Path:
+        return self.folder / f"metadata-{version}.tsv"
+
+    def _read_rows(self, version: str) -> Rows:
+        if version not in self.description.selections:
+            # Another process may have gone on with newer rows since.
+            self.description = read_description(self.folder / "table.json")
+        selections = self.description.selections
+        if version not in selections:
+            table = self.description.table.name
+            raise ValueError(f"Table {table!r} has no rows of version {version!r}; stored: {', '.join(selections)}.")
+        selection = selections[version]
+        others = {"how": selection.how, "left_out": selection.left_out, "watch": selection.watch}
+        own, current = self._metadata_path(version), self.folder / "metadata.tsv"
+        # Rows become old at any moment: then `current` holds newer ones, and a second look at `own` finds them.
+        for path in (own, current, own):
+            if not path.exists():
+                continue
+            try:
+                # Path.read_text would take a carriage return for the end of a line.
+                rows = parse_rows(path.read_bytes().decode("utf-8"), **others)
+            except ValueError as error:
+                raise DamagedFileError(path, str(error)) from error
+            # The version is a hash of the content, hence a checksum as well.
+            if rows.version == version:
+                return rows
+        raise DamagedFileError(current, f"its rows were changed since they were written (they were version {version})")
+
+
+def _parse_alert(line: bytes) -> dict[str, Any] | None:
+    try:
+        alert = loads(line)
+    except ValueError:
+        return None
+    return alert if isinstance(alert, dict) else None

@@ -1,0 +1,296 @@
+"""One table's folder in a run: all that is written to it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from visualdl_embedding.analysis import Analysis, Config
+from visualdl_embedding.rows import Rows
+from visualdl_embedding.snapshot import Snapshot
+from visualdl_embedding.store import _frames
+from visualdl_embedding.store._description import Description, describe, write_description
+from visualdl_embedding.store._files import (
+    append_line,
+    check_writable,
+    fresh_directory,
+    remove_stale,
+    write_atomically,
+)
+from visualdl_embedding.store._format import DamagedFileError
+from visualdl_embedding.store._json import dumps
+from visualdl_embedding.store._metadata import format_rows
+from visualdl_embedding.store._resume import config_difference, move_aside, rows_difference, table_difference
+from visualdl_embedding.store._table_reader import TableReader, list_steps, table_folder
+from visualdl_embedding.store._thinning import choose_to_drop
+from visualdl_embedding.table import Table
+
+__all__ = ["TableStore"]
+
+
+class TableStore(TableReader):
+    """The folder of one table, to write.
+
+    Every file has one writer: the training process writes all but the analyses, its worker those. Any number may read,
+    at any moment.
+
+    Attributes
+    ----------
+    superseded
+        Steps that were moved aside when this training was resumed.
+    """
+
+    def __init__(self, folder: Path, description: Description) -> None:
+        super().__init__(folder, description)
+        self.superseded: tuple[int, ...] = ()
+
+    @classmethod
+    def create(
+        cls,
+        log_dir: str | os.PathLike[str],
+        table: Table,
+        rows: Rows,
+        *,
+        config: Config,
+        extra: Mapping[str, Any] | None = None,
+    ) -> TableStore:
+        """Begin the folder of a table.
+
+        Parameters
+        ----------
+        log_dir
+            Directory of the run; made where it is missing.
+        table, rows
+            What is watched.
+        config
+            How it is analysed.
+        extra
+            Further plain values for ``table.json``.
+
+        Raises
+        ------
+        FileExistsError
+            If snapshots of this table are stored there.
+        OSError
+            If the directory cannot be written.
+        """
+        folder = table_folder(log_dir, table.name)
+        check_writable(folder)
+        if list_steps(folder, "snapshot"):
+            raise FileExistsError(
+                f"{log_dir} already holds snapshots of the table {table.name!r}. To go on with that training pass "
+                f"resume=True; for a new one use a fresh directory, such as {fresh_directory(Path(log_dir))}."
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        remove_stale(folder)
+        store = cls(folder, describe(table, rows, config=config, extra=extra))
+        store._supersede(-1)
+        write_atomically(folder / "metadata.tsv", [format_rows(rows).encode()])
+        store._describe(store.description)
+        store._rows[rows.version] = rows
+        return store
+
+    @classmethod
+    def open_for_writing(
+        cls,
+        log_dir: str | os.PathLike[str],
+        table: Table,
+        rows: Rows,
+        *,
+        config: Config,
+        resume: bool = False,
+        initial_step: int | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> TableStore:
+        """Begin the folder of a table, or go on with it.
+
+        A resumed training continues after the last stored step, or after `initial_step` where it restarts from an
+        earlier checkpoint. What was stored beyond that belongs to a course that the training no longer took: it is
+        moved into ``superseded-N``, neither overwritten nor mixed in, and `superseded` tells which steps.
+
+        Parameters
+        ----------
+        log_dir, table, rows, config, extra
+            As for `create`.
+        resume
+            Go on with what is stored, if it is of the same table, rows and settings. Where nothing is stored, begin.
+        initial_step
+            Batches done when the training goes on; None for the last stored step.
+
+        Raises
+        ------
+        FileExistsError
+            If snapshots are stored and `resume` is False.
+        ValueError
+            If what is stored differs; the message says in what.
+        OSError
+            If the directory cannot be written.
+        """
+        folder = table_folder(log_dir, table.name)
+        if not (resume and list_steps(folder, "snapshot")):
+            return cls.create(log_dir, table, rows, config=config, extra=extra)
+        check_writable(folder)
+        store = cls.open(log_dir, table.name)
+        stored = store.description
+        difference = (
+            table_difference(stored.table, table)
+            or rows_difference(store.read_rows(), rows)
+            or config_difference(stored.config, config)
+        )
+        if difference:
+            raise ValueError(
+                f"Cannot resume the table {table.name!r} in {log_dir}: {difference}. Pass what the first training "
+                f"was given, or use a fresh directory, such as {fresh_directory(Path(log_dir))}."
+            )
+        remove_stale(folder)
+        store._supersede(max(store.steps()) if initial_step is None else initial_step)
+        resumed_after = (*stored.resumed_after, max(store.steps(), default=0))
+        extras = {**stored.extra, **(extra or {})}
+        # `watch` may have changed: it is no part of the version, and scalars may begin at any step.
+        store._describe(replace(stored, config=config, resumed_after=resumed_after, extra=extras).with_rows(rows))
+        store._rows[rows.version] = rows
+        return store
+
+    def add_rows(self, rows: Rows) -> None:
+        """Go on with other rows, as after a vocabulary was rebuilt; older snapshots keep theirs."""
+        if rows.version == self.description.rows_version:
+            return
+        current = self.read_rows()
+        write_atomically(self._metadata_path(current.version), [format_rows(current).encode()])
+        write_atomically(self.folder / "metadata.tsv", [format_rows(rows).encode()])
+        self._describe(self.description.with_rows(rows))
+        self._rows[rows.version] = rows
+
+    def write_snapshot(self, snapshot: Snapshot) -> None:
+        """Store a snapshot. One that is stored already, value for value, is left as it is.
+
+        Raises
+        ------
+        FileExistsError
+            If a different snapshot is stored at this step.
+        ValueError
+            If the snapshot is of another table, or of rows that the store does not know.
+        OSError
+            With the cause of the system; nothing was written then.
+        """
+        if snapshot.table != self.description.table.name:
+            raise ValueError(f"A snapshot of {snapshot.table!r} does not belong to {self.description.table.name!r}.")
+        if snapshot.rows.version not in self.description.selections:
+            raise ValueError(
+                f"The rows of the snapshot (version {snapshot.rows.version}) are not those of the store "
+                f"({self.description.rows_version}); pass them to add_rows first."
+            )
+        path = self.path("snapshot", snapshot.step)
+        if path.exists():
+            stored = self._read_stored(snapshot.step)
+            if stored is not None:
+                if _same(stored, snapshot):
+                    return
+                raise FileExistsError(
+                    f"{path} holds another snapshot of step {snapshot.step}, which is not overwritten. Resume with "
+                    "initial_step, or use a fresh directory."
+                )
+        _frames.write_snapshot(path, snapshot)
+
+    def write_analysis(self, analysis: Analysis) -> None:
+        """Store an analysis; one of the same step is replaced.
+
+        Raises
+        ------
+        OSError
+            With the cause of the system; nothing was written then.
+        """
+        _frames.write_analysis(self.path("analysis", analysis.step), analysis)
+
+    def append_alert(self, alert: Mapping[str, Any]) -> None:
+        """Add an alert; ``"step"`` should be among its values, for thinning keeps those steps.
+
+        Raises
+        ------
+        OSError
+            With the cause of the system; nothing was written then.
+        """
+        append_line(self.folder / "alerts.jsonl", dumps(alert))
+
+    def thin(self, budget: int, *, protected: Collection[int] = ()) -> list[int]:
+        """Remove snapshots, with their analyses, until the others fit a budget.
+
+        The first and the last snapshot, the first and the last analysed one, those with alerts and the protected ones
+        stay; the others are spaced geometrically (`choose_to_drop`).
+
+        Parameters
+        ----------
+        budget
+            Bytes that snapshots and analyses of this table may take.
+        protected
+            Further steps to keep, such as those that the worker has yet to analyse.
+
+        Returns
+        -------
+        Steps removed, ascending.
+        """
+        steps = self.steps()
+        sizes = [_size(self.path("snapshot", step)) + _size(self.path("analysis", step)) for step in steps]
+        if sum(sizes) <= budget:
+            return []
+        analysed = self.steps(analysed=True)
+        alerted = {alert["step"] for alert in self.alerts() if isinstance(alert.get("step"), int)}
+        keep = {*protected, *alerted, *analysed[:1], *analysed[-1:]}
+        dropped = choose_to_drop(steps, sizes, budget=budget, protected=keep)
+        for step in dropped:
+            # The analysis first: a snapshot without one is lawful, an analysis without its snapshot is not.
+            self.path("analysis", step).unlink(missing_ok=True)
+            self.path("snapshot", step).unlink(missing_ok=True)
+        return dropped
+
+    def remove_stale(self) -> list[Path]:
+        """Remove temporary files of writers that are gone; `create` and `open_for_writing` do so by themselves."""
+        return remove_stale(self.folder)
+
+    def _describe(self, description: Description) -> None:
+        write_description(self.folder / "table.json", description)
+        self.description = description
+
+    def _read_stored(self, step: int) -> Snapshot | None:
+        """Read a snapshot in whose place another is to be written; None where it is damaged."""
+        try:
+            return self.read_snapshot(step)
+        except DamagedFileError:
+            return None
+
+    def _supersede(self, initial_step: int) -> None:
+        # Analyses without a snapshot go as well: the last word of a worker must not pass for that of a later snapshot.
+        beyond = {
+            step: paths
+            for step in list_steps(self.folder, "snapshot") | list_steps(self.folder, "analysis")
+            if step > initial_step
+            and (paths := [path for kind in ("analysis", "snapshot") if (path := self.path(kind, step)).exists()])
+        }
+        if not beyond:
+            return
+        aside = move_aside(beyond, self.folder)
+        alerts = self.alerts()
+        gone = [alert for alert in alerts if isinstance(alert.get("step"), int) and alert["step"] > initial_step]
+        if gone:
+            for path, chosen in (
+                (aside / "alerts.jsonl", gone),
+                (self.folder / "alerts.jsonl", [alert for alert in alerts if alert not in gone]),
+            ):
+                write_atomically(path, [f"{dumps(alert)}\n".encode("utf-8", "backslashreplace") for alert in chosen])
+        self.superseded = tuple(sorted(beyond))
+
+
+def _same(stored: Snapshot, given: Snapshot) -> bool:
+    return stored.rows.version == given.rows.version and np.array_equal(stored.vectors, given.vectors, equal_nan=True)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

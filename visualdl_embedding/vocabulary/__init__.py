@@ -1,0 +1,17 @@
+"""What the row ids of a table mean, and which of its rows are watched."""
+
+from visualdl_embedding.vocabulary._metadata import Metadata, read_metadata
+from visualdl_embedding.vocabulary._read import open_vocabulary
+from visualdl_embedding.vocabulary._select import Stratified, select_rows
+from visualdl_embedding.vocabulary._tokens import token_kind
+from visualdl_embedding.vocabulary._vocabulary import Vocabulary
+
+__all__ = [
+    "Metadata",
+    "Stratified",
+    "Vocabulary",
+    "open_vocabulary",
+    "read_metadata",
+    "select_rows",
+    "token_kind",
+]

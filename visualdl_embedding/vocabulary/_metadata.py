@@ -1,0 +1,259 @@
+"""Further columns of a vocabulary, from the forms that people have them in."""
+
+from __future__ import annotations
+
+import csv
+import io
+import operator
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from visualdl_embedding.vocabulary._text import cell_text, first_few, is_number, read_text, split_lines
+
+__all__ = ["WELL_KNOWN", "Key", "Metadata", "read_metadata"]
+
+Key: TypeAlias = str | int | tuple[str, int]
+"""What a value belongs to: a label, an id, or an id that must carry that label."""
+
+WELL_KNOWN = ("frequency", "group")
+_LABEL_NAMES = ("label", "token", "word")
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """Columns not yet joined to a vocabulary.
+
+    Attributes
+    ----------
+    columns
+        Values by name of the column and by what they belong to.
+    source
+        Where they came from, for messages.
+    notes
+        Sentences for the user.
+    """
+
+    columns: Mapping[str, Mapping[Key, str]]
+    source: str
+    notes: tuple[str, ...] = ()
+
+
+def read_metadata(metadata: Any, *, encoding: str | None = None) -> Metadata:
+    """Read further columns.
+
+    A file or a DataFrame has one line per label, and a header. Lines belong to the row ids in its column ``id``, else
+    to the labels in its column ``label``, ``token`` or ``word``, else to those in its first column; where it has both
+    ids and labels, both must agree with the vocabulary.
+
+    A dict goes by column first, in any of three ways, which may stand side by side::
+
+        {"frequency": {"高兴": 412, "悲伤": 97}}                    # {label: value}, or {id: value}
+        {"group": {"positive": ["高兴", "快乐"], "negative": []}}   # {value: labels}: a lexicon
+        {"frequency": [5, 0, 17]}                                   # by row id
+
+    Parameters
+    ----------
+    metadata
+        A path (``.csv``: comma-separated with quotes; otherwise tab-separated without), a DataFrame, such a dict, or a
+        `Metadata`, which is returned.
+    encoding
+        Of a file; None: UTF-8, failing that GB18030, with a note.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    TypeError
+        The metadata are something else.
+    ValueError
+        No header, a ragged line, an id that is no number, or a dict turned round.
+
+    >>> read_metadata({"group": {"positive": ["高兴"]}}).columns
+    {'group': {'高兴': 'positive'}}
+    """
+    if isinstance(metadata, Metadata):
+        return metadata
+    if isinstance(metadata, str | os.PathLike):
+        return _from_file(Path(metadata), encoding)
+    if isinstance(metadata, Mapping):
+        return _from_mapping(metadata)
+    if hasattr(metadata, "columns") and hasattr(metadata, "__getitem__"):
+        return _from_frame(metadata)
+    raise TypeError(
+        "Metadata are a path to a TSV or CSV file, a DataFrame, or a dict {column: {label: value}}; "
+        f"{type(metadata).__name__} was given."
+    )
+
+
+def _from_file(path: Path, encoding: str | None) -> Metadata:
+    text, notes = read_text(path, encoding=encoding, what="metadata file")
+    source = f"'{path}'"
+    try:
+        if path.suffix.lower() == ".csv":
+            lines = [cells for cells in csv.reader(io.StringIO(text, newline="")) if cells]
+        else:
+            lines = [line.split("\t") for line in split_lines(text) if line]
+    except csv.Error as error:
+        raise ValueError(f"{source} is not CSV: {error}.") from None
+    if not lines:
+        raise ValueError(f"{source} is empty; a header and at least one line were expected.")
+    header, *body = lines
+    for number, cells in enumerate(body, 2):
+        if len(cells) != len(header):
+            raise ValueError(
+                f"Entry {number} of {source} has {len(cells)} cells, its header {len(header)}: {first_few(cells, 3)}."
+            )
+    columns = [[cells[i] for cells in body] for i in range(len(header))]
+    _check_header(header, columns, source)
+    return _from_columns(header, columns, source, notes=notes)
+
+
+def _check_header(header: list[str], columns: list[list[str]], source: str) -> None:
+    """Refuse a first line that is a line of data; the first name may be empty, as pandas writes an index."""
+    advice = f"{source} needs a header line such as 'label<TAB>group<TAB>frequency'; it begins with {first_few(header)}"
+    for i, (name, values) in enumerate(zip(header, columns, strict=True)):
+        if i and not name.strip():
+            raise ValueError(f"{advice}, where name {i + 1} is empty.")
+        if is_number(name):
+            raise ValueError(f"{advice}, where {name!r} is a number.")
+        if i and name in set(values):
+            raise ValueError(f"{advice}, where {name!r} is also a value of that column.")
+
+
+def _from_frame(frame: Any) -> Metadata:
+    names = [str(name) for name in frame.columns]
+    columns = [[cell_text(value) for value in _column(frame, name)] for name in frame.columns]
+    index = getattr(frame, "index", None)
+    if index is not None and str(getattr(index, "name", None)).lower() in (*_LABEL_NAMES, "id"):
+        names.insert(0, str(index.name))
+        columns.insert(0, [cell_text(value) for value in index])
+    return _from_columns(names, columns, f"the {type(frame).__name__} given")
+
+
+def _column(frame: Any, name: Any) -> Any:
+    column = frame[name]
+    if hasattr(column, "columns"):
+        raise ValueError(f"The {type(frame).__name__} given has several columns called {str(name)!r}.")
+    return column
+
+
+def _from_columns(header: list[str], columns: list[list[str]], source: str, *, notes: tuple[str, ...] = ()) -> Metadata:
+    names = [_canonical(name) for name in header]
+    repeated = [name for i, name in enumerate(names) if name in names[:i]]
+    if repeated:
+        raise ValueError(f"{source} has several columns called {repeated[0]!r}.")
+    label_at = next((i for name in _LABEL_NAMES for i, n in enumerate(names) if n == name), None)
+    id_at = names.index("id") if "id" in names else None
+    if label_at is None and id_at is None:
+        label_at = 0
+    used = {label_at, id_at} | {i for i, name in enumerate(names) if not name}
+    data = {names[i]: columns[i] for i in range(len(names)) if i not in used}
+    if not data:
+        raise ValueError(f"{source} has no column beside {first_few(header)}; nothing could be added.")
+    ids = None if id_at is None else [_row_id(cell, source) for cell in columns[id_at]]
+    keys: list[Key | None] = (
+        [cell or None for cell in columns[label_at or 0]]
+        if ids is None
+        else [*ids]
+        if label_at is None
+        else [(label, i) if label else i for label, i in zip(columns[label_at], ids, strict=True)]
+    )
+    kept = {key: i for i, key in reversed(list(enumerate(keys))) if key is not None}
+    if not kept:
+        raise ValueError(f"{source} has a header, but no line with a label or an id.")
+    if nameless := keys.count(None):
+        notes = (*notes, f"{nameless} lines of {source} have no label.")
+    if again := len(keys) - nameless - len(kept):
+        notes = (*notes, f"{again} lines of {source} repeat a label or an id; the first of each counts.")
+    order = sorted(kept.items(), key=lambda item: item[1])
+    return Metadata({name: {key: values[i] for key, i in order} for name, values in data.items()}, source, notes)
+
+
+def _canonical(name: str) -> str:
+    """Well-known names in small letters; others as they are."""
+    name = name.strip()
+    return name.lower() if name.lower() in (*WELL_KNOWN, *_LABEL_NAMES, "id") else name
+
+
+def _row_id(cell: str, source: str) -> int:
+    if not (cell.isascii() and cell.isdigit()):
+        raise ValueError(
+            f"In {source} the column 'id' has {cell!r}; an id is the number of a row, from 0. Rename the column if it "
+            "is something else."
+        )
+    return int(cell)
+
+
+def _from_mapping(mapping: Mapping[Any, Any]) -> Metadata:
+    source = "the metadata given"
+    if not mapping:
+        raise ValueError("The metadata given are empty; {column: {label: value}} was expected.")
+    _check_direction(mapping)
+    columns: dict[str, dict[Key, str]] = {}
+    notes: tuple[str, ...] = ()
+    for name, values in mapping.items():
+        if not isinstance(name, str) or not name.strip():
+            raise ValueError(f"The outer keys of metadata are names of columns; {name!r} is none.")
+        if _canonical(name) in columns:
+            raise ValueError(f"The metadata given have column {_canonical(name)!r} twice.")
+        if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+            raise ValueError(
+                f"Column {name!r} of the metadata must be {{label: value}}, {{value: labels}} or a list by row id; "
+                f"{values!r} was given."
+            )
+        if not isinstance(values, Mapping):
+            columns[_canonical(name)] = {i: cell_text(value) for i, value in enumerate(values)}
+            continue
+        lists = sum(_is_list(value) for value in values.values())
+        if lists and lists != len(values):
+            raise ValueError(f"Column {name!r} of the metadata mixes {{label: value}} with {{value: labels}}.")
+        if lists:
+            columns[_canonical(name)], several = _from_lexicon(name, values)
+            if several:
+                notes += (f"{several} labels of the metadata stand under several {name}s; the first counts.",)
+        else:
+            columns[_canonical(name)] = {_key(key, name): cell_text(value) for key, value in values.items()}
+    if not any(columns.values()):
+        raise ValueError("The metadata given hold no value; {column: {label: value}} was expected.")
+    return Metadata(columns, source, notes)
+
+
+def _check_direction(mapping: Mapping[Any, Any]) -> None:
+    inner = [set(values) if isinstance(values, Mapping) else set() for values in mapping.values()]
+    if all(keys and keys <= set(WELL_KNOWN) for keys in inner) and not set(mapping) & set(WELL_KNOWN):
+        raise ValueError(
+            "The metadata given go by label first; turn them round to {column: {label: value}}, for example "
+            f"{{{min(inner[0])!r}: {{{next(iter(mapping))!r}: …}}}}."
+        )
+
+
+def _from_lexicon(name: str, groups: Mapping[Any, Any]) -> tuple[dict[Key, str], int]:
+    column: dict[Key, str] = {}
+    several = 0
+    for group, labels in groups.items():
+        # A set has no order that two processes agree on.
+        for label in sorted(labels, key=str) if isinstance(labels, set | frozenset) else labels:
+            key = _key(label, name)
+            several += column.setdefault(key, cell_text(group)) != cell_text(group)
+    return column, several
+
+
+def _key(key: Any, column: str) -> Key:
+    if isinstance(key, str):
+        return str(key)
+    try:
+        row_id = -1 if isinstance(key, bool) else operator.index(key)
+    except TypeError:
+        row_id = -1
+    if row_id < 0:
+        raise ValueError(f"Column {column!r} of the metadata names {key!r}; a label or an id (from 0) was expected.")
+    return row_id
+
+
+def _is_list(value: object) -> bool:
+    if isinstance(value, Mapping):
+        raise ValueError("Metadata are nested too deep; {column: {label: value}} was expected.")
+    return isinstance(value, Iterable) and not isinstance(value, str | bytes)

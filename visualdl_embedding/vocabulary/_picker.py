@@ -1,0 +1,212 @@
+"""Collects chosen rows, and counts those left out."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visualdl_embedding.rows import COMPOSED, Rows
+from visualdl_embedding.vocabulary._text import first_few
+from visualdl_embedding.vocabulary._tokens import token_kind
+from visualdl_embedding.vocabulary._vocabulary import Vocabulary
+
+__all__ = ["KEEP", "Picker"]
+
+KEEP = ("special", "subword", "padding")
+_REASONS = ("", "padding row", "no label", "special token", "subword piece")
+_PADDING, _NO_LABEL, _SPECIAL, _SUBWORD = 1, 2, 3, 4
+_SUGGESTED = 5
+
+
+class Picker:
+    """Rows being chosen.
+
+    Attributes
+    ----------
+    taken
+        Chosen rows in order: ids, and words with the ids of their pieces.
+    strata
+        Stratum by id; empty unless rows were sampled.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, num_rows: int, *, padding_idx: int | None, keep: frozenset[str]) -> None:
+        self.vocabulary = vocabulary
+        self.num_rows = num_rows
+        self.strata: dict[int, str] = {}
+        self.taken: dict[int | str, tuple[int, ...]] = {}
+        self._padding = padding_idx
+        self._keep = keep
+        self._reasons = np.zeros(num_rows, dtype=np.int8)
+        self._absent: set[str] = set()
+
+    def sift(self, candidates: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Of candidates, those that are words."""
+        known = len(self.vocabulary)
+        reasons = self._reasons
+        reasons[candidates[candidates >= known]] = _NO_LABEL
+        labels, sentencepiece = self.vocabulary.labels, self.vocabulary.style.sentencepiece
+        codes = {"word": 0, "special": _SPECIAL, "subword": _SUBWORD}
+        codes |= {kind: 0 for kind in self._keep if kind in codes}
+        labelled = candidates[candidates < known].tolist()
+        reasons[labelled] = [
+            codes[token_kind(label, sentencepiece=sentencepiece)] if (label := labels[i]) else _NO_LABEL
+            for i in labelled
+        ]
+        if self._padding is not None and self._padding in candidates:
+            reasons[self._padding] = self._obstacle(self._padding)
+        kept: NDArray[np.int64] = candidates[reasons[candidates] == 0]
+        return kept
+
+    def _obstacle(self, row_id: int) -> int:
+        """Why even a row that is asked for cannot be taken, or 0."""
+        if row_id == self._padding and "padding" not in self._keep:
+            return _PADDING
+        return 0 if row_id < len(self.vocabulary) and self.vocabulary.labels[row_id] else _NO_LABEL
+
+    def take_ids(self, ids: NDArray[np.int64]) -> None:
+        """Take rows that were sifted."""
+        self.taken.update((i, ()) for i in ids.tolist())
+
+    def take_words(self, words: Iterable[str]) -> None:
+        """Take words of a lexicon: all rows that carry them by id, then those composed; others are counted."""
+        found: set[int] = set()
+        absent = []
+        for word in words:
+            ids = self.vocabulary.find_all(word)
+            found.update(ids)
+            if not ids:
+                absent.append(word)
+        self.take_ids(self.sift(np.array(sorted(found), dtype=np.int64)))
+        for word in absent:
+            if pieces := self._compose(word):
+                self.taken[word] = pieces
+            else:
+                self._absent.add(word)
+
+    def take_named(self, asked: list[Any], name: str, *, required: bool = False) -> list[int | str]:
+        """Take labels and ids as they are asked for.
+
+        Parameters
+        ----------
+        asked
+            Labels and ids.
+        name
+            Of the argument, for messages.
+        required
+            Whether a row that cannot be taken is an error; otherwise it is counted.
+
+        Returns
+        -------
+        Keys into `taken`.
+        """
+        keys: dict[int | str, tuple[int, ...]] = {}
+        unknown: list[str] = []
+        for item in asked:
+            if not isinstance(item, str):
+                keys[self._row_id(item, name)] = ()
+            elif ids := self.vocabulary.find(item):
+                keys[self._only(item, ids, name)] = ()
+            elif pieces := self._compose(item):
+                keys[item] = pieces
+            else:
+                unknown.append(item)
+        if unknown:
+            raise ValueError(self._unknown(unknown, name))
+        for key in list(keys):
+            if isinstance(key, int) and (obstacle := self._obstacle(key)):
+                if required:
+                    raise ValueError(self._cannot_watch(key, obstacle, name))
+                self._reasons[key] = obstacle
+                del keys[key]
+        self.taken.update((key, pieces) for key, pieces in keys.items() if key not in self.taken)
+        return list(keys)
+
+    def _compose(self, word: str) -> tuple[int, ...] | None:
+        pieces = self.vocabulary.compose(word)
+        return None if pieces is None or self._padding in pieces else pieces
+
+    def _row_id(self, item: Any, name: str) -> int:
+        try:
+            row_id = None if isinstance(item, bool | np.bool_) else operator.index(item)
+        except TypeError:
+            row_id = None
+        if row_id is None:
+            raise TypeError(f"{name} takes labels (strings) and ids (whole numbers), not {item!r}.")
+        if not 0 <= row_id < self.num_rows:
+            raise ValueError(f"{name} names row {row_id}, but the table has rows 0 to {self.num_rows - 1}.")
+        return row_id
+
+    def _only(self, label: str, ids: tuple[int, ...], name: str) -> int:
+        if len(ids) > 1:
+            shown = [self.vocabulary.name_of(i) for i in ids]
+            raise ValueError(
+                f"{name} names {label!r}, which is the label of {len(ids)} rows: {', '.join(map(str, ids[:10]))}"
+                f"{', …' if len(ids) > 10 else ''}. Choose one as {shown[0]!r}, or by its id."
+            )
+        return ids[0]
+
+    def _unknown(self, unknown: list[str], name: str) -> str:
+        many = len(unknown) - _SUGGESTED
+        suggested = "; ".join(self.vocabulary.suggest(label) for label in unknown[:_SUGGESTED])
+        return (
+            f"{name} names what is not in {self.vocabulary.source} and cannot be composed of its tokens: {suggested}"
+            f"{f'; and {many} more' if many > 0 else ''}."
+        )
+
+    def _cannot_watch(self, row_id: int, obstacle: int, name: str) -> str:
+        if obstacle == _PADDING:
+            return f"{name} names the padding row ({row_id}); it is left out unless keep has 'padding'."
+        return f"{name} names row {row_id}, which has no label in {self.vocabulary.source}."
+
+    def finish(self, watched: list[int | str], *, how: str) -> Rows:
+        """Make the result.
+
+        Raises
+        ------
+        ValueError
+            Nothing was taken.
+        """
+        left_out = self._count()
+        if not self.taken:
+            counted = ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "none"
+            raise ValueError(
+                f"No row is left to watch of {how} in {self.vocabulary.source}; left out: {counted}. "
+                f"keep= takes any of {first_few(list(KEEP))}."
+            )
+        vocabulary = self.vocabulary
+        composed = {key: pieces for key, pieces in self.taken.items() if isinstance(key, str)}
+        names = {key: key if isinstance(key, str) else vocabulary.name_of(key) for key in self.taken}
+        columns = {
+            column: tuple(
+                vocabulary.unmatched.get(key, {}).get(column, "") if isinstance(key, str) else values[key]
+                for key in self.taken
+            )
+            for column, values in vocabulary.columns.items()
+        }
+        if self.strata:
+            columns["stratum"] = tuple("" if isinstance(k, str) else self.strata.get(k, "") for k in self.taken)
+        if composed:
+            spelt = {key: " ".join(vocabulary.name_of(i) for i in pieces) for key, pieces in composed.items()}
+            columns["pieces"] = tuple(spelt.get(str(key), "") if isinstance(key, str) else "" for key in self.taken)
+        return Rows(
+            ids=np.array([COMPOSED if isinstance(key, str) else key for key in self.taken], dtype=np.int64),
+            labels=tuple(names.values()),
+            columns=columns,
+            pieces={i: composed[key] for i, key in enumerate(self.taken) if isinstance(key, str)},
+            watch=tuple(names[key] for key in watched),
+            left_out=left_out,
+            how=how,
+        )
+
+    def _count(self) -> dict[str, int]:
+        reasons = self._reasons.copy()
+        reasons[[key for key in self.taken if isinstance(key, int)]] = 0
+        counts = np.bincount(reasons, minlength=len(_REASONS))
+        left_out = {reason: int(n) for reason, n in zip(_REASONS, counts, strict=True) if reason and n}
+        if self._absent:
+            left_out["not in the vocabulary"] = len(self._absent)
+        return left_out

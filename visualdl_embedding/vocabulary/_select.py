@@ -1,0 +1,272 @@
+"""The rows that are watched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visualdl_embedding.rows import Rows
+from visualdl_embedding.vocabulary._picker import KEEP, Picker
+from visualdl_embedding.vocabulary._text import first_few, is_number
+from visualdl_embedding.vocabulary._vocabulary import Vocabulary
+
+__all__ = ["Stratified", "select_rows"]
+
+_STRATA = ("head", "torso", "tail")
+_HEAD_MASS, _TORSO_MASS = 0.5, 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Stratified:
+    """A sample of `k` rows in equal parts from head, torso and tail of the frequencies; ``"stratified:k"`` for short.
+
+    Ordered by frequency, the *head* are the rows that make up the first half of all occurrences, the *torso* those up
+    to 90%, the *tail* the rest with the rows that never occur. Where a stratum has fewer rows than its part, the others
+    fill up. Rows get a column ``"stratum"``.
+    """
+
+    k: int = 500
+
+    def __post_init__(self) -> None:
+        _check_count(self.k, "Stratified(k)")
+
+
+def select_rows(
+    vocabulary: Vocabulary,
+    *,
+    num_rows: int,
+    rows: Any = 500,
+    watch: Iterable[str | int] = (),
+    padding_idx: int | None = None,
+    keep: Iterable[str] = (),
+    random_state: int = 42,
+    groups: Mapping[str, Iterable[str]] | None = None,
+) -> Rows:
+    """Choose the rows of a table that are watched.
+
+    Left out, and counted by reason, are the padding row, ids without a label, special tokens and mere pieces of words
+    (`token_kind`). What is asked for by its own label or id, in `rows` or `watch`, stays, special or not; but a row
+    without a label never does, and the padding row only with ``keep``.
+
+    A word that is absent, but can be composed of the vocabulary's tokens, becomes a composed row, the mean of its
+    pieces' rows, when it is asked for by label, by `watch`, by `groups`, or as a word of a group that `rows` names. The
+    column ``"pieces"`` then names the pieces.
+
+    Parameters
+    ----------
+    vocabulary
+        What the ids mean.
+    num_rows
+        V, the number of rows of the table.
+    rows
+        - an int k: the k most frequent where the vocabulary has a column ``"frequency"`` (unknown frequencies last),
+          otherwise the first k by id;
+        - ``"all"``;
+        - a list of labels, of ids (ints), or of both, an ambiguous label as ``"label (id)"``;
+        - ``{column: value}`` or ``{column: [values]}``: for instance ``{"group": "positive"}``;
+        - ``Stratified(k)`` or ``"stratified:k"``.
+
+        Sets of rows come by id, then those composed; a list keeps its order.
+    watch
+        Labels or ids that join `rows` and get scalars of their own.
+    padding_idx
+        The table's padding row.
+    keep
+        Any of ``"special"``, ``"subword"``, ``"padding"``: these are not left out.
+    random_state
+        Seed of the stratified sample.
+    groups
+        A lexicon ``{group: labels}``: its words join `rows`, and get it as their column ``"group"``. Words that can
+        neither be found nor composed are counted.
+
+    Raises
+    ------
+    TypeError
+        An argument of a wrong kind.
+    ValueError
+        A vocabulary longer than the table, an unknown or ambiguous label, an id beyond V, a missing column, a number of
+        rows below 1, or nothing left to watch.
+
+    >>> rows = select_rows(Vocabulary(("[PAD]", "高", "兴", "##跑")), num_rows=4, watch=["高兴"])
+    >>> rows.labels, rows.ids.tolist(), dict(rows.left_out)
+    (('高', '兴', '高兴'), [1, 2, -1], {'special token': 1, 'subword piece': 1})
+    """
+    _check(vocabulary, num_rows, padding_idx)
+    kept = _as_list(keep, "keep", "keep=('special',)")
+    if unknown := [str(kind) for kind in kept if kind not in KEEP]:
+        raise ValueError(f"Unknown in keep: {first_few(unknown)}; known are {', '.join(map(repr, KEEP))}.")
+    if groups is not None:
+        groups = _lexicon(groups)
+        vocabulary = vocabulary.with_columns({"group": groups})
+    picker = Picker(vocabulary, num_rows, padding_idx=padding_idx, keep=frozenset(kept))
+    phrases = [_take(picker, rows, random_state)]
+    if groups is not None:
+        picker.take_words(dict.fromkeys(label for labels in groups.values() for label in labels))
+        phrases.append(f"the words of {len(groups)} groups")
+    watched = picker.take_named(_as_list(watch, "watch", "watch=['加息']"), "watch", required=True)
+    if watched:
+        phrases.append(f"{len(watched)} watched")
+    return picker.finish(watched, how=" and ".join(phrases))
+
+
+def _check(vocabulary: Vocabulary, num_rows: int, padding_idx: int | None) -> None:
+    if num_rows < 1:
+        raise ValueError(f"A table has at least one row; num_rows={num_rows} was given.")
+    if len(vocabulary) > num_rows:
+        raise ValueError(
+            f"{vocabulary.source[0].upper()}{vocabulary.source[1:]} has {len(vocabulary)} ids, but the table only "
+            f"{num_rows} rows; give the vocabulary that this table was trained with."
+        )
+    if padding_idx is not None and not 0 <= padding_idx < num_rows:
+        raise ValueError(f"padding_idx must be a row of the table, 0 to {num_rows - 1}, or None, not {padding_idx}.")
+
+
+def _check_count(count: Any, name: str) -> int:
+    if isinstance(count, bool) or not isinstance(count, int | np.integer):
+        raise TypeError(f"{name} takes a whole number of rows, not {count!r}.")
+    if count < 1:
+        raise ValueError(f"{name} must be at least 1, not {count}.")
+    return int(count)
+
+
+def _as_list(values: Any, name: str, example: str) -> list[Any]:
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        raise TypeError(f"{name} takes a list, such as {example}; {values!r} was given.")
+    # A set of strings has no order that two processes agree on.
+    return sorted(values, key=str) if isinstance(values, set | frozenset) else list(values)
+
+
+def _lexicon(groups: Any) -> dict[str, list[str]]:
+    if not isinstance(groups, Mapping):
+        raise TypeError(f"groups is a dict {{group: list of labels}}, not {type(groups).__name__}.")
+    lexicon = {str(group): _as_list(labels, f"groups[{group!r}]", "['高兴']") for group, labels in groups.items()}
+    for group, labels in lexicon.items():
+        if wrong := [label for label in labels if not isinstance(label, str)]:
+            raise TypeError(f"groups[{group!r}] takes labels, which are strings, not {wrong[0]!r}.")
+    return lexicon
+
+
+def _take(picker: Picker, rows: Any, random_state: int) -> str:
+    """Take what `rows` asks for, and say it in a phrase."""
+    if isinstance(rows, str):
+        if rows == "all":
+            return _take_first(picker, picker.num_rows)
+        name, _, count = rows.partition(":")
+        if name != "stratified" or not (count.isascii() and count.isdigit()):
+            raise ValueError(
+                f"rows={rows!r} is unknown; a string may be 'all' or 'stratified:500'. A label goes in a list: "
+                f"rows=[{rows!r}]."
+            )
+        rows = Stratified(int(count))
+    if isinstance(rows, Stratified):
+        return _take_stratified(picker, rows.k, random_state)
+    if isinstance(rows, bool | int | float | np.number):
+        return _take_first(picker, _check_count(rows, "rows"))
+    if isinstance(rows, Mapping):
+        return _take_group(picker, rows)
+    asked = _as_list(rows, "rows", "500, ['加息', '讽刺'] or {'group': 'positive'}")
+    if not asked:
+        raise ValueError("rows is an empty list; give labels or ids, or a number of rows.")
+    picker.take_named(asked, "rows")
+    return f"{len(picker.taken)} named"
+
+
+def _take_first(picker: Picker, k: int) -> str:
+    candidates = picker.sift(np.arange(picker.num_rows))
+    frequencies = _frequencies(picker.vocabulary)
+    if len(candidates) <= k:
+        picker.take_ids(candidates)
+        return f"all {len(candidates)}" + (f" ({k} were asked for)" if k < picker.num_rows else "")
+    if frequencies is None:
+        picker.take_ids(candidates[:k])
+        return f"the first {k}"
+    picker.take_ids(np.sort(_by_frequency(candidates, frequencies)[:k]))
+    return f"the {k} most frequent"
+
+
+def _take_stratified(picker: Picker, k: int, random_state: int) -> str:
+    frequencies = _frequencies(picker.vocabulary)
+    if frequencies is None:
+        raise ValueError(
+            f"A stratified sample needs a column 'frequency'; {picker.vocabulary.source} has "
+            f"{first_few(list(picker.vocabulary.columns)) or 'no columns'}. Give it as metadata."
+        )
+    ordered = _by_frequency(picker.sift(np.arange(picker.num_rows)), frequencies)
+    mass = np.nan_to_num(frequencies[ordered]).cumsum()
+    if not len(mass) or mass[-1] <= 0:
+        raise ValueError("A stratified sample needs frequencies above 0; all that are known are 0.")
+    # The mass before a row decides, so that the most frequent one always is in the head.
+    before = np.concatenate([[0.0], mass[:-1]]) / mass[-1]
+    stratum = (before >= _HEAD_MASS).astype(int) + (before >= _TORSO_MASS)
+    members = [ordered[stratum == i] for i in range(3)]
+    quotas = _share_out(k, [len(m) for m in members])
+    rng = np.random.default_rng(random_state)
+    chosen = [rng.choice(m, size=quota, replace=False) for m, quota in zip(members, quotas, strict=True)]
+    picker.take_ids(np.sort(np.concatenate(chosen)))
+    picker.strata = {int(i): name for name, m in zip(_STRATA, members, strict=True) for i in m}
+    parts = ", ".join(f"{quota} {name}" for quota, name in zip(quotas, _STRATA, strict=True))
+    return f"{sum(quotas)} stratified by frequency ({parts})"
+
+
+def _share_out(k: int, sizes: list[int]) -> list[int]:
+    """Equal parts of `k`, none above its size; what one cannot take goes to the others."""
+    parts = [0] * len(sizes)
+    left = min(k, sum(sizes))
+    while left:
+        room = [i for i, size in enumerate(sizes) if parts[i] < size]
+        share, rest = divmod(left, len(room))
+        for n, i in enumerate(room):
+            part = min(share + (n < rest), sizes[i] - parts[i])
+            parts[i] += part
+            left -= part
+    return parts
+
+
+def _take_group(picker: Picker, rows: Mapping[Any, Any]) -> str:
+    if len(rows) != 1:
+        raise ValueError(
+            f"rows as a dict names one column, such as {{'group': 'positive'}}; {dict(rows)!r} names {len(rows)}."
+        )
+    ((column, values),) = rows.items()
+    vocabulary = picker.vocabulary
+    if column not in vocabulary.columns:
+        known = first_few(list(vocabulary.columns)) or "no columns"
+        raise ValueError(f"There is no column {column!r}; {vocabulary.source} has {known}. Give it as metadata.")
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        values = [values]
+    wanted = [str(value) for value in _as_list(values, "rows", "{'group': ['positive']}")]
+    cells = vocabulary.columns[column]
+    words = [label for label, more in vocabulary.unmatched.items() if more.get(column) in wanted]
+    known_values = dict.fromkeys([*cells, *(more.get(column, "") for more in vocabulary.unmatched.values())])
+    known_values.pop("", None)
+    if missing := [value for value in wanted if value not in known_values]:
+        raise ValueError(f"Column {column!r} never is {first_few(missing)}; it is {first_few(list(known_values), 10)}.")
+    among = set(wanted)
+    picker.take_ids(picker.sift(np.array([i for i, cell in enumerate(cells) if cell in among], dtype=np.int64)))
+    picker.take_words(words)
+    return f"those of {column} {', '.join(wanted)}"
+
+
+def _by_frequency(candidates: NDArray[np.int64], frequencies: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Candidates by falling frequency, unknown ones last, ties by id."""
+    falling = -np.nan_to_num(frequencies[candidates], nan=-1.0)
+    return candidates[np.argsort(falling, kind="stable")]
+
+
+def _frequencies(vocabulary: Vocabulary) -> NDArray[np.float64] | None:
+    """``(len(vocabulary),)`` float64, NaN where unknown; None where nothing is known."""
+    cells = vocabulary.columns.get("frequency")
+    if cells is None or not any(cells):
+        return None
+    try:
+        values = np.array([float(cell) if cell else np.nan for cell in cells])
+    except ValueError:
+        wrong = next(cell for cell in cells if cell and not is_number(cell))
+        raise ValueError(f"Column 'frequency' has {wrong!r}; numbers were expected.") from None
+    if np.isinf(values).any() or (values < 0).any():
+        raise ValueError("Column 'frequency' has a negative or infinite value; counts or shares were expected.")
+    return values

@@ -1,0 +1,168 @@
+"""What kind of token a label is, and how a word that is no token is made of those that are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["Style", "compose", "style_of", "token_kind"]
+
+# Names, not shapes: [doge] and [OK] are emoticons of Weibo, <br> and <script> tokens of web pages, [笑] is a word.
+_NAME = (
+    r"(?:pad|padding|unk|unknown|oov|cls|sep|[gs]?mask|bos|eos|sos|bod|eod|sop|eop|blank|unused"
+    r"|extra_id|reserved|start_of_turn|end_of_turn)(?:[-_ ]?(?:id[-_ ]?)?\d+)?"
+)
+_SPECIAL = re.compile(
+    rf"\[{_NAME}\]|</?(?:s|go|start|end|{_NAME})>|<[|｜][^<>]+[|｜]>|<0x[0-9a-f]{{2}}>|__{_NAME}__", re.IGNORECASE
+)
+_BARE_SPECIAL = re.compile(r"UNK|OOV(?:_[A-Z]+)?")
+_LATIN_PIECE = re.compile(r"[0-9A-Za-zÀ-ÖØ-öø-ɏḀ-ỿ]+")
+_UNJOINED = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]")
+_SENTENCEPIECE_SHARE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How a vocabulary marks the pieces of words.
+
+    Attributes
+    ----------
+    wordpiece
+        ``##x`` continues a word.
+    bpe
+        ``x@@`` is continued.
+    sentencepiece
+        ``▁x`` begins a word: at least 5% of the labels begin so. Mixed and Chinese vocabularies of SentencePiece have
+        far more, and lists of words next to none.
+    longest
+        Characters of the longest label.
+    """
+
+    wordpiece: bool
+    bpe: bool
+    sentencepiece: bool
+    longest: int
+
+
+def style_of(labels: Iterable[str | None]) -> Style:
+    """Find out how a vocabulary marks pieces."""
+    known = [label for label in labels if label]
+    begun = sum(label[0] == "▁" for label in known)
+    return Style(
+        wordpiece=any(label.startswith("##") and len(label) > 2 for label in known),
+        bpe=any(label.endswith("@@") and len(label) > 2 for label in known),
+        sentencepiece=begun > 0 and begun >= _SENTENCEPIECE_SHARE * len(known),
+        longest=max(map(len, known), default=0),
+    )
+
+
+def token_kind(label: str, *, sentencepiece: bool = False) -> Literal["word", "special", "subword"]:
+    """Tell words from special tokens and from mere pieces of words.
+
+    Special are ``[PAD]``, ``[unused17]``, ``<s>``, ``</s>``, ``<unk>``, ``<|endoftext|>``, ``<0x0A>``, LAC's ``OOV``
+    and their like, by name: ``[``, ``<``, ``[笑]``, ``[OK]`` and ``<script>`` are words.
+
+    Pieces are ``##x`` and ``x@@``; in a vocabulary of SentencePiece also ``▁`` alone and whatever has no ``▁`` and
+    consists of Latin letters and digits. Chinese has no spaces, so most of its whole words stand there without ``▁``
+    (``高兴`` beside ``▁高兴``); a missing ``▁`` shows a piece only where words are written apart.
+
+    Parameters
+    ----------
+    label
+        Not empty.
+    sentencepiece
+        Whether the vocabulary is one of SentencePiece.
+
+    >>> token_kind("[unused17]"), token_kind("[笑]"), token_kind("##ing")
+    ('special', 'word', 'subword')
+    >>> token_kind("ing", sentencepiece=True), token_kind("高兴", sentencepiece=True)
+    ('subword', 'word')
+    """
+    if label[0] in "[<_" and _SPECIAL.fullmatch(label):
+        return "special"
+    if label[0] in "OU" and _BARE_SPECIAL.fullmatch(label):
+        return "special"
+    if len(label) > 2 and (label.startswith("##") or label.endswith("@@")):
+        return "subword"
+    if sentencepiece and (label == "▁" or _LATIN_PIECE.fullmatch(label)):
+        return "subword"
+    return "word"
+
+
+def compose(word: str, index: Mapping[str, int], style: Style) -> tuple[int, ...] | None:
+    """Cut a word into tokens, greedily, the longest first, as its tokenizer would.
+
+    Tokenizers of BERT and ERNIE set every Chinese character apart *before* they look for pieces, so that 高兴 becomes
+    高 + 兴, never 高 + ##兴, whose row was hardly trained: a Chinese character is sought plain first, then with ``##``.
+    Inside a run of letters and digits only a marked piece continues (``##x``, ``x@@`` before it, or any piece of
+    SentencePiece); were plain ones allowed, every misspelt word would be composed of single letters instead of being
+    refused with the name of the right one. White space parts words and is skipped.
+
+    Parameters
+    ----------
+    word
+        Any string.
+    index
+        Id of every label.
+    style
+        Of the vocabulary (`style_of`).
+
+    Returns
+    -------
+    Ids of the pieces, or None where the word cannot be composed.
+
+    References
+    ----------
+    Wu et al. 2016, "Google's neural machine translation system" (WordPiece); Sennrich, Haddow and Birch 2016, "Neural
+    machine translation of rare words with subword units" (``@@``); Kudo and Richardson 2018, "SentencePiece".
+
+    >>> compose("高兴", {"高": 0, "兴": 1, "##兴": 2}, style_of(["高", "兴", "##兴"]))
+    (0, 1)
+    """
+    pieces: list[int] = []
+    start = 0
+    while start < len(word):
+        if word[start].isspace():
+            start += 1
+            continue
+        for end in range(min(len(word), start + style.longest), start, -1):
+            found = next((index[form] for form in _forms(word, start, end, style) if form in index), None)
+            if found is not None:
+                pieces.append(found)
+                start = end
+                break
+        else:
+            return None
+    return tuple(pieces) or None
+
+
+def _forms(word: str, start: int, end: int, style: Style) -> Iterator[str]:
+    """Labels under which ``word[start:end]`` may stand, the best first."""
+    part = word[start:end]
+    begins = start == 0 or word[start - 1].isspace()
+    continues = not begins and _joined(word[start - 1]) and _joined(word[start])
+    goes_on = end < len(word) and not word[end].isspace()
+    is_cut = goes_on and _joined(word[end - 1]) and _joined(word[end])
+    if style.bpe and goes_on:
+        yield part + "@@"
+    if style.sentencepiece and begins and _joined(part[0]):
+        yield "▁" + part
+    if continues:
+        if style.wordpiece:
+            yield "##" + part
+        if style.sentencepiece or (style.bpe and not is_cut):
+            yield part
+        return
+    if not is_cut or style.wordpiece or style.sentencepiece:
+        yield part
+    if style.wordpiece and not begins:
+        yield "##" + part
+    if style.sentencepiece and begins:
+        yield "▁" + part
+
+
+def _joined(character: str) -> bool:
+    """Whether a character is written together with its neighbours in one word: letters and digits, not Chinese."""
+    return character.isalnum() and not _UNJOINED.match(character)
