@@ -1,0 +1,181 @@
+"""The points of a map, on a plane or in space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visualdl_embedding.figures._groups import NO_GROUP
+from visualdl_embedding.figures._place import Box
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["INK", "QUIET", "Points", "draw_noise_floor", "draw_plane", "draw_space", "map_square"]
+
+INK = "#1F2430"
+QUIET = "#5B6372"
+PAPER = "#F5F6F8"
+GRID = "#E1E4EA"
+
+
+@dataclass(frozen=True)
+class Points:
+    """What is drawn.
+
+    Attributes
+    ----------
+    coordinates
+        ``(n, 2)`` or ``(n, 3)``.
+    axes
+        ``(2, 2)`` or ``(3, 2)``: lower and upper ends.
+    colors
+        ``(n,)``.
+    watched
+        Rows drawn larger, on top.
+    """
+
+    coordinates: NDArray[np.float64]
+    axes: NDArray[np.float32]
+    colors: NDArray[np.str_]
+    watched: tuple[int, ...]
+
+    @property
+    def finite(self) -> NDArray[np.bool_]:
+        """``(n,)``: rows that have a place."""
+        return np.asarray(np.isfinite(self.coordinates).all(axis=1))
+
+    @property
+    def inside(self) -> NDArray[np.bool_]:
+        """``(n,)``: rows whose place is within the axes."""
+        x = self.coordinates
+        return np.asarray(((x >= self.axes[:, 0]) & (x <= self.axes[:, 1])).all(axis=1))
+
+    @property
+    def order(self) -> NDArray[np.intp]:
+        """Rows to draw: those without a group first, the others mixed, so that no group hides another."""
+        shown = np.flatnonzero(self.inside)
+        mixed = np.random.default_rng(0).permutation(len(shown))
+        return shown[np.lexsort((mixed, self.colors[shown] != NO_GROUP))]
+
+    @property
+    def watched_inside(self) -> NDArray[np.intp]:
+        """Those of `watched` that are drawn."""
+        inside = self.inside
+        return np.array([row for row in self.watched if inside[row]], dtype=np.intp)
+
+    @property
+    def deviation(self) -> float:
+        """Unit of motions and noise floors: the root mean square over the axes of the standard deviations."""
+        known = self.coordinates[self.finite]
+        return float(np.sqrt(known.var(axis=0).mean())) if len(known) else 0.0
+
+
+def map_square(figure: Figure) -> tuple[float, float, float, float]:
+    """Left, bottom, width and height of the map, as shares of the figure; the rest is for words."""
+    width, height = figure.get_size_inches()
+    side = min(height - 1.35, width - 3.05)
+    return 0.3 / width, (height - 0.8 - side) / height, side / width, side / height
+
+
+def draw_plane(figure: Figure, points: Points) -> NDArray[np.float64]:
+    """Draw 2-D points.
+
+    Returns
+    -------
+    ``(n, 2)``: pixels of the points, NaN for those not drawn.
+    """
+    axes = figure.add_axes(map_square(figure), facecolor=PAPER)
+    axes.set_xlim(*points.axes[0])
+    axes.set_ylim(*points.axes[1])
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_color(GRID)
+    dots = _dots(figure, len(points.order))
+    for rows, style in ((points.order, dots), (points.watched_inside, _strong(dots))):
+        x, y = points.coordinates[rows].T
+        axes.scatter(x, y, c=points.colors[rows].tolist(), **style)
+    pixels = np.full((len(points.coordinates), 2), np.nan)
+    inside = points.inside
+    pixels[inside] = axes.transData.transform(points.coordinates[inside])
+    return pixels
+
+
+def draw_space(figure: Figure, points: Points) -> NDArray[np.float64]:
+    """Draw 3-D points in perspective; returns what `draw_plane` does."""
+    from mpl_toolkits.mplot3d import proj3d  # type: ignore[import-untyped]
+    from mpl_toolkits.mplot3d.axes3d import Axes3D  # type: ignore[import-untyped]
+
+    axes = figure.add_axes(Axes3D(figure, map_square(figure), computed_zorder=False))
+    assert isinstance(axes, Axes3D)
+    axes.set_xlim3d(*points.axes[0])
+    axes.set_ylim3d(*points.axes[1])
+    axes.set_zlim3d(*points.axes[2])
+    axes.set_box_aspect(None, zoom=1.1)
+    for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
+        axis.set_pane_color(PAPER)
+        axis.set_ticklabels([])
+        axis.line.set_color(GRID)
+        axis._axinfo["grid"].update(color=GRID, linewidth=0.7)
+        axis._axinfo["tick"].update(inward_factor=0.0, outward_factor=0.0)
+    dots = _dots(figure, len(points.order))
+    for rows, style in ((points.order, dots), (points.watched_inside, _strong(dots) | {"depthshade": False})):
+        if len(rows):
+            axes.scatter(*points.coordinates[rows].T, c=points.colors[rows].tolist(), **style)
+    axes.apply_aspect()
+    pixels = np.full((len(points.coordinates), 2), np.nan)
+    inside = points.inside
+    across, up, _ = proj3d.proj_transform(*points.coordinates[inside].T, axes.get_proj())
+    pixels[inside] = axes.transData.transform(np.column_stack([across, up]))
+    return pixels
+
+
+def draw_noise_floor(figure: Figure, points: Points, noise_floor: float, *, fonts: list[str]) -> Box:
+    """Draw a circle as large as the noise floor into the lower left corner; returns the box it takes.
+
+    In perspective a length has no one size, so in 3-D there are only the words.
+    """
+    from matplotlib.patches import Circle
+
+    unit = figure.dpi / 100
+    width, height = figure.canvas.get_width_height()
+    left, bottom, share, _ = map_square(figure)
+    left, bottom, side = left * width, bottom * height, share * width
+    plane = points.coordinates.shape[1] == 2
+    radius = 0.0
+    if plane:
+        per_unit = side / float(points.axes[0, 1] - points.axes[0, 0])
+        radius = min(noise_floor * points.deviation * per_unit, side / 2)
+    room = max(radius, 6 * unit)
+    x, y = left + 12 * unit + room, bottom + 12 * unit + room
+    if plane:
+        style: dict[str, Any] = {"edgecolor": INK, "facecolor": "white", "linewidth": 1.2, "transform": None}
+        figure.add_artist(Circle((x, y), max(radius, 1.0), **style))
+    words: dict[str, Any] = {
+        "fontsize": 9.5,
+        "color": QUIET,
+        "family": fonts,
+        "va": "center_baseline",
+        "transform": None,
+    }
+    start = x + room + 7 * unit if plane else left + 12 * unit
+    figure.text(start, y, f"noise floor {noise_floor:.2g}", **words)
+    return left, bottom, start + 115 * unit, y + room + 6 * unit
+
+
+def _dots(figure: Figure, n: int) -> dict[str, Any]:
+    """Size and opacity of n points: many are drawn smaller and thinner."""
+    scale = (map_square(figure)[2] * figure.get_size_inches()[0] / 6.65) ** 2
+    return {
+        "s": float(np.clip(620 / np.sqrt(max(n, 1)), 1.5, 44)) * scale,
+        "alpha": float(np.clip(1.32 - 0.165 * np.log10(max(n, 1)), 0.35, 0.9)),
+        "linewidths": 0.4 if n <= 3000 else 0.0,
+        "edgecolors": "white",
+    }
+
+
+def _strong(dots: dict[str, Any]) -> dict[str, Any]:
+    return {"s": max(48.0, 2.2 * dots["s"]), "edgecolors": INK, "linewidths": 1.5, "zorder": 3}

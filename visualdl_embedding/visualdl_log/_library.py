@@ -1,0 +1,63 @@
+"""VisualDL itself, loaded when it is needed and without its noise."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+__all__ = ["log_writer_class", "quiet_thread", "record_class"]
+
+
+@cache
+def record_class() -> Any:
+    """`visualdl.proto.record_pb2.Record`, the message that a log is made of."""
+    with _quiet_import():
+        from visualdl.proto.record_pb2 import Record
+    return Record
+
+
+@cache
+def log_writer_class() -> Any:
+    """`visualdl.LogWriter`."""
+    with _quiet_import():
+        from visualdl import LogWriter
+    return LogWriter
+
+
+@contextmanager
+def _quiet_import() -> Iterator[None]:
+    """VisualDL imports baidubce, whose regular expressions have escapes that Python warns of at their first import."""
+    with warnings.catch_warnings():
+        for category in (DeprecationWarning, SyntaxWarning):
+            warnings.filterwarnings("ignore", message=".*invalid escape sequence", category=category)
+        yield
+
+
+@contextmanager
+def quiet_thread() -> Iterator[None]:
+    """Swallow what this thread prints, and only this one: VisualDL tells on stdout that a log file exists already."""
+    before = sys.stdout
+    sys.stdout = _OthersOnly(before)
+    try:
+        yield
+    finally:
+        sys.stdout = before
+
+
+class _OthersOnly:
+    """A stream that is deaf to the thread that made it; no `io` class, whose finaliser would close the real one."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._silent = threading.get_ident()
+
+    def write(self, text: str) -> int:
+        return len(text) if threading.get_ident() == self._silent else int(self._stream.write(text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
