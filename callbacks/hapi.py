@@ -1,0 +1,285 @@
+"""Callback for ``paddle.Model.fit``."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import paddle
+
+from visualdl_embedding.analysis import Config
+from visualdl_embedding.callbacks._peers import calling_list, find_visualdl
+from visualdl_embedding.callbacks._session import TrainingSession, watch_rows
+from visualdl_embedding.recorder import RecorderSettings
+from visualdl_embedding.schedule import Schedule
+from visualdl_embedding.sources.live import find_tables
+from visualdl_embedding.visualdl_log import LogFile
+
+__all__ = ["EmbeddingCallback"]
+
+logger = logging.getLogger("visualdl_embedding")
+
+ATEXIT_DRAIN_SECONDS = 5.0
+
+
+class EmbeddingCallback(paddle.callbacks.Callback):  # type: ignore[misc]
+    """Watch embedding tables during ``paddle.Model.fit`` and log them for VisualDL.
+
+    Snapshots of the watched rows are taken on the training thread, a few milliseconds each; neighbours, projections,
+    metrics and pictures are computed in a child process of low priority. Whatever goes wrong is logged once and
+    switches the callback off; training goes on. Wrong arguments raise at once.
+
+    Parameters
+    ----------
+    log_dir
+        The run directory. None: that of the ``paddle.callbacks.VisualDL`` in the same ``fit``.
+    vocabulary
+        What the row ids mean: a file (one token per line, or ``token<TAB>id``, or JSON), a dict, a list, a tokenizer;
+        or a dict of these by table name. None labels rows by their numbers.
+    metadata
+        Columns for the labels, such as ``frequency`` and ``group``: a TSV or CSV file, a DataFrame, or a dict.
+    rows
+        Which rows to watch: a number (the most frequent where a frequency is known, else the first), labels, ids,
+        ``{"group": name}``, ``"stratified:500"`` or ``"all"``.
+    tables
+        None: every ``nn.Embedding``. Names or globs choose; ``{"name": parameter}`` takes other parameters.
+    methods
+        Any of ``"pca"``, ``"tsne"``, ``"umap"``.
+    n_components
+        2, 3 or ``(2, 3)``.
+    distance
+        ``"cosine"`` or ``"euclidean"``.
+    every_n_steps
+        Snapshot every so many batches, or ``"geometric"``: densely at first, then ever more rarely.
+    every_n_epochs
+        Used where `every_n_steps` is None. Step 0 and the last step are always taken.
+    watch
+        Labels that join `rows` and get curves of their own.
+    keep
+        What is left out by default and shall stay: any of ``"special"``, ``"subword"``, ``"padding"``.
+    writer
+        A ``visualdl.LogWriter`` to log through; it is not closed.
+    resume
+        Continue a run that holds data of the same rows.
+    initial_step
+        Batches trained before this ``fit``; with `resume` the last stored step if None.
+    background
+        False computes in the training thread, which then waits.
+    drain_timeout
+        Seconds to wait at the end of training for the last frames; None without limit.
+    max_log_bytes, max_store_bytes
+        Bounds of VisualDL's log and of the stored snapshots; None for none.
+    on_error
+        ``"disable"`` or ``"raise"``.
+    n_neighbors, perplexity, min_dist
+        Of the neighbour metrics and UMAP, of t-SNE, of UMAP.
+    random_state
+        Seed of everything random.
+    n_jobs
+        Threads of the child process.
+
+    Raises
+    ------
+    ValueError, TypeError, FileNotFoundError, FileExistsError, PermissionError
+        For wrong arguments, at construction or when training begins.
+
+    Examples
+    --------
+    >>> callback = EmbeddingCallback("runs/a", vocabulary="vocab.txt", every_n_steps=100)  # doctest: +SKIP
+    >>> model.fit(data, callbacks=[paddle.callbacks.VisualDL("runs/a"), callback])  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        log_dir: str | os.PathLike[str] | None = None,
+        *,
+        vocabulary: Any = None,
+        metadata: Any = None,
+        rows: Any = 500,
+        tables: str | Sequence[str] | Mapping[str, paddle.Tensor] | None = None,
+        methods: Sequence[str] = ("pca", "tsne", "umap"),
+        n_components: int | Sequence[int] = 2,
+        distance: Literal["cosine", "euclidean"] = "cosine",
+        every_n_steps: int | Literal["geometric"] | None = None,
+        every_n_epochs: int | None = 1,
+        watch: str | Sequence[str] = (),
+        keep: Sequence[str] = (),
+        writer: Any = None,
+        resume: bool = False,
+        initial_step: int | None = None,
+        background: bool = True,
+        drain_timeout: float | None = 300.0,
+        max_log_bytes: int | None = 200_000_000,
+        max_store_bytes: int | None = None,
+        on_error: Literal["disable", "raise"] = "disable",
+        n_neighbors: int = 15,
+        perplexity: float = 30.0,
+        min_dist: float = 0.1,
+        random_state: int = 42,
+        n_jobs: int = 1,
+    ) -> None:
+        super().__init__()
+        if on_error not in ("disable", "raise"):
+            raise ValueError(f'on_error takes "disable" or "raise", not {on_error!r}.')
+        if initial_step is not None and initial_step < 0:
+            raise ValueError(f"initial_step counts batches from 0, not {initial_step}.")
+        self.log_dir = log_dir
+        self.vocabulary = vocabulary
+        self.metadata = metadata
+        self.rows = rows
+        self.tables = tables
+        self.watch = (watch,) if isinstance(watch, str) else tuple(watch)
+        self.keep = tuple(keep)
+        self.writer = writer
+        self.resume = resume
+        self.initial_step = initial_step
+        self.on_error = on_error
+        self.schedule = Schedule(every_n_steps, every_n_epochs)
+        self.config = Config(
+            methods=(methods,) if isinstance(methods, str) else tuple(methods),
+            n_components=(n_components,) if isinstance(n_components, int) else tuple(n_components),
+            distance=distance,
+            n_neighbors=n_neighbors,
+            perplexity=perplexity,
+            min_dist=min_dist,
+            random_state=random_state,
+            n_jobs=n_jobs,
+        )
+        self.settings = RecorderSettings(
+            background=background,
+            drain_timeout=drain_timeout,
+            max_log_bytes=max_log_bytes,
+            max_store_bytes=max_store_bytes,
+        )
+        self.session_: TrainingSession | None = None
+        self.step_ = 0
+        self.last_snapshot_ = -1
+        self._visualdl: Any = None
+        self._epoch = 0
+
+    def set_model(self, model: paddle.Model) -> None:
+        """Look for a ``paddle.callbacks.VisualDL`` in the same ``fit``."""
+        super().set_model(model)
+        self._visualdl = find_visualdl(calling_list())
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Choose tables and rows, open the run, take the snapshot of step 0."""
+        if self.session_ is not None:
+            self._end(timeout=0)
+        if paddle.distributed.get_rank() != 0:
+            return
+        if not paddle.in_dynamic_mode():
+            raise RuntimeError("EmbeddingCallback reads layers in dynamic mode; remove paddle.enable_static().")
+        log_dir = self._resolve_log_dir()
+        live = find_tables(self.model.network, self.tables)
+        rows = watch_rows(
+            [table.table for table in live],
+            vocabulary=self.vocabulary,
+            metadata=self.metadata,
+            rows=self.rows,
+            watch=self.watch,
+            keep=self.keep,
+            random_state=self.config.random_state,
+        )
+        self.session_ = TrainingSession(
+            live,
+            rows,
+            log_dir=log_dir,
+            open_log=lambda: self._open_log(log_dir),
+            config=self.config,
+            settings=self.settings,
+            resume=self.resume,
+            initial_step=self.initial_step,
+        )
+        atexit.register(self._at_exit)
+        self.step_ = self.session_.initial_step
+        self.last_snapshot_ = self.step_ if self.session_.has_initial_snapshot else -1
+        self._guarded(self._snapshot)
+
+    def on_train_batch_end(self, step: int, logs: Any = None) -> None:
+        """Count the batch and take a snapshot if one is due."""
+        self.step_ += 1
+        if self.session_ is not None and self.schedule.due_at_step(self.step_, max(self.last_snapshot_, 0)):
+            steps = self.params.get("steps")
+            self._guarded(lambda: self._snapshot(final=steps == step + 1 and self._is_last_epoch()))
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Remember the epoch."""
+        self._epoch = epoch
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Take a snapshot if one is due."""
+        if self.session_ is not None and self.schedule.due_at_epoch(epoch + 1):
+            self._guarded(lambda: self._snapshot(final=self._is_last_epoch()))
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Take the last snapshot, wait for the analyses, close the log."""
+        if self.session_ is not None:
+            self._guarded(lambda: self._snapshot(final=True))
+        if self.session_ is not None:
+            self._guarded(self._end)
+
+    def _is_last_epoch(self) -> bool:
+        return bool(self._epoch + 1 == self.params.get("epochs"))
+
+    def _resolve_log_dir(self) -> Path:
+        log_dir = self.log_dir if self.log_dir is not None else getattr(self._visualdl, "log_dir", None)
+        if log_dir is None:
+            raise ValueError(
+                "No log_dir was given and there is no paddle.callbacks.VisualDL in this fit to take it from; "
+                'write EmbeddingCallback("runs/a", ...).'
+            )
+        return Path(log_dir).absolute()
+
+    def _open_log(self, log_dir: Path) -> LogFile:
+        if self.writer is None and self._visualdl is not None:
+            log = LogFile.share(self._visualdl, log_dir)
+        else:
+            log = LogFile.open(log_dir, writer=self.writer)
+        if log.note:
+            logger.warning("%s", log.note)
+        return log
+
+    def _snapshot(self, *, final: bool = False) -> None:
+        assert self.session_ is not None
+        if self.step_ != self.last_snapshot_:
+            self.session_.snapshot(self.step_, final=final)
+            self.last_snapshot_ = self.step_
+        if (error := self.session_.recorder.error) is not None:
+            raise error
+
+    def _end(self, *, timeout: float | None = -1.0) -> None:
+        session, self.session_ = self.session_, None
+        if session is None:
+            return
+        atexit.unregister(self._at_exit)
+        session.recorder.close(timeout=timeout)
+        if session.recorder.error is not None:
+            raise session.recorder.error
+
+    def _at_exit(self) -> None:
+        """Close after a training that ended by an exception or Ctrl-C, which skip `on_train_end`."""
+        self._guarded(lambda: self._end(timeout=ATEXIT_DRAIN_SECONDS))
+
+    def _guarded(self, action: Callable[[], None]) -> None:
+        """Do something that must not end a training."""
+        try:
+            action()
+        except Exception as error:
+            session, self.session_ = self.session_, None
+            if session is not None:
+                atexit.unregister(self._at_exit)
+                session.recorder.close(timeout=0)
+            if self.on_error == "raise":
+                raise
+            logger.warning(
+                "EmbeddingCallback is switched off at step %d (%s: %s). Training goes on; what was recorded is kept.",
+                self.step_,
+                type(error).__name__,
+                error,
+                exc_info=logger.isEnabledFor(logging.DEBUG),
+            )

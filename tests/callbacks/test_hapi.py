@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paddle
+import pytest
+from training import LABELS, Bag, D, V, fit, make_model
+from visualdl import LogReader, LogWriter
+
+from visualdl_embedding import open_run
+from visualdl_embedding.callbacks import EmbeddingCallback
+
+QUICK: dict[str, Any] = {"vocabulary": LABELS, "methods": ("pca", "tsne"), "perplexity": 5, "n_neighbors": 5}
+
+
+def tags(log_dir: Path) -> dict[str, set[str]]:
+    """Tags by kind in the one file of a run, read by VisualDL's own reader."""
+    (path,) = log_dir.glob("vdlrecords.*.log")
+    reader = LogReader(file_path=str(path))
+    return {kind: set(names) for kind, names in reader.get_tags().items()}
+
+
+def scalar_steps(log_dir: Path, tag: str) -> list[int]:
+    (path,) = log_dir.glob("vdlrecords.*.log")
+    return [record.id for record in LogReader(file_path=str(path)).get_data("scalar", tag)]
+
+
+@pytest.mark.parametrize("ours_first", [True, False])
+def test_both_callbacks_share_one_file_and_one_count_of_steps(tmp_path: Path, ours_first: bool) -> None:
+    ours = EmbeddingCallback(tmp_path, rows=40, every_n_steps=5, watch=["词55"], **QUICK)
+    theirs = paddle.callbacks.VisualDL(str(tmp_path))
+    fit(*([ours, theirs] if ours_first else [theirs, ours]))
+    found = tags(tmp_path)
+    assert "train/loss" in found["scalar"]
+    assert "embedding/word/effective_rank" in found["scalar"]
+    assert "embedding/word/watch/词55/tsne/x" in found["scalar"]
+    assert {"embedding/word/tsne/map", "embedding/word/pca/map"} <= found["image"]
+    assert {"word/vectors/step_000000000", "word/tsne/step_000000016"} <= found["embeddings"]
+    assert {"embedding/word/norms", "embedding/word/displacements"} <= found["histogram"]
+    assert scalar_steps(tmp_path, "train/loss") == list(range(1, 17))
+    logged = scalar_steps(tmp_path, "embedding/word/effective_rank")
+    assert set(logged) <= {0, 5, 10, 15, 16}
+    assert logged[-1] == 16
+    run = open_run(tmp_path)
+    assert run.tables() == ["word"]
+    assert run.steps("word") == [0, 5, 10, 15, 16]
+
+
+def test_in_the_training_thread_every_snapshot_is_analysed(tmp_path: Path) -> None:
+    model = fit(EmbeddingCallback(tmp_path, rows=40, every_n_steps=8, background=False, **QUICK))
+    run = open_run(tmp_path)
+    assert run.steps("word", analysed=True) == [0, 8, 16]
+    snapshot = run.snapshot("word", 16)
+    assert snapshot.labels == tuple(LABELS[:40])
+    assert np.array_equal(snapshot.vectors, model.network.word.weight.numpy()[:40])
+    projection = run.projection("word", 16, "tsne")
+    assert projection.coordinates.shape == (40, 2)
+    assert projection.parameters["random_state"] == 42
+    assert set(run.scalars("word")["neighbor_overlap"]) == {8, 16}
+
+
+def test_the_run_directory_may_come_from_visualdl(tmp_path: Path) -> None:
+    fit(paddle.callbacks.VisualDL(str(tmp_path)), EmbeddingCallback(**QUICK), epochs=1)
+    assert open_run(tmp_path).steps("word") == [0, 8]
+    assert "train/loss" in tags(tmp_path)["scalar"]
+
+
+def test_another_directory_than_visualdls_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    fit(paddle.callbacks.VisualDL(str(tmp_path / "a")), EmbeddingCallback(tmp_path / "b", **QUICK), epochs=1)
+    assert "train/loss" not in tags(tmp_path / "b")["scalar"]
+    assert sum("VisualDL" in record.message for record in caplog.records) == 1
+
+
+def test_a_writer_of_the_user_is_used_and_left_open(tmp_path: Path) -> None:
+    writer = LogWriter(str(tmp_path))
+    fit(EmbeddingCallback(tmp_path, writer=writer, **QUICK), epochs=1)
+    writer.add_scalar("mine", 1.0, 3)
+    writer.close()
+    found = tags(tmp_path)["scalar"]
+    assert {"mine", "embedding/word/norm_mean"} <= found
+
+
+def test_epochs_and_geometric_schedules(tmp_path: Path) -> None:
+    fit(EmbeddingCallback(tmp_path / "a", every_n_epochs=2, **QUICK), epochs=3)
+    assert open_run(tmp_path / "a").steps("word") == [0, 16, 24]
+    fit(EmbeddingCallback(tmp_path / "b", every_n_steps="geometric", methods=(), vocabulary=LABELS), epochs=2)
+    assert open_run(tmp_path / "b").steps("word") == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16]
+
+
+def test_no_stray_output_and_nothing_left_open(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    fit(EmbeddingCallback(tmp_path, **QUICK), epochs=1)
+    assert capfd.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"every_n_steps": 0}, "every_n_steps takes a positive number"),
+        ({"methods": ("tsna",)}, "Unknown method 'tsna'; known are pca, tsne, umap"),
+        ({"on_error": "ignore"}, 'on_error takes "disable" or "raise"'),
+        ({"initial_step": -1}, "initial_step counts batches from 0"),
+        ({"distance": "l1"}, "Unknown distance 'l1'"),
+    ],
+)
+def test_wrong_arguments_raise_at_construction(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        EmbeddingCallback("runs/never", **arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"watch": ["词5555"]}, "词5555"),
+        ({"tables": "emb.*"}, "it has: word"),
+        ({"vocabulary": [*LABELS, "zu viel"]}, "61"),
+        ({"vocabulary": "no/such/file.txt"}, "no/such/file.txt"),
+        ({"rows": [3, 60]}, "60"),
+    ],
+)
+def test_wrong_arguments_raise_when_training_begins(tmp_path: Path, arguments: dict[str, Any], message: str) -> None:
+    log_dir = tmp_path / "run"
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        fit(EmbeddingCallback(log_dir, **{**QUICK, **arguments}))
+    assert not list(log_dir.rglob("*.safetensors"))
+
+
+def test_no_directory_at_all(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"No log_dir was given"):
+        fit(EmbeddingCallback(**QUICK))
+
+
+def test_a_second_training_is_refused_with_a_fresh_directory(tmp_path: Path) -> None:
+    log_dir = tmp_path / "a"
+    fit(EmbeddingCallback(log_dir, **QUICK), epochs=1)
+    before = {p: p.stat().st_mtime_ns for p in (log_dir / "embeddings").rglob("*")}
+    with pytest.raises(FileExistsError, match=r"resume=True.*a-2"):
+        fit(EmbeddingCallback(log_dir, **QUICK), epochs=1)
+    assert {p: p.stat().st_mtime_ns for p in (log_dir / "embeddings").rglob("*")} == before
+
+
+def test_a_resumed_training_goes_on_in_the_same_run_and_file(tmp_path: Path) -> None:
+    model = fit(paddle.callbacks.VisualDL(str(tmp_path)), EmbeddingCallback(tmp_path, **QUICK), epochs=1)
+    fit(EmbeddingCallback(tmp_path, resume=True, **QUICK), model=model, epochs=2)
+    run = open_run(tmp_path)
+    assert run.steps("word") == [0, 8, 16, 24]
+    assert run.analysis("word", 24).previous_step is not None
+    assert scalar_steps(tmp_path, "embedding/word/norm_mean")[-1] == 24
+    assert "train/loss" in tags(tmp_path)["scalar"]
+
+
+def test_a_resume_with_other_rows_is_refused(tmp_path: Path) -> None:
+    fit(EmbeddingCallback(tmp_path, rows=30, **QUICK), epochs=1)
+    with pytest.raises(ValueError, match="labels are new"):
+        fit(EmbeddingCallback(tmp_path, rows=40, resume=True, **QUICK), epochs=1)
+
+
+def test_what_goes_wrong_is_logged_once_and_training_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    callback = EmbeddingCallback(tmp_path, every_n_steps=2, background=False, **QUICK)
+    seen: list[int] = []
+
+    class Breaks(paddle.callbacks.Callback):
+        def on_train_batch_end(self, step: int, logs: Any = None) -> None:
+            seen.append(step)
+            if len(seen) == 5:
+                for path in (tmp_path / "embeddings" / "word").iterdir():
+                    path.unlink()
+                (tmp_path / "embeddings" / "word").rmdir()
+                (tmp_path / "embeddings" / "word").write_text("no folder")
+
+    with caplog.at_level(logging.WARNING, "visualdl_embedding"):
+        fit(Breaks(), callback)
+    assert len(seen) == 16
+    assert [r.message for r in caplog.records if "switched off at step 6" in r.message]
+    assert len([r for r in caplog.records if "switched off" in r.message]) == 1
+
+
+def test_an_error_can_be_raised_instead(tmp_path: Path) -> None:
+    class Breaks(paddle.callbacks.Callback):
+        def on_train_batch_end(self, step: int, logs: Any = None) -> None:
+            (tmp_path / "embeddings" / "word").rename(tmp_path / "gone")
+
+    callback = EmbeddingCallback(tmp_path, every_n_steps=1, background=False, on_error="raise", **QUICK)
+    with pytest.raises(OSError, match=r"embeddings"):
+        fit(Breaks(), callback)
+
+
+def test_several_tables_and_a_slash_in_a_name(tmp_path: Path) -> None:
+    class Towers(Bag):
+        def __init__(self) -> None:
+            super().__init__()
+            self.position = paddle.nn.Embedding(12, D)
+
+        def forward(self, ids: paddle.Tensor) -> paddle.Tensor:
+            return self.head((self.word(ids) + self.position(paddle.arange(6))).mean(axis=1))
+
+    network = Towers()
+    tables = {"tower/word": network.word.weight, "position": network.position.weight}
+    fit(EmbeddingCallback(tmp_path, tables=tables, **QUICK), model=make_model(network), epochs=1)
+    run = open_run(tmp_path)
+    assert sorted(run.tables()) == ["position", "tower/word"]
+    assert run.snapshot("tower/word", 8).labels[0] == "词0"
+    assert len(run.snapshot("position", 8).labels) == 12
+    assert "embedding/tower／word/norm_mean" in tags(tmp_path)["scalar"]
+
+
+def test_rows_that_become_nan_are_counted_and_training_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Poison(paddle.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            weight = self.model.network.word.weight
+            values = weight.numpy()
+            values[3] = np.nan
+            weight.set_value(values)
+
+    fit(Poison(), EmbeddingCallback(tmp_path, rows=V, background=False, **QUICK), epochs=1)
+    assert open_run(tmp_path).scalars("word")["nonfinite_rows"] == {0: 0.0, 8: 1.0}
+    assert any("hold NaN or inf" in r.message for r in caplog.records)
+
+
+def test_special_and_markup_labels_reach_visualdl_as_text(tmp_path: Path) -> None:
+    labels = [f"w{i}" for i in range(V)]
+    labels[1:6] = ["a\tb", "two\nlines", "100%", "<script>alert(1)</script>", "😀/x"]
+    arguments = {**QUICK, "vocabulary": labels}
+    fit(EmbeddingCallback(tmp_path, watch=labels[1:6], background=False, **arguments), epochs=1)
+    assert open_run(tmp_path).snapshot("word", 8).labels[:6] == tuple(labels[:6])
+    found = tags(tmp_path)["scalar"]
+    for name in ("a b", "two lines", "100％", "<script>alert(1)<／script>", "😀／x"):
+        assert f"embedding/word/watch/{name}/norm" in found
+
+
+def test_every_record_is_read_back(tmp_path: Path) -> None:
+    fit(paddle.callbacks.VisualDL(str(tmp_path)), EmbeddingCallback(tmp_path, background=False, **QUICK), epochs=1)
+    (path,) = tmp_path.glob("vdlrecords.*.log")
+    reader = LogReader(file_path=str(path))
+    counts: dict[str, int] = defaultdict(int)
+    for kind, names in reader.get_tags().items():
+        for name in names:
+            counts[kind] += len(reader.get_data(kind, name))
+    assert counts["image"] == 4
+    assert counts["embeddings"] == 6
+    assert counts["histogram"] == 3
+    assert counts["scalar"] > 40

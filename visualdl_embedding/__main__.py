@@ -1,0 +1,5 @@
+"""``python -m visualdl_embedding``."""
+
+from visualdl_embedding.cli import main
+
+main()

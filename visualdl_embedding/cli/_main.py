@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+if TYPE_CHECKING:
+    from visualdl_embedding.replay import OnStep
+
+__all__ = ["main"]
+
+
+class _FriendlyGroup(click.Group):
+    """Shows what a user did wrong as a sentence; a traceback only with ``--debug``."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except (ValueError, OSError, ModuleNotFoundError) as error:
+            if ctx.params.get("debug"):
+                raise
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_FriendlyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("visualdl-embedding"), prog_name="visualdl-embedding")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+def main(debug: bool) -> None:
+    """Watch embedding tables of PaddlePaddle models over training time."""
+    logging.basicConfig(format="%(message)s", level=logging.DEBUG if debug else logging.WARNING)
+    logging.getLogger("visualdl_embedding").setLevel(logging.DEBUG if debug else logging.INFO)
+
+
+@main.command()
+@click.option("--log-dir", default="runs/demo", show_default=True, help="Where the run goes.")
+@click.option(
+    "--size",
+    type=click.Choice(["full", "small"]),
+    default="full",
+    show_default=True,
+    envvar="VISUALDL_EMBEDDING_DEMO_SIZE",
+    help="Small takes seconds.",
+)
+@click.option("--epochs", type=click.IntRange(min=1), default=None, help="How often to go over the corpus.")
+def demo(log_dir: str, size: Literal["full", "small"], epochs: int | None) -> None:
+    """Train a small Chinese sentiment classifier on real reviews and watch its word embeddings."""
+    from visualdl_embedding.demo import run_demo
+
+    run_demo(log_dir, size=size, epochs=epochs)
+
+
+@main.command()
+@click.argument("run", type=click.Path(exists=True, file_okay=False))
+@click.option("--table", "tables", multiple=True, help="Only this table; may be repeated.")
+@click.option("--force", is_flag=True, help="Analyse all snapshots again, not only from the first gap on.")
+def analyse(run: str, tables: tuple[str, ...], force: bool) -> None:
+    """Analyse the snapshots of RUN that training was too fast for; the numbers are those it would have given."""
+    from visualdl_embedding.replay import analyse_run
+
+    with _progress("Analysing") as on_step:
+        replayed = analyse_run(run, tables=tables or None, force=force, on_step=on_step)
+    for table in replayed:
+        click.echo(f"{table.table}: {len(table.steps)} snapshots analysed, {table.kept} were good already.")
+    if any(table.steps for table in replayed):
+        click.echo(f"To see them in VisualDL: visualdl-embedding relog {run}")
+
+
+@main.command()
+@click.argument("run", type=click.Path(exists=True, file_okay=False))
+@click.option(
+    "--max-log-bytes",
+    type=click.IntRange(min=0),
+    default=200_000_000,
+    show_default=True,
+    help="Bound of the log, which VisualDL's server holds in memory; 0 for none.",
+)
+def relog(run: str, max_log_bytes: int) -> None:
+    """Build VisualDL's log of RUN anew from the store; other records, such as train/loss, are kept."""
+    from visualdl_embedding.replay import relog_run
+
+    with _progress("Logging") as on_step:
+        replayed = relog_run(run, max_log_bytes=max_log_bytes or None, on_step=on_step)
+    for table in replayed:
+        click.echo(f"{table.table}: {len(table.steps)} frames logged, {table.kept} snapshots have no analysis yet.")
+
+
+@contextmanager
+def _progress(verb: str) -> Iterator[OnStep]:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        tasks: dict[str, Callable[[int], None]] = {}
+
+        def on_step(table: str, step: int, position: int, total: int) -> None:
+            if table not in tasks:
+                task = progress.add_task(f"{verb} {table}", total=total)
+                tasks[table] = lambda done: progress.update(task, completed=done)
+            tasks[table](position)
+
+        yield on_step

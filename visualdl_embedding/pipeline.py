@@ -1,0 +1,101 @@
+"""One snapshot on its way: analysed, written back to the store, drawn, turned into VisualDL's records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from visualdl_embedding.analyse import analyse
+from visualdl_embedding.analysis import Analysis, Config, Projection, State
+from visualdl_embedding.figures import render_map
+from visualdl_embedding.privacy import Privacy, publish
+from visualdl_embedding.snapshot import Snapshot
+from visualdl_embedding.store import TableStore
+from visualdl_embedding.visualdl_log import snapshot_records
+
+__all__ = ["Processed", "process_snapshot", "records_of"]
+
+
+@dataclass(frozen=True)
+class Processed:
+    """What became of a snapshot.
+
+    Attributes
+    ----------
+    analysis
+        As it was written to the store.
+    state
+        For the next snapshot of the table.
+    """
+
+    analysis: Analysis
+    state: State
+
+
+def process_snapshot(
+    store: TableStore,
+    snapshot: Snapshot,
+    state: State,
+    *,
+    config: Config,
+    privacy: Privacy | None = None,
+) -> Processed:
+    """Analyse a stored snapshot and write its analysis to the store.
+
+    Raises
+    ------
+    OSError
+        Where the store cannot be written; it then holds what it held before.
+    """
+    analysis, state = analyse(snapshot, state, config)
+    analysis = publish(analysis, privacy)
+    store.write_analysis(analysis)
+    return Processed(analysis, state)
+
+
+def records_of(
+    snapshot: Snapshot, analysis: Analysis, choice: Mapping[str, bool], *, walltime: int | None = None
+) -> list[bytes]:
+    """Build the serialised VisualDL records of a frame.
+
+    Parameters
+    ----------
+    snapshot, analysis
+        The frame.
+    choice
+        Whether ``"vectors"``, ``"projections"`` and ``"images"`` are logged: `LogBudget.choose`. Scalars and histograms
+        always are.
+    walltime
+        Milliseconds since 1970; now if None.
+    """
+    images = {}
+    if choice["images"]:
+        images = {
+            key: _picture(snapshot, analysis, key, projection) for key, projection in analysis.projections.items()
+        }
+    return snapshot_records(
+        snapshot,
+        analysis,
+        images=images,
+        vectors=choice["vectors"],
+        projections=choice["projections"],
+        walltime=walltime,
+    )
+
+
+def _picture(snapshot: Snapshot, analysis: Analysis, key: str, projection: Projection) -> bytes:
+    rows = snapshot.rows
+    return render_map(
+        projection,
+        rows.labels,
+        groups=rows.columns.get("group"),
+        watch=rows.watch,
+        ids=rows.ids,
+        table=snapshot.table,
+        step=snapshot.step,
+        quality={
+            name: analysis.scalars[f"{key}/{name}"]
+            for name in ("trustworthiness", "continuity", "explained_variance", "motion")
+            if f"{key}/{name}" in analysis.scalars
+        },
+    )

@@ -1,0 +1,404 @@
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import threading
+import time
+import weakref
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from visualdl_embedding.analysis import Config, State
+from visualdl_embedding.pipeline import process_snapshot, records_of
+from visualdl_embedding.privacy import Privacy, publish
+from visualdl_embedding.recorder._client import Answer, WorkerClient, WorkerDied
+from visualdl_embedding.snapshot import Snapshot
+from visualdl_embedding.store import TableStore
+from visualdl_embedding.visualdl_log import DEFAULT_LOG_BYTES, LogBudget, LogFile
+
+__all__ = ["Recorder", "RecorderSettings"]
+
+logger = logging.getLogger("visualdl_embedding")
+
+SNAPSHOTS_IN_FLIGHT = 2
+"""Snapshots that wait in memory for the disk; with the one being written this bounds the memory to 3 of them."""
+HAND_OVER_SECONDS = 1.0
+"""How long a training waits for a disk that is slower than its snapshots before one is dropped."""
+MAX_RESTARTS = 3
+MAX_FAILURES = 3
+MAX_NOTES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class RecorderSettings:
+    """How a recorder behaves.
+
+    Attributes
+    ----------
+    background
+        Analyse in a child process; False analyses in `Recorder.record`, and the training waits.
+    drain_timeout
+        Seconds to wait at the end for analyses under way; None waits as long as it takes.
+    max_log_bytes
+        Bound of VisualDL's log, whose server holds all of it in memory: vectors, projections and images go in at a
+        spacing that respects it. None for no bound.
+    max_store_bytes
+        Bound of the run's snapshots and analyses, per table; beyond it they are thinned. None for no bound.
+    """
+
+    background: bool = True
+    drain_timeout: float | None = 300.0
+    max_log_bytes: int | None = DEFAULT_LOG_BYTES
+    max_store_bytes: int | None = None
+
+
+@dataclass
+class _Job:
+    table: str
+    step: int
+    log: dict[str, bool]
+    tries: int = 0
+
+
+@dataclass
+class _Table:
+    """What the recorder keeps of a table."""
+
+    store: TableStore
+    state: State = field(default_factory=State)
+    pending: _Job | None = None
+    recorded: int = 0
+    analysed: int = 0
+    skipped: int = 0
+    said: set[str] = field(default_factory=set)
+
+    @property
+    def log_dir(self) -> Path:
+        return self.store.folder.parent.parent
+
+
+class Recorder:
+    """Takes snapshots from the training thread; writes, analyses and logs them elsewhere.
+
+    A thread of its own writes snapshots to the store, gives jobs to the worker and its answers to VisualDL's log.
+    Where the worker is behind, the newest snapshot of a table wins; the others stay in the store unanalysed.
+
+    Parameters
+    ----------
+    log
+        VisualDL's log file; flushed at every snapshot, closed by `close`.
+    config
+        Of the analyses.
+    settings
+        Of the recorder itself.
+    privacy
+        Applied to everything before it is written.
+
+    Attributes
+    ----------
+    error
+        What ended the recording, or None; from then on `record` does nothing.
+    """
+
+    _open: ClassVar[weakref.WeakValueDictionary[Path, Recorder]] = weakref.WeakValueDictionary()
+
+    def __init__(
+        self,
+        log: LogFile,
+        *,
+        config: Config,
+        settings: RecorderSettings | None = None,
+        privacy: Privacy | None = None,
+    ) -> None:
+        self.config = config
+        self.settings = settings or RecorderSettings()
+        self.privacy = privacy
+        self.error: BaseException | None = None
+        self._log = log
+        self._budget = LogBudget(self.settings.max_log_bytes)
+        self._tables: dict[str, _Table] = {}
+        self._pid = os.getpid()
+        self._events: queue.Queue[Any] = queue.Queue()
+        self._in_flight = threading.BoundedSemaphore(SNAPSHOTS_IN_FLIGHT)
+        self._dropped = 0
+        self._worker: WorkerClient | None = None
+        self._busy: _Job | None = None
+        self._restarts = 0
+        self._failures = 0
+        self._analysing = True
+        self._closing = False
+        self._done = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def add_table(self, store: TableStore) -> None:
+        """Prepare to record a table; all tables come before the first `record`."""
+        earlier = self._open.get(store.folder)
+        if earlier is not None and earlier is not self:
+            # A training that died by an exception in a notebook left its recorder behind.
+            earlier.close(timeout=0)
+        self._open[store.folder] = self
+        state = State() if self.settings.background else store.load_state()
+        analysed = len(store.steps(analysed=True))
+        self._tables[store.description.table.name] = _Table(
+            store, state, analysed=analysed, recorded=len(store.steps())
+        )
+
+    def record(self, snapshot: Snapshot, *, final: bool = False) -> None:
+        """Take over a snapshot; returns at once unless the disk is behind or `background` is off.
+
+        Parameters
+        ----------
+        snapshot
+            Its vectors must not be changed afterwards.
+        final
+            Whether this is the last one of the training; it always goes to VisualDL whole.
+        """
+        if self.error is not None or self._closing or os.getpid() != self._pid:
+            return
+        snapshot = publish(snapshot, self.privacy)
+        if not self.settings.background:
+            self._guard(lambda: self._record_now(snapshot, final))
+            return
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="embedding-recorder", daemon=True)
+            self._thread.start()
+        if self._in_flight.acquire(timeout=HAND_OVER_SECONDS):
+            self._events.put(("snapshot", snapshot, final))
+        else:
+            self._dropped += 1
+            if self._dropped == 1:
+                logger.warning(
+                    "The disk of %s is slower than the snapshots: step %d was dropped so that training goes on. "
+                    "Take fewer (every_n_steps) or watch fewer rows.",
+                    self._tables[snapshot.table].store.folder,
+                    snapshot.step,
+                )
+
+    def close(self, *, timeout: float | None = -1.0) -> None:
+        """Finish what is under way, end the worker, close the log; further calls do nothing.
+
+        Parameters
+        ----------
+        timeout
+            Seconds to wait for analyses; -1 for the `drain_timeout` of the settings, None without limit.
+        """
+        if self._closing or os.getpid() != self._pid:
+            return
+        self._closing = True
+        if timeout is not None and timeout < 0:
+            timeout = self.settings.drain_timeout
+        if self._thread is not None:
+            self._events.put(("close", None))
+            if not self._wait(timeout):
+                self._events.put(("abandon", None))
+                self._done.wait(10)
+            self._thread.join(10)
+        self._log.close()
+        if self._log.error is not None and self.error is None:
+            self.error = self._log.error
+        self._say_what_is_missing()
+
+    @property
+    def waiting(self) -> int:
+        """Analyses that are under way or to come."""
+        return sum(t.pending is not None for t in self._tables.values()) + (self._busy is not None)
+
+    def summary(self) -> Mapping[str, Mapping[str, int]]:
+        """Snapshots ``recorded``, ``analysed`` and ``skipped``, by table."""
+        return {
+            name: {"recorded": t.recorded, "analysed": t.analysed, "skipped": t.skipped}
+            for name, t in self._tables.items()
+        }
+
+    def _wait(self, timeout: float | None) -> bool:
+        """Wait for the thread to finish, with a progress bar when it takes over two seconds."""
+        if self._done.wait(2.0 if timeout is None else min(2.0, timeout)):
+            return True
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        deadline = None if timeout is None else time.monotonic() + timeout - 2.0
+        total = max(self.waiting, 1)
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
+        with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True) as progress:
+            task = progress.add_task("Finishing the embedding frames (Ctrl-C leaves them)", total=total)
+            try:
+                while not self._done.wait(0.2):
+                    progress.update(task, completed=max(0, total - self.waiting))
+                    if deadline is not None and time.monotonic() > deadline:
+                        return False
+            except KeyboardInterrupt:
+                return False
+        return True
+
+    def _say_what_is_missing(self) -> None:
+        for name, table in self._tables.items():
+            missing = table.recorded - table.analysed
+            if missing and self.error is None and self._analysing:
+                why = "training was faster than their analysis" if self._failures == 0 else "of the error said above"
+                logger.warning(
+                    "Table %s: %d of %d snapshots are stored without an analysis, because %s; "
+                    "`visualdl-embedding analyse %s` analyses them.",
+                    name,
+                    missing,
+                    table.recorded,
+                    why,
+                    table.log_dir,
+                )
+
+    # Everything below runs on the recorder's own thread, or inside `record` where background is off.
+
+    def _guard(self, action: Any) -> None:
+        try:
+            action()
+        except Exception as error:
+            self.error = error
+
+    def _run(self) -> None:
+        try:
+            while True:
+                kind, *content = self._events.get()
+                if kind == "snapshot":
+                    try:
+                        self._take(*content)
+                    finally:
+                        self._in_flight.release()
+                elif kind == "answer":
+                    self._on_answer(*content)
+                elif kind == "abandon":
+                    break
+                if self._closing and self._events.empty() and self.waiting == 0:
+                    break
+        except Exception as error:
+            self.error = error
+        finally:
+            if self._worker is not None:
+                self._worker.close(timeout=2.0 if self.waiting == 0 else 0.0)
+            self._done.set()
+
+    def _take(self, snapshot: Snapshot, final: bool) -> None:
+        table = self._store(snapshot)
+        if self._analysing:
+            if table.pending is not None:
+                table.skipped += 1
+            table.pending = _Job(snapshot.table, snapshot.step, self._choose(snapshot, final))
+            self._dispatch()
+        self._log.flush()
+
+    def _record_now(self, snapshot: Snapshot, final: bool) -> None:
+        table = self._store(snapshot)
+        done = process_snapshot(table.store, snapshot, table.state, config=self.config, privacy=self.privacy)
+        table.state = done.state
+        self._say_new(table, done.analysis.notes)
+        self._append(table, records_of(snapshot, done.analysis, self._choose(snapshot, final)))
+
+    def _store(self, snapshot: Snapshot) -> _Table:
+        table = self._tables[snapshot.table]
+        table.store.write_snapshot(snapshot)
+        table.recorded += 1
+        if self.settings.max_store_bytes is not None:
+            waiting = {job.step for job in (table.pending, self._busy) if job is not None}
+            table.store.thin(self.settings.max_store_bytes, protected=waiting)
+        return table
+
+    def _choose(self, snapshot: Snapshot, final: bool) -> dict[str, bool]:
+        return self._budget.choose(
+            snapshot,
+            self.config,
+            frame=self._tables[snapshot.table].analysed,
+            spent=self._log.tally.of(snapshot.table),
+            tables=len(self._tables),
+            final=final,
+        )
+
+    def _append(self, table: _Table, records: list[bytes]) -> None:
+        for record in records:
+            self._log.append(record)
+        self._log.flush()
+        table.analysed += 1
+        if self._log.error is not None:
+            raise self._log.error
+
+    def _say_new(self, table: _Table, notes: Iterable[str]) -> None:
+        for note in notes:
+            if note not in table.said and len(table.said) < MAX_NOTES:
+                table.said.add(note)
+                logger.warning("Table %s: %s", table.store.description.table.name, note)
+
+    def _dispatch(self) -> None:
+        if self._busy is not None or not self._analysing:
+            return
+        waiting = [t for t in self._tables.values() if t.pending is not None]
+        if not waiting:
+            return
+        if self._worker is None:
+            self._worker = WorkerClient(lambda answer: self._events.put(("answer", answer)), n_jobs=self.config.n_jobs)
+        table = min(waiting, key=lambda t: t.analysed)
+        job, table.pending = table.pending, None
+        assert job is not None
+        self._busy = job
+        self._worker.send(
+            {
+                "kind": "analyse",
+                "log_dir": str(table.log_dir),
+                "table": job.table,
+                "step": job.step,
+                "log": job.log,
+            }
+        )
+
+    def _on_answer(self, answer: Answer | WorkerDied) -> None:
+        if isinstance(answer, WorkerDied):
+            self._on_death(answer)
+        else:
+            job, self._busy = self._busy, None
+            assert job is not None
+            table = self._tables[job.table]
+            if answer.header["kind"] == "analysed":
+                self._failures = 0
+                self._say_new(table, answer.header["notes"])
+                self._append(table, answer.records)
+            else:
+                self._on_failure(job, answer.header["message"])
+        self._dispatch()
+
+    def _on_failure(self, job: _Job, message: str) -> None:
+        self._failures += 1
+        if self._failures == 1:
+            logger.warning(
+                "The analysis of %s at step %d failed: %s. Training and recording go on.", job.table, job.step, message
+            )
+        if self._failures >= MAX_FAILURES:
+            self._stop_analysing(f"{MAX_FAILURES} analyses in a row failed, the last with {message}")
+
+    def _on_death(self, death: WorkerDied) -> None:
+        assert self._worker is not None
+        self._worker.close(timeout=0)
+        self._worker = None
+        self._restarts += 1
+        cause = death.stderr.splitlines()[-1] if death.stderr else f"exit status {death.returncode}"
+        job, self._busy = self._busy, None
+        if self._restarts > MAX_RESTARTS:
+            self._stop_analysing(f"its process died {self._restarts} times, the last time with: {cause}")
+            return
+        logger.warning("The analysis process died (%s) and is started again.", cause)
+        if job is not None:
+            table = self._tables[job.table]
+            if job.tries == 0 and table.pending is None:
+                job.tries += 1
+                table.pending = job
+            else:
+                table.skipped += 1
+
+    def _stop_analysing(self, why: str) -> None:
+        self._analysing = False
+        for table in self._tables.values():
+            table.pending = None
+        logger.warning(
+            "Analysis is switched off: %s. Snapshots are still recorded; `visualdl-embedding analyse RUN` analyses "
+            "them later.",
+            why,
+        )

@@ -1,0 +1,115 @@
+"""The child process that analyses: ``python -m visualdl_embedding.worker``.
+
+Jobs come as JSON lines on stdin, answers leave as a JSON line followed by raw bytes on stdout. It ends when its stdin
+closes or its parent is gone, whatever it is doing: every file it writes is renamed into place, so nothing breaks.
+
+====================================================  ========================================================
+job                                                   answer
+====================================================  ========================================================
+``{"kind": "analyse", "log_dir": …, "table": …,       ``{"kind": "analysed", …, "records": [n, …]}`` and those
+"step": …, "log": {"vectors": true, …}}``             bytes, or ``{"kind": "failed", "message": …, …}``
+``{"kind": "close"}``                                 none; the process ends
+====================================================  ========================================================
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+if TYPE_CHECKING:
+    from visualdl_embedding.analysis import State
+    from visualdl_embedding.store import TableStore
+
+__all__ = ["main"]
+
+PARENT_POLL_SECONDS = 1.0
+
+
+def main() -> None:
+    """Serve jobs until told to close."""
+    # Libraries print; what they print must not stand between two answers.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    _lower_priority()
+    jobs: queue.Queue[dict[str, Any]] = queue.Queue()
+    threading.Thread(target=_read_jobs, args=(sys.stdin.buffer, jobs), daemon=True).start()
+    threading.Thread(target=_watch_parent, args=(os.getppid(),), daemon=True).start()
+    analyst = _Analyst()
+    while (job := jobs.get())["kind"] != "close":
+        _answer(answers, *_do(analyst, job))
+
+
+def _do(analyst: _Analyst, job: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+    about = {"table": job["table"], "step": job["step"]}
+    try:
+        header, records = analyst.analyse(job)
+    except Exception as error:
+        import traceback
+
+        traceback.print_exc()
+        return {"kind": "failed", **about, "message": f"{type(error).__name__}: {error}"}, []
+    return {"kind": "analysed", **about, **header}, records
+
+
+def _answer(answers: BinaryIO, header: dict[str, Any], records: list[bytes]) -> None:
+    line = json.dumps({**header, "records": [len(r) for r in records]}, ensure_ascii=False)
+    answers.write(line.encode() + b"\n")
+    for record in records:
+        answers.write(record)
+    answers.flush()
+
+
+def _read_jobs(stdin: BinaryIO, jobs: queue.Queue[dict[str, Any]]) -> None:
+    for line in stdin:
+        jobs.put(json.loads(line))
+    # The parent is gone without a word; a job that is under way has nobody to answer to.
+    os._exit(0)
+
+
+def _watch_parent(parent: int) -> None:
+    """End with the parent even where a process forked from it still holds our stdin open."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_POLL_SECONDS)
+    os._exit(0)
+
+
+def _lower_priority() -> None:
+    # Windows has no nice; some sandboxes forbid it.
+    with contextlib.suppress(AttributeError, OSError):
+        os.nice(19)
+
+
+class _Analyst:
+    """Keeps the store and the state of each table from one job to the next."""
+
+    def __init__(self) -> None:
+        self._tables: dict[str, tuple[TableStore, State]] = {}
+
+    def analyse(self, job: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+        from visualdl_embedding.pipeline import process_snapshot, records_of
+
+        start = time.perf_counter()
+        store, state = self._tables.get(job["table"]) or _open_table(job)
+        snapshot = store.read_snapshot(job["step"])
+        done = process_snapshot(store, snapshot, state, config=store.description.config)
+        self._tables[job["table"]] = (store, done.state)
+        records = records_of(snapshot, done.analysis, job["log"])
+        return {"notes": list(done.analysis.notes), "seconds": time.perf_counter() - start}, records
+
+
+def _open_table(job: dict[str, Any]) -> tuple[TableStore, State]:
+    from visualdl_embedding.store import TableStore
+
+    store = TableStore.open(job["log_dir"], job["table"])
+    return store, store.load_state()
+
+
+if __name__ == "__main__":
+    main()
