@@ -1,105 +1,33 @@
-"""One training being watched: tables, rows, store and recorder put together. Knows no trainer."""
+"""One training being watched, whichever trainer runs it: snapshots when they are due, and no error that ends it."""
 
 from __future__ import annotations
 
+import atexit
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from visualdl_embedding.analysis import Config
 from visualdl_embedding.recorder import Recorder, RecorderSettings
 from visualdl_embedding.rows import Rows
+from visualdl_embedding.schedule import Schedule
 from visualdl_embedding.snapshot import Snapshot
 from visualdl_embedding.sources.live import LiveTable
 from visualdl_embedding.store import TableStore
-from visualdl_embedding.table import Table
 from visualdl_embedding.visualdl_log import LogFile
-from visualdl_embedding.vocabulary import Vocabulary, open_vocabulary, select_rows
 
-__all__ = ["TrainingSession", "choose_vocabulary", "watch_rows"]
+__all__ = ["TrainingSession"]
 
 logger = logging.getLogger("visualdl_embedding")
 
-
-def choose_vocabulary(tables: Sequence[Table], size: int) -> int | None:
-    """Position of the table that a vocabulary of `size` labels belongs to.
-
-    The one of exactly that many rows, else the smallest one that holds them all, else None.
-
-    >>> choose_vocabulary([Table("word", 18000, 768), Table("position", 513, 768)], 17964)
-    0
-    """
-    fitting = [(table.num_rows, i) for i, table in enumerate(tables) if table.num_rows >= size]
-    return min(fitting)[1] if fitting else None
-
-
-def watch_rows(
-    tables: Sequence[Table],
-    *,
-    vocabulary: Any,
-    metadata: Any,
-    rows: Any,
-    watch: Sequence[str],
-    keep: Sequence[str],
-    random_state: int,
-) -> dict[str, Rows]:
-    """Choose the rows to watch of every table.
-
-    With one table the vocabulary is its own, and must not be longer. Among several it belongs to the one that it fits
-    (`choose_vocabulary`); the rows of the others are labelled by their numbers. A mapping whose keys are names of
-    tables holds one vocabulary for each.
-    """
-    sources: dict[str, Any] = {}
-    if isinstance(vocabulary, Mapping) and vocabulary and set(vocabulary) <= {t.name for t in tables}:
-        sources = dict(vocabulary)
-    elif vocabulary is not None:
-        opened = open_vocabulary(vocabulary)
-        position = choose_vocabulary(tables, len(opened.labels)) if len(tables) > 1 else 0
-        if position is None:
-            sizes = ", ".join(f"{t.name} ({t.num_rows:,})" for t in tables)
-            raise ValueError(
-                f"The vocabulary has {len(opened.labels):,} labels, more than any table has rows: {sizes}. "
-                "Give the vocabulary that the model was built with."
-            )
-        sources[tables[position].name] = opened
-    chosen: dict[str, Rows] = {}
-    for table in tables:
-        source = sources.get(table.name)
-        labelled = source is not None or len(tables) == 1
-        opened = source if isinstance(source, Vocabulary) else open_vocabulary(source, num_rows=table.num_rows)
-        if metadata is not None and labelled:
-            opened = opened.with_columns(metadata)
-        for note in opened.notes:
-            logger.warning("Table %s: %s", table.name, note)
-        chosen[table.name] = select_rows(
-            opened,
-            num_rows=table.num_rows,
-            rows=rows if labelled or isinstance(rows, int) else "all",
-            watch=tuple(watch) if labelled else (),
-            padding_idx=table.padding_idx,
-            keep=tuple(keep),
-            random_state=random_state,
-        )
-        _say_what_is_watched(table, chosen[table.name])
-    return chosen
-
-
-def _say_what_is_watched(table: Table, rows: Rows) -> None:
-    left_out = ", ".join(f"{count:,} {reason}" for reason, count in rows.left_out.items() if count)
-    logger.info(
-        "Table %s (%d x %d): watching %d rows, %s%s.",
-        table.name,
-        table.num_rows,
-        table.dim,
-        len(rows),
-        rows.how,
-        f"; left out: {left_out}" if left_out else "",
-    )
+ATEXIT_DRAIN_SECONDS = 5.0
 
 
 class TrainingSession:
     """Tables of a training on their way to a run directory.
+
+    An error after construction is logged once and ends the recording, or is raised, as `on_error` says.
 
     Parameters
     ----------
@@ -111,20 +39,26 @@ class TrainingSession:
         The run, absolute: the worker must find it though the user changes directory.
     open_log
         Opens VisualDL's log file; called once the run is known to be writable.
+    config, settings, schedule
+        How to analyse, how to record, when to take snapshots.
+    on_error
+        ``"disable"`` or ``"raise"``.
     resume, initial_step
         As for `TableStore.open_for_writing`.
 
     Attributes
     ----------
-    initial_step
-        The step that the training begins at.
-    has_initial_snapshot
-        Whether the store holds a snapshot of it.
+    step
+        Batches trained.
 
     Raises
     ------
     FileExistsError
-        Where the run holds data already and `resume` is False, or its rows differ.
+        Where the run holds data already and `resume` is False.
+    ValueError
+        Where it holds data of other rows.
+    OSError
+        Where it cannot be written.
     """
 
     def __init__(
@@ -136,11 +70,15 @@ class TrainingSession:
         open_log: Callable[[], LogFile],
         config: Config,
         settings: RecorderSettings,
+        schedule: Schedule,
+        on_error: Literal["disable", "raise"],
         resume: bool,
         initial_step: int | None,
     ) -> None:
         self._tables = {live.table.name: live for live in tables}
         self._rows = rows
+        self._schedule = schedule
+        self._on_error = on_error
         stores = [
             TableStore.open_for_writing(
                 log_dir, live.table, rows[name], config=config, resume=resume, initial_step=initial_step
@@ -148,15 +86,80 @@ class TrainingSession:
             for name, live in self._tables.items()
         ]
         stored = [step for store in stores for step in store.steps()]
-        self.initial_step = initial_step if initial_step is not None else max(stored, default=0)
-        self.has_initial_snapshot = self.initial_step in stored
-        self.recorder = Recorder(open_log(), config=config, settings=settings)
+        self.step = initial_step if initial_step is not None else max(stored, default=0)
+        self._last_snapshot = self.step if self.step in stored else -1
+        log = open_log()
+        if log.note:
+            logger.warning("%s", log.note)
+        self._recorder: Recorder | None = Recorder(log, config=config, settings=settings)
         for store in stores:
-            self.recorder.add_table(store)
+            self._recorder.add_table(store)
+        atexit.register(self._at_exit)
 
-    def snapshot(self, step: int, *, final: bool = False) -> None:
-        """Gather the watched rows of every table and hand them over; call it on the training thread."""
-        for name, live in self._tables.items():
-            rows = self._rows[name]
-            vectors = rows.assemble(live.gather(rows.gather_ids))
-            self.recorder.record(Snapshot(name, step, rows, vectors), final=final)
+    def begin(self) -> None:
+        """Take the snapshot before training, unless the run holds it."""
+        self._guarded(self._snapshot)
+
+    def after_batch(self, *, last: bool = False) -> None:
+        """Count a batch, and take a snapshot if one is due; `last` if no batch will follow."""
+        self.step += 1
+        if self._schedule.due_at_step(self.step, max(self._last_snapshot, 0)):
+            self._guarded(lambda: self._snapshot(final=last))
+
+    def after_epoch(self, number: int, *, last: bool = False) -> None:
+        """Take a snapshot if one is due after the `number`-th epoch, from 1; `last` if no epoch will follow."""
+        if self._schedule.due_at_epoch(number):
+            self._guarded(lambda: self._snapshot(final=last))
+
+    def end(self) -> None:
+        """Take the last snapshot, wait for the analyses, close the log."""
+        self._guarded(lambda: self._snapshot(final=True))
+        self._guarded(self._close)
+
+    def abandon(self) -> None:
+        """Close without waiting."""
+        self._guarded(lambda: self._close(timeout=0))
+
+    def _snapshot(self, *, final: bool = False) -> None:
+        assert self._recorder is not None
+        if self.step != self._last_snapshot:
+            for name, live in self._tables.items():
+                rows = self._rows[name]
+                vectors = rows.assemble(live.gather(rows.gather_ids))
+                self._recorder.record(Snapshot(name, self.step, rows, vectors), final=final)
+            self._last_snapshot = self.step
+        if self._recorder.error is not None:
+            raise self._recorder.error
+
+    def _close(self, *, timeout: float | None = -1.0) -> None:
+        recorder, self._recorder = self._recorder, None
+        assert recorder is not None
+        atexit.unregister(self._at_exit)
+        recorder.close(timeout=timeout)
+        if recorder.error is not None:
+            raise recorder.error
+
+    def _at_exit(self) -> None:
+        """Close after a training that ended by an exception or Ctrl-C, and told nobody."""
+        self._guarded(lambda: self._close(timeout=ATEXIT_DRAIN_SECONDS))
+
+    def _guarded(self, action: Callable[[], None]) -> None:
+        """Do something that must not end a training; nothing once the recording has ended."""
+        if self._recorder is None:
+            return
+        try:
+            action()
+        except Exception as error:
+            recorder, self._recorder = self._recorder, None
+            if recorder is not None:
+                atexit.unregister(self._at_exit)
+                recorder.close(timeout=0)
+            if self._on_error == "raise":
+                raise
+            logger.warning(
+                "Embeddings are no longer recorded from step %d on (%s: %s). Training goes on; what is stored is kept.",
+                self.step,
+                type(error).__name__,
+                error,
+                exc_info=logger.isEnabledFor(logging.DEBUG),
+            )

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
-import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,17 +11,14 @@ import paddle
 
 from visualdl_embedding.analysis import Config
 from visualdl_embedding.callbacks._peers import calling_list, find_visualdl
-from visualdl_embedding.callbacks._session import TrainingSession, watch_rows
+from visualdl_embedding.callbacks._rows import watch_rows
+from visualdl_embedding.callbacks._session import TrainingSession
 from visualdl_embedding.recorder import RecorderSettings
 from visualdl_embedding.schedule import Schedule
 from visualdl_embedding.sources.live import find_tables
 from visualdl_embedding.visualdl_log import LogFile
 
 __all__ = ["EmbeddingCallback"]
-
-logger = logging.getLogger("visualdl_embedding")
-
-ATEXIT_DRAIN_SECONDS = 5.0
 
 
 class EmbeddingCallback(paddle.callbacks.Callback):  # type: ignore[misc]
@@ -156,8 +151,6 @@ class EmbeddingCallback(paddle.callbacks.Callback):  # type: ignore[misc]
             max_store_bytes=max_store_bytes,
         )
         self.session_: TrainingSession | None = None
-        self.step_ = 0
-        self.last_snapshot_ = -1
         self._visualdl: Any = None
         self._epoch = 0
 
@@ -169,15 +162,16 @@ class EmbeddingCallback(paddle.callbacks.Callback):  # type: ignore[misc]
     def on_train_begin(self, logs: Any = None) -> None:
         """Choose tables and rows, open the run, take the snapshot of step 0."""
         if self.session_ is not None:
-            self._end(timeout=0)
+            self.session_.abandon()
+            self.session_ = None
         if paddle.distributed.get_rank() != 0:
             return
         if not paddle.in_dynamic_mode():
             raise RuntimeError("EmbeddingCallback reads layers in dynamic mode; remove paddle.enable_static().")
         log_dir = self._resolve_log_dir()
-        live = find_tables(self.model.network, self.tables)
+        tables = find_tables(self.model.network, self.tables)
         rows = watch_rows(
-            [table.table for table in live],
+            [live.table for live in tables],
             vocabulary=self.vocabulary,
             metadata=self.metadata,
             rows=self.rows,
@@ -186,26 +180,24 @@ class EmbeddingCallback(paddle.callbacks.Callback):  # type: ignore[misc]
             random_state=self.config.random_state,
         )
         self.session_ = TrainingSession(
-            live,
+            tables,
             rows,
             log_dir=log_dir,
             open_log=lambda: self._open_log(log_dir),
             config=self.config,
             settings=self.settings,
+            schedule=self.schedule,
+            on_error=self.on_error,
             resume=self.resume,
             initial_step=self.initial_step,
         )
-        atexit.register(self._at_exit)
-        self.step_ = self.session_.initial_step
-        self.last_snapshot_ = self.step_ if self.session_.has_initial_snapshot else -1
-        self._guarded(self._snapshot)
+        self.session_.begin()
 
     def on_train_batch_end(self, step: int, logs: Any = None) -> None:
         """Count the batch and take a snapshot if one is due."""
-        self.step_ += 1
-        if self.session_ is not None and self.schedule.due_at_step(self.step_, max(self.last_snapshot_, 0)):
-            steps = self.params.get("steps")
-            self._guarded(lambda: self._snapshot(final=steps == step + 1 and self._is_last_epoch()))
+        if self.session_ is not None:
+            last = self.params.get("steps") == step + 1 and self._is_last_epoch()
+            self.session_.after_batch(last=last)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Remember the epoch."""
@@ -213,15 +205,14 @@ class EmbeddingCallback(paddle.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Take a snapshot if one is due."""
-        if self.session_ is not None and self.schedule.due_at_epoch(epoch + 1):
-            self._guarded(lambda: self._snapshot(final=self._is_last_epoch()))
+        if self.session_ is not None:
+            self.session_.after_epoch(epoch + 1, last=self._is_last_epoch())
 
     def on_train_end(self, logs: Any = None) -> None:
         """Take the last snapshot, wait for the analyses, close the log."""
         if self.session_ is not None:
-            self._guarded(lambda: self._snapshot(final=True))
-        if self.session_ is not None:
-            self._guarded(self._end)
+            self.session_.end()
+            self.session_ = None
 
     def _is_last_epoch(self) -> bool:
         return bool(self._epoch + 1 == self.params.get("epochs"))
@@ -237,49 +228,5 @@ class EmbeddingCallback(paddle.callbacks.Callback):  # type: ignore[misc]
 
     def _open_log(self, log_dir: Path) -> LogFile:
         if self.writer is None and self._visualdl is not None:
-            log = LogFile.share(self._visualdl, log_dir)
-        else:
-            log = LogFile.open(log_dir, writer=self.writer)
-        if log.note:
-            logger.warning("%s", log.note)
-        return log
-
-    def _snapshot(self, *, final: bool = False) -> None:
-        assert self.session_ is not None
-        if self.step_ != self.last_snapshot_:
-            self.session_.snapshot(self.step_, final=final)
-            self.last_snapshot_ = self.step_
-        if (error := self.session_.recorder.error) is not None:
-            raise error
-
-    def _end(self, *, timeout: float | None = -1.0) -> None:
-        session, self.session_ = self.session_, None
-        if session is None:
-            return
-        atexit.unregister(self._at_exit)
-        session.recorder.close(timeout=timeout)
-        if session.recorder.error is not None:
-            raise session.recorder.error
-
-    def _at_exit(self) -> None:
-        """Close after a training that ended by an exception or Ctrl-C, which skip `on_train_end`."""
-        self._guarded(lambda: self._end(timeout=ATEXIT_DRAIN_SECONDS))
-
-    def _guarded(self, action: Callable[[], None]) -> None:
-        """Do something that must not end a training."""
-        try:
-            action()
-        except Exception as error:
-            session, self.session_ = self.session_, None
-            if session is not None:
-                atexit.unregister(self._at_exit)
-                session.recorder.close(timeout=0)
-            if self.on_error == "raise":
-                raise
-            logger.warning(
-                "EmbeddingCallback is switched off at step %d (%s: %s). Training goes on; what was recorded is kept.",
-                self.step_,
-                type(error).__name__,
-                error,
-                exc_info=logger.isEnabledFor(logging.DEBUG),
-            )
+            return LogFile.share(self._visualdl, log_dir)
+        return LogFile.open(log_dir, writer=self.writer)

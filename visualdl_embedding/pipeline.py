@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from visualdl_embedding.analyse import analyse
 from visualdl_embedding.analysis import Analysis, Config, Projection, State
-from visualdl_embedding.figures import render_map
+from visualdl_embedding.figures import missing_font_note, render_map
 from visualdl_embedding.privacy import Privacy, publish
 from visualdl_embedding.snapshot import Snapshot
 from visualdl_embedding.store import TableStore
 from visualdl_embedding.visualdl_log import snapshot_records
 
-__all__ = ["Processed", "process_snapshot", "records_of"]
+__all__ = ["Processed", "notes_of", "process_snapshot", "records_of"]
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,12 @@ def records_of(
         projections=choice["projections"],
         walltime=walltime,
     )
+
+
+def notes_of(analysis: Analysis, choice: Mapping[str, bool]) -> list[str]:
+    """List what the user should know of a frame: the notes of its analysis, and whether its pictures lack a font."""
+    note = missing_font_note() if choice["images"] else None
+    return [*analysis.notes, *([note] if note else [])]
 
 
 def _picture(snapshot: Snapshot, analysis: Analysis, key: str, projection: Projection) -> bytes:

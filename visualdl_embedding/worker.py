@@ -93,7 +93,7 @@ class _Analyst:
         self._tables: dict[str, tuple[TableStore, State]] = {}
 
     def analyse(self, job: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
-        from visualdl_embedding.pipeline import process_snapshot, records_of
+        from visualdl_embedding.pipeline import notes_of, process_snapshot, records_of
 
         start = time.perf_counter()
         store, state = self._tables.get(job["table"]) or _open_table(job)
@@ -101,7 +101,8 @@ class _Analyst:
         done = process_snapshot(store, snapshot, state, config=store.description.config)
         self._tables[job["table"]] = (store, done.state)
         records = records_of(snapshot, done.analysis, job["log"])
-        return {"notes": list(done.analysis.notes), "seconds": time.perf_counter() - start}, records
+        notes = notes_of(done.analysis, job["log"])
+        return {"notes": notes, "seconds": time.perf_counter() - start}, records
 
 
 def _open_table(job: dict[str, Any]) -> tuple[TableStore, State]:

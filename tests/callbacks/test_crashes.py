@@ -210,7 +210,7 @@ def test_a_full_disk_ends_the_recording_not_the_training(start: Callable[..., Tr
         assert training.process.wait(180) == 0, training.output.read_text("utf-8")
         output = training.output.read_text("utf-8")
         assert output.count("batch") == 160
-        assert output.count("switched off") == 1
+        assert output.count("no longer recorded") == 1
         assert "No space left" in output
         assert "Traceback" not in output
         (disk / "room").unlink(missing_ok=True)

@@ -76,11 +76,14 @@ def color_groups(groups: Sequence[str] | None, n: int) -> Groups:
 
 
 def _own_colors(names: list[str]) -> dict[str, str]:
-    """By name, not by size, so that two tables with the same groups agree."""
+    """By name, not by size, so that two tables with the same groups agree; but yellow is for few points."""
     color: dict[str, str] = {}
-    for name in sorted(names):
+    if len(names) == len(COLORS):
+        color[names[-1]] = COLORS[-1]
+    rest = sorted(set(names) - set(color))
+    for name in rest:
         usual = next((c for c, known in USUAL.items() if name.casefold() in known), None)
         if usual and usual not in color.values():
             color[name] = usual
     free = (c for c in COLORS if c not in color.values())
-    return color | {name: next(free) for name in sorted(names) if name not in color}
+    return color | {name: next(free) for name in rest if name not in color}

@@ -91,6 +91,9 @@ def draw_labels(
         width, height, _ = renderer.get_text_width_height_descent(names[row], font, ismath=False)
         return width + 4 * unit, height + 4 * unit
 
+    # No label may hide a watched point.
+    points = [tuple(pixels[row]) for row in always]
+    marks = [(x - 6 * unit, y - 6 * unit, x + 6 * unit, y + 6 * unit) for x, y in points]
     left, bottom, width, height = map_square(figure)
     across, up = canvas.get_width_height()
     placed = place_labels(
@@ -99,7 +102,7 @@ def draw_labels(
         (int(row) for row in wanted if drawn[row]),
         size=measure,
         bounds=(left * across, bottom * up, (left + width) * across, (bottom + height) * up),
-        taken=taken,
+        taken=[*taken, *marks],
         limit=limit,
         spacing=0.11 * width * across,
         unit=unit,

@@ -120,7 +120,7 @@ def render_map(
         f"watched but not in the picture: {absent}" if absent else "",
         "#17 is the id of a row whose label no installed font can write" if names.replaced else "",
         format_parameters(projection.parameters),
-        "motion and noise floor in standard deviations of the layout",
+        "motion and noise floor in the layout's standard deviations",
     )
     panel.caption(" · ".join(sentence for sentence in sentences if sentence))
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Panel", "format_numbers", "format_parameters"]
 
 LINE_INCHES = 0.27
-CAPTION_COLUMNS_PER_INCH = 15.5
+CAPTION_COLUMNS_PER_INCH = 16.5
 CAPTION_LINES = 2
 _WORDS = {"explained_variance": "variance kept", "motion": "motion since last", "kl_divergence": "KL divergence"}
 
@@ -104,6 +104,7 @@ def _pairs(parameters: Mapping[str, Any]) -> Iterator[str]:
             continue
         words = "seed" if name == "random_state" else name.replace("_", " ")
         if isinstance(value, bool):
-            yield words if value else f"no {words}"
+            if value:
+                yield words
         else:
             yield f"{words} {value:.4g}" if isinstance(value, float) else f"{words} {value}"

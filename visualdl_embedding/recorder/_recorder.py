@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from visualdl_embedding.analysis import Config, State
-from visualdl_embedding.pipeline import process_snapshot, records_of
+from visualdl_embedding.pipeline import notes_of, process_snapshot, records_of
 from visualdl_embedding.privacy import Privacy, publish
 from visualdl_embedding.recorder._client import Answer, WorkerClient, WorkerDied
 from visualdl_embedding.snapshot import Snapshot
@@ -292,8 +292,9 @@ class Recorder:
         table = self._store(snapshot)
         done = process_snapshot(table.store, snapshot, table.state, config=self.config, privacy=self.privacy)
         table.state = done.state
-        self._say_new(table, done.analysis.notes)
-        self._append(table, records_of(snapshot, done.analysis, self._choose(snapshot, final)))
+        choice = self._choose(snapshot, final)
+        self._say_new(table, notes_of(done.analysis, choice))
+        self._append(table, records_of(snapshot, done.analysis, choice))
 
     def _store(self, snapshot: Snapshot) -> _Table:
         table = self._tables[snapshot.table]

@@ -1,0 +1,316 @@
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle
+from PIL import Image
+
+from visualdl_embedding.analysis import Projection
+from visualdl_embedding.figures import _fonts, cjk_font, missing_font_note, render_map
+from visualdl_embedding.figures._groups import COLORS, NO_GROUP, OTHERS, color_groups
+from visualdl_embedding.figures._place import place_labels
+
+
+def projection(n: int = 50, c: int = 2, **changes: Any) -> Projection:
+    coordinates = np.random.default_rng(n).normal(size=(n, c)).astype(np.float32)
+    values = {
+        "method": "tsne",
+        "coordinates": coordinates,
+        "parameters": {"perplexity": 30.0, "random_state": 42},
+        "axes": np.array([[-5.0, 5.0]] * c, np.float32),
+        "noise_floor": 0.1,
+    }
+    return Projection(**(values | changes))
+
+
+def labels_of(n: int) -> list[str]:
+    return [f"词{i}" for i in range(n)]
+
+
+def pixels_of(png: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")) / 255.0
+
+
+def share_of(png: bytes, color: str, box: tuple[int, int, int, int] = (0, 0, 700, 800)) -> float:
+    """Share of the pixels of a box that are nearly of a color."""
+    left, top, right, bottom = box
+    near = np.abs(pixels_of(png)[top:bottom, left:right] - to_rgb(color)).max(axis=2) < 0.06
+    return float(near.mean())
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures that are drawn during a test."""
+    figures: list[Figure] = []
+    original = FigureCanvasAgg.print_png
+
+    def keep(canvas: FigureCanvasAgg, *args: Any, **kwargs: Any) -> None:
+        figures.append(canvas.figure)
+        original(canvas, *args, **kwargs)
+
+    monkeypatch.setattr(FigureCanvasAgg, "print_png", keep)
+    return figures
+
+
+def words_of(figure: Figure) -> str:
+    return "\n".join(text.get_text() for text in figure.texts)
+
+
+def forget_fonts() -> None:
+    for cached in (_fonts.cjk_font, _fonts._has_glyph, _fonts._open):
+        cached.cache_clear()
+
+
+@pytest.fixture
+def no_cjk_font(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As on a machine where no font writes Chinese."""
+    forget_fonts()
+    original = _fonts._writes
+    monkeypatch.setattr(_fonts, "_writes", lambda name, text: name == _fonts.DEFAULT_FONT and original(name, text))
+    yield
+    monkeypatch.undo()
+    forget_fonts()
+
+
+@pytest.mark.parametrize("n", [1, 2, 500])
+@pytest.mark.parametrize("c", [2, 3])
+def test_a_map_is_a_picture_of_1000_by_800(n: int, c: int) -> None:
+    png = render_map(projection(n, c), labels_of(n), watch=["词0"])
+    assert pixels_of(png).shape == (800, 1000, 3)
+    assert share_of(png, COLORS[0]) > 1e-4
+
+
+def test_size_and_resolution_can_be_chosen() -> None:
+    png = render_map(projection(), labels_of(50), dpi=150, size=(8, 6))
+    assert pixels_of(png).shape == (900, 1200, 3)
+
+
+def test_equal_inputs_give_equal_bytes() -> None:
+    first, second = (render_map(projection(), labels_of(50), watch=["词3"]) for _ in range(2))
+    assert first == second
+
+
+def test_all_pictures_of_a_version_share_their_axes() -> None:
+    """A point at one place in the axes is at one place in the picture, whatever the others do."""
+    places = []
+    for spread in (0.1, 1.0, 4.0):
+        layout = projection(
+            40, coordinates=np.random.default_rng(0).uniform(-1, 1, (40, 2)).astype(np.float32) * spread
+        )
+        layout.coordinates[7] = (4.5, -4.0)
+        groups = [""] * 40
+        groups[7] = "a"
+        png = render_map(layout, labels_of(40), groups=groups, annotate=0)
+        near = np.abs(pixels_of(png)[:, :700] - to_rgb(COLORS[0])).max(axis=2) < 0.2
+        places.append(np.argwhere(near).mean(axis=0))
+    np.testing.assert_allclose(places[0], places[1], atol=1.0)
+    np.testing.assert_allclose(places[0], places[2], atol=1.0)
+
+
+def test_points_outside_the_axes_are_not_drawn_but_counted(drawn: list[Figure]) -> None:
+    layout = projection()
+    layout.coordinates[:3] = (9.0, 0.0)
+    layout.coordinates[3] = np.nan
+    render_map(layout, labels_of(50), watch=["词0", "词3", "词9"])
+    words = words_of(drawn[0])
+    assert "outside the axes\n3" in words
+    assert "not finite\n1" in words
+    assert "rows\n46" in words
+    assert "watched but not in the picture: 词0, 词3" in words
+    assert "词9" in words
+
+
+def test_a_frame_without_any_finite_row_is_drawn_empty(drawn: list[Figure]) -> None:
+    layout = projection(5, coordinates=np.full((5, 2), np.nan, np.float32))
+    render_map(layout, labels_of(5), watch=["词1"])
+    assert "rows\n0" in words_of(drawn[0])
+
+
+def test_the_words_say_what_made_the_picture(drawn: list[Figure]) -> None:
+    render_map(
+        projection(), labels_of(50), table="word", step=1200, quality={"trustworthiness": 0.9123}, caption="a caption"
+    )
+    words = words_of(drawn[0])
+    for part in ("t-SNE of word", "step 1,200", "trustworthiness\n0.912", "a caption · perplexity 30 · seed 42"):
+        assert part in words
+    assert "noise floor\n0.1" in words
+
+
+def test_the_ring_has_the_radius_of_the_noise_floor(drawn: list[Figure]) -> None:
+    layout = projection(400, noise_floor=0.25)
+    render_map(layout, labels_of(400))
+    (circle,) = (artist for artist in drawn[0].artists if isinstance(artist, Circle))
+    axes = drawn[0].axes[0]
+    per_unit = axes.transData.transform((1, 0))[0] - axes.transData.transform((0, 0))[0]
+    deviation = np.sqrt(layout.coordinates.var(axis=0).mean())
+    assert circle.radius == pytest.approx(0.25 * deviation * per_unit, rel=1e-3)
+
+
+def test_a_noise_floor_that_was_not_measured_is_said(drawn: list[Figure]) -> None:
+    render_map(projection(noise_floor=None), labels_of(50))
+    assert "noise floor\nnot measured" in words_of(drawn[0])
+    assert not any(isinstance(artist, Circle) for artist in drawn[0].artists)
+
+
+@pytest.mark.parametrize("label", ["$x^2$", r"$\frac{broken", "<script>", "%s %d", "{}", r"\n", "100 %"])
+def test_labels_are_plain_text(label: str, drawn: list[Figure]) -> None:
+    labels = labels_of(50)
+    labels[4] = label
+    render_map(projection(), labels, watch=[label])
+    assert label in words_of(drawn[0])
+
+
+def test_a_label_that_no_font_can_write_is_shown_by_its_id(drawn: list[Figure]) -> None:
+    labels = labels_of(50)
+    labels[4], labels[5] = "\U0001fae8", "\U0001f600\u4e00\U0001fae8"
+    render_map(projection(), labels, ids=np.arange(100, 150), watch=labels[4:6])
+    words = words_of(drawn[0])
+    assert "#104" in words
+    assert "#105" in words
+    assert "no installed font can write" in words.replace("\n", " ")
+
+
+@pytest.mark.usefixtures("no_cjk_font")
+def test_without_a_chinese_font_labels_are_ids_and_that_is_said(drawn: list[Figure]) -> None:
+    assert cjk_font() is None
+    note = missing_font_note()
+    assert note is not None
+    assert "fonts-noto-cjk" in note
+    labels = labels_of(50)
+    labels[9] = "plain"
+    render_map(projection(), labels, watch=["词3", "plain"], table="讽刺", groups=["积极"] * 50)
+    words = words_of(drawn[0])
+    assert "#3" in words
+    assert "plain" in words
+    assert not any("\u4e00" <= character <= "\u9fff" for character in words)
+
+
+def test_chinese_is_written_where_a_font_can(drawn: list[Figure]) -> None:
+    if cjk_font() is None:
+        pytest.skip("no installed font writes Chinese")
+    assert missing_font_note() is None
+    labels = [*labels_of(49), "讽刺"]
+    render_map(projection(), labels, watch=["讽刺"], table="词表", groups=["积极"] * 50)
+    words = words_of(drawn[0])
+    for part in ("讽刺", "词表", "积极"):
+        assert part in words
+
+
+@pytest.mark.parametrize("below", [8.0, 12.0, 20.0, 30.0])
+def test_a_label_does_not_hide_a_watched_point(below: float, drawn: list[Figure]) -> None:
+    layout = projection(2, coordinates=np.array([[0, 0], [0.1, -below / 66.5]], np.float32))
+    render_map(layout, ["word", "other"], watch=["word", "other"])
+    pixels = drawn[0].axes[0].transData.transform(layout.coordinates)
+    renderer = drawn[0].canvas.get_renderer()  # type: ignore[attr-defined]
+    boxes = {text.get_text(): text.get_window_extent(renderer) for text in drawn[0].texts}
+    for label in ("word", "other"):
+        assert not any(boxes[label].contains(x, y) for x, y in pixels)
+
+
+def test_wrong_arguments_say_what_was_expected() -> None:
+    with pytest.raises(ValueError, match="49 were given for 50 rows"):
+        render_map(projection(), labels_of(49))
+    with pytest.raises(ValueError, match="groups must be one per row"):
+        render_map(projection(), labels_of(50), groups=["a"])
+    with pytest.raises(ValueError, match="'加息' does not"):
+        render_map(projection(), labels_of(50), watch=["加息"])
+    with pytest.raises(ValueError, match="has 1"):
+        render_map(projection(c=1), labels_of(50))
+    with pytest.raises(ValueError, match="5 x 4 inches"):
+        render_map(projection(), labels_of(50), size=(3, 3))
+
+
+def test_telling_rows_are_annotated_first(drawn: list[Figure]) -> None:
+    telling = np.zeros(50)
+    telling[33] = 5.0
+    telling[2] = np.nan
+    for values in (None, telling):
+        render_map(projection(), labels_of(50), telling=values, annotate=1)
+    assert "词0" in words_of(drawn[0])
+    assert "词33" in words_of(drawn[1])
+
+
+def test_the_largest_groups_have_colors_and_the_rest_share_one() -> None:
+    groups = [f"g{i}" for i in range(9) for _ in range(20 - i)] + [""] * 4
+    found = color_groups(groups, len(groups))
+    assert [group.name for group in found.legend] == [*(f"g{i}" for i in range(7)), "2 other groups", "no group"]
+    assert len({group.color for group in found.legend}) == 9
+    assert found.legend[-2].count == 12 + 13
+    assert sum(group.count for group in found.legend) == len(groups)
+    assert found.colors[-1] == NO_GROUP
+    assert found.colors[-5] == OTHERS
+
+
+def test_group_colors_do_not_depend_on_sizes() -> None:
+    one = color_groups(["negative"] * 9 + ["positive"] + ["other"] * 3, 13)
+    two = color_groups(["positive"] * 9 + ["other"] + ["negative"] * 3, 13)
+    assert {g.name: g.color for g in one.legend} == {g.name: g.color for g in two.legend}
+
+
+def test_every_group_is_seen() -> None:
+    groups = [("positive", "negative", "")[i % 3] for i in range(300)]
+    png = render_map(projection(300), labels_of(300), groups=groups, annotate=0)
+    for color in (COLORS[0], COLORS[1], NO_GROUP):
+        assert share_of(png, color) > 1e-4
+    assert share_of(png, COLORS[2]) == 0
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 600), st.integers(0, 600)), min_size=1, max_size=40),
+    st.integers(0, 4),
+    st.integers(10, 200),
+)
+@settings(deadline=None, max_examples=60)
+def test_labels_stand_inside_and_not_on_one_another(points: list[tuple[int, int]], n_watched: int, width: int) -> None:
+    bounds = (0.0, 0.0, 600.0, 600.0)
+    taken = (0.0, 0.0, 150.0, 60.0)
+    watched = list(range(min(n_watched, len(points))))
+    placed = place_labels(
+        np.array(points, dtype=np.float64),
+        watched,
+        range(len(points)),
+        size=lambda row: (width, 16.0),
+        bounds=bounds,
+        taken=[taken],
+        limit=8,
+    )
+    assert [item.row for item in placed[: len(watched)]] == watched
+    assert len(placed) <= len(watched) + 8
+    assert len({item.row for item in placed}) == len(placed)
+    for item in placed:
+        assert item.box[0] >= -1e-6
+        assert item.box[1] >= -1e-6
+        assert item.box[2] <= 600 + 1e-6
+        assert item.box[3] <= 600 + 1e-6
+    for i, item in enumerate(placed[len(watched) :], start=len(watched)):
+        for other in [taken, *(earlier.box for earlier in placed[:i])]:
+            across = min(item.box[2], other[2]) - max(item.box[0], other[0])
+            up = min(item.box[3], other[3]) - max(item.box[1], other[1])
+            assert across <= 1e-6 or up <= 1e-6
+
+
+@given(st.text(max_size=60))
+@settings(max_examples=200, deadline=None)
+def test_shown_text_is_one_short_line(text: str) -> None:
+    shown = _fonts.shown_text(text, instead="#1", longest=10)
+    assert shown
+    assert len(shown) <= 10
+    assert "\n" not in shown
+    assert "\t" not in shown
+
+
+def test_long_labels_are_cut() -> None:
+    assert _fonts.shown_text("a" * 40, instead="", longest=10) == "a" * 9 + "…"
+    assert _fonts.shown_text("two\twords\n", instead="", longest=10) == "two words"
+    if cjk_font() is not None:
+        assert _fonts.shown_text("高兴" * 10, instead="", longest=10) == "高兴高兴…"
+    assert _fonts.shown_text(" \u200b\n", instead="#7") == "#7"
