@@ -153,6 +153,7 @@ class EmbeddingCallback(paddle.callbacks.Callback):  # type: ignore[misc]
         self.session_: TrainingSession | None = None
         self._visualdl: Any = None
         self._epoch = 0
+        self._continues = False
 
     def set_model(self, model: paddle.Model) -> None:
         """Look for a ``paddle.callbacks.VisualDL`` in the same ``fit``."""
@@ -192,6 +193,13 @@ class EmbeddingCallback(paddle.callbacks.Callback):  # type: ignore[misc]
             initial_step=self.initial_step,
         )
         self.session_.begin()
+        self._continues = self.session_.step > 0 and self._shares_file(log_dir)
+
+    def on_train_batch_begin(self, step: int, logs: Any = None) -> None:
+        """Let ``train/loss`` of a resumed run go on at the run's step, for VisualDL's callback counts from 0 again."""
+        if self._continues and self.session_ is not None:
+            self._visualdl.train_step = self.session_.step
+        self._continues = False
 
     def on_train_batch_end(self, step: int, logs: Any = None) -> None:
         """Count the batch and take a snapshot if one is due."""
@@ -225,6 +233,10 @@ class EmbeddingCallback(paddle.callbacks.Callback):  # type: ignore[misc]
                 'write EmbeddingCallback("runs/a", ...).'
             )
         return Path(log_dir).absolute()
+
+    def _shares_file(self, log_dir: Path) -> bool:
+        theirs = getattr(self._visualdl, "log_dir", None)
+        return self.writer is None and theirs is not None and os.path.realpath(theirs) == os.path.realpath(log_dir)
 
     def _open_log(self, log_dir: Path) -> LogFile:
         if self.writer is None and self._visualdl is not None:

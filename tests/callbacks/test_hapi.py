@@ -152,6 +152,19 @@ def test_a_resumed_training_goes_on_in_the_same_run_and_file(tmp_path: Path) -> 
     assert "train/loss" in tags(tmp_path)["scalar"]
 
 
+@pytest.mark.parametrize("ours_first", [True, False])
+def test_the_loss_of_a_resumed_training_goes_on_at_the_runs_step(tmp_path: Path, ours_first: bool) -> None:
+    model = make_model()
+    for resume in (False, True):
+        callbacks = [
+            EmbeddingCallback(tmp_path, vocabulary=LABELS, methods=(), resume=resume),
+            paddle.callbacks.VisualDL(str(tmp_path)),
+        ]
+        fit(*(callbacks if ours_first else callbacks[::-1]), model=model, epochs=1)
+    assert scalar_steps(tmp_path, "train/loss") == list(range(1, 17))
+    assert open_run(tmp_path).steps("word") == [0, 8, 16]
+
+
 def test_a_resume_with_other_rows_is_refused(tmp_path: Path) -> None:
     fit(EmbeddingCallback(tmp_path, rows=30, **QUICK), epochs=1)
     with pytest.raises(ValueError, match="labels are new"):
