@@ -258,3 +258,18 @@ def test_every_record_is_read_back(tmp_path: Path) -> None:
     assert counts["embeddings"] == 6
     assert counts["histogram"] == 3
     assert counts["scalar"] > 40
+
+
+@pytest.mark.parametrize(("padding_idx", "first"), [(None, 0), (0, 1), (55, 0)])
+def test_without_a_vocabulary_rows_go_by_their_numbers(tmp_path: Path, padding_idx: int | None, first: int) -> None:
+    network = Bag()
+    network.word = paddle.nn.Embedding(V, D, padding_idx=padding_idx)
+    fit(EmbeddingCallback(tmp_path, rows=20, methods=(), background=False), model=make_model(network), epochs=1)
+    snapshot = open_run(tmp_path).snapshot("word", 8)
+    assert snapshot.ids.tolist() == list(range(first, first + 20))
+    assert snapshot.labels[0] == f"row {first}"
+
+
+def test_without_a_vocabulary_rows_are_watched_by_number(tmp_path: Path) -> None:
+    fit(EmbeddingCallback(tmp_path, rows=5, watch=["row 40"], methods=(), background=False), epochs=1)
+    assert open_run(tmp_path).snapshot("word", 8).labels[-1] == "row 40"

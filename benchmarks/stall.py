@@ -1,0 +1,113 @@
+"""How long does a snapshot hold the training thread? Beside the floor: a bare gather to NumPy.
+
+The memory is that of the training process beyond what it had before recording.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paddle
+import psutil
+from _common import parser, report
+
+from visualdl_embedding.callbacks import EmbeddingCallback
+
+
+class PeakMemory:
+    """Highest resident size of this process, sampled every 2 ms."""
+
+    def __enter__(self) -> PeakMemory:
+        self.process = psutil.Process()
+        self.before = self.peak = self.process.memory_info().rss
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._sample, daemon=True)
+        self._thread.start()
+        return self
+
+    def _sample(self) -> None:
+        while not self._stop.wait(0.002):
+            self.peak = max(self.peak, self.process.memory_info().rss)
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    @property
+    def megabytes(self) -> float:
+        return (self.peak - self.before) / 1e6
+
+
+def measure(model: paddle.Model, rows: int, snapshots: int, pause: float) -> dict[str, float]:
+    """Milliseconds of the bare gather and of the callback's own hook, and the memory of recording."""
+    network: Any = model.network
+    with tempfile.TemporaryDirectory() as folder:
+        callback = EmbeddingCallback(Path(folder, "run"), rows=rows, every_n_steps=1, drain_timeout=0)
+        callback.set_model(model)
+        callback.set_params({"epochs": 1, "steps": None, "metrics": []})
+        ids = np.arange(rows)
+        bare, held = [], []
+        with PeakMemory() as memory:
+            callback.on_train_begin()
+            for step in range(snapshots):
+                start = time.perf_counter()
+                with paddle.no_grad():
+                    paddle.gather(network.weight, paddle.to_tensor(ids)).numpy()
+                bare.append(time.perf_counter() - start)
+                time.sleep(pause)
+                start = time.perf_counter()
+                callback.on_train_batch_end(step)
+                held.append(time.perf_counter() - start)
+                time.sleep(pause)
+            callback.on_train_end()
+    return {
+        "gather_median_ms": float(np.median(bare) * 1e3),
+        "gather_p95_ms": float(np.percentile(bare, 95) * 1e3),
+        "held_median_ms": float(np.median(held) * 1e3),
+        "held_p95_ms": float(np.percentile(held, 95) * 1e3),
+        "memory_mb": memory.megabytes,
+    }
+
+
+def main() -> None:
+    options = parser(__doc__.splitlines()[0])
+    options.add_argument("--snapshots", type=int, default=200)
+    arguments = options.parse_args()
+    num_rows, dim, sizes, pause = 1_000_000, 128, [500, 2_000, 10_000], 0.05
+    if arguments.quick:
+        num_rows, sizes, arguments.snapshots, pause = 20_000, [100, 500], 5, 0.01
+    logging.getLogger("visualdl_embedding").setLevel(logging.ERROR)
+    model = paddle.Model(paddle.nn.Embedding(num_rows, dim))
+    first_use = measure(model, sizes[0], 3, pause)["memory_mb"]
+    figures: dict[str, Any] = {"first_use_memory_mb": first_use}
+    lines = []
+    for rows in sizes:
+        found = measure(model, rows, arguments.snapshots, pause)
+        allowed = 5 * rows * dim * 4 / 1e6 + 100
+        figures[str(rows)] = {**found, "memory_allowed_mb": allowed}
+        lines.append(
+            [
+                f"{rows:,}",
+                *(f"{found[name]:.1f}" for name in list(found)[:4]),
+                f"{found['held_p95_ms'] / found['gather_p95_ms']:.2f}",
+                f"{found['memory_mb']:.0f} of {allowed:.0f}",
+            ]
+        )
+    lines.append(["imports, once", *[""] * 5, f"{first_use:.0f}"])
+    report(
+        f"Training thread held by each of {arguments.snapshots} snapshots, {num_rows:,} x {dim} (aim: p95 15 ms)",
+        ["rows", "gather ms", "p95", "callback ms", "p95", "ratio of p95", "memory MB"],
+        lines,
+        figures=figures,
+        options=arguments,
+    )
+
+
+if __name__ == "__main__":
+    main()
