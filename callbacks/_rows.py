@@ -14,6 +14,9 @@ __all__ = ["choose_vocabulary", "watch_rows"]
 
 logger = logging.getLogger("visualdl_embedding")
 
+UNLABELLED_ROWS = 500
+"""Of a table whose labels are not known, where `rows` is a choice by label, group or frequency."""
+
 
 def choose_vocabulary(tables: Sequence[Table], size: int) -> int | None:
     """Position of the table that a vocabulary of `size` labels belongs to.
@@ -57,6 +60,7 @@ def watch_rows(
             )
         sources[tables[position].name] = opened
     chosen: dict[str, Rows] = {}
+    unwatched = set(watch) if len(sources) > 1 else set()
     for table in tables:
         source = sources.get(table.name)
         labelled = source is not None or len(tables) == 1
@@ -69,16 +73,22 @@ def watch_rows(
             opened = opened.with_columns(metadata)
         for note in opened.notes:
             logger.warning("Table %s: %s", table.name, note)
+        # Several vocabularies, such as users and items, need not all have every watched label.
+        watched = [label for label in watch if len(sources) < 2 or opened.find(label) or opened.compose(label)]
+        unwatched.difference_update(watched if labelled else ())
         chosen[table.name] = select_rows(
             opened,
             num_rows=seen,
-            rows=rows if labelled or isinstance(rows, int) else "all",
-            watch=tuple(watch) if labelled else (),
+            rows=rows if labelled or isinstance(rows, int) else UNLABELLED_ROWS,
+            watch=watched if labelled else (),
             padding_idx=table.padding_idx if (table.padding_idx or 0) < seen else None,
             keep=tuple(keep),
             random_state=random_state,
         )
         _say_what_is_watched(table, chosen[table.name])
+    if unwatched:
+        names = ", ".join(sorted(unwatched))
+        raise ValueError(f"watch names what is in no vocabulary of {', '.join(sources)}: {names}.")
     return chosen
 
 

@@ -113,6 +113,8 @@ def test_no_row_is_finite() -> None:
     assert second.projections == {}
     assert np.isfinite(third.projections["tsne"].coordinates).all()
     assert third.basis is not None
+    assert third.previous_step == 0
+    assert third.scalars["neighbor_overlap"] == 1
 
 
 def test_rows_pair_by_label_when_the_vocabulary_changes() -> None:

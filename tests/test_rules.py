@@ -85,26 +85,3 @@ def test_every_option_of_the_callback_is_documented() -> None:
     section = inspect.getdoc(EmbeddingCallback).split("Parameters\n")[1].split("Raises\n")[0]  # type: ignore[union-attr]
     documented = {name.strip() for line in re.findall(r"^(\w[\w, ]*)$", section, re.M) for name in line.split(",")}
     assert set(inspect.signature(EmbeddingCallback).parameters) <= documented
-
-
-def test_both_readmes_open_with_the_same_commands() -> None:
-    blocks = [
-        re.findall(r"^```bash\n(.*?)^```", (ROOT / name).read_text("utf-8"), re.S | re.M)[:2]
-        for name in ("README.md", "README.zh-CN.md")
-    ]
-    assert len(blocks[0]) == 2
-    assert blocks[0] == blocks[1]
-    assert "visualdl-embedding demo" in blocks[0][0]
-    assert "pytest" in blocks[0][1]
-
-
-def test_every_command_is_in_both_guides() -> None:
-    from visualdl_embedding.cli import main
-
-    for guide in ("docs/guide.md", "docs/guide.zh-CN.md"):
-        text = (ROOT / guide).read_text("utf-8")
-        for name, command in main.commands.items():  # type: ignore[attr-defined]
-            assert f"visualdl-embedding {name}" in text, (guide, name)
-            for parameter in command.params:
-                for option in parameter.opts if parameter.param_type_name == "option" else ():
-                    assert option in text, (guide, name, option)

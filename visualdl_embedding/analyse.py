@@ -60,6 +60,9 @@ def analyse(snapshot: Snapshot, state: State | None = None, config: Config | Non
         work.add_quality()
         work.add_watched()
     analysis = work.finish()
+    if not work.vectors.size:
+        # Nothing can be compared with it: the next frame goes on from the one before.
+        return analysis, state
     frame = Frame(snapshot, analysis)
     return analysis, State(first=state.first or frame, previous=frame)
 

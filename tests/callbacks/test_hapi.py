@@ -273,3 +273,33 @@ def test_without_a_vocabulary_rows_go_by_their_numbers(tmp_path: Path, padding_i
 def test_without_a_vocabulary_rows_are_watched_by_number(tmp_path: Path) -> None:
     fit(EmbeddingCallback(tmp_path, rows=5, watch=["row 40"], methods=(), background=False), epochs=1)
     assert open_run(tmp_path).snapshot("word", 8).labels[-1] == "row 40"
+
+
+def towers() -> paddle.nn.Layer:
+    class Towers(Bag):
+        def __init__(self) -> None:
+            super().__init__()
+            self.item = paddle.nn.Embedding(12, D)
+
+        def forward(self, ids: paddle.Tensor) -> paddle.Tensor:
+            return self.head((self.word(ids) + self.item(paddle.arange(6))).mean(axis=1))
+
+    return Towers()
+
+
+def test_each_of_several_vocabularies_watches_the_labels_that_it_has(tmp_path: Path) -> None:
+    arguments = {"vocabulary": {"word": LABELS, "item": [f"商品{i}" for i in range(12)]}, "methods": ()}
+    callback = EmbeddingCallback(tmp_path, watch=["词55", "商品3"], rows=5, background=False, **arguments)
+    fit(callback, model=make_model(towers()), epochs=1)
+    run = open_run(tmp_path)
+    assert run.rows("word").watch == ("词55",)
+    assert run.rows("item").watch == ("商品3",)
+    with pytest.raises(ValueError, match=r"in no vocabulary of word, item: 商品99"):
+        fit(EmbeddingCallback(tmp_path / "b", watch=["商品99"], **arguments), model=make_model(towers()))
+
+
+def test_a_table_without_labels_is_not_watched_whole_because_another_is_chosen_by_label(tmp_path: Path) -> None:
+    callback = EmbeddingCallback(tmp_path, vocabulary=LABELS, rows=["词1"], methods=(), background=False)
+    fit(callback, model=make_model(towers()), epochs=1)
+    assert open_run(tmp_path).rows("word").labels == ("词1",)
+    assert len(open_run(tmp_path).rows("item")) == 12

@@ -185,7 +185,7 @@ _ALL = (
         None,
         False,
         "Motion between two fits of one and the same frame, in layout standard deviations; less motion means nothing.",
-        "噪声基线：对同一帧拟合两次所得的位移（以布局标准差为单位）；更小的位移没有意义。",
+        "噪声底：对同一帧拟合两次所得的位移（以布局标准差为单位）；更小的位移没有意义。",
     ),
     Metric(
         "motion",

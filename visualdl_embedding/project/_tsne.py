@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,59 +10,90 @@ from numpy.typing import NDArray
 from visualdl_embedding.neighbors import Neighbors
 from visualdl_embedding.project._field import Field
 
-__all__ = ["fit_tsne"]
+__all__ = ["affinities", "fit_tsne"]
 
 Floats = NDArray[np.float32]
+Graph = tuple[NDArray[np.int32], NDArray[np.int32], Floats]
 
 _EXAGGERATION = 12.0
+_SPACING = 0.5
+"""Of the grid; the kernel is 1 wide. Forces err by 3.6 % (root mean square; 1.1 % at 0.35, 18 % at 1.0), measured on
+10,000 points against the exact sum."""
+_EXACT_ROWS = 1500
+"""Up to here the exact sum is as fast as the grid."""
 _REARRANGED = 0.2
 """Share of rows that want to be elsewhere, above which the map is drawn up anew from where it stands."""
 _WORTH = 0.05
 """Share of its cost that a row must save by jumping; less, and rows would hop to and fro between frames."""
 
 
-@dataclass
 class _Optimizer:
     """A layout on its way down."""
 
-    graph: tuple[NDArray[np.int32], NDArray[np.int32], Floats]
-    candidates: NDArray[np.int32]
-    points: Floats
-    random: np.random.Generator
-    iterations: int = 0
-    field: Field = field(default_factory=Field)
-
-    def __post_init__(self) -> None:
-        pointers, columns, weights = self.graph
-        rows = np.repeat(np.arange(len(self.points), dtype=np.int32), np.diff(pointers))
+    def __init__(self, graph: Graph, candidates: NDArray[np.int32], points: Floats, random_state: int) -> None:
+        pointers, columns, weights = graph
+        n = len(points)
+        rows = np.repeat(np.arange(n, dtype=np.int32), np.diff(pointers))
         once = columns > rows
-        self.edges = (rows[once], columns[once], weights[once])
-        self.rate = max(200.0, len(self.points) / _EXAGGERATION)
-        self._pull, self._push = np.zeros_like(self.points), np.zeros_like(self.points)
-        self._updates, self._gains = np.zeros_like(self.points), np.ones_like(self.points)
+        self.points = points
+        self.iterations = 0
+        # Belkina et al. 2019 for the early phase; kept throughout, for n itself leaves the layout trembling: measured,
+        # trustworthiness of 0.863 instead of 0.874 after 750 iterations.
+        self.rate = max(200.0, n / _EXAGGERATION)
+        self._graph = graph
+        self._edges = (rows[once], columns[once], weights[once])
+        self._candidates = candidates
+        self._random = np.random.default_rng(random_state)
+        self._field = Field(lambda distance: 1 / (1 + distance**2), _SPACING)
+        self._pull, self._push = np.zeros_like(points), np.zeros_like(points)
+        self._updates, self._gains = np.zeros_like(points), np.ones_like(points)
+        self._levels = np.zeros(n, np.float32)
+
+    def _repel(self) -> float:
+        """Fill the unscaled repulsion and return t-SNE's Z, the sum over all pairs."""
+        from visualdl_embedding.project._kernels import tsne_repel
+
+        n = len(self.points)
+        if n <= _EXACT_ROWS:
+            tsne_repel(self.points, self._levels, self._push)
+            return float(self._levels.sum(dtype=np.float64))
+        self._field.read(self.points, self._levels, self._push)
+        return float(self._levels.sum(dtype=np.float64)) - n
 
     def run(self, iterations: int, *, exaggeration: float = 1.0, momentum: float = 0.8) -> None:
         """Descend along the gradient."""
         from visualdl_embedding.project._kernels import attract, step
 
         for _ in range(iterations):
-            attract(*self.edges, self.points, self._pull)
-            total = self.field.repel(self.points, self._push)
+            attract(*self._edges, self.points, self._pull)
+            total = self._repel()
             self._pull *= exaggeration
-            self._push /= total
+            self._push /= 2 * total
             step(self.points, self._pull, self._push, self._updates, self._gains, (self.rate, momentum))
         self.iterations += iterations
 
     def jump(self) -> float:
-        """Let rows jump that are walled off from their neighbours; return their share."""
+        """Let rows jump that are walled off from their neighbours; return their share.
+
+        Gradient descent cannot take a row through a cluster that repels it. Early exaggeration can, but shifts all
+        others as well; this moves the row alone, to where the very cost that is minimised is lower.
+        """
         from visualdl_embedding.project._kernels import jump
 
-        total = self.field.repel(self.points, self._push)
-        self.field.solve(self.points)
-        field = self.field.origin, self.field.density, self.field.potential, total
-        offsets = self.random.normal(scale=0.3, size=self.points.shape).clip(-0.9, 0.9).astype(np.float32)
-        order = self.random.permutation(len(self.points))
-        moved = jump(self.graph, self.candidates, self.points, field, order, offsets, _WORTH)
+        n = len(self.points)
+        total = self._repel()
+        self._field.solve(self.points)
+        moved = jump(
+            self._graph,
+            (1.0, 1.0),
+            self._candidates,
+            self.points,
+            (self._field.origin, self._field.density, self._field.potential, 1.0),
+            np.full(n, 1 / total, np.float32),
+            self._random.permutation(n),
+            self._random.normal(scale=0.3, size=(n, 2)).clip(-0.9, 0.9).astype(np.float32),
+            (_WORTH, 4.0),
+        )
         self._updates[moved] = 0
         self._gains[moved] = 1
         return float(moved.mean())
@@ -72,26 +102,22 @@ class _Optimizer:
         """Kullback-Leibler divergence in nats."""
         from visualdl_embedding.project._kernels import edge_cost
 
-        total = self.field.repel(self.points, self._push)
-        return float(edge_cost(*self.edges, self.points) + np.log(total))
+        return float(edge_cost(*self._edges, self.points) + np.log(self._repel()))
 
     def rescale(self) -> float:
-        """Give the layout the size that suits it best, for alignment to older frames has changed it; return the factor."""
-        from visualdl_embedding.project._kernels import edge_cost
-
+        """Give the layout the size that suits it best, for alignment to older frames changed it; return the factor."""
         original = self.points
-        best, chosen = np.inf, 1.0
-        for factor in np.geomspace(0.5, 4.0, 13):
+        factors = np.geomspace(0.5, 4.0, 13)
+        costs = []
+        for factor in factors:
             self.points = original * np.float32(factor)
-            total = self.field.repel(self.points, self._push)
-            cost = float(edge_cost(*self.edges, self.points) + np.log(total))
-            if cost < best:
-                best, chosen = cost, float(factor)
-        self.points = original * np.float32(chosen)
-        return chosen
+            costs.append(self.divergence())
+        best = float(factors[int(np.argmin(costs))])
+        self.points = original * np.float32(best)
+        return best
 
 
-def affinities(neighbors: Neighbors, perplexity: float) -> tuple[NDArray[np.int32], NDArray[np.int32], Floats]:
+def affinities(neighbors: Neighbors, perplexity: float) -> Graph:
     """Turn a neighbour graph into t-SNE's symmetric probabilities.
 
     Returns
@@ -153,48 +179,40 @@ def fit_tsne(
         affinities(graph, perplexity),
         np.ascontiguousarray(graph.indices[:, :8]),
         np.array(start if warm else start * 1e-4, dtype=np.float32, order="C"),
-        np.random.default_rng(random_state),
+        random_state,
     )
     if warm:
         parameters["rescaled"] = optimizer.rescale()
         parameters["rearranged"] = _fit_warm(optimizer, max_iter)
     else:
-        _fit_cold(optimizer, max_iter)
+        _fit_cold(optimizer, max_iter or 750)
     divergence = optimizer.divergence()
     return optimizer.points, {**parameters, "iterations": optimizer.iterations}, divergence
 
 
-def _fit_cold(optimizer: _Optimizer, max_iter: int | None) -> None:
-    budget = max_iter or 750
-    early = budget // 3
-    optimizer.run(early, exaggeration=_EXAGGERATION, momentum=0.5)
-    part = (budget - early) // 5
-    optimizer.run(budget - early - 4 * part)
-    for _ in range(4):
-        optimizer.jump()
+def _fit_cold(optimizer: _Optimizer, budget: int) -> None:
+    optimizer.run(budget // 3, exaggeration=_EXAGGERATION, momentum=0.5)
+    part = budget // 8
+    for _ in range(3):
         optimizer.run(part)
+        optimizer.jump()
+    optimizer.run(budget - optimizer.iterations)
 
 
 def _fit_warm(optimizer: _Optimizer, max_iter: int | None) -> float:
+    """Return the share of rows that had to be elsewhere."""
     before = optimizer.points.copy()
     share = optimizer.jump()
     if share > _REARRANGED:
-        # So many rows are out of place that their neighbours' places mean little.
+        # With so many rows out of place, a place beside a neighbour means little.
         optimizer.points = before
-        budget = max_iter or 350
-        early = budget * 2 // 7
-        optimizer.run(early, exaggeration=_EXAGGERATION, momentum=0.5)
-        part = (budget - early) // 5
-        optimizer.run(budget - early - 3 * part)
-        for _ in range(3):
-            optimizer.jump()
-            optimizer.run(part)
+        _fit_cold(optimizer, max_iter or 400)
         return share
     budget = max_iter or 100
     for _ in range(2):
-        optimizer.run(min(20, budget // 5))
+        optimizer.run(budget // 5)
         optimizer.jump()
-    optimizer.run(max(0, budget - optimizer.iterations))
+    optimizer.run(budget - optimizer.iterations)
     return share
 
 
@@ -211,7 +229,6 @@ def _fit_by_tree(
     from openTSNE.affinity import PerplexityBasedNN
     from openTSNE.nearest_neighbors import PrecomputedNeighbors
 
-    n = len(start)
     given = PerplexityBasedNN(
         knn_index=PrecomputedNeighbors(graph.indices, graph.distances.astype(np.float64)),
         perplexity=parameters["perplexity"],
@@ -221,7 +238,7 @@ def _fit_by_tree(
         start if warm else start * 1e-4,
         given,
         negative_gradient_method="bh",
-        learning_rate=max(200.0, n / _EXAGGERATION),
+        learning_rate=max(200.0, len(start) / _EXAGGERATION),
         n_jobs=n_jobs,
     )
     budget = max_iter or (150 if warm else 750)
