@@ -136,7 +136,7 @@ def test_the_log_keeps_to_its_bytes_and_holds_the_first_and_the_last_frame(tmp_p
 def test_the_store_keeps_to_its_bytes_and_what_is_left_can_be_replayed(tmp_path: Path) -> None:
     record(tmp_path, *range(0, 300, 10), background=False, max_store_bytes=150_000)
     run = open_run(tmp_path)
-    files = [p for p in (tmp_path / "embeddings" / "word").glob("*.safetensors")]
+    files = list((tmp_path / "embeddings" / "word").glob("*.safetensors"))
     assert sum(p.stat().st_size for p in files) <= 150_000 + 20_000
     steps = run.steps("word")
     assert steps[0] == 0

@@ -1,0 +1,82 @@
+"""One snapshot of a saved model into a run: weekly checkpoints on a timeline."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from visualdl_embedding.analysis import Analysis, Config
+from visualdl_embedding.pipeline import process_snapshot, records_of
+from visualdl_embedding.snapshot import Snapshot
+from visualdl_embedding.store import TableStore, open_run
+from visualdl_embedding.table import Table
+from visualdl_embedding.visualdl_log import LogBudget, LogFile
+
+__all__ = ["next_step", "record_once"]
+
+
+def next_step(log_dir: str | os.PathLike[str], table: str) -> int:
+    """Return the step after the last one that a run holds of a table, 0 for a new run or table."""
+    try:
+        return max(open_run(log_dir).steps(table), default=-1) + 1
+    except (FileNotFoundError, ValueError):
+        return 0
+
+
+def record_once(
+    log_dir: str | os.PathLike[str], snapshot: Snapshot, *, table: Table, config: Config | None = None
+) -> Analysis:
+    """Store a snapshot in a run, analyse it against those before, and log it for VisualDL.
+
+    Rows may differ from those before, as after a vocabulary was rebuilt: they pair by label.
+
+    Parameters
+    ----------
+    log_dir
+        The run; begun where there is none.
+    snapshot
+        Its `step` must come after those stored.
+    table
+        Of which it is.
+    config
+        Of a new run; one that exists keeps its own, for its frames must compare.
+
+    Raises
+    ------
+    ValueError
+        Where the step is not after the last one, or `config` is not that of the run.
+    OSError
+        Where the run cannot be written.
+    """
+    following = next_step(log_dir, table.name)
+    if following == 0:
+        store = TableStore.create(log_dir, table, snapshot.rows, config=config or Config())
+    else:
+        if snapshot.step < following:
+            raise ValueError(
+                f"Step {snapshot.step} of table {table.name!r} cannot join {os.fspath(log_dir)}, which is at step "
+                f"{following - 1}: frames build on one another in order. Give a step from {following} on."
+            )
+        store = TableStore.open(log_dir, table.name)
+        if config is not None and replace(config, n_jobs=1) != replace(store.description.config, n_jobs=1):
+            raise ValueError(
+                f"{os.fspath(log_dir)} was analysed with other settings ({store.description.config}); its frames would "
+                "not compare with this one. Use the same settings, or another run."
+            )
+        store.add_rows(snapshot.rows)
+    log = LogFile.open(Path(log_dir))
+    try:
+        store.write_snapshot(snapshot)
+        state = store.load_state()
+        done = process_snapshot(store, snapshot, state, config=store.description.config)
+        choice = LogBudget().choose(
+            snapshot, store.description.config, frame=done.analysis.frame, spent=log.tally.of(table.name)
+        )
+        for record in records_of(snapshot, done.analysis, choice):
+            log.append(record)
+    finally:
+        log.close()
+    if log.error is not None:
+        raise log.error
+    return done.analysis
