@@ -22,7 +22,7 @@ def test_ordinary_names_stay() -> None:
 
 def test_grammar() -> None:
     assert tag("word", scalar_key("trustworthiness", method="tsne")) == "embedding/word/tsne/trustworthiness"
-    assert tag("word", scalar_key("x", method="umap", watch="a/b")) == "embedding/word/watch/a／b/umap/x"
+    assert tag("word", scalar_key("x", method="umap", watch="a/b")) == "watch a／b/word/umap/x"
     assert tag("word", scalar_key("purity", group="正面")) == "embedding/word/group/正面/purity"
     assert embeddings_tag("a/b", "tsne", 7) == "a／b/tsne/step_000000007"
 

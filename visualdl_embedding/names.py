@@ -5,7 +5,8 @@ tag                                                     what
 ======================================================  =========================================
 ``embedding/<table>/<metric>``                          a metric of the snapshot
 ``embedding/<table>/<method>/<metric>``                 a metric of a projection
-``embedding/<table>/watch/<label>/<metric>``            a metric of a watched label
+``watch <label>/<table>/<metric>``                      a metric of a watched label
+``watch <label>/<table>/<method>/<axis>``               its place in a projection
 ``embedding/<table>/group/<group>/<metric>``            a metric of a group
 ``embedding/<table>/<method>/map``                      image
 ``embedding/<table>/norms``, ``…/displacements``        histograms
@@ -14,7 +15,9 @@ tag                                                     what
 ``<table>/<method>/step_000000100``                     coordinates in the High Dimensional page
 ======================================================  =========================================
 
-VisualDL refuses ``%`` in a tag and reads ``/`` as a level, so inside a name both become their full-width forms.
+VisualDL refuses ``%`` in a tag and reads ``/`` as a level, so inside a name both become their full-width forms. Its
+SCALARS page draws all charts of a first level at once, and past about 40 Chromium has no memory for their curves; so
+every watched label has a first level of its own.
 """
 
 from __future__ import annotations
@@ -62,9 +65,15 @@ def scalar_key(metric: str, *, method: str | None = None, watch: str | None = No
 def tag(table: str, name: str) -> str:
     """Tag in VisualDL of a scalar key, an image, a histogram or a text of one table.
 
+    >>> tag("encoder/word", scalar_key("norm", watch="加息"))
+    'watch 加息/encoder／word/norm'
+
     >>> tag("encoder/word", "tsne/map")
     'embedding/encoder／word/tsne/map'
     """
+    if name.startswith("watch/"):
+        _, label, rest = name.split("/", 2)
+        return f"watch {label}/{escape(table)}/{rest}"
     return f"embedding/{escape(table)}/{name}"
 
 

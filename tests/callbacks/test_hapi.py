@@ -37,7 +37,7 @@ def test_both_callbacks_share_one_file_and_one_count_of_steps(tmp_path: Path, ou
     found = tags(tmp_path)
     assert "train/loss" in found["scalar"]
     assert "embedding/word/effective_rank" in found["scalar"]
-    assert "embedding/word/watch/词55/tsne/x" in found["scalar"]
+    assert "watch 词55/word/tsne/x" in found["scalar"]
     assert {"embedding/word/tsne/map", "embedding/word/pca/map"} <= found["image"]
     assert {"word/vectors/step_000000000", "word/tsne/step_000000016"} <= found["embeddings"]
     assert {"embedding/word/norms", "embedding/word/displacements"} <= found["histogram"]
@@ -243,7 +243,7 @@ def test_special_and_markup_labels_reach_visualdl_as_text(tmp_path: Path) -> Non
     assert open_run(tmp_path).snapshot("word", 8).labels[:6] == tuple(labels[:6])
     found = tags(tmp_path)["scalar"]
     for name in ("a b", "two lines", "100％", "<script>alert(1)<／script>", "😀／x"):
-        assert f"embedding/word/watch/{name}/norm" in found
+        assert f"watch {name}/word/norm" in found
 
 
 def test_every_record_is_read_back(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def test_a_frame_has_every_kind_under_its_tag() -> None:
     assert {tag: value.WhichOneof("one_value") for tag, value in found.items()} == {
         "embedding/word/norm_mean": "value",
         "embedding/word/tsne/trustworthiness": "value",
-        "embedding/word/watch/词1/norm": "value",
+        "watch 词1/word/norm": "value",
         "embedding/word/norms": "histogram",
         "embedding/word/tsne/map": "image",
         "word/vectors/step_000000100": "embeddings",

@@ -87,7 +87,7 @@ def test_our_tags_and_train_loss_stand_in_one_run(tmp_path: Path, serve: Any) ->
     server = serve()
     assert server.get("runs") == ["runs/a"]
     scalars = server.tags("scalar")["runs/a"]
-    assert {"train/loss", "embedding/word/norm_mean", "embedding/word/watch/词1/norm"} <= scalars
+    assert {"train/loss", "embedding/word/norm_mean", "watch 词1/word/norm"} <= scalars
     assert server.tags("image") == {"runs/a": {"embedding/word/tsne/map"}}
     assert server.tags("histogram") == {"runs/a": {"embedding/word/norms"}}
     assert server.tags("text") == {"runs/a": {"embedding/word/alerts"}}
