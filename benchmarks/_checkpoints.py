@@ -99,3 +99,24 @@ def train(steps: int, every: int, *, seed: int = 0, progress=None) -> tuple[list
         if progress is not None:
             progress(step, float(loss) if step % 50 == 0 else None)
     return taken, np.stack(frames), words[:ROWS]
+
+
+def load_checkpoints(frames: int, every: int) -> tuple[list[int], np.ndarray]:
+    """Steps and ``(frames, ROWS, DIMENSION)`` float32 checkpoints, trained once and cached in the temporary folder."""
+    import tempfile
+    from pathlib import Path
+
+    from rich.progress import Progress
+
+    cache = Path(tempfile.gettempdir(), f"visualdl-embedding-checkpoints-{frames}-{every}.npz")
+    if cache.exists():
+        with np.load(cache) as stored:
+            return stored["steps"].tolist(), stored["vectors"]
+    total = (frames - 1) * every
+    with Progress(transient=True) as bar:
+        task = bar.add_task("Training the word vectors", total=total)
+        steps, vectors, _ = train(total, every, progress=lambda step, _: bar.update(task, completed=step))
+    partial = cache.with_name(f"{cache.stem}.partial.npz")
+    np.savez(partial, steps=steps, vectors=vectors)
+    partial.replace(cache)
+    return steps, vectors

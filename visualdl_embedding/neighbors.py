@@ -44,7 +44,7 @@ class Neighbors:
         return int(self.indices.shape[1])
 
     def first(self, n_neighbors: int) -> Neighbors:
-        """The same graph, at most `n_neighbors` wide."""
+        """Narrow the graph to at most `n_neighbors`."""
         if n_neighbors >= self.n_neighbors:
             return self
         return Neighbors(
@@ -68,7 +68,9 @@ def normalize(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     ``(n, d)`` float32.
     """
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, norms, out=np.zeros_like(vectors, dtype=np.float32), where=norms > 0)
+    unit = np.zeros_like(vectors, dtype=np.float32)
+    np.divide(vectors, norms, out=unit, where=norms > 0)
+    return unit
 
 
 def _drop_self(

@@ -118,4 +118,5 @@ def motion(before: Points, after: Points) -> NDArray[np.float32]:
     distances = np.linalg.norm(after.astype(np.float64) - before, axis=1)
     known = before[np.isfinite(before).all(axis=1)].astype(np.float64)
     unit = float(np.sqrt(known.var(axis=0).mean())) if len(known) else 0.0
-    return (distances / (unit if unit > 0 else 1.0)).astype(np.float32)
+    moved: NDArray[np.float32] = (distances / (unit if unit > 0 else 1.0)).astype(np.float32)
+    return moved

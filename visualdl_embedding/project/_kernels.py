@@ -20,7 +20,6 @@ __all__ = [
     "table_repel",
     "tsne_repel",
     "umap_attract",
-    "umap_cost",
 ]
 
 Floats = NDArray[np.float32]
@@ -146,16 +145,6 @@ def umap_attract(
 
 
 @compiled
-def umap_cost(heads: Ints, tails: Ints, weights: Floats, curve: tuple[float, float], points: Floats) -> float:
-    """Return Σ weight · log(1 + a · distance^2b) over edges given once."""
-    total = 0.0
-    for e in range(len(heads)):
-        x, y = points[heads[e], 0] - points[tails[e], 0], points[heads[e], 1] - points[tails[e], 1]
-        total += weights[e] * np.log(1 + curve[0] * (x * x + y * y) ** curve[1])
-    return total
-
-
-@compiled
 def table_repel(points: Floats, table: Floats, spacing: float, levels: Floats, forces: Floats) -> None:
     """Sum a kernel, tabulated by distance, and its falling slope over all other points; 0 beyond the table."""
     levels[:] = 0
@@ -209,9 +198,7 @@ def spread(points: Floats, origin: Floats, density: float, grid: Floats) -> None
 
 
 @compiled
-def gather(
-    points: Floats, origin: Floats, density: float, potential: Floats, levels: Floats, forces: Floats
-) -> None:
+def gather(points: Floats, origin: Floats, density: float, potential: Floats, levels: Floats, forces: Floats) -> None:
     """Fill `levels` ``(n,)`` with the potential at the points and `forces` ``(n, 2)`` with its falling slope."""
     across, down = np.empty(4, np.float32), np.empty(4, np.float32)
     across_slope, down_slope = np.empty(4, np.float32), np.empty(4, np.float32)

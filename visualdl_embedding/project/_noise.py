@@ -47,7 +47,7 @@ def noise_floor(
     Root mean square motion in standard deviations of the layout, from 0; 0 for PCA, which is a fixed linear map.
     """
     method = layout.parameters["method"]
-    if method == "pca" or layout.parameters.get("components_only", False):
+    if method == "pca":
         return 0.0
     again = project(
         vectors,

@@ -168,4 +168,4 @@ def basis_is_stale(basis: Basis, vectors: NDArray[np.float32], n_components: int
         values = np.linalg.svd(centered.astype(np.float64), compute_uv=False)[:n_components] ** 2 / n
     fresh = float(values.sum())
     kept = float(np.square(centered @ basis.components[:n_components].T, dtype=np.float64).sum()) / n
-    return kept < keep * fresh * (1 - 1e-6)
+    return bool(kept < keep * fresh * (1 - 1e-6))

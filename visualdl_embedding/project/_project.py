@@ -145,9 +145,8 @@ def project(
         return Layout(plain.coordinates, {**plain.parameters, "method": method}, notes=(note,))
     if neighbors is None:
         width = neighbors_needed((method,), n_neighbors=n_neighbors, perplexity=perplexity, n_rows=n)
-        neighbors = nearest_neighbors(
-            vectors, width, distance=distance, random_state=random_state, n_jobs=n_jobs
-        )
+        neighbors = nearest_neighbors(vectors, width, distance=distance, random_state=random_state, n_jobs=n_jobs)
+    width = neighbors.n_neighbors
     warm = init is not None and bool(np.isfinite(init).all(axis=1).any())
     if warm and init is not None:
         start = place_new_rows(init, neighbors, random_state=random_state)
@@ -164,11 +163,9 @@ def project(
             max_iter=max_iter,
             random_state=random_state,
         )
-        return Layout(coordinates, {**common, **made_by})
-    lowered = min(perplexity, max(1.0, neighbors.n_neighbors / 3))
-    notes = ()
-    if lowered < perplexity:
-        notes = (f"Perplexity lowered from {perplexity:g} to {lowered:.3g}: {n} rows, {neighbors.n_neighbors} neighbours each.",)
+        return Layout(coordinates, {**common, **made_by}, notes=_lowered("n_neighbors", n_neighbors, width + 1, n))
+    given = max(1.0, width / 3)
+    lowered = min(perplexity, given)
     coordinates, made_by, kl = fit_tsne(
         neighbors,
         start,
@@ -178,7 +175,13 @@ def project(
         random_state=random_state,
         n_jobs=n_jobs,
     )
-    return Layout(coordinates, {**common, **made_by}, kl, notes)
+    return Layout(coordinates, {**common, **made_by}, kl, _lowered("perplexity", perplexity, given, n))
+
+
+def _lowered(name: str, asked: float, possible: float, n_rows: int) -> tuple[str, ...]:
+    if asked <= possible:
+        return ()
+    return (f"{name} lowered from {asked:g} to {possible:.3g}: more asks for a wider neighbor graph ({n_rows} rows).",)
 
 
 def _principal(vectors: NDArray[np.float32], n_components: int, basis: Basis | None) -> Layout:

@@ -36,9 +36,7 @@ def principal_start(
     return start + noise
 
 
-def place_new_rows(
-    init: NDArray[np.floating[Any]], neighbors: Neighbors, *, random_state: int
-) -> NDArray[np.float64]:
+def place_new_rows(init: NDArray[np.floating[Any]], neighbors: Neighbors, *, random_state: int) -> NDArray[np.float64]:
     """Give rows that the frame before did not have a place: the mean of their neighbours' places.
 
     Parameters
@@ -56,7 +54,7 @@ def place_new_rows(
     goes to the middle.
     """
     places = np.array(init, dtype=np.float64)
-    known = np.isfinite(places).all(axis=1)
+    known: NDArray[np.bool_] = np.asarray(np.isfinite(places).all(axis=1))
     if known.all():
         return places
     rng = np.random.default_rng(random_state)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from visualdl_embedding.neighbors import Neighbors
 from visualdl_embedding.project._field import Field
+from visualdl_embedding.project._scale import best_factor
 
 __all__ = ["fit_umap", "fuzzy_graph"]
 
@@ -125,19 +126,19 @@ class _Optimizer:
         return float(moved.mean())
 
     def rescale(self) -> float:
-        """Give the layout the size that suits it best, for alignment to older frames changed it; return the factor."""
-        from visualdl_embedding.project._kernels import umap_cost
+        """Give the layout the size that suits it best, for registration to older frames changed it."""
+        a, b = self._curve
+        pull = float(self._edges[2].sum())
+        # Strengths are per pair; their sum over all ordered pairs is n times that over rows, halved for each pair once.
+        push = float(self._strengths.sum()) * len(self.points) / 2
 
-        original = self.points
-        factors = np.geomspace(0.5, 2.0, 9)
-        costs = []
-        for factor in factors:
-            self.points = original * np.float32(factor)
-            self._repel()
-            costs.append(umap_cost(*self._edges, self._curve, self.points) + self._strengths @ self._levels / 2)
-        best = float(factors[int(np.argmin(costs))])
-        self.points = original * np.float32(best)
-        return best
+        def cost(near: NDArray[Any], far: NDArray[Any]) -> float:
+            level = np.interp(np.sqrt(far), self._distances, self._table)
+            return float(pull * np.log1p(a * near**b).mean() + push * level.mean())
+
+        factor = best_factor(self.points, self._edges, cost, random=self._random)
+        self.points *= np.float32(factor)
+        return factor
 
 
 def fuzzy_graph(neighbors: Neighbors, n_neighbors: int) -> Graph:
