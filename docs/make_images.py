@@ -52,7 +52,7 @@ def maps(run_dir: Path) -> bytes:
     for step in (steps[0], steps[-1]):
         analysis = run.analysis(TABLE, step)
         rows = run.snapshot(TABLE, step).rows
-        picture = render_map(
+        png = render_map(
             analysis.projections["tsne"],
             rows.labels,
             groups=rows.columns["group"],
@@ -64,7 +64,7 @@ def maps(run_dir: Path) -> bytes:
             telling=telling,
             size=(8.0, 6.3),
         )
-        pictures.append(Image.open(io.BytesIO(picture)).convert("RGB"))
+        pictures.append(Image.open(io.BytesIO(png)).convert("RGB"))
     width, height = pictures[0].size
     both = Image.new("RGB", (2 * width, height), "white")
     for i, picture in enumerate(pictures):

@@ -10,6 +10,7 @@ import sys
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -187,11 +188,12 @@ def test_high_dimensional_draws_vectors_and_projections_with_labels(
         f"{RUN}/{embeddings_tag(TABLE, kind, step)}" for kind in ("vectors", *METHODS) for step in steps
     }
     for kind, columns in (("vectors", d), ("tsne", 2)):
-        change(page, lambda kind=kind: choose(page, "Select Data", f"{RUN}/{embeddings_tag(TABLE, kind, steps[-1])}"))
+        wanted = f"{RUN}/{embeddings_tag(TABLE, kind, steps[-1])}"
+        change(page, partial(choose, page, "Select Data", wanted))
         page.get_by_text(re.compile(rf"Types: {columns}$")).wait_for()
 
     for column in ("group", "frequency"):
-        change(page, lambda column=column: choose(page, "Color by", column))
+        change(page, partial(choose, page, "Color by", column))
     points = ink(page, DRAWING)
     change(page, lambda: page.locator(".icon-a").click())
     assert ink(page, DRAWING) > points, "Words take more room than points."

@@ -218,7 +218,8 @@ class _Work:
         parameters = dict(layout.parameters)
         if before and "noise_floor_step" in before.parameters:
             parameters["noise_floor_step"] = before.parameters["noise_floor_step"]
-        if config.noise_floor_every and self.frame % config.noise_floor_every == 0:
+        # The first map is often of a random table, whose floor says nothing of a trained one: hence the second, too.
+        if config.noise_floor_every and (self.frame == 1 or self.frame % config.noise_floor_every == 0):
             floor = noise_floor(
                 self.vectors, layout, neighbors=self.neighbors, random_state=config.random_state, **settings
             )

@@ -44,7 +44,7 @@ class Config:
     min_dist
         Of UMAP.
     noise_floor_every
-        The noise floor is measured at the first frame and every so many frames; 0 measures it never.
+        The noise floor is measured at the first two frames and every so many frames; 0 measures it never.
     random_state
         Seed of everything random.
     n_jobs

@@ -70,8 +70,8 @@ def test_motion_is_measured_in_deviations_of_the_layout() -> None:
 def test_axes_stay_while_the_layout_fits() -> None:
     axes, new = draw_axes(POINTS)
     assert new
-    assert (POINTS >= axes[:, 0]).all()
-    assert (POINTS <= axes[:, 1]).all()
+    assert (axes[:, 0] <= POINTS).all()
+    assert (axes[:, 1] >= POINTS).all()
     assert np.ptp(axes, axis=1)[0] == pytest.approx(np.ptp(axes, axis=1)[1])
     assert draw_axes(POINTS * 1.05, axes)[1] is False
     assert draw_axes(POINTS * 3, axes)[1] is True
