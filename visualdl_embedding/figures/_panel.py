@@ -7,8 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from visualdl_embedding.figures._fonts import shown_text
 from visualdl_embedding.figures._groups import Group
+from visualdl_embedding.figures._numbers import Scale, viridis
 from visualdl_embedding.figures._plot import INK, QUIET, map_square
 
 if TYPE_CHECKING:
@@ -39,14 +42,37 @@ class Panel:
         if step is not None:
             self._text(left + side, y, f"step {step:,}", size=17, color=QUIET, ha="right")
 
-    def legend(self, groups: tuple[Group, ...], numbers: Mapping[str, str]) -> None:
-        """List the groups with their counts and, below, names with numbers."""
-        from matplotlib.lines import Line2D
+    def scale(self, scale: Scale) -> float:
+        """Draw a ramp of colors with its name and its two ends; returns how many inches it takes."""
+        from matplotlib.patches import Rectangle
 
         width, height = self.figure.get_size_inches()
         left, bottom, side, tall = map_square(self.figure)
         start, end = left + side + 0.32 / width, 1 - 0.28 / width
         y = bottom + tall - 0.16 / height
+        name = shown_text(scale.name.replace("_", " "), instead="value", longest=22)
+        self._text(start, y, name, size=11, color=INK, va="center_baseline")
+        if not np.isfinite(scale.low):
+            return LINE_INCHES
+        ramp = viridis(64)
+        step = (end - start) / len(ramp)
+        for i, color in enumerate(ramp):
+            # A little wider than its step: else the paper shows between two.
+            where = (start + i * step, y - 0.36 / height)
+            self.figure.add_artist(Rectangle(where, 1.3 * step, 0.16 / height, color=color, linewidth=0))
+        y -= 0.52 / height
+        self._text(start, y, f"{scale.low:,.4g}", size=9.5, color=QUIET, va="center_baseline")
+        self._text(end, y, f"{scale.high:,.4g}", size=9.5, color=QUIET, ha="right", va="center_baseline")
+        return 0.95
+
+    def legend(self, groups: tuple[Group, ...], numbers: Mapping[str, str], *, below: float = 0.0) -> None:
+        """List the groups with their counts and, under them, names with numbers; `below` inches from the top."""
+        from matplotlib.lines import Line2D
+
+        width, height = self.figure.get_size_inches()
+        left, bottom, side, tall = map_square(self.figure)
+        start, end = left + side + 0.32 / width, 1 - 0.28 / width
+        y = bottom + tall - (0.16 + below) / height
         step = LINE_INCHES / height
         for group in groups:
             dot = Line2D([start + 0.05 / width], [y], marker="o", markersize=8, color=group.color, linestyle="none")

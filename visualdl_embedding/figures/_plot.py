@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.figures._density import MOST_POINTS, bin_points
 from visualdl_embedding.figures._groups import NO_GROUP
 from visualdl_embedding.figures._place import Box
 
@@ -68,6 +69,11 @@ class Points:
         return np.array([row for row in self.watched if inside[row]], dtype=np.intp)
 
     @property
+    def crowded(self) -> bool:
+        """Whether there are too many points to draw each on a plane."""
+        return self.coordinates.shape[1] == 2 and int(self.inside.sum()) > MOST_POINTS
+
+    @property
     def deviation(self) -> float:
         """Unit of motions and noise floors: the root mean square over the axes of the standard deviations."""
         known = self.coordinates[self.finite]
@@ -94,14 +100,28 @@ def draw_plane(figure: Figure, points: Points) -> NDArray[np.float64]:
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_color(GRID)
-    dots = _dots(figure, len(points.order))
-    for rows, style in ((points.order, dots), (points.watched_inside, _strong(dots))):
+    order = points.order
+    dots = _dots(figure, len(order))
+    if points.crowded:
+        density = bin_points(points.coordinates[order], points.axes, to_rgb(points.colors[order]))
+        (left, right), (bottom, top) = points.axes.tolist()
+        ends = (left, right, bottom, top)
+        axes.imshow(density.image, extent=ends, origin="lower", interpolation="bilinear", aspect="auto", zorder=1)
+        order = order[density.sparse]
+    for rows, style in ((order, dots), (points.watched_inside, _strong(dots))):
         x, y = points.coordinates[rows].T
         axes.scatter(x, y, c=points.colors[rows].tolist(), **style)
     pixels = np.full((len(points.coordinates), 2), np.nan)
     inside = points.inside
     pixels[inside] = axes.transData.transform(points.coordinates[inside])
     return pixels
+
+
+def to_rgb(colors: NDArray[np.str_]) -> NDArray[np.float32]:
+    """``(n, 3)`` float32, 0 to 1, of n strings ``"#RRGGBB"``."""
+    names, inverse = np.unique(colors, return_inverse=True)
+    values = np.array([[int(name[i : i + 2], 16) / 255 for i in (1, 3, 5)] for name in names], dtype=np.float32)
+    return values.reshape(-1, 3)[inverse]
 
 
 def draw_space(figure: Figure, points: Points) -> NDArray[np.float64]:
