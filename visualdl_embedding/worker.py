@@ -81,9 +81,9 @@ def _watch_parent(parent: int) -> None:
 
 
 def _lower_priority() -> None:
-    # Windows has no nice; some sandboxes forbid it.
+    # Windows has no priorities of this kind; some sandboxes forbid it.
     with contextlib.suppress(AttributeError, OSError):
-        os.nice(19)
+        os.setpriority(os.PRIO_PROCESS, 0, 19)
     # Linux shares processors out between sessions first (sched(7), "autogroup"), and ours is a session of its own, in
     # which nice would weigh the worker against nobody: without this it took as much as the training.
     with contextlib.suppress(OSError), open("/proc/self/autogroup", "w", encoding="ascii") as autogroup:
