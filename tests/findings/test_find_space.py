@@ -1,0 +1,137 @@
+"""Collapse and hubs, maps, and what `find` itself promises."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from finding_examples import analysis, gaussian, look, snapshot
+
+import visualdl_embedding.findings._find as find_module
+from visualdl_embedding.agreement import map_agreement, map_clusters
+from visualdl_embedding.analyse import analyse
+from visualdl_embedding.analysis import Config
+from visualdl_embedding.findings import SEVERITIES, Finding, find
+
+
+def everything() -> dict[str, Finding]:
+    """One finding of nearly every kind."""
+    rng = np.random.default_rng(0)
+    vectors = gaussian(600, 40)
+    vectors[0] = 40 * rng.normal(size=40)
+    vectors[1] = np.nan
+    vectors[2:4] = 0
+    vectors[4:6] = vectors[4]
+    vectors[6:12] = vectors[6] + 1e-4 * rng.normal(size=(6, 40))
+    vectors[20:80] = 0.02 * rng.normal(size=(60, 40))
+    vectors[100:150] = 2 * rng.normal(size=40) + 0.3 * rng.normal(size=(50, 40))
+    labels = [str(i) if 100 <= i < 150 else chr(0x4E00 + i) for i in range(600)]
+    groups = rng.choice(["x", "y"], 600)
+    return look(vectors, labels=labels, columns={"group": groups, "frequency": np.arange(600)})
+
+
+def test_every_finding_speaks_two_languages_and_points_at_rows_that_exist() -> None:
+    found = everything()
+    assert {"nonfinite_rows", "zero_rows", "duplicate_rows", "tight_clumps", "script_corner", "mixed_groups"} <= set(
+        found
+    )
+    assert {"untrained_rows", "unusual_lengths"} <= set(found)
+    for finding in found.values():
+        assert finding.severity in SEVERITIES
+        sentences = (finding.title, finding.evidence, finding.next_check, *finding.causes)
+        chinese = (finding.title_zh, finding.evidence_zh, finding.next_check_zh, *finding.causes_zh)
+        assert len(sentences) == len(chinese)
+        assert len(finding.causes) >= 1
+        for english, other in zip(sentences, chinese, strict=True):
+            assert english
+            assert other
+            assert any("\u4e00" <= character <= "\u9fff" for character in other), other
+            assert "nan" not in english
+        assert all(0 <= row < 600 for row in finding.row_indices)
+        assert len(set(finding.row_indices)) == len(finding.row_indices)
+        assert len(finding.labels) <= 20
+        assert len(finding.labels) == min(20, len(finding.row_indices))
+        assert all(np.isfinite(value) for value in finding.numbers.values()), finding.numbers
+        json.dumps(finding.to_dict(), allow_nan=False)
+
+
+def test_alarms_come_first() -> None:
+    shot = snapshot(np.r_[gaussian(100, 20), np.full((1, 20), np.inf), np.zeros((2, 20))])
+    severities = [finding.severity for finding in find(shot, analysis(shot))]
+    assert severities == sorted(severities, key=SEVERITIES.index)
+    assert severities[0] == "alarm"
+
+
+def test_the_same_input_gives_the_same_findings() -> None:
+    assert everything() == everything()
+
+
+def test_an_analysis_of_another_snapshot_is_refused() -> None:
+    shot, other = snapshot(gaussian(50, 8)), snapshot(gaussian(40, 8))
+    with pytest.raises(ValueError, match="Pass the analysis that analyse"):
+        find(shot, analysis(other))
+
+
+def test_a_cone_and_a_line_are_collapsed() -> None:
+    cone = gaussian(200, 30) * np.float32(0.05) + 1
+    assert look(cone)["collapsed_space"].severity == "alarm"
+    line = np.outer(np.random.default_rng(0).normal(size=200), np.ones(30)) + 1e-3 * gaussian(200, 30)
+    assert "effective rank" in look(line)["collapsed_space"].evidence
+    assert "mean_cosine" in look(line)["collapsed_space"].numbers
+
+
+def test_equal_rows_are_a_collapse_and_copies() -> None:
+    found = look(np.ones((50, 16)))
+    assert found["collapsed_space"].severity == "alarm"
+    assert found["duplicate_rows"].severity == "alarm"
+
+
+def test_hubs_are_counted_as_numpy_counts() -> None:
+    # By Euclidean distance the rows near the middle of a ball are neighbors of all.
+    vectors = np.random.default_rng(0).normal(size=(1000, 200))
+    vectors[7] *= 0.2
+    shot = snapshot(vectors)
+    done = analysis(shot, distance="euclidean")
+    found = {finding.kind: finding for finding in find(shot, done)}["hubs"]
+    counts = np.bincount(done.neighbors.indices.ravel(), minlength=1000)
+    assert found.row_indices[0] == 7
+    assert found.numbers["most"] == counts[7] > 900
+    assert any("Euclidean" in cause for cause in found.causes)
+    assert "hubs" not in {finding.kind for finding in find(shot, analysis(shot))}
+
+
+def test_a_cluster_that_only_one_map_shows_and_maps_not_to_read_are_told() -> None:
+    shot = snapshot(gaussian(300, 50, decay=0.2))
+    done, _ = analyse(shot, None, Config(methods=("pca",), noise_floor_every=0))
+    island = np.random.default_rng(0).normal(size=(300, 2))
+    island[:30] = 40 + 0.1 * island[:30]
+    maps = {"pca": done.projections["pca"].coordinates, "tsne": island}
+    agreement, clusters = map_agreement(maps, done.neighbors), map_clusters(maps, done.neighbors)
+    found = {f.kind: f for f in find(shot, done, agreement=agreement, clusters=clusters)}
+    assert set(range(30)) <= set(found["doubtful_clusters"].row_indices)
+    assert found["doubtful_clusters"].severity == "info"
+    assert "tsne" in found["loose_maps"].title
+
+
+def test_agreement_and_clusters_of_other_rows_are_refused() -> None:
+    shot, other = snapshot(gaussian(40, 8)), snapshot(gaussian(60, 8))
+    maps = {"pca": gaussian(60, 2)}
+    with pytest.raises(ValueError, match="60 rows"):
+        find(shot, analysis(shot), agreement=map_agreement(maps, analysis(other).neighbors))
+
+
+def test_positions_stay_those_of_the_snapshot_when_rows_are_left_out() -> None:
+    vectors = gaussian(200, 30)
+    vectors[[0, 1, 2, 50]] = np.nan
+    vectors[120] = vectors[121]
+    found = look(vectors)
+    assert found["duplicate_rows"].row_indices == (120, 121)
+    assert found["duplicate_rows"].labels == ("词120", "词121")
+
+
+def test_each_detector_is_run() -> None:
+    source = find_module.find.__code__.co_names + tuple(
+        name for const in find_module.find.__code__.co_consts if hasattr(const, "co_names") for name in const.co_names
+    )
+    assert {name for name in vars(find_module) if name.startswith("find_")} <= set(source)

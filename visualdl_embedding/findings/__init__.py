@@ -1,0 +1,29 @@
+"""Findings: what in a snapshot is worth a look, with evidence, likely causes and the next check.
+
+`find` runs all detectors. Each is calibrated: on spaces in which there is nothing to find it stays silent.
+"""
+
+from visualdl_embedding.findings._broken import duplicate_groups
+from visualdl_embedding.findings._clumps import Clump, intrinsic_dimension, tight_clumps
+from visualdl_embedding.findings._find import find
+from visualdl_embedding.findings._finding import SEVERITIES, Finding, Severity
+from visualdl_embedding.findings._outliers import Distances, robust_distances
+from visualdl_embedding.findings._scripts import Script, script_of
+from visualdl_embedding.findings._untrained import Untrained, untrained_rows
+
+__all__ = [
+    "SEVERITIES",
+    "Clump",
+    "Distances",
+    "Finding",
+    "Script",
+    "Severity",
+    "Untrained",
+    "duplicate_groups",
+    "find",
+    "intrinsic_dimension",
+    "robust_distances",
+    "script_of",
+    "tight_clumps",
+    "untrained_rows",
+]

@@ -1,0 +1,109 @@
+"""What a finding is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from visualdl_embedding.findings._text import Text
+
+__all__ = ["SEVERITIES", "Finding", "Severity"]
+
+Severity = Literal["info", "look", "alarm"]
+SEVERITIES: tuple[Severity, ...] = ("alarm", "look", "info")
+"""The most urgent first."""
+_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something in a snapshot that is worth a look, with what speaks for it.
+
+    Sentences come in English and, under the same name with ``_zh``, in Chinese. They hold labels as they are: whoever
+    shows them escapes them.
+
+    Attributes
+    ----------
+    kind
+        One word: ``"outliers"``, ``"untrained_rows"``, …
+    severity
+        ``"alarm"``: something is broken; ``"look"``: probably worth a change; ``"info"``: good to know while reading.
+    title
+        A headline.
+    evidence
+        What was measured, and against what it was held.
+    causes
+        What this usually comes from; likely, not proven.
+    next_check
+        What tells the causes apart.
+    labels
+        At most 20 rows that show it best, the most telling first.
+    row_indices
+        All rows concerned, as positions in the snapshot, in the same order.
+    numbers
+        What the evidence rests on, by name.
+    details
+        A line for each of the first rows or groups of rows, the same in both languages.
+    """
+
+    kind: str
+    severity: Severity
+    title: str
+    title_zh: str
+    evidence: str
+    evidence_zh: str
+    causes: tuple[str, ...]
+    causes_zh: tuple[str, ...]
+    next_check: str
+    next_check_zh: str
+    labels: tuple[str, ...] = ()
+    row_indices: tuple[int, ...] = ()
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    details: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        kind: str,
+        severity: Severity,
+        title: Text,
+        *,
+        evidence: Text,
+        causes: Sequence[Text],
+        next_check: Text,
+        rows: Iterable[int] = (),
+        labels: Sequence[str] = (),
+        numbers: Mapping[str, float] | None = None,
+        details: Sequence[str] = (),
+    ) -> Finding:
+        """Build a finding from sentences in both languages.
+
+        Parameters
+        ----------
+        rows
+            Positions in the snapshot, the most telling first.
+        labels
+            Of all rows of the snapshot; those of `rows` are taken.
+        """
+        positions = tuple(int(row) for row in rows)
+        return cls(
+            kind=kind,
+            severity=severity,
+            title=title.en,
+            title_zh=title.zh,
+            evidence=evidence.en,
+            evidence_zh=evidence.zh,
+            causes=tuple(cause.en for cause in causes),
+            causes_zh=tuple(cause.zh for cause in causes),
+            next_check=next_check.en,
+            next_check_zh=next_check.zh,
+            labels=tuple(labels[row] for row in positions[:_SHOWN]),
+            row_indices=positions,
+            numbers={name: float(value) for name, value in (numbers or {}).items()},
+            details=tuple(details[:_SHOWN]),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)

@@ -1,0 +1,236 @@
+"""Groups that do not show in the space, and words among those of another group."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visualdl_embedding.findings._finding import Finding
+from visualdl_embedding.findings._purity import NO_CLASS, SHUFFLES, Purity, class_purity, same_class_share
+from visualdl_embedding.findings._space import Space
+from visualdl_embedding.findings._text import Text, name_some, percent
+from visualdl_embedding.neighbors import nearest_neighbors
+
+__all__ = ["find_mixed_groups"]
+
+_MIN_CLASS = 5
+_MIN_ROWS = 20
+_N_NEIGHBORS = 15
+_ENOUGH = 8
+"""Neighbors with a group that rows need on average; where few rows have one, they are sought among those only."""
+_BY_CHANCE = 0.05
+"""A row's neighbors are of another group by more than that group's size explains (binomial)."""
+
+
+@dataclass(frozen=True)
+class _Grouped:
+    """Rows with a group.
+
+    Attributes
+    ----------
+    rows
+        ``(m,)`` positions in the space.
+    codes
+        ``(m,)`` int32 group of each.
+    names
+        Of the groups.
+    indices
+        ``(m, k)`` int32: nearest of them, in positions of `rows`; `theirs` is -1 where such a neighbor has no group.
+    theirs
+        ``(m, k)`` int32 group of each neighbor.
+    """
+
+    rows: NDArray[np.intp]
+    codes: NDArray[np.int32]
+    names: tuple[str, ...]
+    neighbors: NDArray[np.intp]
+    theirs: NDArray[np.int32]
+    purity: Purity
+    share_same: NDArray[np.float64]
+
+
+def _grouped(space: Space, column: str) -> _Grouped | None:
+    """Take the rows of groups of at least five; None where there are no two such groups."""
+    cells = space.snapshot.rows.columns.get(column)
+    if cells is None or not space.neighbors.n_neighbors:
+        return None
+    values = [cells[position].strip() for position in space.positions]
+    counts = Counter(value for value in values if value)
+    names = tuple(name for name, count in counts.most_common() if count >= _MIN_CLASS)
+    if len(names) < 2 or sum(counts[name] for name in names) < _MIN_ROWS:
+        return None
+    code_of = {name: code for code, name in enumerate(names)}
+    all_codes = np.array([code_of.get(value, NO_CLASS) for value in values], dtype=np.int32)
+    rows = np.flatnonzero(all_codes != NO_CLASS)
+    graph = space.neighbors.indices[:, :_N_NEIGHBORS]
+    if (all_codes[graph[rows]] != NO_CLASS).sum(axis=1).mean() < _ENOUGH:
+        found = nearest_neighbors(
+            space.vectors[rows],
+            min(_N_NEIGHBORS, len(rows) - 1),
+            distance=space.neighbors.distance,
+            random_state=space.random_state,
+        )
+        codes, indices = all_codes[rows], found.indices
+        neighbors = rows[indices]
+        purity = class_purity(indices, codes, len(names), random_state=space.random_state)
+        share_same = same_class_share(indices, codes)
+    else:
+        neighbors = graph[rows].astype(np.intp)
+        purity = class_purity(graph, all_codes, len(names), random_state=space.random_state)
+        share_same = same_class_share(graph, all_codes)[rows]
+    return _Grouped(rows, all_codes[rows], names, neighbors, all_codes[neighbors], purity, share_same)
+
+
+def find_mixed_groups(space: Space, column: str) -> list[Finding]:
+    """Find groups whose rows have no more of their own as neighbors than chance gives, and rows among another group."""
+    grouped = _grouped(space, column)
+    if grouped is None:
+        return []
+    return [*_mixed_groups(space, grouped, column), *_misplaced(space, grouped, column)]
+
+
+def _mixed_groups(space: Space, grouped: _Grouped, column: str) -> list[Finding]:
+    purity, names = grouped.purity, grouped.names
+    limits = np.quantile(purity.shuffled, 0.95, axis=0)
+    mixed = [code for code in range(len(names)) if purity.observed[code] <= limits[code]]
+    if not mixed:
+        return []
+    counts = np.bincount(grouped.codes, minlength=len(names))
+    chance = (counts - 1) / (len(grouped.rows) - 1)
+    concerned = np.flatnonzero(np.isin(grouped.codes, mixed))
+    concerned = concerned[np.argsort(grouped.share_same[concerned], kind="stable")]
+    listed = name_some([names[code] for code in mixed])
+    worst = min(mixed, key=lambda code: float(purity.observed[code] - chance[code]))
+    observed, usual, limit = (percent(float(v[worst])) for v in (purity.observed, chance, limits))
+    return [
+        Finding.of(
+            "mixed_groups",
+            "look",
+            Text(f"Groups that do not show: {listed.en}", f"在空间中看不出的分组：{listed.zh}"),
+            evidence=Text(
+                f"By column {column!r}, the rows of {len(mixed):,} of {len(names):,} groups have no more neighbors of "
+                f"their own group than shuffled groups have. For {names[worst]} it is {observed}, where chance gives "
+                f"{usual} and 95% of {SHUFFLES} shufflings stay within {limit}.",
+                f"按列 {column!r}，{len(names):,} 个分组中有 {len(mixed):,} 个，"
+                f"其成员的同组近邻并不比随机打乱的分组更多。"
+                f"{names[worst]} 为 {observed}，随机期望为 {usual}，{SHUFFLES} 次打乱中有 95% 不超过 {limit}。",
+            ),
+            causes=[
+                Text(
+                    "The training does not need the difference: the loss never saw these groups, or this layer passes "
+                    "it on to later ones.",
+                    "训练不需要这种区别：损失函数从未涉及这些分组，或该层把区分留给了后面的层。",
+                ),
+                Text(
+                    "Opposites occur in the same contexts (高兴 and 悲伤), and context is all that the model saw.",
+                    "反义词出现在相同的上下文中（如“高兴”和“悲伤”），而模型只看到上下文。",
+                ),
+                Text("Groups that are too small, or a column that is wrong.", "分组太小，或该列本身有误。"),
+            ],
+            next_check=Text(
+                "Train a linear classifier on these rows: where it tells the groups apart, the difference is there but "
+                "small beside others. See whether it grows over training.",
+                "用这些行训练一个线性分类器：若能区分，说明差异存在但被其他因素掩盖。再看它是否随训练增大。",
+            ),
+            rows=space.positions[grouped.rows[concerned]],
+            labels=space.snapshot.labels,
+            numbers={
+                "num_mixed": len(mixed),
+                "num_groups": len(names),
+                "purity": float(purity.observed[worst]),
+                "chance": float(chance[worst]),
+                "shuffled_95": float(limits[worst]),
+                "overall_purity": purity.overall,
+            },
+            details=[
+                f"{names[code]}: {percent(float(purity.observed[code]))} "
+                f"(≤ {percent(float(limits[code]))}, n = {counts[code]:,})"
+                for code in mixed
+            ],
+        )
+    ]
+
+
+def _misplaced(space: Space, grouped: _Grouped, column: str) -> list[Finding]:
+    """Rows most of whose neighbors are of one other group, in a space where groups do show."""
+    from scipy.stats import binom
+
+    if not grouped.purity.overall > grouped.purity.overall_shuffled.max():
+        return []
+    n_groups, m = len(grouped.names), len(grouped.rows)
+    known = (grouped.theirs != NO_CLASS).sum(axis=1)
+    votes = np.stack([(grouped.theirs == code).sum(axis=1) for code in range(n_groups)], axis=1)
+    votes[np.arange(m), grouped.codes] = 0
+    other = votes.argmax(axis=1)
+    top = votes[np.arange(m), other]
+    size = np.bincount(grouped.codes, minlength=n_groups) / m
+    by_chance = binom.sf(top - 1, known, size[other])
+    out = np.flatnonzero((known >= 5) & (top > known / 2) & (by_chance <= _BY_CHANCE))
+    if not len(out):
+        return []
+    share = top[out] / known[out]
+    out = out[np.lexsort((by_chance[out], -share))]
+    rows = grouped.rows[out]
+    labels = space.labels
+    details = []
+    for i in out[:20]:
+        foreign = [labels[j] for j in grouped.neighbors[i][grouped.theirs[i] == other[i]]]
+        details.append(
+            f"{labels[grouped.rows[i]]} ({grouped.names[grouped.codes[i]]}) → {grouped.names[other[i]]} "
+            f"{top[i]}/{known[i]}: {', '.join(foreign[:6])}"
+        )
+    first = out[0]
+    word, own, foreign_group = labels[rows[0]], grouped.names[grouped.codes[first]], grouped.names[other[first]]
+    near = name_some([labels[j] for j in grouped.neighbors[first][grouped.theirs[first] == other[first]][:5]])
+    pairs = Counter((grouped.names[grouped.codes[i]], grouped.names[other[i]]) for i in out)
+    (most_own, most_other), most = pairs.most_common(1)[0]
+    note, numbers = space.compare_frequency(rows)
+    return [
+        Finding.of(
+            "misplaced_rows",
+            "look",
+            Text(f"Rows among another group: {len(out):,}", f"落在别的分组之中的行：{len(out):,}"),
+            evidence=Text(
+                f"By column {column!r}: {word} ({own}) has {top[first]} of {known[first]} nearest neighbors with a "
+                f"group in {foreign_group}: {near.en}. So it is, for the most part, with {len(out):,} of {m:,} rows; "
+                f"{most:,} of them are {most_own} among {most_other}. On the whole the groups do show: "
+                f"{percent(grouped.purity.overall)} of neighbors are of the same group, shuffled "
+                f"{percent(float(grouped.purity.overall_shuffled.mean()))}.",
+                f"按列 {column!r}：{word}（{own}）的 {known[first]} 个有分组的最近邻中，{top[first]} 个属于 "
+                f"{foreign_group}：{near.zh}。{m:,} 行中有 {len(out):,} 行的近邻多数属于另一个分组，其中 {most:,} 行是 "
+                f"{most_own} 落在 {most_other} 之中。总体上分组是可见的：{percent(grouped.purity.overall)} 的近邻同组，"
+                f"随机打乱时为 {percent(float(grouped.purity.overall_shuffled.mean()))}。",
+            )
+            + note,
+            causes=[
+                Text(
+                    "They are used in the contexts of the other group: irony, negation, or a meaning that the group "
+                    "column does not know.",
+                    "它们被用在另一分组的上下文中：反讽、否定，或分组列未考虑的词义。",
+                ),
+                Text(
+                    "Wrong labels in the training data, or a wrong entry in the group column.",
+                    "训练数据标注错误，或分组列有误。",
+                ),
+                Text("Too few examples to have moved them where they belong.", "样本太少，尚未移动到应在的位置。"),
+            ],
+            next_check=Text(
+                "Read ten training examples of the first words, and see whether their neighbors change over the last "
+                "snapshots.",
+                "阅读前几个词的十条训练样本，并查看它们的近邻在最近几个快照中是否变化。",
+            ),
+            rows=space.positions[rows],
+            labels=space.snapshot.labels,
+            numbers={
+                "num_rows": len(out),
+                "share": len(out) / m,
+                "overall_purity": grouped.purity.overall,
+                "shuffled_purity": float(grouped.purity.overall_shuffled.mean()),
+                **numbers,
+            },
+            details=details,
+        )
+    ]

@@ -1,0 +1,275 @@
+"""Rows far from all others, and rows of unusual length."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visualdl_embedding.findings._finding import Finding
+from visualdl_embedding.findings._space import Space
+from visualdl_embedding.findings._text import Text, name_some, percent, rounded
+
+__all__ = ["Distances", "find_outliers", "find_unusual_lengths", "robust_distances"]
+
+ALPHA = 0.01
+"""Chance that a Gaussian space of any size shows an outlier at all."""
+_MIN_ROWS = 20
+_COMPONENTS = 50
+_FARTHER = 1.5
+"""A row must also be so many times farther than the median row: in 700 dimensions 10% is significant, and nothing."""
+_ISOLATED = 3.0
+"""z of the distance to its neighbors that an outlier reaches, too: a compact group far away is a cluster."""
+_FARTHER_NEIGHBORS = 1.1
+"""Unit vectors are at most 1.41 apart where nothing relates them, and few of a real table's neighbors under 1."""
+_LENGTH_RATIO = 3.0
+"""Lengths beyond three times the median: in a Gaussian space of few strong directions twice is not rare."""
+_MANY = 0.02
+_FEW = 10
+"""Above this share, and this number, the distances have a heavy tail, and no row stands out alone."""
+
+
+@dataclass(frozen=True)
+class Distances:
+    """Robust distances of n rows from the middle of their space.
+
+    Attributes
+    ----------
+    z
+        ``(n,)`` float64: how many standard deviations of a Gaussian space's distances a row lies out; the larger of
+        the two ways in which it can lie out.
+    ratio
+        ``(n,)`` float64: that distance over the median row's.
+    """
+
+    z: NDArray[np.float64]
+    ratio: NDArray[np.float64]
+
+
+def robust_distances(vectors: NDArray[np.float32]) -> Distances:
+    """Measure how far each row lies from the middle, in units that outliers cannot stretch.
+
+    Along the leading principal components, each scaled by its median and median absolute deviation, and in what they
+    leave over. Cube roots of squared distances are nearly normal in a Gaussian space (Wilson and Hilferty), so each
+    of the two gets a z by their own median and deviation; the first also by its degrees of freedom, and the smaller
+    one counts, so that a space with tails of its own is held against these.
+
+    Parameters
+    ----------
+    vectors
+        ``(n, d)`` float32, all finite, at least 2 rows.
+
+    References
+    ----------
+    Filzmoser, Maronna and Werner 2008, "Outlier identification in high dimensions"; Hubert, Rousseeuw and Vanden
+    Branden 2005, "ROBPCA: a new approach to robust principal component analysis"; Wilson and Hilferty 1931, "The
+    distribution of chi-square".
+    """
+    from scipy.stats import chi2, norm
+
+    scores, rest = _principal(vectors)
+    squared = np.zeros(len(vectors))
+    used = 0
+    for column in scores.T:
+        middle = np.median(column)
+        spread = 1.4826 * np.median(np.abs(column - middle))
+        if spread > 0:
+            squared += ((column - middle) / spread) ** 2
+            used += 1
+    z, ratio = _tail(squared)
+    if used:
+        model = norm.isf(np.maximum(chi2.sf(squared * chi2.median(used) / (np.median(squared) or 1.0), used), 1e-300))
+        z = np.minimum(z, model)
+    z_rest, ratio_rest = _tail(rest)
+    farther = z_rest > z
+    return Distances(np.where(farther, z_rest, z), np.where(farther, ratio_rest, ratio))
+
+
+def _principal(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Scores ``(n, p)`` on the leading components, and the squared lengths ``(n,)`` of what they leave over."""
+    n, d = vectors.shape
+    p = max(1, min(d, n // 10, _COMPONENTS))
+    centered = vectors - vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
+    centered /= np.abs(centered).max() or 1.0
+    if d <= n:
+        values, axes = np.linalg.eigh((centered.T @ centered).astype(np.float64))
+        scores = (centered @ axes[:, -p:].astype(np.float32)).astype(np.float64)
+    else:
+        values, sides = np.linalg.eigh((centered @ centered.T).astype(np.float64))
+        scores = sides[:, -p:] * np.sqrt(np.maximum(values[-p:], 0))
+    # What float32 cannot tell from zero is no direction, and its spread no yardstick.
+    scores = scores[:, values[-p:] > max(n, d) * np.finfo(np.float32).eps * values[-1]]
+    total = np.einsum("ij,ij->i", centered, centered, dtype=np.float64)
+    rest = np.maximum(total - np.square(scores).sum(axis=1), 0)
+    rest[rest < 1e-5 * total] = 0
+    return scores, rest
+
+
+def _tail(squared: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Compute z of squared distances by their own median and deviation, and distances over the median one."""
+    roots = np.cbrt(squared)
+    middle = float(np.median(roots))
+    spread = 1.4826 * float(np.median(np.abs(roots - middle)))
+    if not spread > 1e-6 * middle:
+        return np.zeros(len(squared)), np.ones(len(squared))
+    return (roots - middle) / spread, np.sqrt(squared / np.median(squared))
+
+
+def _threshold(n: int) -> float:
+    """Compute the z that the farthest of n rows of a Gaussian space exceeds with a chance of about `ALPHA`.
+
+    The term in n is for the median deviation, which few rows estimate poorly; simulated (tests/findings).
+    """
+    from scipy.stats import norm
+
+    quantile = float(norm.isf(ALPHA / (2 * n)))
+    return quantile * (1 + 4 / math.pow(n, 0.75))
+
+
+def find_outliers(space: Space) -> list[Finding]:
+    """Find rows that lie far from the middle, and from their neighbors too."""
+    n = len(space)
+    if n < _MIN_ROWS or not space.neighbors.n_neighbors:
+        return []
+    # Lengths count here although the graph may not see them: unit vectors of a Gaussian space are not Gaussian.
+    distances = robust_distances(space.vectors)
+    threshold = _threshold(n)
+    reach = space.steps[:, min(3, space.neighbors.n_neighbors) - 1]
+    z_reach, reach_ratio = _tail(reach**2)
+    far_out = (distances.z > threshold) & (distances.ratio > _FARTHER)
+    # Rows whose neighbors lie as far out as they do are a cluster.
+    company = far_out[space.neighbors.indices[:, :5]].mean(axis=1)
+    alone = (z_reach > _ISOLATED) & (reach_ratio > _FARTHER_NEIGHBORS) & (company <= 0.5)
+    out = np.flatnonzero(far_out & alone)
+    if not len(out):
+        return []
+    out = out[np.argsort(-distances.z[out], kind="stable")]
+    names = name_some([space.labels[i] for i in out])
+    share = len(out) / n
+    typical = float(np.median(reach))
+    note, numbers = space.compare_frequency(out)
+    far, near = (
+        rounded(float(np.median(reach[out]) / typical)) if typical else "∞",
+        rounded(float(distances.ratio[out[0]])),
+    )
+    evidence = Text(
+        f"{names.en}: {len(out):,} of {n:,} rows, beyond what the spread of the others allows (z above "
+        f"{threshold:.1f}; in a Gaussian space of this size one such row turns up in {percent(ALPHA)} of cases). The "
+        f"farthest is {near} times as far from the middle as the median row, and their neighbors are "
+        f"{far} times as far away as usual.",
+        f"{names.zh}：{n:,} 行中有 {len(out):,} 行超出其余各行的离散程度所允许的范围（z 大于 {threshold:.1f}；"
+        f"同样规模的高斯空间中，出现一个这样的行的概率为 {percent(ALPHA)}）。"
+        f"最远的一行到中心的距离是中位行的 {near} 倍，它们到近邻的距离是通常的 {far} 倍。",
+    )
+    is_tail = share > _MANY and len(out) > _FEW
+    if is_tail:
+        evidence += Text(
+            f"At {percent(share)} of the rows this is a heavy tail rather than single outliers.",
+            f"占全部行的 {percent(share)}，这更像是厚尾分布，而非个别离群点。",
+        )
+    return [
+        Finding.of(
+            "outliers",
+            "info" if is_tail else "look",
+            Text(f"Rows far from all others: {len(out):,}", f"远离其余所有行的行：{len(out):,}"),
+            evidence=evidence + note,
+            causes=[
+                Text(
+                    "Rows that training pushed hard in few steps: rare tokens, or tokens of one odd batch.",
+                    "训练在少数几步中对这些行更新过猛：低频词，或某个异常批次中的词。",
+                ),
+                Text(
+                    "Special tokens, markup or broken text in the vocabulary.",
+                    "词表中的特殊符号、标记或损坏的文本。",
+                ),
+                Text(
+                    "A learning rate too high for the embedding layer, or no gradient clipping.",
+                    "嵌入层学习率过高，或没有梯度裁剪。",
+                ),
+            ],
+            next_check=Text(
+                "Look up how often these tokens occur in the training data and in which contexts; then see whether "
+                "their neighbors make sense.",
+                "查看这些词在训练数据中出现的次数和上下文，再看它们的近邻是否合理。",
+            ),
+            rows=space.positions[out],
+            labels=space.snapshot.labels,
+            numbers={
+                "num_outliers": len(out),
+                "share": share,
+                "z_threshold": threshold,
+                "z_max": float(distances.z[out[0]]),
+                "distance_ratio_max": float(distances.ratio[out[0]]),
+                **numbers,
+            },
+        )
+    ]
+
+
+def find_unusual_lengths(space: Space) -> list[Finding]:
+    """Find vectors far longer or far shorter than the others."""
+    rows = np.flatnonzero(~space.composed)
+    d = space.vectors.shape[1] if len(rows) else 0
+    # In few dimensions lengths near zero are nothing unusual.
+    if len(rows) < _MIN_ROWS or d < 8:
+        return []
+    lengths = space.lengths[rows]
+    z, _ = _tail(lengths**2)
+    ratio = lengths / np.median(lengths)
+    threshold = _threshold(len(rows))
+    out = np.flatnonzero((np.abs(z) > threshold) & (np.maximum(ratio, 1 / ratio) > _LENGTH_RATIO))
+    share = len(out) / len(rows)
+    if not len(out):
+        return []
+    out = out[np.argsort(-np.abs(z[out]), kind="stable")]
+    chosen = rows[out]
+    n_long = int((ratio[out] > 1).sum())
+    names = name_some([space.labels[i] for i in chosen])
+    note, numbers = space.compare_frequency(chosen)
+    low, high, median = (rounded(float(v)) for v in (lengths[out].min(), lengths[out].max(), np.median(lengths)))
+    return [
+        Finding.of(
+            "unusual_lengths",
+            "info" if share > _MANY and len(out) > _FEW else "look",
+            Text(
+                f"Unusual lengths: {n_long:,} far longer, {len(out) - n_long:,} far shorter",
+                f"长度异常：{n_long:,} 个远长于其余，{len(out) - n_long:,} 个远短于其余",
+            ),
+            evidence=Text(
+                f"{names.en}: lengths from {low} to {high}, where the median is {median}; all are at least "
+                f"{_LENGTH_RATIO:.0f} times as long or as short, and beyond what the spread of the others allows.",
+                f"{names.zh}：长度从 {low} 到 {high}，中位数为 {median}；与中位数相差至少 {_LENGTH_RATIO:.0f} 倍，"
+                "且超出其余各行的离散程度所允许的范围。",
+            )
+            + note,
+            causes=[
+                Text(
+                    "Length often follows frequency: frequent tokens get more updates, rare ones hardly any.",
+                    "向量长度常与词频有关：高频词更新多，低频词几乎不更新。",
+                ),
+                Text(
+                    "Exploding updates of single rows, or rows loaded from another model with another scale.",
+                    "个别行的更新爆炸，或从另一种尺度的模型载入的行。",
+                ),
+                Text("A pruned or regularized row that weight decay shrinks.", "被剪枝的行，或被权重衰减缩小的行。"),
+            ],
+            next_check=Text(
+                "Color the map by norm and by frequency; if length does not follow frequency, look at the gradients "
+                "of these rows.",
+                "按范数和词频给图着色；若长度与词频无关，请检查这些行的梯度。",
+            ),
+            rows=space.positions[chosen],
+            labels=space.snapshot.labels,
+            numbers={
+                "num_long": n_long,
+                "num_short": len(out) - n_long,
+                "share": share,
+                "median_length": float(np.median(lengths)),
+                "shortest": float(lengths[out].min()),
+                "longest": float(lengths[out].max()),
+                **numbers,
+            },
+        )
+    ]

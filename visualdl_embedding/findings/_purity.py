@@ -1,0 +1,84 @@
+"""How much classes of rows keep to themselves among neighbors, against shuffled classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["NO_CLASS", "SHUFFLES", "Purity", "class_purity", "same_class_share"]
+
+NO_CLASS = -1
+SHUFFLES = 199
+"""A class that beats all of them has p = 0.005; for 10,000 rows they take 0.1 s."""
+
+
+@dataclass(frozen=True)
+class Purity:
+    """Mean share of a row's neighbors that are of its own class.
+
+    Attributes
+    ----------
+    observed
+        ``(c,)`` by class; NaN for a class of which no row has a neighbor with a class.
+    shuffled
+        ``(SHUFFLES, c)``: the same with the classes dealt out anew among the rows that have one.
+    overall, overall_shuffled
+        The same over all rows: a number, and ``(SHUFFLES,)``.
+    """
+
+    observed: NDArray[np.float64]
+    shuffled: NDArray[np.float64]
+    overall: float
+    overall_shuffled: NDArray[np.float64]
+
+
+def same_class_share(indices: NDArray[np.int32], codes: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Share of each row's neighbors, of those with a class, that are of its class; ``(n,)``, NaN where it has none."""
+    theirs = codes[indices]
+    counted = (theirs != NO_CLASS).sum(axis=1)
+    same = (theirs == codes[:, None]).sum(axis=1).astype(np.float64)
+    usable = (counted > 0) & (codes != NO_CLASS)
+    share: NDArray[np.float64] = np.divide(same, counted, out=np.full(len(codes), np.nan), where=usable)
+    return share
+
+
+def class_purity(
+    indices: NDArray[np.int32], codes: NDArray[np.int32], n_classes: int, *, random_state: int = 42
+) -> Purity:
+    """Measure purity by class, and what it is when classes mean nothing.
+
+    Parameters
+    ----------
+    indices
+        ``(n, k)`` neighbors.
+    codes
+        ``(n,)`` int32: class of each row, 0 to ``n_classes - 1``, or `NO_CLASS`.
+    random_state
+        Seed of the shuffling.
+    """
+    rng = np.random.default_rng(random_state)
+    members = np.flatnonzero(codes != NO_CLASS)
+    # A byte for each of the n × k neighbors instead of four: the shuffles are bound by memory.
+    small = codes.astype(np.int8) if n_classes < 128 else codes
+    graph = indices[members].astype(np.intp)
+    counted = (small[graph] != NO_CLASS).sum(axis=1)
+    rows = np.flatnonzero(counted > 0)
+    graph, members_used, weight = graph[rows], members[rows], 1 / counted[rows]
+
+    def measure(labels: NDArray[np.int8] | NDArray[np.int32]) -> tuple[NDArray[np.float64], float]:
+        own = labels[members_used]
+        share = (labels[graph] == own[:, None]).sum(axis=1) * weight
+        size = np.bincount(own, minlength=n_classes)
+        total = np.bincount(own, share, n_classes)
+        by_class = np.divide(total, size, out=np.full(n_classes, np.nan), where=size > 0)
+        return by_class, float(share.mean()) if len(share) else np.nan
+
+    observed, overall = measure(small)
+    shuffled, overall_shuffled = np.empty((SHUFFLES, n_classes)), np.empty(SHUFFLES)
+    dealt = small.copy()
+    for i in range(SHUFFLES):
+        dealt[members] = rng.permutation(small[members])
+        shuffled[i], overall_shuffled[i] = measure(dealt)
+    return Purity(observed, shuffled, overall, overall_shuffled)

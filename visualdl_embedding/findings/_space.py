@@ -1,0 +1,181 @@
+"""The rows that findings look at: those with a direction, and what several detectors need of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visualdl_embedding import metrics
+from visualdl_embedding.analysis import Analysis
+from visualdl_embedding.findings._text import Text, rounded
+from visualdl_embedding.neighbors import Neighbors, nearest_neighbors, normalize
+from visualdl_embedding.rows import COMPOSED
+from visualdl_embedding.snapshot import Snapshot
+
+__all__ = ["Space"]
+
+_RELATED = 0.01
+"""Highest p-value at which a relation to frequency is told."""
+
+
+def _without(graph: Neighbors, keep: NDArray[np.bool_], vectors: NDArray[np.float32], random_state: int) -> Neighbors:
+    """Leave rows out of a graph; `vectors` are those of the rows that stay.
+
+    Lists are cut to what all of them keep if that is half or more, else the graph is made anew.
+    """
+    kept = graph.indices[keep]
+    gone = ~keep[kept]
+    width = graph.n_neighbors - int(gone.sum(axis=1).max(initial=0))
+    if not len(vectors):
+        return Neighbors(np.zeros((0, 0), np.int32), np.zeros((0, 0), np.float32), graph.distance)
+    if 2 * width < graph.n_neighbors:
+        return nearest_neighbors(vectors, graph.n_neighbors, distance=graph.distance, random_state=random_state)
+    stay = np.argsort(gone, axis=1, kind="stable")[:, :width]
+    renumbered = (np.cumsum(keep) - 1).astype(np.int32)
+    indices = renumbered[np.take_along_axis(kept, stay, axis=1)]
+    distances = np.take_along_axis(graph.distances[keep], stay, axis=1)
+    return Neighbors(indices, distances, graph.distance, graph.exact)
+
+
+@dataclass(frozen=True)
+class Space:
+    """The m rows of a snapshot that are finite and not zero.
+
+    By cosine a zero row counts as half related to all others, so a few of them would stand in every list of neighbors.
+
+    Attributes
+    ----------
+    snapshot
+        All rows.
+    valid
+        ``(n,)``: where the finite rows stand among all; agreement and clusters of maps count in these.
+    positions
+        ``(m,)``: where the rows stand among all.
+    vectors
+        ``(m, d)`` float32.
+    neighbors
+        Their graph, in these positions.
+    scalars
+        Of the analysis.
+    frequency_column
+        Name of the column that holds how often each row occurs.
+    random_state
+        Seed of controls and shufflings.
+    """
+
+    snapshot: Snapshot
+    valid: NDArray[np.intp]
+    positions: NDArray[np.intp]
+    vectors: NDArray[np.float32]
+    neighbors: Neighbors
+    scalars: Mapping[str, float]
+    frequency_column: str = "frequency"
+    random_state: int = 42
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, analysis: Analysis, *, frequency: str, random_state: int) -> Space:
+        """Take the rows with a direction; ValueError where the analysis is not one of this snapshot."""
+        valid = np.flatnonzero(snapshot.valid)
+        found = (analysis.table, analysis.step, len(analysis.neighbors.indices))
+        if found != (snapshot.table, snapshot.step, len(valid)):
+            raise ValueError(
+                f"The analysis is of table {found[0]!r}, step {found[1]}, {found[2]} finite rows; the snapshot is of "
+                f"table {snapshot.table!r}, step {snapshot.step}, {len(valid)} finite rows. Pass the analysis "
+                "that analyse() made of this very snapshot."
+            )
+        vectors = np.ascontiguousarray(snapshot.vectors[valid], dtype=np.float32)
+        keep = np.asarray(vectors.any(axis=1))
+        graph = analysis.neighbors
+        if not keep.all():
+            vectors = np.ascontiguousarray(vectors[keep])
+            graph = _without(graph, keep, vectors, random_state)
+        positions = valid[keep]
+        return cls(snapshot, valid, positions, vectors, graph, analysis.scalars, frequency, random_state)
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """The m labels."""
+        return tuple(self.snapshot.labels[i] for i in self.positions)
+
+    @cached_property
+    def lengths(self) -> NDArray[np.float64]:
+        """``(m,)`` Euclidean lengths."""
+        return metrics.norms(self.vectors).astype(np.float64) if len(self) else np.zeros(0)
+
+    @cached_property
+    def units(self) -> NDArray[np.float32]:
+        """``(m, d)`` unit vectors."""
+        return normalize(self.vectors)
+
+    @property
+    def points(self) -> NDArray[np.float32]:
+        """``(m, d)``: what the graph's distance is measured between."""
+        return self.units if self.neighbors.distance == "cosine" else self.vectors
+
+    @cached_property
+    def steps(self) -> NDArray[np.float64]:
+        """``(m, k)`` straight-line distances to the neighbors, of `points`: a cosine distance is half their square."""
+        distances = self.neighbors.distances.astype(np.float64)
+        return np.sqrt(2 * np.maximum(distances, 0)) if self.neighbors.distance == "cosine" else distances
+
+    @cached_property
+    def composed(self) -> NDArray[np.bool_]:
+        """``(m,)`` bool: rows that are means of several rows of the table."""
+        return np.asarray(self.snapshot.ids[self.positions] == COMPOSED)
+
+    def scalar(self, name: str) -> float:
+        """Get a number of the analysis; NaN where it is not there, or counts zero rows in."""
+        return self.scalars.get(name, np.nan) if len(self.valid) == len(self) else np.nan
+
+    @cached_property
+    def frequencies(self) -> NDArray[np.float64] | None:
+        """``(m,)``, NaN where unknown; None without such a column."""
+        cells = self.snapshot.rows.columns.get(self.frequency_column)
+        if cells is None:
+            return None
+        values = np.full(len(self), np.nan)
+        for i, position in enumerate(self.positions):
+            try:
+                values[i] = float(cells[position])
+            except ValueError:
+                continue
+        return values if np.isfinite(values).any() else None
+
+    def compare_frequency(self, rows: NDArray[np.intp]) -> tuple[Text, dict[str, float]]:
+        """Say how the frequency of some rows relates to that of the others; nothing where it is unknown.
+
+        Medians are compared, and the rank test of Mann and Whitney says whether that is more than chance.
+        """
+        if self.frequencies is None:
+            return Text("", ""), {}
+        chosen = np.zeros(len(self), dtype=bool)
+        chosen[rows] = True
+        known = np.isfinite(self.frequencies)
+        here, rest = self.frequencies[chosen & known], self.frequencies[~chosen & known]
+        if len(here) < 3 or len(rest) < 3:
+            return Text("", ""), {}
+        from scipy.stats import mannwhitneyu
+
+        low, high = float(np.median(here)), float(np.median(rest))
+        test = mannwhitneyu(here, rest, method="asymptotic")
+        p_value = float(test.pvalue)
+        numbers = {"median_frequency": low, "median_frequency_rest": high, "frequency_p_value": p_value}
+        medians = f"{rounded(low)} / {rounded(high)}"
+        if not p_value <= _RELATED:
+            return Text(
+                f"Their frequency does not clearly differ from that of the other rows (medians {medians}).",
+                f"它们的词频与其余行没有明显差别（中位数 {medians}）。",
+            ), numbers
+        is_rarer = test.statistic < len(here) * len(rest) / 2
+        rarer, rarer_zh = ("rarer", "更低频") if is_rarer else ("more frequent", "更高频")
+        return Text(
+            f"They are {rarer} than the other rows (median frequency {medians}).",
+            f"它们比其余行{rarer_zh}（词频中位数 {medians}）。",
+        ), numbers

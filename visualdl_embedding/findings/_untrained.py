@@ -1,0 +1,342 @@
+"""Rows that look as an initializer left them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visualdl_embedding.findings._finding import Finding
+from visualdl_embedding.findings._space import Space
+from visualdl_embedding.findings._text import Text, name_some, percent, rounded
+
+__all__ = ["Untrained", "find_untrained", "untrained_rows"]
+
+_MIN_DIM = 16
+"""In fewer dimensions random vectors have near neighbors and all lengths, so nothing tells them from trained ones."""
+_MIN_ROWS = 5
+_CONTROLS = 1000
+_SLACK = 0.05
+"""Excess of squared cosines over chance that is let pass: a few rows of another kind bring it."""
+_MOST = 0.7
+"""Share of the rows in a peak of lengths that must look untrained."""
+_PEAK = 3
+"""So many times more rows than in the ranges of lengths beside it make a peak."""
+_WINDOWS = 5
+"""So many peaks of the lengths are looked at."""
+
+
+@dataclass(frozen=True)
+class Untrained:
+    """Rows that look untrained, with what speaks for it.
+
+    Attributes
+    ----------
+    rows
+        Positions, ascending: whoever chose the rows put the best known first.
+    length, length_spread
+        Median of their lengths, and its relative standard deviation.
+    nearest, nearest_random
+        Median distance (1 - cosine) to the nearest row: theirs, and that of random directions.
+    preference, preference_rest
+        Mean of d times the squared cosine with the other rows: 1 for random directions; and that of the other rows
+        among themselves. NaN where (nearly) all rows look untrained.
+    """
+
+    rows: NDArray[np.intp]
+    length: float
+    length_spread: float
+    nearest: float
+    nearest_random: float
+    preference: float
+    preference_rest: float
+
+
+def untrained_rows(
+    vectors: NDArray[np.float32], nearest: NDArray[np.floating] | None = None, *, random_state: int = 42
+) -> Untrained | None:
+    """Find rows that nothing tells from independent random vectors, in a table of others that are not so.
+
+    Values drawn independently give lengths within a narrow peak (the relative deviation of normal ones is
+    ``1 / √(2d)``, uniform ones vary less), nearest neighbors no nearer than those of random directions, and squared
+    cosines with the directions that other rows prefer of ``1 / d`` on average. All three are asked for; the third must
+    in addition tell them from the other rows by 5 standard errors.
+
+    Parameters
+    ----------
+    vectors
+        ``(n, d)`` float32, all finite, no zero row.
+    nearest
+        ``(n,)``: distance (1 - cosine) of each row to its nearest; measured here, for as many rows as need be, if None.
+    random_state
+        Seed of the random directions.
+
+    Returns
+    -------
+    None where nothing is found: fewer than 5 such rows, fewer than 16 dimensions, or no evidence either way.
+    """
+    n, d = vectors.shape
+    if n < 2 * _MIN_ROWS or d < _MIN_DIM:
+        return None
+    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
+    units = (vectors / lengths[:, None]).astype(np.float32)
+    random = _random_nearest(units, random_state)
+
+    def measure(rows: NDArray[np.intp]) -> NDArray[np.floating]:
+        return _nearest_of(units, rows) if nearest is None else nearest[rows]
+
+    def found(rows: NDArray[np.intp], away: NDArray[np.floating], preference: float, rest: float) -> Untrained:
+        center = float(np.median(lengths[rows]))
+        spread = float(lengths[rows].std() / center)
+        near, typical = float(np.median(away)), float(np.median(random))
+        return Untrained(np.sort(rows), center, spread, near, typical, preference, rest)
+
+    products = (units.T @ units).astype(np.float64)
+    for inside in _length_peaks(lengths, 1 / np.sqrt(2 * d)):
+        if len(inside) >= 0.95 * n:
+            away = measure(np.arange(0, n, 1 + n // _CONTROLS))
+            as_random = np.median(away) >= np.quantile(random, 0.2)
+            is_even = _excess(products, n) <= 4 * np.sqrt(4 / (n * (n - 1))) + _SLACK
+            if as_random and is_even:
+                return found(np.arange(n), away, np.nan, np.nan)
+            continue
+        chosen = _without_preference(units, products, inside, random_state=random_state)
+        if chosen is None:
+            continue
+        rows, preference, rest = chosen
+        away = measure(rows)
+        far = away >= np.quantile(random, 0.01)
+        # Rows of a wide distribution that pass for random crowd at the limit; random ones are spread as the controls.
+        if far.sum() >= max(_MIN_ROWS, _MOST * len(rows)) and _same_distribution(away[far], random):
+            return found(rows[far], away[far], preference, rest)
+    return None
+
+
+def _nearest_of(units: NDArray[np.float32], rows: NDArray[np.intp]) -> NDArray[np.floating]:
+    """Distance (1 - cosine) of some rows to their nearest; a block of 10 MB at a time."""
+    nearest = np.empty(len(rows), dtype=np.float32)
+    size = max(1, 2_500_000 // len(units))
+    for start in range(0, len(rows), size):
+        asked = rows[start : start + size]
+        cosines = units[asked] @ units.T
+        cosines[np.arange(len(asked)), asked] = -1
+        nearest[start : start + size] = 1 - cosines.max(axis=1)
+    return nearest
+
+
+def _random_nearest(units: NDArray[np.float32], random_state: int) -> NDArray[np.float64]:
+    """Distance (1 - cosine) of random directions to the nearest of the rows."""
+    random = _random_units(units.shape[1], random_state)
+    best = np.full(_CONTROLS, -1.0, dtype=np.float32)
+    for start in range(0, len(units), 4096):
+        best = np.maximum(best, (random @ units[start : start + 4096].T).max(axis=1))
+    return 1 - best.astype(np.float64)
+
+
+def _length_peaks(lengths: NDArray[np.float64], spread: float) -> list[NDArray[np.intp]]:
+    """Rows whose lengths form a peak as narrow as an initializer's; the largest peak first."""
+    left = np.argsort(lengths, kind="stable")
+    all_logs = np.log(lengths[left])
+    width = 6 * spread
+    peaks = []
+    for _ in range(_WINDOWS):
+        logs = np.log(lengths[left])
+        counts = np.searchsorted(logs, logs + width, side="right") - np.arange(len(left))
+        if not len(left) or (count := int(counts.max())) < _MIN_ROWS:
+            break
+        start = int(counts.argmax())
+        inside = slice(start, start + count)
+        low, high = logs[start], logs[start + count - 1]
+        edges = np.searchsorted(all_logs, [low - width, low, np.nextafter(high, np.inf), high + width])
+        beside = max(edges[1] - edges[0], edges[3] - edges[2])
+        # Lengths spread evenly over six deviations have a deviation of 1.73; a peak's own is 1, or 0.63 if uniform.
+        if logs[inside].std() <= 1.25 * spread and count >= _PEAK * beside:
+            peaks.append(left[inside])
+        left = np.delete(left, inside)
+    return peaks
+
+
+def _without_preference(
+    units: NDArray[np.float32], products: NDArray[np.float64], candidates: NDArray[np.intp], *, random_state: int
+) -> tuple[NDArray[np.intp], float, float] | None:
+    """Candidates without any preference for the directions of the other rows, theirs, and that of these others.
+
+    For a random unit vector u and the mean S of the others' outer products, d uᵀSu has mean 1 and variance
+    2 (d tr S² - 1) / (d + 2).
+    """
+    n, d = units.shape
+    n_candidates = len(candidates)
+    for _ in range(3):
+        n_rest = n - len(candidates)
+        if len(candidates) < _MIN_ROWS or n_rest < _MIN_ROWS:
+            return None
+        block = units[candidates]
+        own = (block.T @ block).astype(np.float64)
+        others = (products - own) / n_rest
+        strength = d * float(np.square(others).sum())
+        # Of n random rows among themselves this is 1 + d / n: take out each row's product with itself.
+        rest = (strength - d / n_rest) * n_rest / (n_rest - 1)
+        deviation = np.sqrt(max(2 * (strength - 1), 0) / (d + 2))
+        preference = _preference(block, others)
+        keep = preference <= 1 + 4 * deviation
+        if keep.all():
+            break
+        candidates = candidates[keep]
+        # Where many must go, the others are the tail of a wide distribution, not rows of another kind.
+        if len(candidates) < _MOST * n_candidates:
+            return None
+    mean, m = float(preference.mean()), len(block)
+    error = deviation / np.sqrt(m)
+    among = _excess(own, m)
+    is_random = (
+        abs(mean - 1) <= 4 * error + _SLACK
+        and among <= 4 * np.sqrt(4 / (m * (m - 1))) + _SLACK
+        and _same_distribution(preference, _preference(_random_units(d, random_state), others))
+    )
+    return (candidates, mean, float(rest)) if is_random and rest - mean > 5 * error + 0.1 else None
+
+
+def _preference(units: NDArray[np.float32], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Compute d times each unit vector's mean squared cosine with the rows whose mean outer product is `others`."""
+    squared: NDArray[np.float64] = np.einsum("ij,ij->i", units @ others.astype(np.float32), units, dtype=np.float64)
+    return np.asarray(units.shape[1] * squared)
+
+
+def _excess(products: NDArray[np.float64], n: int) -> float:
+    """Mean squared cosine of all pairs of n unit vectors, as an excess over the 1 / d of random ones."""
+    return (float(np.square(products).sum()) - n) / (n * (n - 1)) * len(products) - 1
+
+
+def _same_distribution(a: NDArray[np.floating], b: NDArray[np.floating]) -> bool:
+    """Whether two samples' distributions differ by no more than chance (p = 0.01) and a tenth."""
+    from scipy.stats import ks_2samp
+
+    return float(ks_2samp(a, b, method="asymp").statistic) <= 0.1 + 1.63 * math.sqrt(1 / len(a) + 1 / len(b))
+
+
+def _random_units(d: int, random_state: int) -> NDArray[np.float32]:
+    random = np.random.default_rng(random_state).standard_normal((_CONTROLS, d), dtype=np.float32)
+    units: NDArray[np.float32] = random / np.linalg.norm(random, axis=1, keepdims=True)
+    return units
+
+
+def _initializer(values: NDArray[np.float32]) -> tuple[Text, dict[str, float]]:
+    """Name the distribution whose moments the values have, if it is a usual one."""
+    flat = values.ravel().astype(np.float64)
+    deviation, largest = float(flat.std()), float(np.abs(flat).max())
+    numbers = {"value_std": deviation, "value_max": largest}
+    if len(flat) < 2000:
+        return Text("", ""), numbers
+    kurtosis = float(np.mean(((flat - flat.mean()) / deviation) ** 4))
+    if abs(kurtosis - 1.8) < 0.1 and largest < 1.75 * deviation:
+        bound = rounded(largest)
+        return Text(
+            f"Their values fill -{bound} to {bound} evenly, as a uniform initializer's do.",
+            f"其数值均匀分布在 -{bound} 到 {bound} 之间，与均匀初始化一致。",
+        ), numbers
+    if abs(kurtosis - 3) < 0.2:
+        std = rounded(deviation)
+        return Text(
+            f"Their values are distributed as a normal initializer's of standard deviation {std}.",
+            f"其数值的分布与标准差为 {std} 的正态初始化一致。",
+        ), numbers
+    return Text("", ""), numbers
+
+
+def find_untrained(space: Space) -> list[Finding]:
+    """Find rows, or a whole table, that look untrained."""
+    usable = np.flatnonzero(~space.composed)
+    if len(usable) < 2 * _MIN_ROWS or space.vectors.shape[1] < _MIN_DIM:
+        return []
+    nearest = space.neighbors.distances[usable, 0] if space.neighbors.distance == "cosine" else None
+    result = untrained_rows(space.vectors[usable], nearest, random_state=space.random_state)
+    if result is None:
+        return []
+    rows = usable[result.rows]
+    share = len(rows) / len(space)
+    every = bool(np.isnan(result.preference))
+    d = space.vectors.shape[1]
+    names = name_some([space.labels[i] for i in rows])
+    initializer, numbers = _initializer(space.vectors[rows])
+    numbers |= {
+        "num_rows": len(rows),
+        "share": share,
+        "length": result.length,
+        "length_spread": result.length_spread,
+        "expected_length_spread": 1 / np.sqrt(2 * d),
+        "nearest_distance": result.nearest,
+        "random_nearest_distance": result.nearest_random,
+    }
+    evidence = Text(
+        f"Their lengths are {rounded(result.length)} ± {percent(result.length_spread)} (independent normal values in "
+        f"{d} columns give ± {percent(1 / np.sqrt(2 * d))}, uniform ones ± {percent(np.sqrt(0.2 / d))}), and their "
+        f"nearest rows are {rounded(result.nearest)} away (1 - cosine) where random directions have "
+        f"{rounded(result.nearest_random)}.",
+        f"其长度为 {rounded(result.length)} ± {percent(result.length_spread)}（{d} 列独立正态值为 "
+        f"± {percent(1 / np.sqrt(2 * d))}，均匀值为 ± {percent(np.sqrt(0.2 / d))}），到最近一行的距离为 "
+        f"{rounded(result.nearest)}（1 - 余弦），随机方向则为 {rounded(result.nearest_random)}。",
+    )
+    note = Text("", "")
+    if not every:
+        rest = np.setdiff1d(usable, rows)
+        others = float(np.median(space.lengths[rest]))
+        numbers |= {
+            "length_rest": others,
+            "preference": result.preference,
+            "preference_rest": result.preference_rest,
+        }
+        evidence = (
+            Text(f"{names.en}: {percent(share)} of the watched rows.", f"{names.zh}：占观察行的 {percent(share)}。")
+            + evidence
+            + Text(
+                f"They show no preference for the directions of the other rows ({result.preference:.2f}, where chance "
+                f"is 1 and the others have {result.preference_rest:.2f}), whose median length is {rounded(others)}.",
+                f"它们对其余行的方向没有偏好（{result.preference:.2f}；随机为 1，其余行为 "
+                f"{result.preference_rest:.2f}），其余行的长度中位数为 {rounded(others)}。",
+            )
+        )
+        note, frequency = space.compare_frequency(rows)
+        numbers |= frequency
+    return [
+        Finding.of(
+            "untrained_table" if every else "untrained_rows",
+            "alarm" if every or share >= 0.5 else "look",
+            Text("The watched rows look untrained", "观察的行看起来都未经训练")
+            if every
+            else Text(f"Rows that look untrained: {len(rows):,}", f"看起来未经训练的行：{len(rows):,}"),
+            evidence=evidence + initializer + note,
+            causes=[
+                Text("This is a snapshot from before training.", "这是训练之前的快照。"),
+                Text(
+                    "The layer is frozen, or another table than this one is used by the model.",
+                    "该层被冻结，或模型实际使用的是另一张表。",
+                ),
+                Text("The checkpoint was saved before the weights were loaded.", "检查点在载入权重之前就已保存。"),
+            ]
+            if every
+            else [
+                Text(
+                    "Tokens that never occur in the training data: removed by lowercasing, width or script conversion, "
+                    "or by another word segmentation.",
+                    "训练数据中从未出现的词：被小写化、全半角或繁简转换去掉，或因分词方式不同而不再出现。",
+                ),
+                Text("New tokens, added to the vocabulary after training.", "训练之后才加入词表的新词。"),
+                Text("Reserved rows of the vocabulary.", "词表中预留的行。"),
+            ],
+            next_check=Text(
+                "Compare with an earlier checkpoint: an untrained table has not changed at all.",
+                "与更早的检查点比较：未训练的表完全没有变化。",
+            )
+            if every
+            else Text(
+                "Count these tokens in the data after all preprocessing; where the count is zero, remove the row or "
+                "map it to a trained one.",
+                "在完成所有预处理的数据中统计这些词；若为零，删除该行或映射到已训练的行。",
+            ),
+            rows=space.positions[rows],
+            labels=space.snapshot.labels,
+            numbers=numbers,
+        )
+    ]
