@@ -78,8 +78,14 @@ class Training:
         return len(list(self.run.glob("embeddings/word/analysis-*.safetensors")))
 
     def workers(self) -> list[psutil.Process]:
-        children = psutil.Process(self.process.pid).children(recursive=True)
-        return [p for p in children if "visualdl_embedding.worker" in p.cmdline()]
+        return [p for p in psutil.Process(self.process.pid).children(recursive=True) if is_worker(p)]
+
+
+def is_worker(process: psutil.Process) -> bool:
+    try:
+        return "visualdl_embedding.worker" in process.cmdline()
+    except psutil.Error:  # it ended while we looked
+        return False
 
 
 @pytest.fixture
@@ -145,7 +151,7 @@ def test_kill_9_of_the_training_leaves_no_process_and_a_run_that_resumes(
 
 
 def test_kill_9_while_the_worker_is_deep_in_an_analysis(start: Callable[..., Training]) -> None:
-    training = start(methods=("umap",), pause=0.01)
+    training = start(methods=("umap",), epochs=1000)
     training.wait_for(lambda: bool(training.workers()))
     workers = training.workers()
     training.wait_for(lambda: workers[0].cpu_times().user > 1.5)
