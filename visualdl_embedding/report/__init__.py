@@ -1,0 +1,8 @@
+"""A saved model's embedding table as pictures, numbers and findings."""
+
+from visualdl_embedding.report._make import report
+from visualdl_embedding.report._report import Report
+from visualdl_embedding.report._text import visible_text
+from visualdl_embedding.report._views import Plan, View
+
+__all__ = ["Plan", "Report", "View", "report", "visible_text"]

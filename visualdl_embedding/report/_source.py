@@ -1,0 +1,199 @@
+"""Where a report's rows come from: a path, a stored table, or an array."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visualdl_embedding.rows import Rows
+from visualdl_embedding.snapshot import Snapshot
+from visualdl_embedding.table import Table
+from visualdl_embedding.vocabulary import Vocabulary, open_vocabulary, select_rows
+
+if TYPE_CHECKING:
+    from visualdl_embedding.sources import StoredTable
+
+__all__ = ["Material", "Progress", "gather", "open_source"]
+
+Progress = Callable[[str, int, int], None]
+
+
+class _Readable(Protocol):
+    """What a report wants of a table: `visualdl_embedding.sources.StoredTable` has it, and `_ArrayTable`."""
+
+    @property
+    def table(self) -> Table: ...
+
+    def read_rows(self, ids: NDArray[np.int64], /) -> NDArray[np.float32]: ...
+
+
+@dataclass(frozen=True)
+class _ArrayTable:
+    table: Table
+    vectors: NDArray[Any]
+
+    def read_rows(self, ids: NDArray[np.int64], /) -> NDArray[np.float32]:
+        return np.asarray(self.vectors[ids], dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a report is made of.
+
+    Attributes
+    ----------
+    name
+        Of the model, for people: the last part of its path.
+    source
+        As it was given, for the record; ``"array"`` for an array.
+    stored
+        The table, not read.
+    vocabulary
+        What its ids mean: whatever `open_vocabulary` takes.
+    """
+
+    name: str
+    source: str
+    stored: _Readable
+    vocabulary: Any
+
+    @property
+    def table(self) -> Table:
+        """What is known of the table."""
+        return self.stored.table
+
+
+def open_source(source: Any, *, table: str | None, vocabulary: Any) -> Material:
+    """Find the table, and the vocabulary where none was given.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        No table, or several without a choice; see `visualdl_embedding.sources`.
+    TypeError
+        The source is none.
+    """
+    if isinstance(source, str | os.PathLike):
+        from visualdl_embedding.sources import choose_table, open_tables
+
+        stored = choose_table(open_tables(source), table)
+        return Material(Path(source).resolve().name, str(source), stored, _known_words(stored, vocabulary))
+    if hasattr(source, "read_rows") and hasattr(source, "table"):
+        return Material(Path(source.path).name, str(source.path), source, _known_words(source, vocabulary))
+    vectors = _as_matrix(source)
+    name = table or "array"
+    return Material(
+        name, "array", _ArrayTable(Table(name, len(vectors), vectors.shape[1], str(vectors.dtype)), vectors), vocabulary
+    )
+
+
+def gather(
+    material: Material,
+    *,
+    metadata: Any,
+    rows: Any,
+    watch: Iterable[str | int],
+    keep: Iterable[str],
+    groups: Mapping[str, Iterable[str]] | None,
+    random_state: int,
+    on_progress: Progress,
+) -> tuple[Snapshot, str, tuple[str, ...]]:
+    """Choose the rows, read only those, and count over the whole table.
+
+    Returns
+    -------
+    The snapshot, where the labels came from (``""`` for nowhere), and sentences for the user.
+    """
+    table = material.table
+    words, notes = _read_vocabulary(material.vocabulary, metadata, table)
+    chosen = select_rows(
+        words,
+        num_rows=table.num_rows,
+        rows=rows,
+        watch=watch,
+        padding_idx=table.padding_idx,
+        keep=keep,
+        random_state=random_state,
+        groups=groups,
+    )
+    on_progress("rows", 0, 1)
+    vectors = chosen.assemble(material.stored.read_rows(chosen.gather_ids))
+    on_progress("rows", 1, 1)
+    snapshot = Snapshot(table.name, 0, chosen, vectors, _count(material.stored, on_progress))
+    origin = "" if material.vocabulary is None else words.source
+    shown = [_without_folders(text, material.vocabulary, metadata) for text in (origin, *notes)]
+    return snapshot, shown[0], (*shown[1:], *_notes_on_rows(rows, chosen, table))
+
+
+def _without_folders(text: str, *paths: Any) -> str:
+    """Name files, but not the folders of whoever made the report: it is passed on."""
+    for path in paths:
+        if isinstance(path, str | os.PathLike):
+            text = text.replace(str(path), Path(path).name)
+    return text
+
+
+def _known_words(stored: StoredTable, vocabulary: Any) -> Any:
+    """Words inside the file belong to its rows for certain; a list that lies beside it most likely does."""
+    if vocabulary is not None:
+        return vocabulary
+    return [word or None for word in stored.read_labels() or ()] if stored.has_labels else stored.vocabulary
+
+
+def _count(stored: _Readable, on_progress: Progress) -> dict[str, float]:
+    if isinstance(stored, _ArrayTable):
+        return {}
+    from visualdl_embedding.sources import StoredTable, table_counters
+
+    assert isinstance(stored, StoredTable)
+    return dict(table_counters(stored, on_progress=lambda done, total: on_progress("counters", done, total)))
+
+
+def _as_matrix(source: Any) -> NDArray[Any]:
+    if not hasattr(source, "__array__") and not isinstance(source, list | tuple):
+        raise TypeError(
+            "A report is made of a path to a model, a table of `open_tables`, or an (n, d) array of vectors; "
+            f"{type(source).__name__} was given."
+        )
+    vectors = np.asarray(source)
+    if vectors.ndim != 2 or 0 in vectors.shape:
+        raise ValueError(f"An array of vectors must be (n, d) and not empty; its shape is {vectors.shape}.")
+    if vectors.dtype.kind not in "fiu":
+        raise TypeError(f"Vectors must be real numbers; the array holds {vectors.dtype}.")
+    return vectors
+
+
+def _read_vocabulary(vocabulary: Any, metadata: Any, table: Table) -> tuple[Vocabulary, tuple[str, ...]]:
+    words = open_vocabulary(vocabulary, num_rows=table.num_rows)
+    notes: tuple[str, ...] = ()
+    missing = table.num_rows - len(words)
+    if vocabulary is None:
+        notes = ("No vocabulary was given or found beside the model: rows are shown by their number.",)
+    elif missing > max(16, table.num_rows // 100):
+        # A few rows more than words are padding to a round number; many more are another model's vocabulary.
+        notes = (
+            f"{words.source} has {len(words):,} ids, the table {table.num_rows:,} rows: the last {missing:,} rows have "
+            "no label. Make sure that it is the vocabulary that this model was trained with.",
+        )
+    if metadata is not None:
+        words = words.with_columns(metadata)
+    return replace(words, notes=()), (*notes, *words.notes)
+
+
+def _notes_on_rows(asked: Any, rows: Rows, table: Table) -> tuple[str, ...]:
+    notes = []
+    if isinstance(asked, int | np.integer) and len(rows) < asked:
+        notes.append(
+            f"{asked:,} rows were asked for; the table has {table.num_rows:,}, of which {len(rows):,} can be shown: "
+            "all of these are."
+        )
+    if rows.left_out:
+        counted = ", ".join(f"{count:,} ({reason})" for reason, count in rows.left_out.items())
+        notes.append(f"Left out: {counted}.")
+    return tuple(notes)
