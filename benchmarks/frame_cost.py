@@ -1,6 +1,6 @@
 """What does a warm frame cost, and how good is it, against projecting every snapshot from scratch?
 
-Frames are checkpoints of a real training from random initialisation (`_checkpoints.py`). Ours is the whole `analyse`
+Frames are checkpoints of a real training from random initialization (`_checkpoints.py`). Ours is the whole `analyse`
 of a frame: neighbors, PCA, t-SNE, UMAP, alignment, noise floor at every tenth frame, all metrics; with one thread, as
 in the worker. Theirs is what a user would write: scikit-learn's TSNE, with all cores, and umap-learn's UMAP with a
 seed, which takes one. Both use the cosine distance; the same function measures the trustworthiness of both.
@@ -32,7 +32,7 @@ def from_scratch(vectors: np.ndarray) -> dict[str, tuple[float, float]]:
 
     found = {}
     makers = {
-        "tsne": lambda: TSNE(metric="cosine", init="random", random_state=42),
+        "tsne": lambda: TSNE(metric="cosine", random_state=42),
         "umap": lambda: UMAP(metric="cosine", random_state=42),
     }
     for method, make in makers.items():

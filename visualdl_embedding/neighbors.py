@@ -1,4 +1,4 @@
-"""The nearest-neighbour graph of a snapshot in the original space: made once, read by all that need one."""
+"""The nearest-neighbor graph of a snapshot in the original space: made once, read by all that need one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EXACT_ROWS = 30_000
 
 @dataclass(frozen=True)
 class Neighbors:
-    """A nearest-neighbour graph.
+    """A nearest-neighbor graph.
 
     Attributes
     ----------
@@ -126,7 +126,7 @@ def nearest_neighbors(
     random_state: int = 42,
     n_jobs: int = 1,
 ) -> Neighbors:
-    """Find the nearest neighbours of every row among the others.
+    """Find the nearest neighbors of every row among the others.
 
     Exact by scikit-learn's blocked brute force, whose memory does not grow with n²; approximate by PyNNDescent.
 

@@ -21,8 +21,8 @@ class Field:
 
     A particle-mesh method: points are spread over the grid by cubic B-splines, convolved with the kernel by one pair
     of fast Fourier transforms, and read back through the same splines and their derivatives. For t-SNE with 10,000
-    points that takes 2.8 ms on one thread, where openTSNE's interpolation takes 112 ms at the same accuracy: it
-    transforms four charges on a finer grid.
+    points that takes 6.7 ms on one thread with a spacing of 0.5, where openTSNE's interpolation takes 116 ms at the
+    same accuracy: it transforms four charges on a finer grid.
 
     Parameters
     ----------

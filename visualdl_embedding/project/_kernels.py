@@ -282,7 +282,7 @@ def jump(
     offsets: Floats,
     limits: tuple[float, float],
 ) -> NDArray[np.bool_]:
-    """Move each point beside one of its neighbours where that lowers its cost enough; tell which moved.
+    """Move each point beside one of its neighbors where that lowers its cost enough; tell which moved.
 
     A point costs Σ weight · log(1 + a · distance^2b) along its edges, and its strength times the potential.
     `graph` holds pointers, columns and weights of the symmetric graph; `curve` a and b; `field` origin, density and

@@ -142,7 +142,7 @@ def variance_kept(basis: Basis, vectors: NDArray[np.float32], n_components: int 
 def basis_is_stale(basis: Basis, vectors: NDArray[np.float32], n_components: int = 2, *, keep: float = 0.8) -> bool:
     """Tell whether a basis should be refitted.
 
-    A basis frozen at random initialisation shows nothing of what training builds: measured, 1.4 % of the final
+    A basis frozen at random initialization shows nothing of what training builds: measured, 1.4 % of the final
     variance where a fresh one keeps 6.6 %.
 
     Parameters

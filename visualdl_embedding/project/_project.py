@@ -21,7 +21,7 @@ __all__ = ["METHODS", "Layout", "neighbors_needed", "project"]
 METHODS = ("pca", "tsne", "umap")
 
 _FEWEST_ROWS = 4
-"""Fewer rows than this have no neighbourhoods to arrange; they are shown by their principal components."""
+"""Fewer rows than this have no neighborhoods to arrange; they are shown by their principal components."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def project(
     distance
         Of the graph that is made here.
     perplexity
-        Of t-SNE; lowered, and noted, where there are too few rows or neighbours.
+        Of t-SNE; lowered, and noted, where there are too few rows or neighbors.
     n_neighbors
         Of UMAP, the row itself counted, as umap-learn does.
     min_dist

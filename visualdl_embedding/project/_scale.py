@@ -1,4 +1,4 @@
-"""The size at which a layout costs least, before it is optimised further."""
+"""The size at which a layout costs least, before it is optimized further."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where an optimisation starts: at the layout of the frame before, or at the principal components."""
+"""Where an optimization starts: at the layout of the frame before, or at the principal components."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def principal_start(
 
 
 def place_new_rows(init: NDArray[np.floating[Any]], neighbors: Neighbors, *, random_state: int) -> NDArray[np.float64]:
-    """Give rows that the frame before did not have a place: the mean of their neighbours' places.
+    """Give rows that the frame before did not have a place: the mean of their neighbors' places.
 
     Parameters
     ----------
@@ -46,11 +46,11 @@ def place_new_rows(init: NDArray[np.floating[Any]], neighbors: Neighbors, *, ran
     neighbors
         Of the present frame.
     random_state
-        Of the small scatter that keeps rows with the same neighbours apart.
+        Of the small scatter that keeps rows with the same neighbors apart.
 
     Returns
     -------
-    ``(n, c)`` float64, finite. A row none of whose neighbours has a place gets one by way of theirs; failing that, it
+    ``(n, c)`` float64, finite. A row none of whose neighbors has a place gets one by way of theirs; failing that, it
     goes to the middle.
     """
     places = np.array(init, dtype=np.float64)
@@ -61,7 +61,7 @@ def place_new_rows(init: NDArray[np.floating[Any]], neighbors: Neighbors, *, ran
     spread = places[known].std(axis=0).mean() if known.any() else 1.0
     scatter = 1e-3 * (spread if spread > 0 else 1.0)
     nearest = neighbors.indices[:, :15]
-    # Two rounds reach neighbours of neighbours; what is further out has no place that could be meant.
+    # Two rounds reach neighbors of neighbors; what is further out has no place that could be meant.
     for _ in range(2):
         seen = known[nearest]
         new = np.flatnonzero(~known & seen.any(axis=1))

@@ -1,4 +1,4 @@
-"""t-SNE on the shared neighbour graph."""
+"""t-SNE on the shared neighbor graph."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class _Optimizer:
     def _keep_resolved(self) -> None:
         """Blow up a layout that exaggeration has shrunk so far that float32 cannot tell its repulsion from rounding.
 
-        So it goes with a table at random initialisation: there is no structure that would hold the rows apart.
+        So it goes with a table at random initialization: there is no structure that would hold the rows apart.
         """
         size = float(self.points.std())
         if size < _SMALLEST:
@@ -88,10 +88,10 @@ class _Optimizer:
             self._updates[:] = 0
 
     def jump(self) -> float:
-        """Let rows jump that are walled off from their neighbours; return their share.
+        """Let rows jump that are walled off from their neighbors; return their share.
 
         Gradient descent cannot take a row through a cluster that repels it. Early exaggeration can, but shifts all
-        others as well; this moves the row alone, to where the very cost that is minimised is lower.
+        others as well; this moves the row alone, to where the very cost that is minimized is lower.
         """
         from visualdl_embedding.project._kernels import jump
 
@@ -133,7 +133,7 @@ class _Optimizer:
 
 
 def affinities(neighbors: Neighbors, perplexity: float) -> Graph:
-    """Turn a neighbour graph into t-SNE's symmetric probabilities.
+    """Turn a neighbor graph into t-SNE's symmetric probabilities.
 
     Returns
     -------
@@ -163,7 +163,7 @@ def fit_tsne(
     random_state: int,
     n_jobs: int,
 ) -> tuple[Floats, dict[str, Any], float]:
-    """Optimise a t-SNE layout.
+    """Optimize a t-SNE layout.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ def fit_tsne(
     warm
         Go on from `start`, or only take its arrangement.
     perplexity
-        Effective number of neighbours.
+        Effective number of neighbors.
     max_iter
         Iterations; None for as many as it takes.
     random_state
@@ -219,7 +219,7 @@ def _fit_warm(optimizer: _Optimizer, max_iter: int | None) -> float:
     before = optimizer.points.copy()
     share = optimizer.jump()
     if share > _REARRANGED:
-        # With so many rows out of place, a place beside a neighbour means little.
+        # With so many rows out of place, a place beside a neighbor means little.
         optimizer.points = before
         _fit_cold(optimizer, max_iter or 500)
         return share

@@ -1,4 +1,4 @@
-"""UMAP on the shared neighbour graph."""
+"""UMAP on the shared neighbor graph."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class _Optimizer:
         self.iterations += iterations
 
     def jump(self) -> float:
-        """Let rows jump that are walled off from their neighbours; return their share."""
+        """Let rows jump that are walled off from their neighbors; return their share."""
         from visualdl_embedding.project._kernels import jump
 
         n = len(self.points)
@@ -142,7 +142,7 @@ class _Optimizer:
 
 
 def fuzzy_graph(neighbors: Neighbors, n_neighbors: int) -> Graph:
-    """Turn a neighbour graph into UMAP's fuzzy simplicial set.
+    """Turn a neighbor graph into UMAP's fuzzy simplicial set.
 
     Returns
     -------
@@ -154,11 +154,11 @@ def fuzzy_graph(neighbors: Neighbors, n_neighbors: int) -> Graph:
         from umap.umap_ import fuzzy_simplicial_set
 
     n = len(neighbors.indices)
-    # As in umap-learn, the row itself counts as one of its neighbours.
+    # As in umap-learn, the row itself counts as one of its neighbors.
     graph = neighbors.first(max(1, n_neighbors - 1))
     indices = np.column_stack([np.arange(n, dtype=np.int32), graph.indices])
     distances = np.column_stack([np.zeros(n, np.float32), graph.distances])
-    # Of the data only their number is read when neighbours are given, and nothing is random.
+    # Of the data only their number is read when neighbors are given, and nothing is random.
     edges = fuzzy_simplicial_set(
         indices, indices.shape[1], np.random.RandomState(0), "precomputed", knn_indices=indices, knn_dists=distances
     )[0].tocsr()
@@ -180,7 +180,7 @@ def fit_umap(
     max_iter: int | None,
     random_state: int,
 ) -> tuple[Floats, dict[str, Any]]:
-    """Optimise a UMAP layout.
+    """Optimize a UMAP layout.
 
     Parameters
     ----------
