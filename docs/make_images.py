@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -117,6 +118,17 @@ def high_dimensional(page: Page, address: str, last_step: int) -> bytes:
     return screen(page, height=900)
 
 
+def report_page(page: Page, folder: Path) -> bytes:
+    """Report on LAC's table as the example does, with a word searched for."""
+    subprocess.run([sys.executable, HERE.parent / "examples" / "report_lac.py", folder], check=True)
+    page.set_viewport_size({"width": SCREEN_WIDTH, "height": 900})
+    page.goto((folder / "report.html").as_uri())
+    page.wait_for_function("document.documentElement.dataset.ready === 'true'")
+    page.locator("#search").fill("高")
+    page.keyboard.press("Enter")
+    return screen(page, height=900)
+
+
 def screen(page: Page, *, height: int) -> bytes:
     """Take the page as it stands, once it stands still."""
     page.set_viewport_size({"width": SCREEN_WIDTH, "height": height})
@@ -169,6 +181,8 @@ def make_all(folder: Path) -> None:
     with working_in(folder):
         if not Path(RUN).exists():
             run_demo(RUN)
+    with chromium(width=SCREEN_WIDTH) as (page, _):
+        save("report.png", report_page(page, folder / "report"))
     steps = open_run(folder / RUN).steps(TABLE, analysed=True)
     save("maps.png", maps(folder / RUN))
     with visualdl(folder) as address:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,17 @@ from numpy.typing import NDArray
 
 from visualdl_embedding.neighbors import DISTANCES, Distance, normalize
 
-__all__ = ["Axis", "Match", "axis_between", "closest", "combine", "locate", "position_on_axis", "solve_analogy"]
+__all__ = [
+    "Axis",
+    "Match",
+    "axis_between",
+    "closest",
+    "combine",
+    "locate",
+    "nearest_rows",
+    "position_on_axis",
+    "solve_analogy",
+]
 
 Floats = NDArray[np.float32]
 Labels = Sequence[str | None]
@@ -154,8 +164,6 @@ def closest(
         For an unknown label, naming the nearest ones.
     """
     _validate(vectors, labels, distance)
-    if k < 1:
-        raise ValueError(f"k must be at least 1, not {k}.")
     excluded = locate(labels, list(exclude)) if exclude else np.zeros(0, dtype=np.intp)
     if isinstance(query, str):
         row = locate(labels, [query])
@@ -165,13 +173,51 @@ def closest(
         target = np.asarray(query, dtype=np.float64)
         if target.shape != (vectors.shape[1],):
             raise ValueError(f"The query must be a label or a vector ({vectors.shape[1]},), not {target.shape}.")
-    if not np.isfinite(target).all():
-        raise ValueError("The query's vector holds NaN or inf, so nothing is near to it.")
-    skipped = np.zeros(len(vectors), dtype=bool)
+    skipped = np.fromiter((label is None for label in labels), dtype=bool, count=len(labels))
     skipped[excluded] = True
-    skipped |= np.fromiter((label is None for label in labels), dtype=bool, count=len(labels))
+    found = nearest_rows(_blocks(vectors), target, k=k, distance=distance, skipped=skipped)
+    return tuple(Match(str(labels[row]), row, cosine, away) for row, cosine, away in found)
+
+
+def nearest_rows(
+    blocks: Iterable[tuple[int, NDArray[np.floating]]],
+    target: NDArray[np.floating],
+    *,
+    k: int,
+    distance: Distance = "cosine",
+    skipped: NDArray[np.bool_],
+) -> list[tuple[int, float, float]]:
+    """Find the rows nearest to a vector in a table of any size, a block at a time.
+
+    Parameters
+    ----------
+    blocks
+        Of the table in order: the number of a block's first row, and its vectors ``(b, d)``.
+    target
+        ``(d,)``.
+    k
+        How many, at most.
+    distance
+        ``"cosine"`` or ``"euclidean"``.
+    skipped
+        ``(V,)`` bool: rows that are no answer. Rows that are not finite never are.
+
+    Returns
+    -------
+    Row, cosine and distance of each, the nearest first; equal distances by row.
+
+    Raises
+    ------
+    ValueError
+        The target is not finite, or k is below 1.
+    """
+    if k < 1:
+        raise ValueError(f"k must be at least 1, not {k}.")
+    aim = np.asarray(target, dtype=np.float64)
+    if not np.isfinite(aim).all():
+        raise ValueError("The query's vector holds NaN or inf, so nothing is near to it.")
     best: list[tuple[float, int, float]] = []
-    for start, cosine, apart in _compare(vectors, target):
+    for start, cosine, apart in _compare(blocks, aim):
         order = 1 - cosine if distance == "cosine" else apart
         order = np.where(skipped[start : start + len(order)] | ~np.isfinite(order), np.inf, order)
         near = np.argpartition(order, k - 1)[:k] if k < len(order) else np.arange(len(order))
@@ -179,18 +225,23 @@ def closest(
         near = np.flatnonzero(order <= order[near].max()) if len(near) == k else near
         best.extend((float(order[i]), start + int(i), float(cosine[i])) for i in near if np.isfinite(order[i]))
         best = sorted(best)[:k]
-    return tuple(Match(str(labels[row]), row, cosine, away) for away, row, cosine in best)
+    return [(row, cosine, away) for away, row, cosine in best]
+
+
+def _blocks(vectors: NDArray[np.floating]) -> Iterator[tuple[int, NDArray[np.floating]]]:
+    size = max(1, min(_BLOCK, 16_777_216 // max(1, vectors.shape[1])))
+    for start in range(0, len(vectors), size):
+        yield start, vectors[start : start + size]
 
 
 def _compare(
-    vectors: NDArray[np.floating], target: NDArray[np.float64]
+    blocks: Iterable[tuple[int, NDArray[np.floating]]], target: NDArray[np.float64]
 ) -> Iterator[tuple[int, NDArray[np.float64], NDArray[np.float64]]]:
     """Yield, block by block, its first row, its cosines with the target, and its Euclidean distances from it."""
     length = float(np.linalg.norm(target))
-    size = max(1, min(_BLOCK, 16_777_216 // max(1, vectors.shape[1])))
     with np.errstate(invalid="ignore", over="ignore"):
-        for start in range(0, len(vectors), size):
-            block = np.asarray(vectors[start : start + size], dtype=np.float64)
+        for start, part in blocks:
+            block = np.asarray(part, dtype=np.float64)
             products = np.linalg.norm(block, axis=1) * length
             cosine = np.divide(block @ target, products, out=np.zeros(len(block)), where=products > 0)
             cosine[~np.isfinite(block).all(axis=1)] = np.nan

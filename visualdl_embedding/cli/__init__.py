@@ -1,5 +1,6 @@
-"""The command line: ``visualdl-embedding``."""
+"""The command line."""
 
 from visualdl_embedding.cli._main import main
+from visualdl_embedding.cli._report import visualize
 
-__all__ = ["main"]
+__all__ = ["main", "visualize"]

@@ -1,38 +1,27 @@
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import click
 
-if TYPE_CHECKING:
-    from visualdl_embedding.replay import OnStep
+from visualdl_embedding.cli._neighbors import neighbors
+from visualdl_embedding.cli._report import report
+from visualdl_embedding.cli._terminal import SETTINGS, FriendlyGroup, progress_bars, set_up_logging
 
 __all__ = ["main"]
 
 
-class _FriendlyGroup(click.Group):
-    """Shows what a user did wrong as a sentence; a traceback only with ``--debug``."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except (ValueError, OSError, ModuleNotFoundError) as error:
-            if ctx.params.get("debug"):
-                raise
-            raise click.ClickException(str(error)) from error
-
-
-@click.group(cls=_FriendlyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=FriendlyGroup, context_settings=SETTINGS)
 @click.version_option(version("visualdl-embedding"), prog_name="visualdl-embedding")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def main(debug: bool) -> None:
-    """Watch embedding tables of PaddlePaddle models over training time."""
-    logging.basicConfig(format="%(message)s", level=logging.DEBUG if debug else logging.WARNING)
-    logging.getLogger("visualdl_embedding").setLevel(logging.DEBUG if debug else logging.INFO)
+    """Watch embedding tables of PaddlePaddle models over training time, and look at those of saved models."""
+    set_up_logging(debug)
+
+
+main.add_command(report)
+main.add_command(neighbors)
 
 
 @main.command()
@@ -61,8 +50,13 @@ def analyse(run: str, tables: tuple[str, ...], force: bool) -> None:
     """Analyse the snapshots of RUN that training was too fast for; the numbers are those it would have given."""
     from visualdl_embedding.replay import analyse_run
 
-    with _progress("Analysing") as on_step:
-        replayed = analyse_run(run, tables=tables or None, force=force, on_step=on_step)
+    with progress_bars("Analysing") as on_progress:
+        replayed = analyse_run(
+            run,
+            tables=tables or None,
+            force=force,
+            on_step=lambda table, step, position, total: on_progress(table, position, total),
+        )
     for table in replayed:
         click.echo(f"{table.table}: {len(table.steps)} snapshots analysed, {table.kept} were good already.")
     if any(table.steps for table in replayed):
@@ -82,24 +76,11 @@ def relog(run: str, max_log_bytes: int) -> None:
     """Build VisualDL's log of RUN anew from the store; other records, such as train/loss, are kept."""
     from visualdl_embedding.replay import relog_run
 
-    with _progress("Logging") as on_step:
-        replayed = relog_run(run, max_log_bytes=max_log_bytes or None, on_step=on_step)
+    with progress_bars("Logging") as on_progress:
+        replayed = relog_run(
+            run,
+            max_log_bytes=max_log_bytes or None,
+            on_step=lambda table, step, position, total: on_progress(table, position, total),
+        )
     for table in replayed:
         click.echo(f"{table.table}: {len(table.steps)} frames logged, {table.kept} snapshots have no analysis yet.")
-
-
-@contextmanager
-def _progress(verb: str) -> Iterator[OnStep]:
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        tasks: dict[str, Callable[[int], None]] = {}
-
-        def on_step(table: str, step: int, position: int, total: int) -> None:
-            if table not in tasks:
-                task = progress.add_task(f"{verb} {table}", total=total)
-                tasks[table] = lambda done: progress.update(task, completed=done)
-            tasks[table](position)
-
-        yield on_step

@@ -42,6 +42,7 @@ def report(
     perplexity: float | Iterable[float] = (30.0,),
     n_neighbors: int | Iterable[int] = (15,),
     repeats: int = 1,
+    axes: Iterable[tuple[Any, Any]] = (),
     color: str | None = None,
     distance: Distance = "cosine",
     random_state: int = 42,
@@ -63,7 +64,7 @@ def report(
         What the row ids mean, in any form that `visualdl_embedding.vocabulary.open_vocabulary` takes; None for what is
         in the model's file or beside it.
     metadata
-        Columns (group, frequency, …) in any form that `read_metadata` takes.
+        Columns (group, frequency, …) in any form that `read_metadata` takes, or a list of several such.
     rows, watch, keep, groups
         Which rows are shown, as `visualdl_embedding.vocabulary.select_rows` takes it: ``rows=500`` for the 500 most
         frequent, or the first 500. Rows of `watch` are always labelled.
@@ -78,6 +79,9 @@ def report(
     repeats
         How many seeds t-SNE and UMAP are run with, from `random_state` on. Together with the parameter values they tell
         how stable each row's place is.
+    axes
+        Lines between words, each a pair ``("悲伤", "高兴")`` of a word or a list of words: every row's place on the
+        line becomes a column ``"悲伤 → 高兴"``, 0 beside the one end and 1 beside the other.
     color
         What pictures are colored by, ``"group"``, ``"cluster"``, ``"norm"`` or any column; None: groups where there are
         any, else clusters.
@@ -106,6 +110,7 @@ def report(
         raise ValueError(f"Unknown distance {distance!r}; known are {', '.join(DISTANCES)}.")
     sizes = as_tuple("n_neighbors", n_neighbors)
     watch, keep = _listed(watch), _listed(keep)
+    axes = [(_words(begin), _words(end)) for begin, end in axes]
     plans = plan_views(
         methods,
         n_components=n_components,
@@ -125,6 +130,8 @@ def report(
             watch=watch,
             keep=keep,
             groups=groups,
+            axes=axes,
+            distance=distance,
             random_state=random_state,
             on_progress=work.on_progress,
         )
@@ -148,6 +155,7 @@ def report(
         "perplexity": _values(plans, "perplexity"),
         "n_neighbors": list(sizes),
         "repeats": repeats,
+        "axes": axes,
         "color": color,
         "distance": distance,
         "random_state": random_state,
@@ -286,6 +294,10 @@ def _analysis(
 def _listed(values: Any) -> Any:
     """Let an iterable be read twice; what is none is refused where it is used."""
     return values if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable) else list(values)
+
+
+def _words(end: Any) -> list[str | int]:
+    return [end] if isinstance(end, str | int) else list(end)
 
 
 def _values(plans: tuple[Plan, ...], name: str) -> list[float]:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.neighbors import Distance
+from visualdl_embedding.query import Axis, axis_between, position_on_axis
 from visualdl_embedding.rows import Rows
 from visualdl_embedding.snapshot import Snapshot
+from visualdl_embedding.space import words_of
 from visualdl_embedding.table import Table
 from visualdl_embedding.vocabulary import Vocabulary, open_vocabulary, select_rows
-
-if TYPE_CHECKING:
-    from visualdl_embedding.sources import StoredTable
 
 __all__ = ["Material", "Progress", "gather", "open_source"]
 
@@ -83,9 +83,9 @@ def open_source(source: Any, *, table: str | None, vocabulary: Any) -> Material:
         from visualdl_embedding.sources import choose_table, open_tables
 
         stored = choose_table(open_tables(source), table)
-        return Material(Path(source).resolve().name, str(source), stored, _known_words(stored, vocabulary))
+        return Material(Path(source).resolve().name, str(source), stored, words_of(stored, vocabulary))
     if hasattr(source, "read_rows") and hasattr(source, "table"):
-        return Material(Path(source.path).name, str(source.path), source, _known_words(source, vocabulary))
+        return Material(Path(source.path).name, str(source.path), source, words_of(source, vocabulary))
     vectors = _as_matrix(source)
     name = table or "array"
     return Material(
@@ -101,6 +101,8 @@ def gather(
     watch: Iterable[str | int],
     keep: Iterable[str],
     groups: Mapping[str, Iterable[str]] | None,
+    axes: Iterable[tuple[Sequence[str | int], Sequence[str | int]]],
+    distance: Distance,
     random_state: int,
     on_progress: Progress,
 ) -> tuple[Snapshot, str, tuple[str, ...]]:
@@ -125,10 +127,30 @@ def gather(
     on_progress("rows", 0, 1)
     vectors = chosen.assemble(material.stored.read_rows(chosen.gather_ids))
     on_progress("rows", 1, 1)
+    if places := {
+        f"{'、'.join(map(str, begin))} → {'、'.join(map(str, end))}": position_on_axis(
+            vectors, _axis(material, words, (begin, end), distance)
+        )
+        for begin, end in axes
+    }:
+        columns = {
+            name: tuple("" if x != x else f"{x:.4f}" for x in values.tolist()) for name, values in places.items()
+        }
+        chosen = replace(chosen, columns={**chosen.columns, **columns})
     snapshot = Snapshot(table.name, 0, chosen, vectors, _count(material.stored, on_progress))
     origin = "" if material.vocabulary is None else words.source
-    shown = [_without_folders(text, material.vocabulary, metadata) for text in (origin, *notes)]
+    files = metadata if isinstance(metadata, list | tuple) else [metadata]
+    shown = [_without_folders(text, material.vocabulary, *files) for text in (origin, *notes)]
     return snapshot, shown[0], (*shown[1:], *_notes_on_rows(rows, chosen, table))
+
+
+def _axis(material: Material, words: Vocabulary, ends: tuple[Sequence[str | int], ...], distance: Distance) -> Axis:
+    """Draw a line between words, shown or not."""
+    vectors = []
+    for end in ends:
+        rows = select_rows(words, num_rows=material.table.num_rows, rows=list(end), keep=("special", "subword"))
+        vectors.append(rows.assemble(material.stored.read_rows(rows.gather_ids)))
+    return axis_between(vectors[0], vectors[1], distance=distance)
 
 
 def _without_folders(text: str, *paths: Any) -> str:
@@ -137,13 +159,6 @@ def _without_folders(text: str, *paths: Any) -> str:
         if isinstance(path, str | os.PathLike):
             text = text.replace(str(path), Path(path).name)
     return text
-
-
-def _known_words(stored: StoredTable, vocabulary: Any) -> Any:
-    """Words inside the file belong to its rows for certain; a list that lies beside it most likely does."""
-    if vocabulary is not None:
-        return vocabulary
-    return [word or None for word in stored.read_labels() or ()] if stored.has_labels else stored.vocabulary
 
 
 def _count(stored: _Readable, on_progress: Progress) -> dict[str, float]:
@@ -181,8 +196,8 @@ def _read_vocabulary(vocabulary: Any, metadata: Any, table: Table) -> tuple[Voca
             f"{words.source} has {len(words):,} ids, the table {table.num_rows:,} rows: the last {missing:,} rows have "
             "no label. Make sure that it is the vocabulary that this model was trained with.",
         )
-    if metadata is not None:
-        words = words.with_columns(metadata)
+    for columns in metadata if isinstance(metadata, list | tuple) else [] if metadata is None else [metadata]:
+        words = words.with_columns(columns)
     return replace(words, notes=()), (*notes, *words.notes)
 
 

@@ -14,7 +14,7 @@ from visualdl_embedding.report._tables import FORMAT, coordinates_csv, neighbors
 if TYPE_CHECKING:
     from visualdl_embedding.report._report import Report
 
-__all__ = ["write_report"]
+__all__ = ["check_folder", "write_report"]
 
 PAGE = "report.html"
 RECORD = "report.json"
@@ -50,6 +50,19 @@ def write_report(report: Report, folder: Path, *, overwrite: bool) -> list[Path]
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return [folder / name for name in names]
+
+
+def check_folder(folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+    """Find out, before the work, whether a report may be written to a folder; errors are those of `Report.write`."""
+    place = Path(os.path.realpath(folder))
+    _may_be_replaced(place, overwrite)
+    above = place
+    while not above.exists() and above != above.parent:
+        above = above.parent
+    if not above.is_dir():
+        raise NotADirectoryError(f"Cannot make the folder '{place}': '{above}' is a file.")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise _cannot_write(place, PermissionError(13, "Permission denied"))
 
 
 def _make_partial(folder: Path) -> Path:

@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from visualdl_embedding.cli._terminal import SETTINGS, FriendlyCommand, echo, progress_bars, set_up_logging
+
+if TYPE_CHECKING:
+    from visualdl_embedding.report import Report
+
+__all__ = ["report", "visualize"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+METHODS = ("pca", "tsne", "umap")
+SEVERITY_MARKS = {"alarm": "!!", "look": "! ", "info": "  "}
+
+_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    click.option("--table", metavar="NAME", help="Which table, by name or pattern, where the model has several."),
+    click.option("--list-tables", is_flag=True, help="Name the tables that MODEL has, and end."),
+    click.option(
+        "--vocab", "--vocab-file", "vocabulary", metavar="FILE", help="What the row ids mean; else found beside MODEL."
+    ),
+    click.option(
+        "--metadata", multiple=True, metavar="FILE", help="TSV or CSV with columns: group, frequency, …; repeatable."
+    ),
+    click.option(
+        "--top-k", type=click.IntRange(min=1), help="The K most frequent rows, else the first.  [default: 500]"
+    ),
+    click.option("--rows", metavar="HOW", help="Instead of --top-k: all, stratified:K, or COLUMN=VALUE."),
+    click.option("--watch", multiple=True, metavar="LABEL", help="Also this row, always named; repeatable."),
+    click.option(
+        "--keep",
+        multiple=True,
+        type=click.Choice(["special", "subword", "padding"]),
+        help="Keep what is left out by default; repeatable.",
+    ),
+    click.option(
+        "--method",
+        "methods",
+        multiple=True,
+        type=click.Choice(METHODS),
+        default=("pca", "tsne"),
+        show_default=True,
+        help="Repeatable.",
+    ),
+    click.option(
+        "--n-components",
+        multiple=True,
+        type=click.Choice(["2", "3"]),
+        default=("2",),
+        show_default=True,
+        help="2-D, 3-D, or both.",
+    ),
+    click.option(
+        "--perplexity", multiple=True, type=float, default=(30.0,), show_default=True, help="Of t-SNE; repeatable."
+    ),
+    click.option(
+        "--n-neighbors",
+        multiple=True,
+        type=click.IntRange(min=1),
+        default=(15,),
+        show_default=True,
+        help="Of UMAP; repeatable. The first is the metrics' too.",
+    ),
+    click.option(
+        "--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="Seeds for t-SNE and UMAP."
+    ),
+    click.option("--axis", nargs=2, multiple=True, metavar="FROM TO", help="A line between two words; repeatable."),
+    click.option("--color", metavar="COLUMN", help="group, cluster, norm, or any column."),
+    click.option(
+        "--distance", type=click.Choice(["cosine", "euclidean"]), default="cosine", show_default=True, help="Of rows."
+    ),
+    click.option("--random-state", type=int, default=42, show_default=True, help="Seed of everything random."),
+    click.option("--n-jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Threads."),
+    click.option(
+        "--output", "--output-dir", "-o", default="vis_results", show_default=True, metavar="DIR", help="Where it goes."
+    ),
+    click.option("--overwrite", is_flag=True, help="Write into DIR though it holds other things."),
+    click.option("--run", metavar="RUN", help="Also as a snapshot of this run, for VisualDL."),
+    click.option(
+        "--step", type=click.IntRange(min=0), help="The snapshot's place in RUN.  [default: after the last one]"
+    ),
+)
+
+
+def _with_options(function: F) -> F:
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+@click.command(cls=FriendlyCommand)
+@click.argument("model", type=click.Path())
+@_with_options
+def report(model: str, **options: Any) -> None:
+    """Report on the embedding table of MODEL: maps, metrics and findings, as a page that opens offline.
+
+    MODEL is a folder or file of Paddle, PaddleNLP, safetensors, word2vec, GloVe, fastText or NumPy. No code in it runs.
+    """
+    _report(model, **options)
+
+
+@click.command(cls=FriendlyCommand, context_settings=SETTINGS)
+@click.option("--model-path", required=True, metavar="MODEL", help="The folder or file of the model.")
+@_with_options
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+def visualize(model_path: str, debug: bool, **options: Any) -> None:
+    """Do what `visualdl-embedding report` does, with the model as an option; flags with dashes or underscores."""
+    set_up_logging(debug)
+    _report(model_path, **options)
+
+
+def _report(
+    model: str,
+    *,
+    list_tables: bool,
+    metadata: Sequence[str],
+    top_k: int | None,
+    rows: str | None,
+    n_components: Sequence[str],
+    axis: Sequence[tuple[str, str]],
+    output: str,
+    overwrite: bool,
+    run: str | None,
+    step: int | None,
+    **options: Any,
+) -> None:
+    from visualdl_embedding.report import check_folder
+    from visualdl_embedding.report import report as make_report
+
+    if list_tables:
+        _list_tables(model)
+        return
+    if step is not None and run is None:
+        raise click.UsageError("--step says a snapshot's place in a run; give the run too: --run RUN.")
+    check_folder(output, overwrite=overwrite)
+    with progress_bars() as on_progress:
+        made = make_report(
+            model,
+            metadata=list(metadata) or None,
+            rows=_rows(top_k, rows),
+            n_components=[int(number) for number in n_components],
+            axes=axis,
+            on_progress=on_progress,
+            **options,
+        )
+        on_progress("page and pictures", 0, 1)
+        files = made.write(output, overwrite=overwrite)
+    _print_report(made)
+    echo(f"\nWritten to {output}: {', '.join(file.name for file in files)}")
+    echo(f"Open {Path(output) / files[0].name} in a browser; it needs no network.")
+    if run is not None:
+        _record(made, run, step)
+
+
+def _rows(top_k: int | None, rows: str | None) -> Any:
+    if top_k is not None and rows is not None:
+        raise click.UsageError("--top-k and --rows both say which rows; give one of them.")
+    if rows is None:
+        return top_k or 500
+    column, equals, value = rows.partition("=")
+    return {column: value.split(",")} if equals else rows
+
+
+def _list_tables(model: str) -> None:
+    from visualdl_embedding.sources import open_tables
+
+    for stored in open_tables(model):
+        beside = f"; vocabulary {stored.vocabulary.name}" if stored.vocabulary else ""
+        echo(f"{stored}: {stored.evidence}{beside}")
+
+
+def _print_report(made: Report) -> None:
+    table, rows = made.table, made.snapshot.rows
+    echo(
+        f"{made.name}: table {table.name!r}, {table.num_rows:,} × {table.dim}, {table.dtype}; "
+        f"{len(rows):,} rows ({rows.how})"
+    )
+    echo()
+    width = max(len(view.key) for view in made.views)
+    echo(f"{'view':<{width}}  trustworthiness  continuity  doubtful rows")
+    for view in made.views:
+        doubtful = int(made.study.doubtful_rows(view.key).sum())
+        numbers = view.numbers
+        echo(
+            f"{view.key:<{width}}  {numbers['trustworthiness']:>15.3f}  {numbers['continuity']:>10.3f}  {doubtful:>13,}"
+        )
+    if made.findings:
+        echo("\nFindings")
+        for finding in made.findings:
+            echo(f"{SEVERITY_MARKS[finding.severity]} {finding.title}\n     {finding.evidence}")
+    if made.notes:
+        echo("\nNotes")
+        for note in made.notes:
+            echo(f"-  {note}")
+
+
+def _record(made: Report, run: str, step: int | None) -> None:
+    from dataclasses import replace
+
+    from visualdl_embedding.analysis import Config
+    from visualdl_embedding.recorder import next_step, record_once
+
+    table = made.table
+    following = next_step(run, table.name)
+    step = following if step is None else step
+    parameters = made.parameters
+    config = Config(
+        methods=tuple(parameters["methods"]),
+        n_components=tuple(parameters["n_components"]),
+        distance=parameters["distance"],
+        n_neighbors=parameters["n_neighbors"][0],
+        perplexity=(parameters["perplexity"] or [30.0])[0],
+        random_state=parameters["random_state"],
+        n_jobs=parameters["n_jobs"],
+    )
+    with progress_bars() as on_progress:
+        on_progress(f"snapshot {step} of {run}", 0, 1)
+        # A run that exists goes on with the settings it began with, for its frames must compare.
+        record_once(run, replace(made.snapshot, step=step), table=table, config=None if following else config)
+    echo(f"Recorded in {run} as step {step} of table {table.name!r}: visualdl --logdir {Path(run).parent or '.'}")

@@ -1,0 +1,95 @@
+"""What all commands share: errors as sentences, flags with dashes or underscores, progress, text that is only text."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    import rich.progress
+    import rich.text
+
+__all__ = ["FriendlyCommand", "FriendlyGroup", "echo", "progress_bars", "set_up_logging", "shown"]
+
+
+def _as_dashes(name: str) -> str:
+    return name.replace("_", "-") if name.startswith("--") else name
+
+
+SETTINGS = {"help_option_names": ["-h", "--help"]}
+
+
+class _Friendly(click.Command):
+    """Shows what a user did wrong as a sentence; a traceback only with ``--debug``."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (ValueError, TypeError, OSError, ModuleNotFoundError) as error:
+            if ctx.find_root().params.get("debug"):
+                raise
+            raise click.ClickException(shown(str(error), lines=True)) from error
+
+
+class FriendlyCommand(_Friendly):
+    """A command whose flags may be written ``--top-k`` or ``--top_k``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """See `click.Command.parse_args`."""
+        flags = {option for parameter in self.params for option in (*parameter.opts, *parameter.secondary_opts)}
+        told = []
+        for arg in args:
+            flag, equals, value = arg.partition("=")
+            told.append(_as_dashes(flag) + equals + value if _as_dashes(flag) in flags else arg)
+        return super().parse_args(ctx, told)
+
+
+class FriendlyGroup(_Friendly, click.Group):
+    """Commands that are all `FriendlyCommand`."""
+
+    command_class = FriendlyCommand
+
+
+def set_up_logging(debug: bool = False) -> None:
+    """Let the library's messages stand on the terminal as they are."""
+    logging.basicConfig(format="%(message)s", level=logging.DEBUG if debug else logging.WARNING)
+    logging.getLogger("visualdl_embedding").setLevel(logging.DEBUG if debug else logging.INFO)
+
+
+def shown(text: str, *, lines: bool = False) -> str:
+    """Make text from a file fit for a terminal: no escape codes, no marks that turn its direction.
+
+    With `lines`, ends of lines stay.
+    """
+    from visualdl_embedding.report import visible_text
+
+    return "\n".join(map(visible_text, text.splitlines())) if lines else visible_text(text)
+
+
+def echo(text: str = "") -> None:
+    """Print lines of which parts come from a file."""
+    click.echo(shown(text, lines=True))
+
+
+@contextmanager
+def progress_bars(verb: str = "") -> Iterator[Callable[[str, int, int], None]]:
+    """Show progress on stderr, a bar for every part, gone when all is done."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        tasks: dict[str, rich.progress.TaskID] = {}
+
+        def on_progress(part: str, done: int, total: int) -> None:
+            if part not in tasks:
+                tasks[part] = progress.add_task(shown(f"{verb} {part}".strip()))
+            # A part without a number of steps has a bar that only shows that it runs.
+            known = total > 1 or done >= total
+            progress.update(tasks[part], completed=done, total=total if known else None)
+
+        yield on_progress
