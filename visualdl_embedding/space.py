@@ -85,7 +85,7 @@ class Space:
     keep: tuple[str, ...] = ()
 
     @cached_property
-    def _no_answer(self) -> NDArray[np.bool_]:
+    def no_answer(self) -> NDArray[np.bool_]:
         """``(V,)`` bool: the padding row, rows without a label, special tokens, pieces of words."""
         table, words = self.stored.table, self.vocabulary
         skipped = np.ones(table.num_rows, dtype=bool)
@@ -159,7 +159,7 @@ class Space:
         return self._closest(target, k=k, distance="cosine", excluded=[added, *([taken] if taken else [])])
 
     def _closest(self, target: Floats, *, k: int, distance: Distance, excluded: Sequence[Rows]) -> tuple[Match, ...]:
-        skipped = self._no_answer.copy()
+        skipped = self.no_answer.copy()
         for rows in excluded:
             skipped[rows.ids[rows.ids != COMPOSED]] = True
         found = nearest_rows(self.stored.blocks(), target, k=k, distance=distance, skipped=skipped)
@@ -174,5 +174,5 @@ class Space:
         places = np.full(self.stored.table.num_rows, np.nan, dtype=np.float32)
         for start, block in self.stored.blocks():
             places[start : start + len(block)] = position_on_axis(block, axis)
-        places[self._no_answer] = np.nan
+        places[self.no_answer] = np.nan
         return places

@@ -8,6 +8,8 @@ job                                                   answer
 ====================================================  ========================================================
 ``{"kind": "analyse", "log_dir": …, "table": …,       ``{"kind": "analysed", …, "records": [n, …]}`` and those
 "step": …, "log": {"vectors": true, …}}``             bytes, or ``{"kind": "failed", "message": …, …}``
+``{"kind": "hurry"}``                                 none; at once, whatever is waiting: training is over, so the
+                                                      process no longer stands back
 ``{"kind": "close"}``                                 none; the process ends
 ====================================================  ========================================================
 """
@@ -68,7 +70,11 @@ def _answer(answers: BinaryIO, header: dict[str, Any], records: list[bytes]) -> 
 
 def _read_jobs(stdin: BinaryIO, jobs: queue.Queue[dict[str, Any]]) -> None:
     for line in stdin:
-        jobs.put(json.loads(line))
+        job = json.loads(line)
+        if job["kind"] == "hurry":
+            _set_session_weight(0)
+        else:
+            jobs.put(job)
     # The parent is gone without a word; a job that is under way has nobody to answer to.
     os._exit(0)
 
@@ -86,8 +92,13 @@ def _lower_priority() -> None:
         os.setpriority(os.PRIO_PROCESS, 0, 19)
     # Linux shares processors out between sessions first (sched(7), "autogroup"), and ours is a session of its own, in
     # which nice would weigh the worker against nobody: without this it took as much as the training.
+    _set_session_weight(19)
+
+
+def _set_session_weight(nice: int) -> None:
+    # Unlike a process's own, a session's nice may be lowered again by anybody, down to 0.
     with contextlib.suppress(OSError), open("/proc/self/autogroup", "w", encoding="ascii") as autogroup:
-        autogroup.write("19")
+        autogroup.write(str(nice))
 
 
 class _Analyst:

@@ -5,6 +5,7 @@ from typing import Literal
 
 import click
 
+from visualdl_embedding.cli._explain import explain
 from visualdl_embedding.cli._neighbors import neighbors
 from visualdl_embedding.cli._report import report
 from visualdl_embedding.cli._terminal import SETTINGS, FriendlyGroup, progress_bars, set_up_logging
@@ -22,6 +23,7 @@ def main(debug: bool) -> None:
 
 main.add_command(report)
 main.add_command(neighbors)
+main.add_command(explain)
 
 
 @main.command()

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
 
-from visualdl_embedding.cli._terminal import FriendlyCommand, echo, shown
+from visualdl_embedding.cli._terminal import FriendlyCommand, echo, table_of
 
 if TYPE_CHECKING:
     from visualdl_embedding.query import Match
@@ -88,7 +88,7 @@ def neighbors(
         echo(("\n" if number else "") + f"{asked}: nearest by {distance} in {space.stored}")
         if composed := _composed(space, words or [*plus, *minus]):
             echo(composed)
-        _print_table(
+        table_of(
             ["", "id", "cosine", *(["distance"] if distance == "euclidean" else [])],
             (
                 [m.label, m.row, f"{m.cosine:.4f}", *([f"{m.distance:.4g}"] if distance == "euclidean" else [])]
@@ -138,7 +138,7 @@ def _print_line(
         echo(f"{word} stands at {place:.2f}: {below:.0%} of all words are nearer to the side of {ends[0]}.")
     for side, name in zip(("from", "to"), ends, strict=True):
         echo(f"\nFarthest towards {name}")
-        _print_table(["", "id", "position"], ([label, row, f"{place:.3f}"] for label, row, place in sides[side]))
+        table_of(["", "id", "position"], ([label, row, f"{place:.3f}"] for label, row, place in sides[side]))
 
 
 def _composed(space: Space, words: Sequence[str]) -> str:
@@ -161,18 +161,3 @@ def _json(content: Any) -> str:
     from visualdl_embedding.report import plain
 
     return json.dumps(plain(content), ensure_ascii=False, indent=2, allow_nan=False)
-
-
-def _print_table(header: Sequence[str], lines: Iterable[Sequence[Any]]) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for number, name in enumerate(header):
-        table.add_column(name, justify="right" if number else "left")
-    for line in lines:
-        # As Text: rich would take [bold] in a label for markup.
-        table.add_row(*(Text(shown(str(cell))) for cell in line))
-    Console(highlight=False).print(table)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import rich.progress
     import rich.text
 
-__all__ = ["FriendlyCommand", "FriendlyGroup", "echo", "progress_bars", "set_up_logging", "shown"]
+__all__ = ["FriendlyCommand", "FriendlyGroup", "echo", "progress_bars", "set_up_logging", "shown", "table_of"]
 
 
 def _as_dashes(name: str) -> str:
@@ -73,6 +73,22 @@ def shown(text: str, *, lines: bool = False) -> str:
 def echo(text: str = "") -> None:
     """Print lines of which parts come from a file."""
     click.echo(shown(text, lines=True))
+
+
+def table_of(header: Sequence[str], lines: Iterable[Sequence[Any]]) -> None:
+    """Print a table, the first column to the left, all others to the right."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for number, name in enumerate(header):
+        table.add_column(name, justify="right" if number else "left")
+    for line in lines:
+        # As Text: rich would take [bold] in a label for markup.
+        table.add_row(*(Text(shown(str(cell))) for cell in line))
+    Console(highlight=False).print(table)
 
 
 @contextmanager

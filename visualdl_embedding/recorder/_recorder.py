@@ -268,6 +268,8 @@ class Recorder:
                         self._in_flight.release()
                 elif kind == "answer":
                     self._on_answer(*content)
+                elif kind == "close" and self._worker is not None:
+                    self._worker.send({"kind": "hurry"})
                 elif kind == "abandon":
                     break
                 if self._closing and self._events.empty() and self.waiting == 0:
@@ -337,6 +339,8 @@ class Recorder:
             return
         if self._worker is None:
             self._worker = WorkerClient(lambda answer: self._events.put(("answer", answer)), n_jobs=self.config.n_jobs)
+            if self._closing:
+                self._worker.send({"kind": "hurry"})
         table = min(waiting, key=lambda t: t.analysed)
         job, table.pending = table.pending, None
         assert job is not None

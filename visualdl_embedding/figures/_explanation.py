@@ -1,0 +1,93 @@
+"""A picture of why an item was recommended: where it stands among all items, seen from each item of a history."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visualdl_embedding.figures._fonts import families, shown_text
+from visualdl_embedding.figures._plot import INK, QUIET
+
+__all__ = ["render_relations"]
+
+HIGHLIGHT = "#2932E1"
+FILL = "#C9CDD6"
+ROW_INCHES = 0.62
+
+
+def render_relations(
+    item: str,
+    names: Sequence[str],
+    *,
+    cosines: Sequence[float],
+    histograms: Sequence[NDArray[np.int64]],
+    notes: Sequence[str],
+    title: str,
+    dpi: int = 160,
+) -> bytes:
+    """Draw a row for each item of the history: how all items are spread by cosine, and where this one is.
+
+    Parameters
+    ----------
+    item
+        What was recommended.
+    names
+        m items of the history.
+    cosines
+        m: of the item with each.
+    histograms
+        m arrays of counts over equal bins from -1 to 1.
+    notes
+        m short texts for the right edge.
+    title
+        Above the picture.
+    dpi
+        Dots per inch.
+
+    Returns
+    -------
+    A PNG.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    fonts = families()
+    figure = Figure(figsize=(8, 1.1 + ROW_INCHES * len(names)), dpi=dpi, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    low, high = _range(histograms, cosines)
+    edge = high + 0.18 * (high - low)
+    for i, (name, cosine, histogram) in enumerate(zip(names, cosines, histograms, strict=True)):
+        # Bins of the picture are wider than those of the figures.
+        coarse = histogram.reshape(-1, 20).sum(axis=1)
+        middle = (np.arange(len(coarse)) + 0.5) * (2 / len(coarse)) - 1
+        base = len(names) - 1 - i
+        axes.fill_between(middle, base, base + 0.75 * coarse / max(1, int(coarse.max())), color=FILL, linewidth=0)
+        axes.plot([cosine, cosine], [base, base + 0.8], color=HIGHLIGHT, linewidth=2)
+        shown = shown_text(name, instead=f"#{i + 1}", longest=36)
+        axes.text(low, base + 0.78, shown, family=fonts, fontsize=9, color=INK, va="top", parse_math=False)
+        axes.text(edge, base + 0.78, notes[i], fontsize=8, color=QUIET, va="top", ha="right")
+    axes.set_xlim(low, edge)
+    axes.set_ylim(-0.05, len(names))
+    axes.set_yticks([])
+    axes.set_xlabel("cosine", fontsize=9, color=QUIET)
+    axes.tick_params(colors=QUIET, labelsize=8)
+    for side in ("top", "left", "right"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(FILL)
+    shown = shown_text(item, instead="item", longest=48)
+    axes.set_title(f"{shown}\n{title}", family=fonts, fontsize=10, color=INK, loc="left", parse_math=False)
+    png = io.BytesIO()
+    canvas.print_png(png)  # type: ignore[no-untyped-call]
+    return png.getvalue()
+
+
+def _range(histograms: Sequence[NDArray[np.int64]], cosines: Sequence[float]) -> tuple[float, float]:
+    filled = np.flatnonzero(np.sum(histograms, axis=0))
+    width = 2 / len(histograms[0])
+    low = min(float(filled[0]) * width - 1, *cosines)
+    high = max(float(filled[-1] + 1) * width - 1, *cosines)
+    return low - 0.03, high + 0.03
