@@ -46,6 +46,8 @@ def main() -> None:
     analyst = _Analyst()
     while (job := jobs.get())["kind"] != "close":
         _answer(answers, *_do(analyst, job))
+    # Not a return: the interpreter aborts at its end where a thread is still reading stdin.
+    os._exit(0)
 
 
 def _do(analyst: _Analyst, job: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
@@ -96,9 +98,16 @@ def _lower_priority() -> None:
 
 
 def _set_session_weight(nice: int) -> None:
-    # Unlike a process's own, a session's nice may be lowered again by anybody, down to 0.
-    with contextlib.suppress(OSError), open("/proc/self/autogroup", "w", encoding="ascii") as autogroup:
-        autogroup.write(str(nice))
+    # Unlike a process's own, a session's nice may be lowered again by anybody, down to 0; but ten times a second at most.
+    for _ in range(5):
+        try:
+            with open("/proc/self/autogroup", "w", encoding="ascii") as autogroup:
+                autogroup.write(str(nice))
+            return
+        except BlockingIOError:
+            time.sleep(0.1)
+        except OSError:
+            return
 
 
 class _Analyst:
