@@ -16,7 +16,9 @@ test:
 
 check-all: lint
 	$(PYTHON) -m pytest --soak --cov --cov-report=term
+	$(PYTHON) tests/fuzz/fuzz_sources.py --seconds 20
+	$(PYTHON) tests/environments/paddlenlp_ernie.py --output build/ernie_report --environment build/paddlenlp
 	$(MAKE) bench-quick
 
 bench-quick:
-	for script in overhead stall frame_cost stability; do $(PYTHON) benchmarks/$$script.py --quick || exit 1; done
+	for script in overhead stall frame_cost stability report; do $(PYTHON) benchmarks/$$script.py --quick || exit 1; done

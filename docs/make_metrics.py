@@ -34,8 +34,14 @@ gets as a curve.
 }
 
 SCOPES: dict[Language, dict[str, str]] = {
-    "en": {"snapshot": "snapshot", "pair": "two snapshots", "projection": "projection", "row": "row"},
-    "zh": {"snapshot": "快照", "pair": "两个快照", "projection": "投影", "row": "行"},
+    "en": {
+        "snapshot": "snapshot",
+        "pair": "two snapshots",
+        "projection": "projection",
+        "part": "group, stratum",
+        "row": "row",
+    },
+    "zh": {"snapshot": "快照", "pair": "两个快照", "projection": "投影", "part": "分组、频层", "row": "行"},
 }
 BETTER: dict[Language, dict[bool | None, str]] = {
     "en": {True: "higher", False: "lower", None: "–"},

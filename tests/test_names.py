@@ -23,7 +23,9 @@ def test_ordinary_names_stay() -> None:
 def test_grammar() -> None:
     assert tag("word", scalar_key("trustworthiness", method="tsne")) == "embedding/word/tsne/trustworthiness"
     assert tag("word", scalar_key("x", method="umap", watch="a/b")) == "watch a／b/word/umap/x"
-    assert tag("word", scalar_key("purity", group="正面")) == "embedding/word/group/正面/purity"
+    assert tag("word", scalar_key("purity", group="正面")) == "group 正面/word/purity"
+    assert tag("word", scalar_key("crowding", stratum="tail")) == "stratum tail/word/crowding"
+    assert tag("word", scalar_key("share", watch="加息", group="负面")) == "watch 加息/word/group/负面/share"
     assert embeddings_tag("a/b", "tsne", 7) == "a／b/tsne/step_000000007"
 
 

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from visualdl_embedding import metrics
 from visualdl_embedding.analysis import Analysis, Config, Frame, Projection, State, projection_key
+from visualdl_embedding.diagnose import diagnose
+from visualdl_embedding.drift import Direction, cka
+from visualdl_embedding.frame_pair import FramePair
 from visualdl_embedding.names import scalar_key
 from visualdl_embedding.neighbors import Neighbors, nearest_neighbors
 from visualdl_embedding.project import (
@@ -58,6 +61,7 @@ def analyse(snapshot: Snapshot, state: State | None = None, config: Config | Non
             for method in work.config.methods:
                 work.add_projection(method, n_components)
         work.add_quality()
+        work.add_diagnosis()
         work.add_watched()
     analysis = work.finish()
     if not work.vectors.size:
@@ -77,6 +81,7 @@ class _Work:
     neighbors: Neighbors = field(init=False)
     graph: Neighbors = field(init=False)
     basis: Basis | None = None
+    directions: tuple[Direction, ...] = ()
     projections: dict[str, Projection] = field(default_factory=dict)
     scalars: dict[str, float] = field(default_factory=dict)
     row_metrics: dict[str, Floats] = field(default_factory=dict)
@@ -94,8 +99,8 @@ class _Work:
         previous, first = self.state.previous, self.state.first
         self.frame = previous.analysis.frame + 1 if previous else 0
         self.basis = previous.analysis.basis if previous else None
-        self.previous_pair = _Pair.of(self, previous) if previous else None
-        self.first_pair = _Pair.of(self, first) if first else None
+        self.previous_pair = FramePair.of(previous, self.snapshot, self.config) if previous else None
+        self.first_pair = FramePair.of(first, self.snapshot, self.config) if first else None
         with self._timed("neighbors"):
             self._make_neighbors()
 
@@ -145,14 +150,18 @@ class _Work:
             )
         with self._timed("drift"):
             if pair := self.previous_pair:
-                overlap = pair.neighbor_overlap(self)
+                overlap = pair.neighbor_overlap(self.graph)
                 moved = metrics.aligned_displacement(pair.then, pair.now)
                 self.row_metrics["neighbor_overlap"] = self._spread(overlap, pair.positions)
                 self.row_metrics["displacement"] = self._spread(moved, pair.positions)
                 self._add_mean("neighbor_overlap", overlap)
                 self._add_mean("displacement", moved)
+                self.scalars["cka"] = cka(pair.then, pair.now)
             if pair := self.first_pair:
-                self._add_mean("neighbor_overlap_first", pair.neighbor_overlap(self))
+                self._add_mean("neighbor_overlap_first", pair.neighbor_overlap(self.graph))
+                same = metrics.unchanged(pair.then, pair.now)
+                self.row_metrics["unchanged"] = self._spread(same, pair.positions)
+                self.scalars["unchanged_rows"] = float(same.sum())
 
     def _add_mean(self, name: str, values: Floats) -> None:
         finite = values[np.isfinite(values)]
@@ -278,6 +287,26 @@ class _Work:
             self.row_metrics[f"{key}/trustworthiness"] = self._spread(quality.row_trustworthiness)
             self.row_metrics[f"{key}/continuity"] = self._spread(quality.row_continuity)
 
+    def add_diagnosis(self) -> None:
+        """Diagnose groups, strata, crowding, and where the watched words went."""
+        previous = self.state.previous
+        with self._timed("diagnosis"):
+            values = self.snapshot.row_values
+            update = values["lookups"] * values["gradient_mean"] if "gradient_mean" in values else None
+            found = diagnose(
+                self.snapshot,
+                self.graph,
+                before=(previous.snapshot, previous.analysis.neighbors) if previous else None,
+                overlap=self.row_metrics.get("neighbor_overlap"),
+                update=self.row_metrics.get("displacement") if update is None else update,
+                random_state=self.config.random_state,
+            )
+        self.scalars.update(found.scalars)
+        self.row_metrics.update({name: self._spread(v) for name, v in found.row_metrics.items()})
+        self.row_metrics.update(values)
+        self.directions = found.directions
+        self.notes.extend(found.notes)
+
     def add_watched(self) -> None:
         """Scalars of each watched label."""
         rows = self.snapshot.rows
@@ -304,80 +333,7 @@ class _Work:
             scalars={name: value for name, value in self.scalars.items() if np.isfinite(value)},
             row_metrics=self.row_metrics,
             basis=self.basis,
+            directions=self.directions,
             notes=tuple(self.notes),
             seconds=self.seconds,
         )
-
-
-@dataclass(frozen=True)
-class _Pair:
-    """The rows that a snapshot shares, by label, with an earlier one, both finite.
-
-    Attributes
-    ----------
-    positions, then_positions
-        Where they stand among all rows now and then.
-    now_rows
-        Where they stand among the valid rows now.
-    now, then
-        Their vectors, ``(m, d)`` float32.
-    graph_then
-        The earlier graph if the valid rows are the very same, else None.
-    """
-
-    positions: NDArray[np.intp]
-    then_positions: NDArray[np.intp]
-    now_rows: NDArray[np.intp]
-    now: Floats
-    then: Floats
-    graph_then: Neighbors | None
-
-    @classmethod
-    def of(cls, work: _Work, frame: Frame) -> _Pair | None:
-        """Pair by label; None where nothing is shared or the width of the table has changed."""
-        now, then = work.snapshot, frame.snapshot
-        if now.vectors.shape[1] != then.vectors.shape[1]:
-            return None
-        if now.labels == then.labels:
-            positions = np.flatnonzero(now.valid & then.valid)
-            then_positions = positions
-        else:
-            where = {label: i for i, label in enumerate(then.labels)}
-            pairs = [
-                (i, where[label])
-                for i, label in enumerate(now.labels)
-                if label in where and now.valid[i] and then.valid[where[label]]
-            ]
-            positions, then_positions = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
-        if not len(positions):
-            return None
-        same = (
-            now.labels == then.labels
-            and len(positions) == now.valid.sum() == then.valid.sum()
-            and frame.analysis.neighbors.distance == work.config.distance
-        )
-        return cls(
-            positions=positions,
-            then_positions=then_positions,
-            now_rows=np.searchsorted(work.positions, positions),
-            now=now.vectors[positions],
-            then=then.vectors[then_positions],
-            graph_then=frame.analysis.neighbors if same else None,
-        )
-
-    def neighbor_overlap(self, work: _Work) -> Floats:
-        """Share of neighbours kept, per shared row; graphs are made anew where the row sets differ."""
-        if self.graph_then is not None:
-            return metrics.neighbor_overlap(self.graph_then, work.graph)
-        config = work.config
-        then, now = (
-            nearest_neighbors(
-                vectors,
-                config.n_neighbors,
-                distance=config.distance,
-                random_state=config.random_state,
-                n_jobs=config.n_jobs,
-            )
-            for vectors in (self.then, self.now)
-        )
-        return metrics.neighbor_overlap(then, now)

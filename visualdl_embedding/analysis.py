@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.drift import Direction
 from visualdl_embedding.neighbors import DISTANCES, Neighbors
 from visualdl_embedding.project import METHODS, Basis
 from visualdl_embedding.snapshot import Snapshot
@@ -146,6 +147,8 @@ class Analysis:
         ``"tsne/trustworthiness"``, …
     basis
         Of PCA; None where PCA was not asked for or no row was valid.
+    directions
+        Towards which groups the watched words moved since the previous snapshot.
     notes
         Sentences for the user about what was lowered, left out or skipped.
     seconds
@@ -162,6 +165,7 @@ class Analysis:
     scalars: Mapping[str, float]
     row_metrics: Mapping[str, NDArray[np.float32]]
     basis: Basis | None = None
+    directions: tuple[Direction, ...] = ()
     notes: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
 

@@ -7,7 +7,9 @@ tag                                                     what
 ``embedding/<table>/<method>/<metric>``                 a metric of a projection
 ``watch <label>/<table>/<metric>``                      a metric of a watched label
 ``watch <label>/<table>/<method>/<axis>``               its place in a projection
-``embedding/<table>/group/<group>/<metric>``            a metric of a group
+``watch <label>/<table>/group/<group>/share``           how much of a group is around it
+``group <group>/<table>/<metric>``                      a metric of a group
+``stratum <name>/<table>/<metric>``                     a metric of head, torso or tail
 ``embedding/<table>/<method>/map``                      image
 ``embedding/<table>/norms``, ``…/displacements``        histograms
 ``embedding/<table>/alerts``                            text
@@ -17,14 +19,14 @@ tag                                                     what
 
 VisualDL refuses ``%`` in a tag and reads ``/`` as a level, so inside a name both become their full-width forms. Its
 SCALARS page draws all charts of a first level at once, and past about 40 Chromium has no memory for their curves; so
-every watched label has a first level of its own.
+every watched label, group and stratum has a first level of its own.
 """
 
 from __future__ import annotations
 
 import unicodedata
 
-__all__ = ["embeddings_tag", "escape", "scalar_key", "step_name", "tag"]
+__all__ = ["PARTS", "embeddings_tag", "escape", "scalar_key", "step_name", "tag"]
 
 _FULL_WIDTH = str.maketrans({"%": "％", "/": "／", "\\": "＼"})
 
@@ -43,7 +45,18 @@ def escape(name: str) -> str:
     return " ".join(text.split()) or "_"
 
 
-def scalar_key(metric: str, *, method: str | None = None, watch: str | None = None, group: str | None = None) -> str:
+PARTS = ("watch", "group", "stratum")
+"""First levels of scalar keys that are of a part of the rows, each followed by its name."""
+
+
+def scalar_key(
+    metric: str,
+    *,
+    method: str | None = None,
+    watch: str | None = None,
+    group: str | None = None,
+    stratum: str | None = None,
+) -> str:
     """Name of a scalar inside one table: what ``run.scalars(table)`` is keyed by.
 
     >>> scalar_key("trustworthiness", method="tsne")
@@ -51,12 +64,10 @@ def scalar_key(metric: str, *, method: str | None = None, watch: str | None = No
     >>> scalar_key("norm", watch="加息")
     'watch/加息/norm'
     """
-    if watch is not None:
-        prefix = f"watch/{escape(watch)}/"
-    elif group is not None:
-        prefix = f"group/{escape(group)}/"
-    else:
-        prefix = ""
+    prefix = ""
+    for part, name in zip(PARTS, (watch, group, stratum), strict=True):
+        if name is not None:
+            prefix += f"{part}/{escape(name)}/"
     if method is not None:
         prefix += f"{method}/"
     return prefix + metric
@@ -71,9 +82,10 @@ def tag(table: str, name: str) -> str:
     >>> tag("encoder/word", "tsne/map")
     'embedding/encoder／word/tsne/map'
     """
-    if name.startswith("watch/"):
-        _, label, rest = name.split("/", 2)
-        return f"watch {label}/{escape(table)}/{rest}"
+    part, _, rest = name.partition("/")
+    if part in PARTS:
+        label, _, rest = rest.partition("/")
+        return f"{part} {label}/{escape(table)}/{rest}"
     return f"embedding/{escape(table)}/{name}"
 
 

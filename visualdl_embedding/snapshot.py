@@ -30,6 +30,9 @@ class Snapshot:
         ``(n, d)`` float32; a row may hold NaN or inf, see `valid`.
     counters
         Numbers about the whole table at this step, by name.
+    row_values
+        ``(n,)`` float32 each, NaN where unknown: what training did to the rows up to this step. ``"lookups"``: how
+        often each was looked up; ``"gradient_mean"``: mean length of the gradient that came back.
     """
 
     table: str
@@ -37,10 +40,14 @@ class Snapshot:
     rows: Rows
     vectors: NDArray[np.float32]
     counters: Mapping[str, float] = field(default_factory=dict)
+    row_values: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.vectors.ndim != 2 or len(self.vectors) != len(self.rows):
             raise ValueError(f"Vectors must be (n, d) with n = {len(self.rows)} rows, not {self.vectors.shape}.")
+        for name, values in self.row_values.items():
+            if values.shape != (len(self.rows),):
+                raise ValueError(f"{name!r} must have one value for each of {len(self.rows)} rows, not {values.shape}.")
         if self.step < 0:
             raise ValueError(f"A step counts batches from 0; {self.step} was given.")
 

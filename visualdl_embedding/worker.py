@@ -98,7 +98,7 @@ def _lower_priority() -> None:
 
 
 def _set_session_weight(nice: int) -> None:
-    # Unlike a process's own, a session's nice may be lowered again by anybody, down to 0; but ten times a second at most.
+    # Unlike a process's own, a session's nice may be lowered again by anybody, down to 0; ten times a second at most.
     for _ in range(5):
         try:
             with open("/proc/self/autogroup", "w", encoding="ascii") as autogroup:

@@ -3,6 +3,7 @@
 Every function takes float32 arrays and returns a float or one float32 per row. None holds n × n values.
 """
 
+from visualdl_embedding.metrics._crowding import Crowding, crowding
 from visualdl_embedding.metrics._motion import aligned_displacement
 from visualdl_embedding.metrics._neighborhood import (
     Quality,
@@ -14,22 +15,27 @@ from visualdl_embedding.metrics._neighborhood import (
 )
 from visualdl_embedding.metrics._registry import METRICS, Metric, get_metric
 from visualdl_embedding.metrics._spectrum import effective_rank, isoscore, spectrum
+from visualdl_embedding.metrics._training import never_trained, unchanged
 from visualdl_embedding.metrics._vectors import mean_cosine, norms
 
 __all__ = [
     "METRICS",
+    "Crowding",
     "Metric",
     "Quality",
     "aligned_displacement",
     "continuity",
+    "crowding",
     "effective_rank",
     "get_metric",
     "hubness",
     "isoscore",
     "mean_cosine",
     "neighbor_overlap",
+    "never_trained",
     "norms",
     "projection_quality",
     "spectrum",
     "trustworthiness",
+    "unchanged",
 ]

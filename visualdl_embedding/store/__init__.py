@@ -1,5 +1,6 @@
 """The run directory: written atomically during training, read at any moment."""
 
+from visualdl_embedding.store._alerts import append_alerts, read_alerts
 from visualdl_embedding.store._description import Description, Selection
 from visualdl_embedding.store._files import check_writable, fresh_directory
 from visualdl_embedding.store._format import FORMAT_VERSION, DamagedFileError, NewerFormatError, NotAnalysedError
@@ -18,8 +19,10 @@ __all__ = [
     "Selection",
     "TableReader",
     "TableStore",
+    "append_alerts",
     "check_writable",
     "choose_to_drop",
     "fresh_directory",
     "open_run",
+    "read_alerts",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.analysis import Analysis, Projection
+from visualdl_embedding.drift import Direction
 from visualdl_embedding.neighbors import Neighbors
 from visualdl_embedding.project import Basis
 from visualdl_embedding.rows import Rows
@@ -49,8 +51,11 @@ def write_snapshot(path: Path, snapshot: Snapshot) -> None:
         "step": snapshot.step,
         "rows_version": snapshot.rows.version,
         "counters": snapshot.counters,
+        "row_values": list(snapshot.row_values),
     }
     tensors: dict[str, NDArray[Any]] = {"ids": snapshot.ids, "vectors": snapshot.vectors}
+    for name, values in snapshot.row_values.items():
+        tensors[f"row_values/{name}"] = values
     write_atomically(path, pack(tensors, {_KEY: dumps(header)}))
 
 
@@ -80,6 +85,7 @@ def read_snapshot(path: Path, rows_of: Callable[[str], Rows]) -> Snapshot:
             rows=rows,
             vectors=file.read("vectors").astype(np.float32, copy=False),
             counters={name: float(value) for name, value in header["counters"].items()},
+            row_values={name: file.read(f"row_values/{name}") for name in header.get("row_values", ())},
         )
 
 
@@ -115,6 +121,7 @@ def write_analysis(path: Path, analysis: Analysis) -> None:
         },
         "row_metrics": list(analysis.row_metrics),
         "basis": None if basis is None else {"version": basis.version, "step": basis.step},
+        "directions": [asdict(direction) for direction in analysis.directions],
         "notes": analysis.notes,
         "seconds": analysis.seconds,
     }
@@ -162,6 +169,7 @@ def read_analysis(path: Path) -> Analysis:
             scalars=_floats(header["scalars"]),
             row_metrics={name: file.read(f"row_metrics/{name}") for name in header["row_metrics"]},
             basis=_basis(file, header),
+            directions=tuple(Direction(**direction) for direction in header.get("directions", ())),
             notes=tuple(header["notes"]),
             seconds=_floats(header["seconds"]),
         )

@@ -67,7 +67,7 @@ def is_ours(tag: str, tables: Collection[str] | None = None) -> bool:
 
 def _table_level(tag: str) -> str | None:
     levels = tag.split("/")
-    if len(levels) >= 3 and (levels[0] == "embedding" or levels[0].startswith("watch ")):
+    if len(levels) >= 3 and (levels[0] == "embedding" or (levels[0].split(" ")[0] in names.PARTS and " " in levels[0])):
         return levels[1]
     if len(levels) == 3 and _STEP.fullmatch(levels[2]):
         return levels[0]

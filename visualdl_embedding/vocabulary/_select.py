@@ -10,14 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.rows import Rows
+from visualdl_embedding.strata import STRATA, strata
 from visualdl_embedding.vocabulary._picker import KEEP, Picker
 from visualdl_embedding.vocabulary._text import first_few, is_number
 from visualdl_embedding.vocabulary._vocabulary import Vocabulary
 
 __all__ = ["Stratified", "select_rows"]
-
-_STRATA = ("head", "torso", "tail")
-_HEAD_MASS, _TORSO_MASS = 0.5, 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,19 +194,14 @@ def _take_stratified(picker: Picker, k: int, random_state: int) -> str:
             f"{first_few(list(picker.vocabulary.columns)) or 'no columns'}. Give it as metadata."
         )
     ordered = _by_frequency(picker.sift(np.arange(picker.num_rows)), frequencies)
-    mass = np.nan_to_num(frequencies[ordered]).cumsum()
-    if not len(mass) or mass[-1] <= 0:
-        raise ValueError("A stratified sample needs frequencies above 0; all that are known are 0.")
-    # The mass before a row decides, so that the most frequent one always is in the head.
-    before = np.concatenate([[0.0], mass[:-1]]) / mass[-1]
-    stratum = (before >= _HEAD_MASS).astype(int) + (before >= _TORSO_MASS)
-    members = [ordered[stratum == i] for i in range(3)]
+    stratum = strata(frequencies[ordered])
+    members = [ordered[stratum == name] for name in STRATA]
     quotas = _share_out(k, [len(m) for m in members])
     rng = np.random.default_rng(random_state)
     chosen = [rng.choice(m, size=quota, replace=False) for m, quota in zip(members, quotas, strict=True)]
     picker.take_ids(np.sort(np.concatenate(chosen)))
-    picker.strata = {int(i): name for name, m in zip(_STRATA, members, strict=True) for i in m}
-    parts = ", ".join(f"{quota} {name}" for quota, name in zip(quotas, _STRATA, strict=True))
+    picker.strata = {int(i): name for name, m in zip(STRATA, members, strict=True) for i in m}
+    parts = ", ".join(f"{quota} {name}" for quota, name in zip(quotas, STRATA, strict=True))
     return f"{sum(quotas)} stratified by frequency ({parts})"
 
 

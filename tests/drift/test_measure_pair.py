@@ -1,0 +1,149 @@
+"""What changed between two snapshots, row by row."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from drift_examples import noisy, snapshot, space
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import ortho_group
+
+from visualdl_embedding.drift import measure_pair
+from visualdl_embedding.metrics import aligned_displacement
+from visualdl_embedding.neighbors import nearest_neighbors
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    seed=st.integers(0, 2**31 - 1),
+    d=st.integers(2, 8),
+    scale=st.floats(0.01, 100),
+    shift=st.floats(-5, 5),
+    mirror=st.booleans(),
+    distance=st.sampled_from(["cosine", "euclidean"]),
+)
+def test_turning_mirroring_shifting_and_scaling_is_no_drift(
+    seed: int, d: int, scale: float, shift: float, mirror: bool, distance: str
+) -> None:
+    before = space(120, d, seed=seed)
+    turn = ortho_group.rvs(d, random_state=seed)
+    if mirror:
+        turn[0] *= -1
+    pair = measure_pair(snapshot(before), snapshot(scale * (before @ turn + shift)), distance=distance)  # type: ignore[arg-type]
+    # Rows at nearly the same distance may change places by rounding.
+    assert pair.neighbor_overlap.mean() > 0.99
+    assert pair.change.max() < 1e-4
+    assert pair.displacement is not None
+    assert pair.relative_displacement is not None
+    assert pair.displacement.max() < 1e-2
+    assert pair.relative_displacement.max() < 1e-2
+    assert pair.cka == pytest.approx(1, abs=1e-5)
+
+
+def test_without_taking_the_shift_out_cosine_would_call_it_drift() -> None:
+    before = space()
+    moved = before + np.float32(2)
+    graphs = nearest_neighbors(before), nearest_neighbors(moved)
+    changed = np.mean([len(set(a) & set(b)) / 15 for a, b in zip(*(g.indices.tolist() for g in graphs), strict=True)])
+    assert changed < 0.8
+    pair = measure_pair(snapshot(before), snapshot(moved), neighbors=graphs)
+    assert pair.neighbor_overlap.mean() > 0.99
+    radius = np.sqrt(np.square(before - before.mean(axis=0)).sum(axis=1).mean())
+    assert pair.shift == pytest.approx(2 * np.sqrt(8) / radius, rel=1e-3)
+
+
+def test_the_pieces_are_those_of_the_metrics() -> None:
+    before = space()
+    after = noisy(before, 0.2, seed=1)
+    pair = measure_pair(snapshot(before), snapshot(after), n_neighbors=7, distance="euclidean")
+    graphs = [nearest_neighbors(vectors, 7, distance="euclidean").indices for vectors in (before, after)]
+    overlap = [len(set(a) & set(b)) / 7 for a, b in zip(*(g.tolist() for g in graphs), strict=True)]
+    np.testing.assert_allclose(pair.neighbor_overlap, overlap, atol=1e-6)
+    np.testing.assert_array_equal(pair.displacement, aligned_displacement(before, after))
+
+
+def test_change_is_one_minus_the_cosine_of_the_two_profiles() -> None:
+    before = space()
+    pair = measure_pair(snapshot(before), snapshot(noisy(before, 0.2, seed=1)))
+    then, now = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in pair.vectors)
+    for row in (0, 17, 299):
+        union = sorted({*pair.neighbors[0].indices[row], *pair.neighbors[1].indices[row]})
+        a, b = then[union] @ then[row], now[union] @ now[row]
+        expected = 1 - a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+        assert pair.change[row] == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_cluster_that_moves_as_one_does_not_move_relative_to_its_neighbors() -> None:
+    rng = np.random.default_rng(0)
+    before = rng.normal(size=(400, 8)).astype(np.float32)
+    before[:40] = rng.normal(size=(40, 8)) * 0.05 + np.eye(8)[0] * 6
+    after = before.copy()
+    after[:40, 0] -= 3.0
+    after[40] = -before[40]
+    pair = measure_pair(snapshot(before), snapshot(after), n_neighbors=10, distance="euclidean")
+    assert pair.displacement is not None
+    assert pair.relative_displacement is not None
+    assert pair.displacement[:40].min() > 0.3
+    assert pair.relative_displacement[:40].max() < 0.03
+    assert pair.relative_displacement.argmax() == 40
+
+
+def test_graphs_that_are_given_are_used_and_change_nothing() -> None:
+    before = space()
+    labels = [f"词{i}" for i in range(300)]
+    order = np.random.default_rng(0).permutation(300)
+    after = (before + 0.1 * space(seed=1) - 0.05)[order]
+    one = snapshot(before, labels=labels)
+    two = snapshot(after, labels=[labels[i] for i in order])
+    graphs = nearest_neighbors(one.vectors, 20), nearest_neighbors(two.vectors, 20)
+    given_them, without = (measure_pair(one, two, neighbors=found, n_neighbors=15) for found in (graphs, (None, None)))
+    np.testing.assert_array_equal(given_them.neighbor_overlap, without.neighbor_overlap)
+    np.testing.assert_array_equal(given_them.neighbors[0].indices, without.neighbors[0].indices)
+    # That the graph of `before` was not made anew: a wrong one shows.
+    wrong = nearest_neighbors(space(seed=5), 20)
+    assert measure_pair(one, two, neighbors=(wrong, None)).neighbor_overlap.mean() < 0.2
+
+
+def test_rows_pair_by_label_and_what_is_left_out_is_counted() -> None:
+    before, after = space(50), space(50)
+    before[3, 0], after[4, 1], after[5] = np.nan, np.inf, 0
+    one = snapshot(before, labels=[f"a{i}" for i in range(50)])
+    two = snapshot(after[::-1], labels=[f"a{i}" if i > 9 or i in (3, 4, 5) else f"b{i}" for i in range(49, -1, -1)])
+    pair = measure_pair(one, two)
+    assert pair.labels == tuple(f"a{i}" for i in range(49, 9, -1))
+    assert dict(pair.pairing.left_out) == {"only before": 7, "only after": 7, "not finite": 2, "zero": 1}
+    assert pair.neighbor_overlap.mean() == pytest.approx(1)
+
+
+def test_different_widths_leave_overlap_and_cka() -> None:
+    before = space(200, 6)
+    after = np.hstack([before, 0.01 * space(200, 3, seed=2)])
+    pair = measure_pair(snapshot(before), snapshot(after))
+    assert pair.displacement is None
+    assert pair.relative_displacement is None
+    assert np.isnan(pair.shift)
+    assert pair.cka > 0.99
+    assert pair.neighbor_overlap.mean() > 0.9
+    assert "displacement" not in pair.means
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_very_few_rows(n: int) -> None:
+    pair = measure_pair(snapshot(space(n)), snapshot(space(n, seed=1)))
+    assert len(pair) == n
+    assert pair.n_neighbors == 1
+
+
+def test_bad_input_is_told() -> None:
+    one = snapshot(space(5), labels=list("abcde"))
+    with pytest.raises(ValueError, match="share no label: 'a', 'b', 'c', … before, '词0'"):
+        measure_pair(one, snapshot(space(5)))
+    with pytest.raises(ValueError, match="None of the 5 shared rows can be compared: 5 hold NaN or inf, 0 are zero"):
+        measure_pair(one, snapshot(np.full((5, 8), np.nan), labels=list("abcde")))
+    with pytest.raises(ValueError, match="has 4 rows, the snapshot of step 0 has 5"):
+        measure_pair(one, one, neighbors=(nearest_neighbors(space(4), 2), None))
+    with pytest.raises(ValueError, match="n_neighbors must be at least 1"):
+        measure_pair(one, one, n_neighbors=0)
+    with pytest.raises(ValueError, match="Unknown distance 'manhattan'"):
+        measure_pair(one, one, distance="manhattan")  # type: ignore[arg-type]

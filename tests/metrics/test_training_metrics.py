@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from visualdl_embedding.metrics._training import never_trained, unchanged
+
+
+def test_never_trained() -> None:
+    assert never_trained(np.array([0, 1, 5, 0])).tolist() == [1, 0, 0, 1]
+    assert np.isnan(never_trained(np.array([np.nan, 0]))).tolist() == [True, False]
+    with pytest.raises(ValueError, match="0 or more"):
+        never_trained(np.array([-1]))
+
+
+def test_unchanged_compares_bits() -> None:
+    first = np.float32([[np.nan, 1], [0, 1], [1, 1], [np.inf, 2]])
+    now = np.float32([[np.nan, 1], [-0.0, 1], [1, np.nextafter(np.float32(1), np.float32(2))], [np.inf, 2]])
+    assert unchanged(first, now).tolist() == [1, 0, 0, 1]
+    with pytest.raises(ValueError, match=r"first is \(4, 2\), now they are \(3, 2\)"):
+        unchanged(first, now[:3])
+
+
+@given(hnp.arrays(np.float32, (5, 3), elements=st.floats(width=32)), st.integers(0, 4), st.integers(0, 2))
+def test_one_changed_bit_is_one_changed_row(vectors: np.ndarray, row: int, column: int) -> None:
+    other = vectors.copy()
+    other.view(np.uint32)[row, column] ^= 1
+    assert unchanged(vectors, vectors).tolist() == [1] * 5
+    assert np.flatnonzero(unchanged(vectors, other) == 0).tolist() == [row]

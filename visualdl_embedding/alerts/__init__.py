@@ -1,0 +1,51 @@
+"""Alerts: rules over the scalars of a table, judged at every snapshot of a training or once in CI.
+
+``evaluate`` and ``check`` are pure functions; ``run_hook`` tells another program.
+"""
+
+from visualdl_embedding.alerts._alert import Alert
+from visualdl_embedding.alerts._check import Status, Verdict, check, unmatched
+from visualdl_embedding.alerts._drift import DriftTowards
+from visualdl_embedding.alerts._evaluate import RuleState, evaluate, never_judged, replay
+from visualdl_embedding.alerts._evidence import DriftEvidence, Evidence
+from visualdl_embedding.alerts._history import History
+from visualdl_embedding.alerts._hook import HookResult, run_hook
+from visualdl_embedding.alerts._load import KINDS, RulesError, default_rules, load_rules
+from visualdl_embedding.alerts._outputs import to_json, to_junit_xml, verdict_table
+from visualdl_embedding.alerts._rule import Rule, Severity
+from visualdl_embedding.alerts._space import Collapsed, GroupMixing, NonFinite, TailCrowding
+from visualdl_embedding.alerts._thresholds import Above, Below, Changes
+
+__all__ = [
+    "KINDS",
+    "Above",
+    "Alert",
+    "Below",
+    "Changes",
+    "Collapsed",
+    "DriftEvidence",
+    "DriftTowards",
+    "Evidence",
+    "GroupMixing",
+    "History",
+    "HookResult",
+    "NonFinite",
+    "Rule",
+    "RuleState",
+    "RulesError",
+    "Severity",
+    "Status",
+    "TailCrowding",
+    "Verdict",
+    "check",
+    "default_rules",
+    "evaluate",
+    "load_rules",
+    "never_judged",
+    "replay",
+    "run_hook",
+    "to_json",
+    "to_junit_xml",
+    "unmatched",
+    "verdict_table",
+]

@@ -1,0 +1,192 @@
+"""The rule about words that move towards a group, at a significance that many looks do not wear out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from visualdl_embedding.alerts._evidence import Evidence
+from visualdl_embedding.alerts._history import View
+from visualdl_embedding.alerts._rule import (
+    Judgment,
+    Rule,
+    Text,
+    check_count,
+    check_number,
+    check_text,
+    clear_or_holds,
+    rounded,
+    unknown,
+)
+from visualdl_embedding.names import escape
+
+__all__ = ["DriftTowards", "holm", "level_at"]
+
+
+def holm(p_values: Sequence[float], n_tests: int | None = None) -> list[float]:
+    """Correct p-values for being several; rejecting those at most α errs at all with a chance of at most α.
+
+    Parameters
+    ----------
+    p_values
+        0 to 1 each.
+    n_tests
+        Number of tests made, if more than those given.
+
+    References
+    ----------
+    Holm 1979, "A simple sequentially rejective multiple test procedure".
+
+    Examples
+    --------
+    >>> holm([0.01, 0.5, 0.02])
+    [0.03, 0.5, 0.04]
+    """
+    n = len(p_values) if n_tests is None else n_tests
+    corrected, highest = [0.0] * len(p_values), 0.0
+    for rank, i in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        highest = max(highest, min(1.0, (n - rank) * p_values[i]))
+        corrected[i] = highest
+    return corrected
+
+
+def level_at(alpha: float, look: int | None, *, looks: int | None = None) -> float:
+    """Significance to use at a look, so that all looks together keep `alpha`.
+
+    Parameters
+    ----------
+    alpha
+        Chance of a false alarm in all.
+    look
+        Which look this is, from 1; None where there is only one.
+    looks
+        How many snapshots `alpha` is for: each gets an equal share, for ever, and any `looks` of them together err
+        with a chance of at most `alpha`. With None, `alpha` is for all snapshots to come, ``alpha / (look * (look +
+        1))`` each, which soon asks for p-values that few reference rows can give.
+
+    References
+    ----------
+    Foster and Stine 2008, "α-investing: a procedure for sequential control of expected false discoveries".
+
+    Examples
+    --------
+    >>> round(sum(level_at(0.05, look) for look in range(1, 10_000)), 4)
+    0.05
+    """
+    if look is None:
+        return alpha
+    return alpha / looks if looks is not None else alpha / (look * (look + 1))
+
+
+@dataclass(frozen=True)
+class DriftTowards(Rule):
+    """Words have moved towards a group, significantly.
+
+    Reads the p-values that a drift computation left beside the scalars (`Evidence`). They are corrected over the words
+    (Holm) and over the snapshots looked at (`level_at`); several rules are not corrected among one another. A p-value
+    counts only for a word whose lean, or else whose share of the group's neighbors, did grow.
+
+    Attributes
+    ----------
+    group
+        Where to.
+    words
+        Labels; empty for all that the evidence is about.
+    alpha
+        Chance, between 0 and 1, of a false alarm of this rule.
+    looks
+        Number of snapshots that `alpha` is for; None for all there will ever be.
+    """
+
+    kind: ClassVar[str] = "drift_towards"
+
+    group: str
+    words: tuple[str, ...] = ()
+    alpha: float = 0.05
+    looks: int | None = None
+
+    def _validate(self) -> None:
+        check_text("group", self.group, "the name of a group")
+        if isinstance(self.words, str) or not isinstance(self.words, Sequence):
+            raise TypeError(f"words must be a list of labels such as ['加息'], not {self.words!r}.")
+        for word in self.words:
+            check_text("words", word, "labels such as '加息'")
+        object.__setattr__(self, "words", tuple(dict.fromkeys(self.words)))
+        check_number("alpha", self.alpha, low=math.ulp(0.0), high=1 - math.ulp(0.5), what="between 0 and 1")
+        if self.looks is not None:
+            check_count("looks", self.looks)
+
+    def _default_name(self) -> str:
+        some = ", ".join(self.words[:3]) + (f" and {len(self.words) - 3} more" if len(self.words) > 3 else "")
+        return f"drift of {some} towards {self.group}" if some else f"drift towards {self.group}"
+
+    def judge(self, view: View) -> tuple[Judgment, ...]:
+        """Judge the last snapshot of a view: once for each word."""
+        found = {e.label: e for e in view.evidence if e.group == self.group}
+        words = self.words or tuple(found)
+        level = level_at(self.alpha, view.look, looks=self.looks)
+        if not words:
+            nothing = Text(
+                f"No drift towards {self.group} was computed {view.at[0]}.",
+                f"{view.at[1]}没有计算朝向 {self.group} 的漂移。",
+            )
+            return (unknown(view, f"group/{escape(self.group)}/p_value", level, why=nothing),)
+        tested = [w for w in words if w in found and 0 <= found[w].p_value <= 1]
+        corrected = dict(zip(tested, holm([found[w].p_value for w in tested], len(words)), strict=True))
+        return tuple(
+            self._judge_word(view, word, found.get(word), p=corrected.get(word), level=level, n_words=len(words))
+            for word in words
+        )
+
+    def _judge_word(
+        self, view: View, word: str, evidence: Evidence | None, *, p: float | None, level: float, n_words: int
+    ) -> Judgment:
+        metric = f"watch/{escape(word)}/group/{escape(self.group)}/p_value"
+        if evidence is None or p is None:
+            why = Text(
+                f"{word}: no p-value of a drift towards {self.group} {view.at[0]}; is it a watched label?",
+                f"{word}：{view.at[1]}没有朝向 {self.group} 漂移的 p 值；它是被观察的标签吗？",
+            )
+            return unknown(view, metric, level, subject=word, why=why)
+        holds = p <= level and _grew(evidence)
+        numbers = {
+            "label": word,
+            "group": self.group,
+            "p_value": evidence.p_value,
+            "p_corrected": p,
+            "words": n_words,
+            "look": view.look,
+            "share_before": evidence.share_before,
+            "share_after": evidence.share_after,
+            "lean_before": evidence.lean_before,
+            "lean_after": evidence.lean_after,
+        }
+        text = self._sentence(evidence, p=p, level=level, n_words=n_words, holds=holds)
+        return Judgment(word, clear_or_holds(holds), metric, p, level, text, numbers)
+
+    def _sentence(self, evidence: Evidence, *, p: float, level: float, n_words: int, holds: bool) -> Text:
+        word, shares, shares_zh = evidence.label, "", ""
+        if math.isfinite(evidence.share_before) and math.isfinite(evidence.share_after):
+            before, after = rounded(evidence.share_before), rounded(evidence.share_after)
+            shares = f": its share of {self.group} neighbors went from {before} to {after}"
+            shares_zh = f"：其 {self.group} 近邻的占比由 {before} 变为 {after}"
+        verb, verb_zh = ("moved", "移动了") if holds else ("did not move significantly", "没有显著移动")
+        return Text(
+            f"{word} {verb} towards {self.group}{shares}, p = {rounded(p)} corrected over {n_words} word(s), "
+            f"where {rounded(level)} is asked for.",
+            f"{word} 朝 {self.group} {verb_zh}{shares_zh}，p = {rounded(p)}（已对 {n_words} 个词校正），"
+            f"要求不超过 {rounded(level)}。",
+        )
+
+
+def _grew(evidence: Evidence) -> bool:
+    """Whether the word came nearer to the group: a two-sided p-value is small as well for one that left it."""
+    for before, after in (
+        (evidence.lean_before, evidence.lean_after),
+        (evidence.share_before, evidence.share_after),
+    ):
+        if math.isfinite(before) and math.isfinite(after):
+            return after > before
+    return True

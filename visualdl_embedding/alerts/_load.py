@@ -1,0 +1,150 @@
+"""Rules from TOML, or from the same words in a mapping."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+from visualdl_embedding.alerts._drift import DriftTowards
+from visualdl_embedding.alerts._rule import Rule, did_you_mean
+from visualdl_embedding.alerts._space import Collapsed, GroupMixing, NonFinite, TailCrowding
+from visualdl_embedding.alerts._thresholds import Above, Below, Changes
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = ["KINDS", "RulesError", "default_rules", "load_rules"]
+
+KINDS: Mapping[str, type[Rule]] = {
+    rule.kind: rule for rule in (Above, Below, Changes, GroupMixing, TailCrowding, DriftTowards, NonFinite, Collapsed)
+}
+"""Rules by what they are called in TOML."""
+
+
+class RulesError(ValueError):
+    """Rules that cannot be used.
+
+    Attributes
+    ----------
+    mistakes
+        A sentence for each.
+    """
+
+    def __init__(self, where: str, mistakes: list[str]) -> None:
+        self.mistakes = tuple(mistakes)
+        listed = mistakes[0] if len(mistakes) == 1 else "".join(f"\n- {mistake}" for mistake in mistakes)
+        super().__init__(f"{where}: {listed}")
+
+
+def default_rules() -> tuple[Rule, ...]:
+    """Rules that any training may have: both say that something broke, and neither asks for knowledge of the data."""
+    return (NonFinite(), Collapsed())
+
+
+def load_rules(source: str | os.PathLike[str] | Mapping[str, Any]) -> tuple[Rule, ...]:
+    """Read rules.
+
+    Parameters
+    ----------
+    source
+        A TOML file, or what such a file holds: ``[[rule]]`` tables with ``kind`` and the values of that rule.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    RulesError
+        A ValueError that lists every mistake with the number and name of its rule, the key, and what was expected.
+
+    Examples
+    --------
+    >>> load_rules({"rule": [{"kind": "below", "metric": "tsne/trustworthiness", "value": 0.8}]})[0].name
+    'tsne/trustworthiness below 0.8'
+    """
+    if isinstance(source, Mapping):
+        return _build(source, "Rules")
+    path = Path(source)
+    where = f"Rules in {path}"
+    try:
+        # A byte-order mark, which some editors write, is no TOML.
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise FileNotFoundError(f"There is no rules file {path}; give the path of a TOML file.") from None
+    except UnicodeDecodeError as error:
+        raise RulesError(where, [f"it is no UTF-8 text ({error.reason} at byte {error.start})."]) from None
+    except OSError as error:
+        raise RulesError(where, [f"it cannot be read: {error.strerror}."]) from error
+    try:
+        found = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RulesError(where, [f"it is no valid TOML: {error}."]) from None
+    return _build(found, where)
+
+
+def _build(source: Mapping[str, Any], where: str) -> tuple[Rule, ...]:
+    mistakes = [
+        f"unknown key {key!r}; rules stand in [[rule]] tables, {did_you_mean(str(key), ['rule'])}"
+        for key in source
+        if key != "rule"
+    ]
+    tables = source.get("rule", [])
+    if not isinstance(tables, list | tuple):
+        mistakes.append("'rule' must be a list of tables: write [[rule]], with two brackets, above each rule.")
+        tables = []
+    elif not tables and not mistakes:
+        mistakes.append("it holds no rule; write at least one [[rule]] table.")
+    rules: list[Rule] = []
+    names: dict[str, int] = {}
+    for number, table in enumerate(tables, 1):
+        rule = _build_rule(table, number, mistakes)
+        if rule is None:
+            continue
+        if rule.name in names:
+            mistakes.append(
+                f"rule {number} ({rule.name!r}), key 'name': rule {names[rule.name]} has the same name; "
+                "give one of them another."
+            )
+        names.setdefault(rule.name, number)
+        rules.append(rule)
+    if mistakes:
+        raise RulesError(where, mistakes)
+    return tuple(rules)
+
+
+def _build_rule(table: object, number: int, mistakes: list[str]) -> Rule | None:
+    """Build one rule; None where it cannot be, with what is wrong added to `mistakes`."""
+    if not isinstance(table, Mapping):
+        mistakes.append(f"rule {number} must be a table of keys and values, not {table!r}.")
+        return None
+    name = table.get("name")
+    which = f"rule {number} ({name!r})" if isinstance(name, str) and name else f"rule {number}"
+    kinds = list(KINDS)
+    kind = table.get("kind")
+    if not isinstance(kind, str) or kind not in KINDS:
+        hint = did_you_mean(kind, kinds) if isinstance(kind, str) else f"known are {', '.join(map(repr, kinds))}."
+        given = "is missing" if "kind" not in table else f"{kind!r} is unknown"
+        mistakes.append(f"{which}, key 'kind': {given}; {hint}")
+        return None
+    rule = KINDS[kind]
+    known = {f.name: f for f in fields(rule)}
+    before = len(mistakes)
+    for key in table:
+        if key != "kind" and key not in known:
+            mistakes.append(f"{which}, key {key!r}: {kind!r} knows no such key; {did_you_mean(str(key), list(known))}")
+    for key, field in known.items():
+        if field.default is MISSING and field.default_factory is MISSING and key not in table:
+            mistakes.append(f"{which}, key {key!r}: is missing, and {kind!r} needs it.")
+    if len(mistakes) > before:
+        return None
+    try:
+        return rule(**{key: value for key, value in table.items() if key != "kind"})
+    except (TypeError, ValueError) as error:
+        sentence = str(error)
+        mistakes.append(f"{which}, key {sentence.split(maxsplit=1)[0]!r}: {sentence}")
+        return None

@@ -1,0 +1,70 @@
+"""Whether a rule's metric is one that can ever have a value."""
+
+from __future__ import annotations
+
+import difflib
+import re
+
+from visualdl_embedding.alerts._rule import check_text
+from visualdl_embedding.metrics import METRICS, get_metric
+from visualdl_embedding.project import METHODS
+
+__all__ = ["CROWDING", "GROUP_PURITY", "PURITY", "check_metric"]
+
+PURITY, GROUP_PURITY, CROWDING = "purity", "group_purity", "crowding"
+"""Scalars that rules of their own read: of one group, of all groups, of the space or a stratum of it."""
+
+_LEVELS = ("watch", "group", "stratum")
+_PROJECTION = re.compile(rf"(?:{'|'.join(METHODS)})(?:_3d)?")
+
+
+def check_metric(key: str, metric: object) -> None:
+    """Refuse a scalar key that no analysis writes.
+
+    Parameters
+    ----------
+    key
+        What the rule calls it, for the message.
+    metric
+        ``"mean_cosine"``, ``"tsne/trustworthiness"``, ``"group/positive/purity"``, ``"watch/加息/displacement"``, …
+
+    Raises
+    ------
+    ValueError
+        With the nearest known name.
+    TypeError
+        If it is no text.
+    """
+    check_text(key, metric, "a scalar key such as 'tsne/trustworthiness'")
+    assert isinstance(metric, str)
+    *levels, name = metric.split("/")
+    if levels and levels[0] in _LEVELS:
+        if len(levels) < 2 or not levels[1]:
+            raise ValueError(f"{key} {metric!r} lacks a name: write '{levels[0]}/NAME/METRIC'.")
+        levels = levels[2:]
+        inside = True
+    else:
+        inside = False
+    if len(levels) > 1 or (levels and not _PROJECTION.fullmatch(levels[0])):
+        known = [*METHODS, *(f"{method}_3d" for method in METHODS), *_LEVELS]
+        near = difflib.get_close_matches(levels[0], known, n=1)
+        raise ValueError(
+            f"{key} {metric!r} begins with {levels[0]!r}, which is none of {', '.join(known)}"
+            + (f"; did you mean {near[0]!r}?" if near else ".")
+        )
+    try:
+        found = get_metric(name)
+    except ValueError as error:
+        near = difflib.get_close_matches(name, METRICS, n=1)
+        hint = f"did you mean {'/'.join([*metric.split('/')[:-1], near[0]])!r}?" if near else str(error)
+        raise ValueError(f"{key} {metric!r} ends in an unknown metric; {hint}") from None
+    if not inside and not levels and found.scope == "projection":
+        raise ValueError(
+            f"{key} {metric!r} belongs to a projection: write 'pca/{name}', 'tsne/{name}' or 'umap/{name}'."
+        )
+    if not inside and levels and found.scope != "projection":
+        raise ValueError(f"{key} {metric!r} belongs to the space and to no projection: write {name!r}.")
+    if not inside and found.scope == "part":
+        raise ValueError(f"{key} {metric!r} belongs to a group or stratum: write 'group/NAME/{name}' or the like.")
+    if not inside and found.scope == "row":
+        raise ValueError(f"{key} {metric!r} belongs to single rows: write 'watch/LABEL/{name}' with a watched label.")

@@ -1,0 +1,130 @@
+"""Verdicts for people and for the machines of CI."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Literal
+from xml.etree import ElementTree as ET
+
+from visualdl_embedding.alerts._check import STATUSES, Verdict
+from visualdl_embedding.alerts._plain import clean, dumps
+from visualdl_embedding.alerts._rule import SEVERITIES, rounded
+
+__all__ = ["to_json", "to_junit_xml", "verdict_table"]
+
+_HEADER = {
+    "en": ("Status", "Severity", "Table", "Rule", "Metric", "Value", "Threshold", "Message"),
+    "zh": ("结果", "级别", "表", "规则", "指标", "数值", "阈值", "说明"),
+}
+_WORDS = {
+    "passed": "通过",
+    "failed": "未通过",
+    "unknown": "未知",
+    "warning": "警告",
+    "critical": "严重",
+}
+
+
+def verdict_table(verdicts: Sequence[Verdict], *, language: Literal["en", "zh"] = "en") -> list[tuple[str, ...]]:
+    """Lay verdicts out in rows of cells, the header first, then what failed, what is unknown, and what passed.
+
+    Cells are one line each, with control characters replaced.
+
+    Parameters
+    ----------
+    language
+        ``"en"`` or ``"zh"``.
+    """
+    urgent = {status: i for i, status in enumerate(STATUSES)}, {severity: i for i, severity in enumerate(SEVERITIES)}
+    ordered = sorted(verdicts, key=lambda v: (urgent[0][v.status], urgent[1][v.severity]))
+    chinese = language == "zh"
+    rows = [
+        (
+            _WORDS[v.status] if chinese else v.status,
+            _WORDS[v.severity] if chinese else v.severity,
+            v.table,
+            v.rule,
+            v.metric,
+            _number(v.value),
+            _number(v.threshold),
+            v.message_zh if chinese else v.message,
+        )
+        for v in ordered
+    ]
+    return [_HEADER["zh" if chinese else "en"], *(tuple(clean(cell) for cell in row) for row in rows)]
+
+
+def to_json(verdicts: Sequence[Verdict]) -> str:
+    """Write verdicts as strict JSON: how many of each status, and all of them; NaN becomes null."""
+    counts = Counter(v.status for v in verdicts)
+    content = {
+        "counts": {status: counts[status] for status in STATUSES},
+        "verdicts": [verdict.to_dict() for verdict in verdicts],
+    }
+    return dumps(content, indent=2)
+
+
+def to_junit_xml(verdicts: Sequence[Verdict], *, name: str = "visualdl-embedding check") -> str:
+    """Write verdicts in the XML that Jenkins, GitLab and others read as test results.
+
+    Each table is a suite and each verdict a test case. What failed is a failure; what is unknown is an error, so that
+    it never passes silently.
+
+    Parameters
+    ----------
+    name
+        Of the whole.
+
+    References
+    ----------
+    The schema of Jenkins' xUnit plugin, https://github.com/jenkinsci/xunit-plugin (``junit-10.xsd``); "Unit test
+    reports" in GitLab's documentation.
+    """
+    # Jenkins' xUnit plugin is strict, and its schema knows "skipped" of a single suite only.
+    totals = {key: number for key, number in _counts(verdicts).items() if key != "skipped"}
+    root = ET.Element("testsuites", {"name": clean(name), **totals})
+    for table in dict.fromkeys(v.table for v in verdicts):
+        of_table = [v for v in verdicts if v.table == table]
+        suite = ET.SubElement(root, "testsuite", {"name": clean(table) or "table", **_counts(of_table)})
+        for case_name, verdict in zip(_case_names(of_table), of_table, strict=True):
+            # The part before the last dot is shown as a package: a table may be called "encoder.word".
+            case = ET.SubElement(
+                suite, "testcase", {"classname": clean(table) or "table", "name": case_name, "time": "0"}
+            )
+            if verdict.status != "passed":
+                tag = "failure" if verdict.status == "failed" else "error"
+                kind = verdict.severity if verdict.status == "failed" else verdict.status
+                found = ET.SubElement(case, tag, {"message": clean(verdict.message), "type": kind})
+                found.text = f"{_facts(verdict)}\n{clean(verdict.message)}\n{clean(verdict.message_zh)}"
+    ET.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+
+
+def _counts(verdicts: Sequence[Verdict]) -> dict[str, str]:
+    counts = Counter(v.status for v in verdicts)
+    numbers = {
+        "tests": len(verdicts),
+        "failures": counts["failed"],
+        "errors": counts["unknown"],
+        "skipped": 0,
+        "time": 0,
+    }
+    return {key: str(number) for key, number in numbers.items()}
+
+
+def _case_names(verdicts: Sequence[Verdict]) -> list[str]:
+    """Name each case after its rule; where a rule watches several things, after the metric too."""
+    several = Counter(v.rule for v in verdicts)
+    return [clean(v.rule if several[v.rule] == 1 else f"{v.rule}: {v.metric}") for v in verdicts]
+
+
+def _facts(verdict: Verdict) -> str:
+    step = "" if verdict.step is None else f" at step {verdict.step}"
+    value, threshold = _number(verdict.value) or "unknown", _number(verdict.threshold) or "none"
+    return clean(f"{verdict.metric}{step}: value {value}, threshold {threshold}, severity {verdict.severity}")
+
+
+def _number(value: float) -> str:
+    return rounded(value) if math.isfinite(value) else ""

@@ -1,0 +1,212 @@
+"""Rules about one metric: above, below, changing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from visualdl_embedding.alerts._history import View, finite
+from visualdl_embedding.alerts._metric_key import check_metric
+from visualdl_embedding.alerts._rule import (
+    Judgment,
+    Rule,
+    Text,
+    check_choice,
+    check_count,
+    check_number,
+    clear_or_holds,
+    rounded,
+    unknown,
+)
+
+__all__ = ["Above", "Below", "Changes"]
+
+_DIRECTIONS = ("any", "up", "down")
+
+
+@dataclass(frozen=True)
+class Above(Rule):
+    """A metric is above a value.
+
+    Attributes
+    ----------
+    metric
+        Scalar key: ``"mean_cosine"``, ``"tsne/trustworthiness"``, ``"watch/加息/displacement"``, …
+    value
+        The metric must stay at or below it.
+
+    Examples
+    --------
+    >>> Above("mean_cosine", 0.8, for_snapshots=3).name
+    'mean_cosine above 0.8'
+    """
+
+    kind: ClassVar[str] = "above"
+
+    metric: str
+    value: float
+
+    def _validate(self) -> None:
+        check_metric("metric", self.metric)
+        check_number("value", self.value)
+
+    def _default_name(self) -> str:
+        return f"{self.metric} above {rounded(self.value)}"
+
+    def judge(self, view: View) -> tuple[Judgment, ...]:
+        """Judge the last snapshot of a view."""
+        value = view.value(self.metric)
+        if value is None:
+            return (unknown(view, self.metric, self.value),)
+        holds = value > self.value
+        now, limit = rounded(value), rounded(self.value)
+        text = (
+            Text(f"{self.metric} is {now}, above {limit}.", f"{self.metric} 为 {now}，高于 {limit}。")
+            if holds
+            else Text(f"{self.metric} is {now}, not above {limit}.", f"{self.metric} 为 {now}，不高于 {limit}。")
+        )
+        return (Judgment("", clear_or_holds(holds), self.metric, value, self.value, text),)
+
+
+@dataclass(frozen=True)
+class Below(Rule):
+    """A metric is below a value.
+
+    Attributes
+    ----------
+    metric
+        Scalar key: ``"effective_rank"``, ``"tsne/trustworthiness"``, ``"watch/加息/neighbor_overlap"``, …
+    value
+        The metric must stay at or above it.
+    """
+
+    kind: ClassVar[str] = "below"
+
+    metric: str
+    value: float
+
+    def _validate(self) -> None:
+        check_metric("metric", self.metric)
+        check_number("value", self.value)
+
+    def _default_name(self) -> str:
+        return f"{self.metric} below {rounded(self.value)}"
+
+    def judge(self, view: View) -> tuple[Judgment, ...]:
+        """Judge the last snapshot of a view."""
+        value = view.value(self.metric)
+        if value is None:
+            return (unknown(view, self.metric, self.value),)
+        holds = value < self.value
+        now, limit = rounded(value), rounded(self.value)
+        text = (
+            Text(f"{self.metric} is {now}, below {limit}.", f"{self.metric} 为 {now}，低于 {limit}。")
+            if holds
+            else Text(f"{self.metric} is {now}, not below {limit}.", f"{self.metric} 为 {now}，不低于 {limit}。")
+        )
+        return (Judgment("", clear_or_holds(holds), self.metric, value, self.value, text),)
+
+
+@dataclass(frozen=True)
+class Changes(Rule):
+    """A metric changes by at least so much, against any of the snapshots before or against a baseline.
+
+    Attributes
+    ----------
+    metric
+        Scalar key.
+    by
+        Positive: in the metric's own units, or as a share of the earlier value where `relative`.
+    relative
+        Measure the change as a share of the earlier value; 0.2 is a fifth. An earlier value of 0 makes it unknown.
+    within
+        Snapshots to look back, at least 1. Where there is a baseline, it alone is looked at.
+    direction
+        ``"up"``, ``"down"`` or ``"any"``.
+    """
+
+    kind: ClassVar[str] = "changes"
+
+    metric: str
+    by: float
+    relative: bool = False
+    within: int = 1
+    direction: Literal["any", "up", "down"] = "any"
+
+    def _validate(self) -> None:
+        check_metric("metric", self.metric)
+        check_number("by", self.by, low=math.ulp(0.0), what="a positive number")
+        if not isinstance(self.relative, bool):
+            raise TypeError(f"relative must be true or false, not {self.relative!r}.")
+        check_count("within", self.within)
+        check_choice("direction", self.direction, _DIRECTIONS)
+
+    def _default_name(self) -> str:
+        way = {"any": "changes", "up": "rises", "down": "falls"}[self.direction]
+        amount = f"{rounded(100 * self.by)}%" if self.relative else rounded(self.by)
+        return f"{self.metric} {way} by {amount}"
+
+    def judge(self, view: View) -> tuple[Judgment, ...]:
+        """Judge the last snapshot of a view."""
+        value = view.value(self.metric)
+        if value is None:
+            return (unknown(view, self.metric, self.by),)
+        references = self._references(view)
+        if not references:
+            return (unknown(view, self.metric, self.by, why=self._why_unknown(view)),)
+        # Of several references the one that speaks most for the rule; for "any" the size alone counts.
+        sign = {"any": 0, "up": 1, "down": -1}[self.direction]
+        changes = [(self._change(before, value), step, before) for step, before in references]
+        change, step, before = max(changes, key=lambda found: sign * found[0] if sign else abs(found[0]))
+        size = sign * change if sign else abs(change)
+        # 0.3 - 0.1 is less than 0.2 by one bit.
+        holds = size >= self.by or math.isclose(size, self.by, rel_tol=1e-9)
+        evidence = {"before": before, "now": value, "before_step": step, "relative": self.relative}
+        text = self._sentence(before, value, change=change, step=step)
+        return (Judgment("", clear_or_holds(holds), self.metric, change, self.by, text, evidence),)
+
+    def _references(self, view: View) -> list[tuple[int | None, float]]:
+        if view.baseline is None:
+            found: list[tuple[int | None, float]] = list(view.earlier(self.metric, self.within))
+        else:
+            before = finite(view.baseline, self.metric)
+            found = [] if before is None else [(None, before)]
+        return [(step, before) for step, before in found if before or not self.relative]
+
+    def _change(self, before: float, now: float) -> float:
+        return (now - before) / abs(before) if self.relative else now - before
+
+    def _why_unknown(self, view: View) -> Text:
+        share = " other than 0, which a relative change needs" if self.relative else ""
+        share_zh = "（相对变化还要求其不为 0）" if self.relative else ""
+        if view.baseline is not None:
+            return Text(
+                f"The baseline has no finite {self.metric}{share}; nothing to compare with.",
+                f"基线没有有限的 {self.metric}{share_zh}，无从比较。",
+            )
+        if view.timeless:
+            return Text(
+                f"{self.metric} is known of one snapshot only, and there is no baseline; nothing to compare with.",
+                f"只有一个快照的 {self.metric}，也没有基线，无从比较。",
+            )
+        return Text(
+            f"{self.metric} has no finite value{share} in the {self.within} snapshot(s) before step {view.step}, and "
+            "there is no baseline; nothing to compare with.",
+            f"{self.metric} 在第 {view.step} 步之前的 {self.within} 个快照中没有有限的数值{share_zh}，"
+            f"也没有基线，无从比较。",
+        )
+
+    def _sentence(self, before: float, now: float, *, change: float, step: int | None) -> Text:
+        amount = f"{rounded(100 * abs(change))}%" if self.relative else rounded(abs(change))
+        limit = f"{rounded(100 * self.by)}%" if self.relative else rounded(self.by)
+        word, word_zh = ("rose", "升至") if change > 0 else ("fell", "降至") if change < 0 else ("stayed", "保持为")
+        since, since_zh = ("the baseline", "基线") if step is None else (f"step {step}", f"第 {step} 步")
+        wanted = {"any": "a change", "up": "a rise", "down": "a fall"}[self.direction]
+        wanted_zh = {"any": "变化", "up": "上升", "down": "下降"}[self.direction]
+        return Text(
+            f"{self.metric} {word} from {rounded(before)} ({since}) to {rounded(now)}, by {amount}; "
+            f"the rule is for {wanted} of {limit}.",
+            f"{self.metric} 自{since_zh}的 {rounded(before)} {word_zh} {rounded(now)}，变化 {amount}；"
+            f"规则针对 {limit} 的{wanted_zh}。",
+        )

@@ -1,0 +1,26 @@
+"""Drift: what changed between two snapshots, whether that is unusual, and in which direction.
+
+Rows are paired, so what is compared is each word's place among its neighbors, not two clouds of points: a rotation,
+reflection, shift or scaling of the whole space is no drift. `compare_snapshots` does it all; p-values are ranks among
+other rows, random groups, or pairs of snapshots without a change.
+"""
+
+from visualdl_embedding.drift._cka import cka
+from visualdl_embedding.drift._compare import compare_snapshots
+from visualdl_embedding.drift._correct import correct, spend_alpha
+from visualdl_embedding.drift._direction import Direction
+from visualdl_embedding.drift._drift import Drift, GroupDrift, WordDrift
+from visualdl_embedding.drift._measure import Pair, measure_pair
+
+__all__ = [
+    "Direction",
+    "Drift",
+    "GroupDrift",
+    "Pair",
+    "WordDrift",
+    "cka",
+    "compare_snapshots",
+    "correct",
+    "measure_pair",
+    "spend_alpha",
+]

@@ -1,0 +1,255 @@
+"""What changed between two snapshots, row by row, before anybody asks whether it is much."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visualdl_embedding.drift._cka import cka
+from visualdl_embedding.drift._pairing import Pairing, pair_rows
+from visualdl_embedding.metrics import aligned_displacement, neighbor_overlap
+from visualdl_embedding.neighbors import DISTANCES, Distance, Neighbors, nearest_neighbors, normalize
+from visualdl_embedding.project import align
+from visualdl_embedding.snapshot import Snapshot
+
+__all__ = ["Graphs", "Pair", "measure_pair", "profile_change"]
+
+Floats = NDArray[np.float32]
+Graphs = tuple[Neighbors | None, Neighbors | None]
+_BLOCK = 1024
+"""Rows whose neighbors' vectors are held at once: 1,024 x 30 x 128 float32 are 16 MB."""
+_STILL = 0.01
+"""Shift, as a share of the radius, up to which the graph of the later snapshot serves as it is."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What changed between two snapshots of one table.
+
+    Attributes
+    ----------
+    labels
+        Of the n paired rows.
+    neighbor_overlap
+        ``(n,)`` float32, 0 to 1: share of the neighbors that are the same.
+    displacement
+        ``(n,)`` float32, or None where the two widths differ: see `metrics.aligned_displacement`.
+    relative_displacement
+        ``(n,)`` float32, or None: what is left of the displacement once the mean motion of the row's neighbors is taken
+        out, in the same unit.
+    change
+        ``(n,)`` float32, 0 to 2: see `profile_change`. What p-values of rows are ranks of.
+    cka
+        Debiased linear CKA.
+    shift
+        How far the middle of the space moved against the origin, in root mean square radii; NaN where it is unknown.
+    distance
+        Of the neighbors.
+    n_neighbors
+        That were compared.
+    neighbors
+        The two graphs of the paired rows.
+    vectors
+        Of the paired rows before and after, ``(n, d)`` float32 each; after, with the shift taken out if there was one.
+    pairing
+        Which rows were paired, and how many were not.
+    """
+
+    labels: tuple[str, ...]
+    neighbor_overlap: Floats
+    displacement: Floats | None
+    relative_displacement: Floats | None
+    change: Floats
+    cka: float
+    shift: float
+    distance: Distance
+    n_neighbors: int
+    neighbors: tuple[Neighbors, Neighbors]
+    vectors: tuple[Floats, Floats]
+    pairing: Pairing
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def means(self) -> dict[str, float]:
+        """Mean overlap and displacement, and CKA; what the floor of null pairs is the mean of."""
+        found = {"neighbor_overlap": _mean(self.neighbor_overlap), "cka": self.cka}
+        if self.displacement is not None:
+            found["displacement"] = _mean(self.displacement)
+        return found
+
+
+def measure_pair(
+    before: Snapshot,
+    after: Snapshot,
+    *,
+    n_neighbors: int = 15,
+    distance: Distance = "cosine",
+    neighbors: Graphs = (None, None),
+    random_state: int = 42,
+    n_jobs: int = 1,
+) -> Pair:
+    """Measure what changed between two snapshots; rows pair by label.
+
+    A rotation, reflection, shift or scaling of the whole space changes nothing. By cosine a shift would change the
+    neighbors, which are seen from the origin; so it is taken out first, by moving the later snapshot back until the
+    origin stands where it stood, seen from the rows.
+
+    Parameters
+    ----------
+    before, after
+        Of one table; widths may differ: then there is no displacement, and a shift cannot be told.
+    n_neighbors
+        Lowered to half of the rows that are paired.
+    distance
+        ``"cosine"`` or ``"euclidean"``.
+    neighbors
+        The graphs of the valid rows of both (``analysis.neighbors``), for a caller who has them. Each is used if all
+        of its rows are paired and it is wide enough; that of `after`, by cosine, only if the space did not shift.
+    random_state, n_jobs
+        Of an approximate search above `neighbors.EXACT_ROWS` rows.
+
+    Raises
+    ------
+    ValueError
+        If no row can be paired, or a graph does not belong to its snapshot.
+    """
+    if n_neighbors < 1:
+        raise ValueError(f"n_neighbors must be at least 1, not {n_neighbors}.")
+    if distance not in DISTANCES:
+        raise ValueError(f"Unknown distance {distance!r}; known are {', '.join(DISTANCES)}.")
+    pairing = pair_rows(before, after, distance=distance)
+    then = np.ascontiguousarray(before.vectors[pairing.before], dtype=np.float32)
+    now = np.ascontiguousarray(after.vectors[pairing.after], dtype=np.float32)
+    k = min(n_neighbors, max(1, (len(pairing) - 1) // 2))
+    moved_back, shift = _without_shift(then, now)
+    still = distance == "euclidean" or not shift > _STILL
+    seen = now if still else moved_back
+
+    def graph(vectors: Floats, snapshot: Snapshot, rows: NDArray[np.intp], given: Neighbors | None) -> Neighbors:
+        found = None if given is None else _of_paired(given, snapshot, rows, k=k, distance=distance)
+        if found is not None:
+            return found
+        return nearest_neighbors(vectors, k, distance=distance, random_state=random_state, n_jobs=n_jobs)
+
+    graph_then = graph(then, before, pairing.before, neighbors[0])
+    graph_now = graph(seen, after, pairing.after, neighbors[1] if still else None)
+    displacement = relative = None
+    if then.shape == now.shape:
+        displacement = aligned_displacement(then, now)
+        relative = _relative_displacement(then, now, graph_then.indices)
+    return Pair(
+        labels=pairing.labels,
+        neighbor_overlap=neighbor_overlap(graph_then, graph_now),
+        displacement=displacement,
+        relative_displacement=relative,
+        change=profile_change(then, seen, (graph_then, graph_now)),
+        cka=cka(then, now, debiased=True),
+        shift=shift,
+        distance=distance,
+        n_neighbors=k,
+        neighbors=(graph_then, graph_now),
+        vectors=(then, seen),
+        pairing=pairing,
+    )
+
+
+def profile_change(before: Floats, after: Floats, neighbors: tuple[Neighbors, Neighbors]) -> Floats:
+    """Measure how much each row's relation to its neighbors changed.
+
+    Similarities of a row to the rows that are its neighbors before or after make two profiles; this is one minus the
+    cosine of the two. It follows small changes, where the overlap counts in steps of 1 / k.
+
+    Parameters
+    ----------
+    before, after
+        ``(n, d1)`` and ``(n, d2)`` float32, paired.
+    neighbors
+        The graphs of both.
+
+    Returns
+    -------
+    ``(n,)`` float32, 0 to 2; NaN without neighbors.
+
+    References
+    ----------
+    Hamilton, Leskovec and Jurafsky 2016, "Cultural shift or linguistic drift? Comparing two computational measures of
+    semantic change": their local neighborhood measure. By Euclidean distance profiles are made of distances.
+    """
+    n = len(before)
+    cosine = neighbors[0].distance == "cosine"
+    spaces = [normalize(before), normalize(after)] if cosine else [before, after]
+    union = np.sort(np.hstack([graph.indices for graph in neighbors]), axis=1)
+    again = np.zeros(union.shape, dtype=bool)
+    again[:, 1:] = union[:, 1:] == union[:, :-1]
+    result = np.full(n, np.nan, dtype=np.float32)
+    if not union.shape[1]:
+        return result
+    for start in range(0, n, _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        first, second = (_profile(space, rows, union[rows], cosine) * ~again[rows] for space in spaces)
+        size = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
+        alike = np.divide((first * second).sum(axis=1), size, out=np.full(len(first), np.nan), where=size > 0)
+        result[rows] = np.clip(1 - alike, 0, 2)
+    return result
+
+
+def _profile(space: Floats, rows: slice, union: NDArray[np.int32], cosine: bool) -> NDArray[np.float64]:
+    own, theirs = space[rows], space[union]
+    if cosine:
+        return np.asarray(np.einsum("bd,bud->bu", own, theirs), dtype=np.float64)
+    return np.asarray(np.linalg.norm(theirs - own[:, None], axis=2), dtype=np.float64)
+
+
+def _without_shift(before: Floats, after: Floats) -> tuple[Floats, float]:
+    """`after` moved so that the origin stands to its rows as it did before, and how far that was, in radii."""
+    if before.shape[1] != after.shape[1]:
+        return after, float("nan")
+    laid = align(after, before)
+    # Where the origin of `before` lies in the axes of `after`.
+    origin = -(laid.rotation @ laid.shift) / laid.scale
+    radius = float(np.sqrt(np.square(after - after.mean(axis=0, dtype=np.float64)).sum(axis=1).mean()))
+    shift = float(np.linalg.norm(origin)) / radius if radius > 0 else 0.0
+    return (after - origin).astype(np.float32), shift
+
+
+def _relative_displacement(before: Floats, after: Floats, neighbors: NDArray[np.int32]) -> Floats:
+    """Distance that each row moved beside the mean motion of its neighbors, in radii of `before`."""
+    motion = align(after, before).apply(after) - before
+    radius = float(np.sqrt(np.square(before - before.mean(axis=0, dtype=np.float64)).sum(axis=1).mean()))
+    moved = np.empty(len(before), dtype=np.float32)
+    for start in range(0, len(before), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        common = motion[neighbors[rows]].mean(axis=1) if neighbors.shape[1] else 0.0
+        moved[rows] = np.linalg.norm(motion[rows] - common, axis=1)
+    return moved / np.float32(radius) if radius > 0 else np.zeros_like(moved)
+
+
+def _of_paired(
+    graph: Neighbors, snapshot: Snapshot, rows: NDArray[np.intp], *, k: int, distance: Distance
+) -> Neighbors | None:
+    """Put a graph in the order of the paired rows; None where rows are missing or it is too narrow."""
+    valid = np.flatnonzero(snapshot.valid)
+    if len(graph.indices) != len(valid):
+        raise ValueError(
+            f"The neighbor graph has {len(graph.indices)} rows, the snapshot of step {snapshot.step} has {len(valid)} "
+            "finite ones; pass the graph of this very snapshot (analysis.neighbors)."
+        )
+    if graph.distance != distance or graph.n_neighbors < k or len(rows) != len(valid):
+        return None
+    place = np.searchsorted(valid, rows)
+    back = np.empty(len(valid), dtype=np.int32)
+    back[place] = np.arange(len(valid), dtype=np.int32)
+    return Neighbors(
+        np.ascontiguousarray(back[graph.indices[place, :k]]),
+        np.ascontiguousarray(graph.distances[place, :k]),
+        distance,
+        graph.exact,
+    )
+
+
+def _mean(values: NDArray[np.floating]) -> float:
+    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")

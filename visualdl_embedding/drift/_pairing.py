@@ -1,0 +1,82 @@
+"""Which rows of two snapshots are the same word."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visualdl_embedding.neighbors import Distance
+from visualdl_embedding.snapshot import Snapshot
+
+__all__ = ["Pairing", "pair_rows"]
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """Rows that both snapshots have, in the order of the later one.
+
+    Attributes
+    ----------
+    labels
+        Of the n paired rows.
+    before, after
+        ``(n,)``: where each stands in its snapshot.
+    left_out
+        How many labels were left out, by reason.
+    """
+
+    labels: tuple[str, ...]
+    before: NDArray[np.intp]
+    after: NDArray[np.intp]
+    left_out: Mapping[str, int]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def pair_rows(before: Snapshot, after: Snapshot, *, distance: Distance = "cosine") -> Pairing:
+    """Pair rows by label.
+
+    Left out are labels that only one snapshot has, rows that hold NaN or inf in either, and by cosine rows that are
+    zero in either, which have no direction.
+
+    Raises
+    ------
+    ValueError
+        If no row is left, or none was shared.
+    """
+    position = {label: i for i, label in enumerate(before.labels)}
+    shared = [(position[label], j) for j, label in enumerate(after.labels) if label in position]
+    if not shared:
+        raise ValueError(
+            f"The snapshots share no label: {_some(before)} before, {_some(after)} after. Compare snapshots whose "
+            "rows were named by the same vocabulary."
+        )
+    i, j = np.array(shared, dtype=np.intp).T
+    finite = before.valid[i] & after.valid[j]
+    there = np.ones(len(i), dtype=bool)
+    if distance == "cosine":
+        there = before.vectors[i].any(axis=1) & after.vectors[j].any(axis=1)
+    keep = finite & there
+    reasons = {
+        "only before": len(before.labels) - len(i),
+        "only after": len(after.labels) - len(i),
+        "not finite": int((~finite).sum()),
+        "zero": int((finite & ~there).sum()),
+    }
+    if not keep.any():
+        raise ValueError(
+            f"None of the {len(i)} shared rows can be compared: {reasons['not finite']} hold NaN or inf, "
+            f"{reasons['zero']} are zero. Look at the two snapshots one by one first."
+        )
+    i, j = i[keep], j[keep]
+    labels = tuple(after.labels[row] for row in j)
+    return Pairing(labels, i, j, {reason: count for reason, count in reasons.items() if count})
+
+
+def _some(snapshot: Snapshot) -> str:
+    named = ", ".join(map(repr, snapshot.labels[:3]))
+    return f"{named}{', …' if len(snapshot.labels) > 3 else ''}" or "no rows"

@@ -1,0 +1,94 @@
+"""What each row of a pair is asked for, laid beside the same of null pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visualdl_embedding.drift._direction import leans
+from visualdl_embedding.drift._measure import Pair
+from visualdl_embedding.drift._ranks import residuals, row_p_values
+
+__all__ = ["Statistics", "codes_of", "rank_rows", "side_by_side", "statistics_of"]
+
+Values = NDArray[np.float64]
+_TINY = 1e-6
+"""Least change that counts: float32's rounding of a space that was only turned must not be ranked."""
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Numbers of one pair.
+
+    Attributes
+    ----------
+    labels
+        Of its n rows.
+    values
+        ``(1 + groups, n)`` float64: the logarithm of each row's change, and how its lean to each group changed.
+    means
+        `Pair.means`.
+    """
+
+    labels: tuple[str, ...]
+    values: Values
+    means: Mapping[str, float]
+
+
+def codes_of(labels: Sequence[str], group_of: Mapping[str, str], names: Sequence[str]) -> NDArray[np.int32]:
+    """Position in `names` of each label's group, -1 for none; ``(n,)`` int32."""
+    code = {name: i for i, name in enumerate(names)}
+    return np.array([code.get(group_of.get(label, ""), -1) for label in labels], dtype=np.int32)
+
+
+def statistics_of(pair: Pair, group_of: Mapping[str, str], names: Sequence[str]) -> Statistics:
+    """Take from a pair what its rows are ranked by."""
+    codes = codes_of(pair.labels, group_of, names)
+    values = np.empty((1 + len(names), len(pair)))
+    # Changes of words differ by factors: a rare word's is some times that of a frequent one, in every pair.
+    values[0] = np.log(np.maximum(pair.change.astype(np.float64), _TINY))
+    if names:
+        then, now = (leans(vectors, codes, len(names)) for vectors in pair.vectors)
+        leant = (now - then).T
+        values[1:] = np.where(np.abs(leant) < _TINY, 0.0, leant)
+    return Statistics(pair.labels, values, pair.means)
+
+
+def side_by_side(observed: Statistics, others: Sequence[Statistics]) -> Values:
+    """``(statistics, 1 + r, n)``: all pairs in the order of the observed one's rows; NaN where one lacks a row."""
+    position = {label: i for i, label in enumerate(observed.labels)}
+    values = np.full((len(observed.values), 1 + len(others), len(position)), np.nan)
+    values[:, 0] = observed.values
+    for r, found in enumerate(others, start=1):
+        here = [(position[label], i) for i, label in enumerate(found.labels) if label in position]
+        if here:
+            rows, theirs = np.array(here, dtype=np.intp).T
+            values[:, r, rows] = found.values[:, theirs]
+    return values
+
+
+def rank_rows(values: Values, strata: NDArray[np.int32], *, reference: NDArray[np.bool_]) -> tuple[Values, Values]:
+    """p-values of all rows, and the residuals of which they are ranks.
+
+    Parameters
+    ----------
+    values
+        ``(1 + r, n)``: one of the statistics.
+    strata, reference
+        As in `residuals`.
+
+    Returns
+    -------
+    ``(n,)`` and ``(n,)``. A row that no null pair has is ranked among the rows of its own pair.
+    """
+    alone = residuals(values[:1], strata, reference=reference)
+    if len(values) == 1:
+        return row_p_values(alone, reference=reference), alone[0]
+    left = residuals(values, strata, reference=reference)
+    p_values = row_p_values(left, reference=reference)
+    lacking = np.isnan(p_values)
+    p_values[lacking] = row_p_values(alone, reference=reference)[lacking]
+    return p_values, left[0]
