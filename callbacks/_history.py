@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,12 @@ import numpy as np
 import paddle
 from numpy.typing import NDArray
 
-__all__ = ["HistoryCounts", "TrainingHistory"]
+from visualdl_embedding.rows import Rows
+from visualdl_embedding.sources.live import LiveTable
+
+__all__ = ["HistoryCounts", "RowHistory", "TrainingHistory"]
+
+logger = logging.getLogger("visualdl_embedding")
 
 _MAX_WAITING = 1 << 20
 """Lookups that wait on an accelerator, 12 MB of ids and norms: fetching every batch would stop its queue each time."""
@@ -230,6 +236,47 @@ class TrainingHistory:
                 if self._on_error is not None:
                     with contextlib.suppress(Exception):
                         self._on_error(error)
+
+
+class RowHistory:
+    """The history of one table's watched rows, composed ones among them.
+
+    Parameters
+    ----------
+    live
+        The table, with at least one layer.
+    rows
+        Its watched rows.
+    """
+
+    def __init__(self, live: LiveTable, rows: Rows) -> None:
+        self._rows = rows
+        self._counts = TrainingHistory(list(live.layers), rows.gather_ids, on_error=self._say)
+        self._table = live.table.name
+
+    def values(self) -> dict[str, NDArray[np.float32]]:
+        """Give what `visualdl_embedding.snapshot.Snapshot.row_values` holds; nothing where the history ended.
+
+        A composed row has the mean of its pieces' numbers.
+        """
+        if self._counts.error is not None:
+            return {}
+        counts = self._counts.take()
+        gathered = np.column_stack([counts.lookups, counts.gradient_mean]).astype(np.float32)
+        lookups, gradients = np.ascontiguousarray(self._rows.assemble(gathered).T)
+        return {"lookups": lookups, "gradient_mean": gradients}
+
+    def close(self) -> None:
+        """Take the hooks off."""
+        self._counts.close()
+
+    def _say(self, error: Exception) -> None:
+        logger.warning(
+            "Table %s: lookups and gradients are no longer counted (%s: %s). Everything else goes on.",
+            self._table,
+            type(error).__name__,
+            error,
+        )
 
 
 def _position_map(layers: Sequence[Any], ids: NDArray[np.int64]) -> NDArray[np.int32]:

@@ -8,7 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+from visualdl_embedding.alerts import Alert, Rule
 from visualdl_embedding.analysis import Config
+from visualdl_embedding.callbacks._history import RowHistory
+from visualdl_embedding.guard import rules_as_extra
 from visualdl_embedding.recorder import Recorder, RecorderSettings
 from visualdl_embedding.rows import Rows
 from visualdl_embedding.schedule import Schedule
@@ -45,6 +48,10 @@ class TrainingSession:
         ``"disable"`` or ``"raise"``.
     resume, initial_step
         As for `TableStore.open_for_writing`.
+    rules
+        For alerts.
+    history
+        Whether to count lookups and measure gradients.
 
     Attributes
     ----------
@@ -74,6 +81,8 @@ class TrainingSession:
         on_error: Literal["disable", "raise"],
         resume: bool,
         initial_step: int | None,
+        rules: Sequence[Rule] = (),
+        history: bool = True,
     ) -> None:
         self._tables = {live.table.name: live for live in tables}
         self._rows = rows
@@ -81,7 +90,13 @@ class TrainingSession:
         self._on_error = on_error
         stores = [
             TableStore.open_for_writing(
-                log_dir, live.table, rows[name], config=config, resume=resume, initial_step=initial_step
+                log_dir,
+                live.table,
+                rows[name],
+                config=config,
+                resume=resume,
+                initial_step=initial_step,
+                extra=rules_as_extra(rules),
             )
             for name, live in self._tables.items()
         ]
@@ -91,9 +106,12 @@ class TrainingSession:
         log = open_log()
         if log.note:
             logger.warning("%s", log.note)
+        self._last_alerts: list[Alert] = []
         self._recorder: Recorder | None = Recorder(log, config=config, settings=settings)
         for store in stores:
             self._recorder.add_table(store)
+        counted = [live for live in tables if history and live.layers]
+        self._histories = {live.table.name: RowHistory(live, rows[live.table.name]) for live in counted}
         atexit.register(self._at_exit)
 
     def begin(self) -> None:
@@ -103,6 +121,8 @@ class TrainingSession:
     def after_batch(self, *, last: bool = False) -> None:
         """Count a batch, and take a snapshot if one is due; `last` if no batch will follow."""
         self.step += 1
+        if self._recorder is not None:
+            self._recorder.trained_step = self.step
         if self._schedule.due_at_step(self.step, max(self._last_snapshot, 0)):
             self._guarded(lambda: self._snapshot(final=last))
 
@@ -116,6 +136,11 @@ class TrainingSession:
         self._guarded(lambda: self._snapshot(final=True))
         self._guarded(self._close)
 
+    def take_alerts(self) -> list[Alert]:
+        """Give the alerts raised since the last call."""
+        taken, self._last_alerts = self._last_alerts, []
+        return taken + (self._recorder.take_alerts() if self._recorder is not None else [])
+
     def abandon(self) -> None:
         """Close without waiting."""
         self._guarded(lambda: self._close(timeout=0))
@@ -126,7 +151,8 @@ class TrainingSession:
             for name, live in self._tables.items():
                 rows = self._rows[name]
                 vectors = rows.assemble(live.gather(rows.gather_ids))
-                self._recorder.record(Snapshot(name, self.step, rows, vectors), final=final)
+                values = self._histories[name].values() if name in self._histories else {}
+                self._recorder.record(Snapshot(name, self.step, rows, vectors, row_values=values), final=final)
             self._last_snapshot = self.step
         if self._recorder.error is not None:
             raise self._recorder.error
@@ -135,9 +161,15 @@ class TrainingSession:
         recorder, self._recorder = self._recorder, None
         assert recorder is not None
         atexit.unregister(self._at_exit)
+        self._close_histories()
         recorder.close(timeout=timeout)
+        self._last_alerts = recorder.take_alerts()
         if recorder.error is not None:
             raise recorder.error
+
+    def _close_histories(self) -> None:
+        for history in self._histories.values():
+            history.close()
 
     def _at_exit(self) -> None:
         """Close after a training that ended by an exception or Ctrl-C, and told nobody."""
@@ -153,6 +185,7 @@ class TrainingSession:
             recorder, self._recorder = self._recorder, None
             if recorder is not None:
                 atexit.unregister(self._at_exit)
+                self._close_histories()
                 recorder.close(timeout=0)
             if self._on_error == "raise":
                 raise

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import paddle
 
+from visualdl_embedding.alerts import Alert, Rule
 from visualdl_embedding.analysis import Config
 from visualdl_embedding.callbacks._peers import calling_list, find_visualdl
 from visualdl_embedding.callbacks._rows import watch_rows
+from visualdl_embedding.callbacks._rules import read_rules
 from visualdl_embedding.callbacks._session import TrainingSession
 from visualdl_embedding.recorder import RecorderSettings
 from visualdl_embedding.schedule import Schedule
@@ -19,6 +22,8 @@ from visualdl_embedding.sources.live import find_tables
 from visualdl_embedding.visualdl_log import LogFile
 
 __all__ = ["EmbeddingCallback"]
+
+logger = logging.getLogger("visualdl_embedding")
 
 
 class EmbeddingCallback(paddle.callbacks.Callback):  # type: ignore[misc]
@@ -62,6 +67,15 @@ class EmbeddingCallback(paddle.callbacks.Callback):  # type: ignore[misc]
         Continue a run that holds data of the same rows.
     initial_step
         Batches trained before this ``fit``; with `resume` the last stored step if None.
+    alerts
+        Rules that are judged at every snapshot: a TOML file, rules of `visualdl_embedding.alerts`, or both in a list;
+        None for the default ones (rows that are not finite, a space that collapses), ``()`` for none.
+    on_alert
+        Called with each `visualdl_embedding.alerts.Alert`, on the training thread, after the batch in which it arrives.
+    stop_on
+        ``"critical"`` or ``"warning"``: stops training at an alert of this severity or a graver one.
+    training_history
+        Whether to count how often each watched row is looked up, and measure the gradients that come back.
     background
         False computes in the training thread, which then waits.
     drain_timeout
@@ -106,6 +120,10 @@ class EmbeddingCallback(paddle.callbacks.Callback):  # type: ignore[misc]
         writer: Any = None,
         resume: bool = False,
         initial_step: int | None = None,
+        alerts: str | os.PathLike[str] | Rule | Sequence[Any] | None = None,
+        on_alert: Callable[[Alert], object] | None = None,
+        stop_on: Literal["warning", "critical"] | None = None,
+        training_history: bool = True,
         background: bool = True,
         drain_timeout: float | None = 300.0,
         max_log_bytes: int | None = 200_000_000,
@@ -122,6 +140,14 @@ class EmbeddingCallback(paddle.callbacks.Callback):  # type: ignore[misc]
             raise ValueError(f'on_error takes "disable" or "raise", not {on_error!r}.')
         if initial_step is not None and initial_step < 0:
             raise ValueError(f"initial_step counts batches from 0, not {initial_step}.")
+        if stop_on not in (None, "warning", "critical"):
+            raise ValueError(f'stop_on takes "warning", "critical" or None, not {stop_on!r}.')
+        if on_alert is not None and not callable(on_alert):
+            raise TypeError(f"on_alert must be a function that takes an alert, not {type(on_alert).__name__}.")
+        self.rules = read_rules(alerts)
+        self.on_alert = on_alert
+        self.stop_on = stop_on
+        self.training_history = training_history
         self.log_dir = log_dir
         self.vocabulary = vocabulary
         self.metadata = metadata
@@ -191,6 +217,8 @@ class EmbeddingCallback(paddle.callbacks.Callback):  # type: ignore[misc]
             on_error=self.on_error,
             resume=self.resume,
             initial_step=self.initial_step,
+            rules=self.rules,
+            history=self.training_history,
         )
         self.session_.begin()
         self._continues = self.session_.step > 0 and self._shares_file(log_dir)
@@ -206,6 +234,7 @@ class EmbeddingCallback(paddle.callbacks.Callback):  # type: ignore[misc]
         if self.session_ is not None:
             last = self.params.get("steps") == step + 1 and self._is_last_epoch()
             self.session_.after_batch(last=last)
+            self._tell(self.session_.take_alerts())
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Remember the epoch."""
@@ -220,7 +249,20 @@ class EmbeddingCallback(paddle.callbacks.Callback):  # type: ignore[misc]
         """Take the last snapshot, wait for the analyses, close the log."""
         if self.session_ is not None:
             self.session_.end()
+            self._tell(self.session_.take_alerts())
             self.session_ = None
+
+    def _tell(self, alerts: Sequence[Alert]) -> None:
+        """Hand alerts to the user, and stop training if that is wished."""
+        for alert in alerts:
+            if self.on_alert is not None:
+                try:
+                    self.on_alert(alert)
+                except Exception as error:
+                    logger.warning("on_alert failed (%s: %s); training goes on.", type(error).__name__, error)
+            if self.stop_on is not None and alert.severity in (self.stop_on, "critical"):
+                logger.warning("Training stops, as stop_on=%r asks, for: %s", self.stop_on, alert.rule)
+                self.model.stop_training = True
 
     def _is_last_epoch(self) -> bool:
         return bool(self._epoch + 1 == self.params.get("epochs"))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.drift import Direction, compare_snapshots
-from visualdl_embedding.groups import GroupStudy, group_scalars, study_groups
+from visualdl_embedding.groups import MAX_GROUPS, GroupStudy, group_scalars, study_groups
 from visualdl_embedding.metrics import Crowding, crowding, never_trained
 from visualdl_embedding.names import scalar_key
 from visualdl_embedding.neighbors import Neighbors
@@ -85,7 +85,12 @@ def diagnose(
     study: GroupStudy | None = None
     notes: list[str] = []
     groups = [rows.columns["group"][i] for i in positions] if "group" in rows.columns else []
-    if len(set(filter(None, groups))) > 1:
+    if len(set(filter(None, groups))) > MAX_GROUPS:
+        notes.append(
+            f"The column 'group' has over {MAX_GROUPS:,} values, so it looks like a name of each row; groups are not "
+            "measured."
+        )
+    elif any(groups):
         labels = [rows.labels[i] for i in positions]
         study = study_groups(vectors, neighbors, groups, labels=labels, random_state=random_state)
         scalars |= group_scalars(study)

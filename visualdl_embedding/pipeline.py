@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from visualdl_embedding.alerts import Alert
 from visualdl_embedding.analyse import analyse
 from visualdl_embedding.analysis import Analysis, Config, Projection, State
 from visualdl_embedding.figures import missing_font_note, render_map
+from visualdl_embedding.guard import Guard
 from visualdl_embedding.privacy import Privacy, publish
 from visualdl_embedding.snapshot import Snapshot
 from visualdl_embedding.store import TableStore
@@ -26,10 +28,13 @@ class Processed:
         As it was written to the store.
     state
         For the next snapshot of the table.
+    alerts
+        What it raised. They are not in the store yet: the training process writes them, with how far it has gone.
     """
 
     analysis: Analysis
     state: State
+    alerts: tuple[Alert, ...] = ()
 
 
 def process_snapshot(
@@ -39,8 +44,9 @@ def process_snapshot(
     *,
     config: Config,
     privacy: Privacy | None = None,
+    guard: Guard | None = None,
 ) -> Processed:
-    """Analyse a stored snapshot and write its analysis to the store.
+    """Analyse a stored snapshot, judge it, and write its analysis to the store.
 
     Raises
     ------
@@ -49,8 +55,11 @@ def process_snapshot(
     """
     analysis, state = analyse(snapshot, state, config)
     analysis = publish(analysis, privacy)
+    alerts = guard.judge(analysis) if guard is not None else ()
+    if guard is not None and guard.rules:
+        analysis = replace(analysis, scalars={**analysis.scalars, "num_alerts": float(len(alerts))})
     store.write_analysis(analysis)
-    return Processed(analysis, state)
+    return Processed(analysis, state, alerts)
 
 
 def records_of(

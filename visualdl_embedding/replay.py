@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from visualdl_embedding.analysis import State
+from visualdl_embedding.guard import Guard, alert_records
 from visualdl_embedding.pipeline import process_snapshot, records_of
-from visualdl_embedding.store import Run, TableStore, open_run
+from visualdl_embedding.store import Run, TableStore, open_run, read_alerts
 from visualdl_embedding.visualdl_log import DEFAULT_LOG_BYTES, LogBudget, LogFile, Tally, is_ours, log_files, rewrite
 
 __all__ = ["OnStep", "Replayed", "analyse_run", "relog_run"]
@@ -68,10 +69,18 @@ def analyse_run(
         kept = next((i for i, step in enumerate(steps) if step not in analysed), len(steps))
         todo = steps[kept:]
         state = store.load_state(steps[kept - 1]) if kept and todo else State()
+        guard = Guard.of(store, before=todo[0]) if todo else None
+        if todo:
+            store.drop_alerts(since=todo[0])
         for i, step in enumerate(todo):
             if on_step is not None:
                 on_step(name, step, i, len(todo))
-            state = process_snapshot(store, store.read_snapshot(step), state, config=store.description.config).state
+            made = process_snapshot(
+                store, store.read_snapshot(step), state, config=store.description.config, guard=guard
+            )
+            state = made.state
+            for alert in made.alerts:
+                store.append_alert(alert.to_dict())
         done.append(Replayed(name, tuple(todo), kept))
     return done
 
@@ -116,6 +125,7 @@ def _records_of_table(run: Run, name: str, max_bytes: int | None, on_step: OnSte
     steps = run.steps(name, analysed=True)
     budget = LogBudget(max_bytes, frames=max(1, len(steps)))
     tally = Tally()
+    alerts = read_alerts(run.reader(name).folder / "alerts.jsonl")
     for i, step in enumerate(steps):
         if on_step is not None:
             on_step(name, step, i, len(steps))
@@ -133,6 +143,8 @@ def _records_of_table(run: Run, name: str, max_bytes: int | None, on_step: OnSte
             final=step == steps[-1],
         )
         walltime = run.reader(name).path("snapshot", step).stat().st_mtime_ns // 1_000_000
-        for record in records_of(snapshot, replace(analysis, projections=projections), choice, walltime=walltime):
+        records = records_of(snapshot, replace(analysis, projections=projections), choice, walltime=walltime)
+        raised = [alert for alert in alerts if alert.step == step]
+        for record in (*records, *alert_records(raised, walltime=walltime)):
             tally.add_record(record)
             yield record

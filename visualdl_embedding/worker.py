@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
     from visualdl_embedding.analysis import State
+    from visualdl_embedding.guard import Guard
     from visualdl_embedding.store import TableStore
 
 __all__ = ["main"]
@@ -114,26 +115,28 @@ class _Analyst:
     """Keeps the store and the state of each table from one job to the next."""
 
     def __init__(self) -> None:
-        self._tables: dict[str, tuple[TableStore, State]] = {}
+        self._tables: dict[str, tuple[TableStore, State, Guard]] = {}
 
     def analyse(self, job: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
         from visualdl_embedding.pipeline import notes_of, process_snapshot, records_of
 
         start = time.perf_counter()
-        store, state = self._tables.get(job["table"]) or _open_table(job)
+        store, state, guard = self._tables.get(job["table"]) or _open_table(job)
         snapshot = store.read_snapshot(job["step"])
-        done = process_snapshot(store, snapshot, state, config=store.description.config)
-        self._tables[job["table"]] = (store, done.state)
+        done = process_snapshot(store, snapshot, state, config=store.description.config, guard=guard)
+        self._tables[job["table"]] = (store, done.state, guard)
         records = records_of(snapshot, done.analysis, job["log"])
         notes = notes_of(done.analysis, job["log"])
-        return {"notes": notes, "seconds": time.perf_counter() - start}, records
+        alerts = [alert.to_dict() for alert in done.alerts]
+        return {"notes": notes, "alerts": alerts, "seconds": time.perf_counter() - start}, records
 
 
-def _open_table(job: dict[str, Any]) -> tuple[TableStore, State]:
+def _open_table(job: dict[str, Any]) -> tuple[TableStore, State, Guard]:
+    from visualdl_embedding.guard import Guard
     from visualdl_embedding.store import TableStore
 
     store = TableStore.open(job["log_dir"], job["table"])
-    return store, store.load_state()
+    return store, store.load_state(), Guard.of(store, before=job["step"])
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ NAMES = [
     *["group_purity", "group_purity_over_chance", "group_silhouette", "probe_auc", "wrong_side_rows", "crowding"],
     *["purity", "purity_over_chance", "cohesion", "silhouette", "share"],
     *["neighbor_distance", "update_share", "update_per_row", "norm_frequency_correlation", "never_trained_rows"],
-    *["lookups", "gradient_mean", "unchanged", "unchanged_rows", "cka", "alerts"],
+    *["lookups", "gradient_mean", "unchanged", "unchanged_rows", "cka", "num_alerts"],
 ]
 OTHER_NAMES = {"norms": "norm", "aligned_displacement": "displacement", "never_trained": "never_trained_rows"}
 TOOLS = {"get_metric", "projection_quality", "spectrum"}

@@ -220,5 +220,9 @@ def _record(made: Report, run: str, step: int | None) -> None:
     with progress_bars() as on_progress:
         on_progress(f"snapshot {step} of {run}", 0, 1)
         # A run that exists goes on with the settings it began with, for its frames must compare.
-        record_once(run, replace(made.snapshot, step=step), table=table, config=None if following else config)
+        recorded = record_once(
+            run, replace(made.snapshot, step=step), table=table, config=None if following else config
+        )
+    for alert in recorded.alerts:
+        echo(f"Alert: {alert.message}")
     echo(f"Recorded in {run} as step {step} of table {table.name!r}: visualdl --logdir {Path(run).parent or '.'}")

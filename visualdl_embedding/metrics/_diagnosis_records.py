@@ -112,7 +112,7 @@ DIAGNOSIS_RECORDS = (
         "Schakel and Wilson 2015, Measuring word significance using distributed representations of words",
     ),
     Metric(
-        "alerts",
+        "num_alerts",
         "snapshot",
         0.0,
         None,
@@ -147,9 +147,9 @@ DIAGNOSIS_RECORDS = (
         -1.0,
         1.0,
         None,
-        "Mean cosine of the group's members with each other.",
-        "内聚度：组内成员两两余弦的平均值。",
-        "Mu, Bhat and Viswanath 2018, All-but-the-top: simple and effective postprocessing for word representations",
+        "Mean cosine of the group's members with each other; compare with random groups of its size.",
+        "内聚度：组内成员两两余弦的平均值；应与同样大小的随机组比较。",
+        "Ethayarajh 2019, How contextual are contextualized word representations?",
     ),
     Metric(
         "silhouette",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from visualdl_embedding.analysis import Analysis, Config
-from visualdl_embedding.pipeline import process_snapshot, records_of
+from visualdl_embedding.alerts import Rule, default_rules
+from visualdl_embedding.analysis import Config
+from visualdl_embedding.guard import Guard, alert_records, rules_as_extra
+from visualdl_embedding.pipeline import Processed, process_snapshot, records_of
 from visualdl_embedding.snapshot import Snapshot
 from visualdl_embedding.store import TableStore, open_run
 from visualdl_embedding.table import Table
@@ -25,8 +28,13 @@ def next_step(log_dir: str | os.PathLike[str], table: str) -> int:
 
 
 def record_once(
-    log_dir: str | os.PathLike[str], snapshot: Snapshot, *, table: Table, config: Config | None = None
-) -> Analysis:
+    log_dir: str | os.PathLike[str],
+    snapshot: Snapshot,
+    *,
+    table: Table,
+    config: Config | None = None,
+    rules: Sequence[Rule] | None = None,
+) -> Processed:
     """Store a snapshot in a run, analyse it against those before, and log it for VisualDL.
 
     Rows may differ from those before, as after a vocabulary was rebuilt: they pair by label.
@@ -41,6 +49,12 @@ def record_once(
         Of which it is.
     config
         Of a new run; one that exists keeps its own, for its frames must compare.
+    rules
+        For alerts, from now on; None for those that the run has, and for `default_rules` where it is new.
+
+    Returns
+    -------
+    The analysis, with the alerts that it raised.
 
     Raises
     ------
@@ -51,7 +65,8 @@ def record_once(
     """
     following = next_step(log_dir, table.name)
     if following == 0:
-        store = TableStore.create(log_dir, table, snapshot.rows, config=config or Config())
+        extra = rules_as_extra(default_rules() if rules is None else rules)
+        store = TableStore.create(log_dir, table, snapshot.rows, config=config or Config(), extra=extra)
     else:
         if snapshot.step < following:
             raise ValueError(
@@ -65,18 +80,23 @@ def record_once(
                 "not compare with this one. Use the same settings, or another run."
             )
         store.add_rows(snapshot.rows)
+        if rules is not None:
+            store.describe_further(rules_as_extra(rules))
     log = LogFile.open(Path(log_dir))
     try:
         store.write_snapshot(snapshot)
         state = store.load_state()
-        done = process_snapshot(store, snapshot, state, config=store.description.config)
+        guard = Guard.of(store, before=snapshot.step)
+        done = process_snapshot(store, snapshot, state, config=store.description.config, guard=guard)
         choice = LogBudget().choose(
             snapshot, store.description.config, frame=done.analysis.frame, spent=log.tally.of(table.name)
         )
-        for record in records_of(snapshot, done.analysis, choice):
+        for record in (*records_of(snapshot, done.analysis, choice), *alert_records(done.alerts)):
             log.append(record)
+        for alert in done.alerts:
+            store.append_alert(alert.to_dict())
     finally:
         log.close()
     if log.error is not None:
         raise log.error
-    return done.analysis
+    return done

@@ -6,20 +6,23 @@ import queue
 import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+from visualdl_embedding.alerts import Alert
 from visualdl_embedding.analysis import Config, State
+from visualdl_embedding.guard import Guard, alert_records, alert_text
 from visualdl_embedding.pipeline import notes_of, process_snapshot, records_of
 from visualdl_embedding.privacy import Privacy, publish
 from visualdl_embedding.recorder._client import Answer, WorkerClient, WorkerDied
+from visualdl_embedding.recorder._settings import Job, RecordedTable, RecorderSettings
 from visualdl_embedding.snapshot import Snapshot
 from visualdl_embedding.store import TableStore
-from visualdl_embedding.visualdl_log import DEFAULT_LOG_BYTES, LogBudget, LogFile
+from visualdl_embedding.visualdl_log import LogBudget, LogFile
 
-__all__ = ["Recorder", "RecorderSettings"]
+__all__ = ["Recorder"]
 
 logger = logging.getLogger("visualdl_embedding")
 
@@ -30,54 +33,6 @@ HAND_OVER_SECONDS = 1.0
 MAX_RESTARTS = 3
 MAX_FAILURES = 3
 MAX_NOTES = 20
-
-
-@dataclass(frozen=True, slots=True)
-class RecorderSettings:
-    """How a recorder behaves.
-
-    Attributes
-    ----------
-    background
-        Analyse in a child process; False analyses in `Recorder.record`, and the training waits.
-    drain_timeout
-        Seconds to wait at the end for analyses under way; None waits as long as it takes.
-    max_log_bytes
-        Bound of VisualDL's log, whose server holds all of it in memory: vectors, projections and images go in at a
-        spacing that respects it. None for no bound.
-    max_store_bytes
-        Bound of the run's snapshots and analyses, per table; beyond it they are thinned. None for no bound.
-    """
-
-    background: bool = True
-    drain_timeout: float | None = 300.0
-    max_log_bytes: int | None = DEFAULT_LOG_BYTES
-    max_store_bytes: int | None = None
-
-
-@dataclass
-class _Job:
-    table: str
-    step: int
-    log: dict[str, bool]
-    tries: int = 0
-
-
-@dataclass
-class _Table:
-    """What the recorder keeps of a table."""
-
-    store: TableStore
-    state: State = field(default_factory=State)
-    pending: _Job | None = None
-    recorded: int = 0
-    analysed: int = 0
-    skipped: int = 0
-    said: set[str] = field(default_factory=set)
-
-    @property
-    def log_dir(self) -> Path:
-        return self.store.folder.parent.parent
 
 
 class Recorder:
@@ -101,6 +56,8 @@ class Recorder:
     ----------
     error
         What ended the recording, or None; from then on `record` does nothing.
+    trained_step
+        How far training has gone: whoever trains keeps it up to date, for the alerts to say how old their frame is.
     """
 
     _open: ClassVar[weakref.WeakValueDictionary[Path, Recorder]] = weakref.WeakValueDictionary()
@@ -117,15 +74,17 @@ class Recorder:
         self.settings = settings or RecorderSettings()
         self.privacy = privacy
         self.error: BaseException | None = None
+        self.trained_step = 0
+        self._alerts: deque[Alert] = deque()
         self._log = log
         self._budget = LogBudget(self.settings.max_log_bytes)
-        self._tables: dict[str, _Table] = {}
+        self._tables: dict[str, RecordedTable] = {}
         self._pid = os.getpid()
         self._events: queue.Queue[Any] = queue.Queue()
         self._in_flight = threading.BoundedSemaphore(SNAPSHOTS_IN_FLIGHT)
         self._dropped = 0
         self._worker: WorkerClient | None = None
-        self._busy: _Job | None = None
+        self._busy: Job | None = None
         self._restarts = 0
         self._failures = 0
         self._analysing = True
@@ -141,9 +100,10 @@ class Recorder:
             earlier.close(timeout=0)
         self._open[store.folder] = self
         state = State() if self.settings.background else store.load_state()
+        guard = None if self.settings.background else Guard.of(store)
         analysed = len(store.steps(analysed=True))
-        self._tables[store.description.table.name] = _Table(
-            store, state, analysed=analysed, recorded=len(store.steps())
+        self._tables[store.description.table.name] = RecordedTable(
+            store, state, guard, analysed=analysed, recorded=len(store.steps())
         )
 
     def record(self, snapshot: Snapshot, *, final: bool = False) -> None:
@@ -158,6 +118,7 @@ class Recorder:
         """
         if self.error is not None or self._closing or os.getpid() != self._pid:
             return
+        self.trained_step = max(self.trained_step, snapshot.step)
         snapshot = publish(snapshot, self.privacy)
         if not self.settings.background:
             self._guard(lambda: self._record_now(snapshot, final))
@@ -200,6 +161,13 @@ class Recorder:
         if self._log.error is not None and self.error is None:
             self.error = self._log.error
         self._say_what_is_missing()
+
+    def take_alerts(self) -> list[Alert]:
+        """Give the alerts raised since the last call, oldest first; they are stored, logged and said already."""
+        taken = []
+        while self._alerts:
+            taken.append(self._alerts.popleft())
+        return taken
 
     @property
     def waiting(self) -> int:
@@ -286,19 +254,21 @@ class Recorder:
         if self._analysing:
             if table.pending is not None:
                 table.skipped += 1
-            table.pending = _Job(snapshot.table, snapshot.step, self._choose(snapshot, final))
+            table.pending = Job(snapshot.table, snapshot.step, self._choose(snapshot, final))
             self._dispatch()
         self._log.flush()
 
     def _record_now(self, snapshot: Snapshot, final: bool) -> None:
         table = self._store(snapshot)
-        done = process_snapshot(table.store, snapshot, table.state, config=self.config, privacy=self.privacy)
+        done = process_snapshot(
+            table.store, snapshot, table.state, config=self.config, privacy=self.privacy, guard=table.guard
+        )
         table.state = done.state
         choice = self._choose(snapshot, final)
         self._say_new(table, notes_of(done.analysis, choice))
-        self._append(table, records_of(snapshot, done.analysis, choice))
+        self._append(table, records_of(snapshot, done.analysis, choice), done.alerts)
 
-    def _store(self, snapshot: Snapshot) -> _Table:
+    def _store(self, snapshot: Snapshot) -> RecordedTable:
         table = self._tables[snapshot.table]
         table.store.write_snapshot(snapshot)
         table.recorded += 1
@@ -317,15 +287,20 @@ class Recorder:
             final=final,
         )
 
-    def _append(self, table: _Table, records: list[bytes]) -> None:
-        for record in records:
+    def _append(self, table: RecordedTable, records: list[bytes], alerts: Iterable[Alert]) -> None:
+        raised = [alert.with_trained_step(self.trained_step) for alert in alerts]
+        for record in (*records, *alert_records(raised)):
             self._log.append(record)
+        for alert in raised:
+            table.store.append_alert(alert.to_dict())
+            logger.warning("Alert of table %s, %s", alert.table, alert_text(alert))
+        self._alerts.extend(raised)
         self._log.flush()
         table.analysed += 1
         if self._log.error is not None:
             raise self._log.error
 
-    def _say_new(self, table: _Table, notes: Iterable[str]) -> None:
+    def _say_new(self, table: RecordedTable, notes: Iterable[str]) -> None:
         for note in notes:
             if note not in table.said and len(table.said) < MAX_NOTES:
                 table.said.add(note)
@@ -365,12 +340,12 @@ class Recorder:
             if answer.header["kind"] == "analysed":
                 self._failures = 0
                 self._say_new(table, answer.header["notes"])
-                self._append(table, answer.records)
+                self._append(table, answer.records, map(Alert.from_dict, answer.header["alerts"]))
             else:
                 self._on_failure(job, answer.header["message"])
         self._dispatch()
 
-    def _on_failure(self, job: _Job, message: str) -> None:
+    def _on_failure(self, job: Job, message: str) -> None:
         self._failures += 1
         if self._failures == 1:
             logger.warning(

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -114,20 +115,21 @@ class JoinedBytes:
 
     @contextmanager
     def open(self) -> Iterator[Read]:
-        """Open all parts."""
-        with ExitStack() as stack:
-            reads = [(stack.enter_context(part.open()), size) for part, size in self.parts]
+        """Nothing is opened before it is read: of many parts, not all could be open at once."""
+        ends = list(accumulate(size for _, size in self.parts))
 
-            def read(start: int, stop: int) -> bytes:
-                found, begin = [], 0
-                for read_part, size in reads:
-                    low, high = max(start - begin, 0), min(stop - begin, size)
-                    if low < high:
-                        found.append(read_part(low, high))
-                    begin += size
-                return b"".join(found)
+        def read(start: int, stop: int) -> bytes:
+            found = []
+            at = bisect_right(ends, start)
+            while start < stop:
+                part, size = self.parts[at]
+                begin, end = ends[at] - size, min(stop, ends[at])
+                with part.open() as read_part:
+                    found.append(read_part(start - begin, end - begin))
+                start, at = end, at + 1
+            return b"".join(found)
 
-            yield read
+        yield read
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -109,6 +110,7 @@ def _text(name: Any) -> str:
 def _join(root: dict[Any, Any], path: Path) -> dict[Any, Any]:
     """Undo what Paddle does to tensors above 1 GiB with protocol 2 and 3: cut them into flat slices."""
     joined, parts = dict(root), set()
+    room = os.path.getsize(path)
     for key, info in root[_BIG].items():
         slices = info.get("slices") if isinstance(info, dict) else None
         arrays = [root.get(part) for part in slices] if isinstance(slices, list) and _are_names(slices) else []
@@ -126,6 +128,9 @@ def _join(root: dict[Any, Any], path: Path) -> dict[Any, Any]:
                 raise UnreadableModelError(path, f"the slices of its tensor {key!r} are of several types")
         shape = _shape(info.get("OriginShape"), path)
         size = sum(n for _, n in sources)
+        # A slice that counts many times would make a table of terabytes out of a small file.
+        if len(set(map(id, arrays))) != len(arrays) or (room := room - size) < 0:
+            raise UnreadableModelError(path, f"the slices of its tensor {key!r} are more than the file holds")
         whole = Tensor(_text(key), shape, dtype, path, parameter=_parameter(root, key))
         if len(shape) == 2 and dtype in _TYPES.values():
             if math.prod(shape) * int(_code(arrays[0])[1:]) != size:

@@ -33,7 +33,7 @@ _BLOCK = 4 * 2**20
 _MAX_WORD = 4096
 _MAX_NUMBER = 32
 _MAX_ROWS = 50_000_000
-"""Lines counted where no header says how many there are."""
+"""Rows of a file whose size does not tell how many it can hold: without a header, or gzipped."""
 _LOOK = 256 * 1024
 """Bytes looked at to tell what a file is; a line of 10,000 numbers fits."""
 _BROKEN = (EOFError, zlib.error, gzip.BadGzipFile)
@@ -134,7 +134,12 @@ def _separator(line: bytes, dim: int | None) -> bytes | None:
 
 
 def _checked(vectors: WordVectors, room: int | None, entry: int) -> WordVectors:
-    # Before anything is reserved: a header may promise any number of rows.
+    # Before anything is reserved: a header may promise any number of rows, and 10 MB of gzip hold 2,500,000,000 lines.
+    if room is None and vectors.num_rows > _MAX_ROWS:
+        reason = f"its header says {vectors.num_rows:,} words; of a gzipped file at most {_MAX_ROWS:,} are read"
+        raise UnreadableModelError(
+            vectors.path, reason, advice="If you trust it, unpack it (gunzip) and give that file"
+        )
     if room is not None and vectors.num_rows * entry > room:
         raise UnreadableModelError(
             vectors.path,

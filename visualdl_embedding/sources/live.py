@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +23,21 @@ ROOT_NAME = "embedding"
 
 @dataclass(frozen=True)
 class LiveTable:
-    """A table together with the parameter that holds it."""
+    """A table together with the parameter that holds it.
+
+    Attributes
+    ----------
+    table
+        Name, shape, type, padding row.
+    parameter
+        The weight.
+    layers
+        The ``nn.Embedding`` layers that look rows up in it; none where a parameter was given by itself.
+    """
 
     table: Table
     parameter: paddle.Tensor
+    layers: tuple[paddle.nn.Layer, ...] = ()
 
     def gather(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
         """Read rows on the parameter's device and bring only them to NumPy.
@@ -102,14 +113,15 @@ def find_tables(
 def _embedding_layers(network: paddle.nn.Layer) -> dict[str, LiveTable]:
     import paddle
 
-    found: dict[str, LiveTable] = {}
-    seen: set[int] = set()
+    sharing: dict[int, list[tuple[str, Any]]] = {}
     for name, layer in network.named_sublayers(include_self=True):
-        if not isinstance(layer, paddle.nn.Embedding) or id(layer.weight) in seen:
-            continue
-        seen.add(id(layer.weight))
-        live = _live(name or ROOT_NAME, layer.weight, getattr(layer, "_padding_idx", None))
-        found[live.table.name] = live
+        if isinstance(layer, paddle.nn.Embedding):
+            sharing.setdefault(id(layer.weight), []).append((name or ROOT_NAME, layer))
+    found: dict[str, LiveTable] = {}
+    for layers in sharing.values():
+        name, first = layers[0]
+        live = _live(name, first.weight, getattr(first, "_padding_idx", None))
+        found[live.table.name] = replace(live, layers=tuple(layer for _, layer in layers))
     return found
 
 

@@ -169,7 +169,7 @@ def read_analysis(path: Path) -> Analysis:
             scalars=_floats(header["scalars"]),
             row_metrics={name: file.read(f"row_metrics/{name}") for name in header["row_metrics"]},
             basis=_basis(file, header),
-            directions=tuple(Direction(**direction) for direction in header.get("directions", ())),
+            directions=_directions(header),
             notes=tuple(header["notes"]),
             seconds=_floats(header["seconds"]),
         )
@@ -185,7 +185,8 @@ def read_header(path: Path) -> Mapping[str, Any]:
     """
     with _reading(path), TensorFile(path) as file:
         header = _header(file, "analysis")
-        return {**header, "scalars": _floats(header["scalars"]), "seconds": _floats(header["seconds"])}
+        read = {name: _floats(header[name]) for name in ("scalars", "seconds")}
+        return {**header, **read, "directions": _directions(header)}
 
 
 def read_projection(path: Path, key: str) -> Projection:
@@ -229,6 +230,10 @@ def _header(file: TensorFile, kind: str) -> Any:
     if header["kind"] != kind:
         raise DamagedFileError(file.path, f"it holds {header['kind']!r} where {kind!r} should be")
     return header
+
+
+def _directions(header: Mapping[str, Any]) -> tuple[Direction, ...]:
+    return tuple(Direction(**direction) for direction in header.get("directions", ()))
 
 
 def _floats(values: Mapping[str, Any]) -> dict[str, float]:

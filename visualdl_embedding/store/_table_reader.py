@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from visualdl_embedding.analysis import Analysis, Frame, State
+from visualdl_embedding.drift import Direction
 from visualdl_embedding.names import step_name
 from visualdl_embedding.rows import Rows
 from visualdl_embedding.snapshot import Snapshot
@@ -94,6 +95,11 @@ class TableReader:
     def read_analysis(self, step: int) -> Analysis:
         """Read the analysis of a step."""
         return _frames.read_analysis(self.path("analysis", step))
+
+    def read_numbers(self, step: int) -> tuple[dict[str, float], tuple[Direction, ...]]:
+        """Read the scalars of an analysis and where its watched words went; only the beginning of its file is read."""
+        header = _frames.read_header(self.path("analysis", step))
+        return dict(header["scalars"]), header["directions"]
 
     def read_rows(self, version: str | None = None) -> Rows:
         """Read the rows of a version; None for that of newer snapshots.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -156,6 +156,10 @@ class TableStore(TableReader):
         store._rows[rows.version] = rows
         return store
 
+    def describe_further(self, extra: Mapping[str, Any]) -> None:
+        """Add plain values to ``table.json``, or replace them."""
+        self._describe(replace(self.description, extra={**self.description.extra, **extra}))
+
     def add_rows(self, rows: Rows) -> None:
         """Go on with other rows, as after a vocabulary was rebuilt; older snapshots keep theirs."""
         if rows.version == self.description.rows_version:
@@ -216,6 +220,13 @@ class TableStore(TableReader):
             With the cause of the system; nothing was written then.
         """
         append_line(self.folder / "alerts.jsonl", dumps(alert))
+
+    def drop_alerts(self, *, since: int) -> None:
+        """Forget the alerts of a step and all after it, because those steps are judged anew."""
+        alerts = self.alerts()
+        kept = [alert for alert in alerts if not (isinstance(alert.get("step"), int) and alert["step"] >= since)]
+        if len(kept) < len(alerts):
+            _write_alerts(self.folder / "alerts.jsonl", kept)
 
     def thin(self, budget: int, *, protected: Collection[int] = ()) -> list[int]:
         """Remove snapshots, with their analyses, until the others fit a budget.
@@ -281,8 +292,12 @@ class TableStore(TableReader):
                 (aside / "alerts.jsonl", gone),
                 (self.folder / "alerts.jsonl", [alert for alert in alerts if alert not in gone]),
             ):
-                write_atomically(path, [f"{dumps(alert)}\n".encode("utf-8", "backslashreplace") for alert in chosen])
+                _write_alerts(path, chosen)
         self.superseded = tuple(sorted(beyond))
+
+
+def _write_alerts(path: Path, alerts: Iterable[Mapping[str, Any]]) -> None:
+    write_atomically(path, [f"{dumps(alert)}\n".encode("utf-8", "backslashreplace") for alert in alerts])
 
 
 def _same(stored: Snapshot, given: Snapshot) -> bool:
