@@ -20,64 +20,10 @@ from visualdl_embedding.alerts._rule import (
     rounded,
     unknown,
 )
+from visualdl_embedding.drift import correct, spend_alpha
 from visualdl_embedding.names import escape
 
-__all__ = ["DriftTowards", "holm", "level_at"]
-
-
-def holm(p_values: Sequence[float], n_tests: int | None = None) -> list[float]:
-    """Correct p-values for being several; rejecting those at most α errs at all with a chance of at most α.
-
-    Parameters
-    ----------
-    p_values
-        0 to 1 each.
-    n_tests
-        Number of tests made, if more than those given.
-
-    References
-    ----------
-    Holm 1979, "A simple sequentially rejective multiple test procedure".
-
-    Examples
-    --------
-    >>> holm([0.01, 0.5, 0.02])
-    [0.03, 0.5, 0.04]
-    """
-    n = len(p_values) if n_tests is None else n_tests
-    corrected, highest = [0.0] * len(p_values), 0.0
-    for rank, i in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
-        highest = max(highest, min(1.0, (n - rank) * p_values[i]))
-        corrected[i] = highest
-    return corrected
-
-
-def level_at(alpha: float, look: int | None, *, looks: int | None = None) -> float:
-    """Significance to use at a look, so that all looks together keep `alpha`.
-
-    Parameters
-    ----------
-    alpha
-        Chance of a false alarm in all.
-    look
-        Which look this is, from 1; None where there is only one.
-    looks
-        How many snapshots `alpha` is for: each gets an equal share, for ever, and any `looks` of them together err
-        with a chance of at most `alpha`. With None, `alpha` is for all snapshots to come, ``alpha / (look * (look +
-        1))`` each, which soon asks for p-values that few reference rows can give.
-
-    References
-    ----------
-    Foster and Stine 2008, "α-investing: a procedure for sequential control of expected false discoveries".
-
-    Examples
-    --------
-    >>> round(sum(level_at(0.05, look) for look in range(1, 10_000)), 4)
-    0.05
-    """
-    if look is None:
-        return alpha
-    return alpha / looks if looks is not None else alpha / (look * (look + 1))
+__all__ = ["DriftTowards"]
 
 
 @dataclass(frozen=True)
@@ -85,7 +31,7 @@ class DriftTowards(Rule):
     """Words have moved towards a group, significantly.
 
     Reads the p-values that a drift computation left beside the scalars (`Evidence`). They are corrected over the words
-    (Holm) and over the snapshots looked at (`level_at`); several rules are not corrected among one another. A p-value
+    (Holm) and over the snapshots looked at (`spend_alpha`); several rules are not corrected among one another. A p-value
     counts only for a word whose lean, or else whose share of the group's neighbors, did grow.
 
     Attributes
@@ -126,7 +72,7 @@ class DriftTowards(Rule):
         """Judge the last snapshot of a view: once for each word."""
         found = {e.label: e for e in view.evidence if e.group == self.group}
         words = self.words or tuple(found)
-        level = level_at(self.alpha, view.look, looks=self.looks)
+        level = self.alpha if view.look is None else spend_alpha(self.alpha, view.look - 1, horizon=self.looks)
         if not words:
             nothing = Text(
                 f"No drift towards {self.group} was computed {view.at[0]}.",
@@ -134,7 +80,7 @@ class DriftTowards(Rule):
             )
             return (unknown(view, f"group/{escape(self.group)}/p_value", level, why=nothing),)
         tested = [w for w in words if w in found and 0 <= found[w].p_value <= 1]
-        corrected = dict(zip(tested, holm([found[w].p_value for w in tested], len(words)), strict=True))
+        corrected = dict(zip(tested, _holm([found[w].p_value for w in tested], len(words)), strict=True))
         return tuple(
             self._judge_word(view, word, found.get(word), p=corrected.get(word), level=level, n_words=len(words))
             for word in words
@@ -190,3 +136,9 @@ def _grew(evidence: Evidence) -> bool:
         if math.isfinite(before) and math.isfinite(after):
             return after > before
     return True
+
+
+def _holm(p_values: Sequence[float], n_tests: int) -> list[float]:
+    """Correct for as many tests as were made: a word without a p-value counts as one that shows nothing."""
+    padded = [*p_values, *[1.0] * (n_tests - len(p_values))]
+    return [float(p) for p in correct(padded)[: len(p_values)]]

@@ -5,6 +5,7 @@ from typing import Literal
 
 import click
 
+from visualdl_embedding.cli._check import check, drift
 from visualdl_embedding.cli._explain import explain
 from visualdl_embedding.cli._neighbors import neighbors
 from visualdl_embedding.cli._report import report
@@ -24,6 +25,8 @@ def main(debug: bool) -> None:
 main.add_command(report)
 main.add_command(neighbors)
 main.add_command(explain)
+main.add_command(drift)
+main.add_command(check)
 
 
 @main.command()

@@ -24,7 +24,15 @@ SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
 class _Friendly(click.Command):
-    """Shows what a user did wrong as a sentence; a traceback only with ``--debug``."""
+    """Shows what a user did wrong as a sentence; a traceback only with ``--debug``.
+
+    Attributes
+    ----------
+    bad_input
+        Exit status then.
+    """
+
+    bad_input = 1
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -32,7 +40,9 @@ class _Friendly(click.Command):
         except (ValueError, TypeError, OSError, ModuleNotFoundError) as error:
             if ctx.find_root().params.get("debug"):
                 raise
-            raise click.ClickException(shown(str(error), lines=True)) from error
+            failure = click.ClickException(shown(str(error), lines=True))
+            failure.exit_code = self.bad_input  # type: ignore[misc]
+            raise failure from error
 
 
 class FriendlyCommand(_Friendly):
@@ -76,18 +86,20 @@ def echo(text: str = "") -> None:
 
 
 def table_of(header: Sequence[str], lines: Iterable[Sequence[Any]]) -> None:
-    """Print a table, the first column to the left, all others to the right."""
+    """Print a table: columns of numbers to the right, all others to the left."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    rows = [[shown(str(cell)) for cell in line] for line in lines]
     for number, name in enumerate(header):
-        table.add_column(name, justify="right" if number else "left")
-    for line in lines:
+        is_number = number > 0 and all(row[number].strip("–-+.,%0123456789") == "" for row in rows)
+        table.add_column(name, justify="right" if is_number else "left")
+    for row in rows:
         # As Text: rich would take [bold] in a label for markup.
-        table.add_row(*(Text(shown(str(cell))) for cell in line))
+        table.add_row(*map(Text, row))
     Console(highlight=False).print(table)
 
 

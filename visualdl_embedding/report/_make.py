@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from visualdl_embedding import metrics
 from visualdl_embedding.analysis import Analysis
+from visualdl_embedding.diagnose import diagnose
 from visualdl_embedding.findings import find
 from visualdl_embedding.neighbors import DISTANCES, Distance, Neighbors, nearest_neighbors
 from visualdl_embedding.project import Basis, neighbors_needed
@@ -239,6 +240,17 @@ class _Work:
         self.notes.extend(notes)
         with self.timed("metrics"):
             analysis = _analysis(snapshot, vectors, graph, views, basis=basis, positions=positions)
+        with self.timed("diagnosis"):
+            found = diagnose(snapshot, graph, random_state=random_state)
+            spread = {name: np.full(len(snapshot.rows), np.nan, np.float32) for name in found.row_metrics}
+            for name, values in found.row_metrics.items():
+                spread[name][positions] = values
+            analysis = replace(
+                analysis,
+                scalars={**analysis.scalars, **found.scalars},
+                row_metrics={**analysis.row_metrics, **spread},
+            )
+        self.notes.extend(found.notes)
         with self.timed("agreement"):
             self.on_progress("agreement", 0, 1)
             study = study_views(vectors, graph, views, positions=positions, random_state=random_state)

@@ -19,7 +19,7 @@ from visualdl_embedding.space import words_of
 from visualdl_embedding.table import Table
 from visualdl_embedding.vocabulary import Vocabulary, open_vocabulary, select_rows
 
-__all__ = ["Material", "Progress", "gather", "open_source"]
+__all__ = ["Material", "Progress", "gather", "open_source", "read_snapshot"]
 
 Progress = Callable[[str, int, int], None]
 
@@ -113,13 +113,16 @@ def gather(
     The snapshot, where the labels came from (``""`` for nowhere), and sentences for the user.
     """
     table = material.table
-    words, notes = _read_vocabulary(material.vocabulary, metadata, table)
+    seen = table
+    if material.vocabulary is None and metadata is None and groups is None and not watch and not axes:
+        seen = _numbered(table, rows)
+    words, notes = _read_vocabulary(material.vocabulary, metadata, seen)
     chosen = select_rows(
         words,
-        num_rows=table.num_rows,
+        num_rows=seen.num_rows,
         rows=rows,
         watch=watch,
-        padding_idx=table.padding_idx,
+        padding_idx=seen.padding_idx,
         keep=keep,
         random_state=random_state,
         groups=groups,
@@ -144,6 +147,39 @@ def gather(
     return snapshot, shown[0], (*shown[1:], *_notes_on_rows(rows, chosen, table))
 
 
+def read_snapshot(
+    source: Any,
+    *,
+    table: str | None = None,
+    vocabulary: Any = None,
+    metadata: Any = None,
+    rows: Any = 500,
+    watch: Iterable[str | int] = (),
+    random_state: int = 42,
+    on_progress: Progress | None = None,
+) -> tuple[Snapshot, tuple[str, ...]]:
+    """Read rows of a saved model as a snapshot of step 0; parameters and errors are those of `report`.
+
+    Returns
+    -------
+    The snapshot, with counters of the whole table, and sentences for the user.
+    """
+    material = open_source(source, table=table, vocabulary=vocabulary)
+    snapshot, _, notes = gather(
+        material,
+        metadata=metadata,
+        rows=rows,
+        watch=list(watch),
+        keep=(),
+        groups=None,
+        axes=(),
+        distance="cosine",
+        random_state=random_state,
+        on_progress=on_progress or (lambda part, done, total: None),
+    )
+    return snapshot, notes
+
+
 def _axis(material: Material, words: Vocabulary, ends: tuple[Sequence[str | int], ...], distance: Distance) -> Axis:
     """Draw a line between words, shown or not."""
     vectors = []
@@ -151,6 +187,19 @@ def _axis(material: Material, words: Vocabulary, ends: tuple[Sequence[str | int]
         rows = select_rows(words, num_rows=material.table.num_rows, rows=list(end), keep=("special", "subword"))
         vectors.append(rows.assemble(material.stored.read_rows(rows.gather_ids)))
     return axis_between(vectors[0], vectors[1], distance=distance)
+
+
+def _numbered(table: Table, rows: Any) -> Table:
+    """Of a table without words, the part that the first `rows` rows are chosen from.
+
+    10,000,000 labels "row 17" would take 1.2 GB, the first 500 need 502: one for the padding row, one to see that the
+    table goes on.
+    """
+    if isinstance(rows, bool) or not isinstance(rows, int | np.integer) or rows < 1:
+        return table
+    num_rows = min(table.num_rows, int(rows) + 2)
+    padding_idx = table.padding_idx if (table.padding_idx or 0) < num_rows else None
+    return replace(table, num_rows=num_rows, padding_idx=padding_idx)
 
 
 def _without_folders(text: str, *paths: Any) -> str:
