@@ -84,7 +84,8 @@ def ask_ours(drift: Drift, how: str, alarms: Alarms, *, counted: int) -> None:
 
 
 def ask_groups(drift: Drift, kind: str, how: str, alarms: Alarms) -> None:
-    for group in drift.groups:
+    # Without null pairs groups have no p-value.
+    for group in (group for group in drift.groups if group.p_value == group.p_value):
         alarms[f"group of {kind}, {how}"].append(group.p_value <= ALPHA)
 
 

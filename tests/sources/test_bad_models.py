@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import pickle
+import resource
 import shutil
 import struct
 import zipfile
@@ -339,6 +341,44 @@ def test_slices_that_are_missing(tmp_path: Path) -> None:
     content["w@@.1"] = np.zeros(4, np.float32)
     (tmp_path / "m.pdparams").write_bytes(pickle.dumps(content, protocol=2))
     refused(tmp_path / "m.pdparams", r"do not make its shape \(2, 3\)")
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_slices_that_count_more_than_once(protocol: int, tmp_path: Path) -> None:
+    values = np.zeros(1000, np.float32)
+    for content, slices in (
+        ({"w@@.0": values}, ["w@@.0"] * 100_000),
+        ({"w@@.0": values, "w@@.1": values}, ["w@@.0", "w@@.1"]),
+    ):
+        info = {"w": {"OriginShape": (1000 * len(slices), 1), "slices": slices}}
+        (tmp_path / "m.pdparams").write_bytes(pickle.dumps({**content, "UnpackBigParamInfor@@": info}, protocol))
+        refused(tmp_path / "m.pdparams", "slices of its tensor 'w' are more than the file holds")
+    # Each slice once, but of many tensors.
+    info = {f"w{i}": {"OriginShape": (1000, 1), "slices": ["w@@.0"]} for i in range(9)}
+    (tmp_path / "m.pdparams").write_bytes(
+        pickle.dumps({"w@@.0": values, "UnpackBigParamInfor@@": info}, protocol=protocol)
+    )
+    refused(tmp_path / "m.pdparams", "slices of its tensor 'w[1-8]' are more than the file holds")
+
+
+def test_more_slices_than_files_that_can_be_open(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).standard_normal((600, 80)).astype(np.float32)
+    parts = {f"w@@.{i}": row for i, row in enumerate(values)}
+    info = {"w": {"OriginShape": values.shape, "slices": list(parts)}}
+    (tmp_path / "m.pdparams").write_bytes(pickle.dumps({**parts, "UnpackBigParamInfor@@": info}, protocol=4))
+    (stored,) = open_tables(tmp_path / "m.pdparams")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (512, limits[1]))
+    try:
+        assert np.array_equal(np.concatenate([block for _, block in stored.blocks()]), values)
+        assert np.array_equal(stored.read_rows([599, 3]), values[[599, 3]])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_a_gzipped_header_that_promises_more_than_memory_holds(tmp_path: Path) -> None:
+    (tmp_path / "m.vec").write_bytes(gzip.compress(b"50000001 1\n" + b"a 1\n" * 1000))
+    refused(tmp_path / "m.vec", "its header says 50,000,001 words; of a gzipped file at most 50,000,000 are read")
 
 
 def test_a_folder_without_a_model(tmp_path: Path) -> None:

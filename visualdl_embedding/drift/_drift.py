@@ -55,7 +55,7 @@ class GroupDrift:
     neighbor_overlap, displacement
         Means over its rows; the latter None where widths differ.
     p_value
-        That random rows, as many from every stratum, changed as much in the mean.
+        That random rows, as many from every stratum, changed as much in the mean; NaN without null pairs.
     p_corrected
         The same, corrected for all groups.
     """

@@ -122,9 +122,9 @@ def _about_resolution(num_ranked: int, questions: int, alpha: float) -> list[str
 def _about_null(pair: Pair, num_null: int, null_rows: int, alpha: float) -> list[str]:
     if not num_null:
         return [
-            "Without null pairs there is no p-value for the space as a whole, and that of a word or a group says that "
-            "it is unusual among the rows of this pair: words that are unsteady in every training are, too. Give null= "
-            "pairs of snapshots between which nothing changed."
+            "Without null pairs there is no p-value for the space as a whole or for a group, and that of a word says "
+            "that it is unusual among the rows of this pair: words that are unsteady in every training are, too. Give "
+            "pairs of snapshots between which nothing changed (null)."
         ]
     notes = []
     if (num_null + 1) * alpha < 1:
