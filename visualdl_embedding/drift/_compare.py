@@ -90,7 +90,7 @@ def compare_snapshots(
     Notes
     -----
     False alarms measured at a level of 0.05 on 200 pairs of real trainings without a change
-    (``benchmarks/calibration.py``): words 0.04, directions 0.05, the space 0.04 to 0.07, groups with 20 null pairs 0.06.
+    (``benchmarks/calibration.py``): words 0.04, directions 0.05, the space 0.04 to 0.07, groups with null pairs 0.06.
     The most unsteady twentieth of words have them in more than 28% of the pairs, with null pairs in more than 7%.
 
     Raises
@@ -154,7 +154,16 @@ def compare_snapshots(
             for name, value in pair.means.items()
             if others
         },
-        groups=_group_drifts(pair, left, codes, names, layers=layers, has_null=bool(others), correction=correction, random_state=random_state),
+        groups=_group_drifts(
+            pair,
+            left,
+            codes,
+            names,
+            layers=layers,
+            has_null=bool(others),
+            correction=correction,
+            random_state=random_state,
+        ),
         watched=tuple(words.of(row) for row in asked),
         moved=tuple(words.of(int(row)) for row in np.argsort(-by_rank, kind="stable")[:_MOVED]),
         directions=_directions(pair, codes, names, asked, p_values=towards, alpha=alpha, correction=correction),
