@@ -37,7 +37,9 @@ class Panel:
         width, height = self.figure.get_size_inches()
         left, bottom, side, tall = map_square(self.figure)
         y = bottom + tall + 0.22 / height
-        words = shown_text(title, instead="map", longest=int(6.2 * side * width))
+        # Where there is no step, the room over the legend is the title's as well.
+        room = side if step is not None else 1 - 2 * left
+        words = shown_text(title, instead="map", longest=int(6.2 * room * width))
         self._text(left, y, words, size=17, color=INK, weight="bold")
         if step is not None:
             self._text(left + side, y, f"step {step:,}", size=17, color=QUIET, ha="right")
