@@ -6,6 +6,7 @@ import numpy as np
 
 from visualdl_embedding import metrics
 from visualdl_embedding.findings._finding import Finding, Severity
+from visualdl_embedding.findings._remedies import PRETRAINED
 from visualdl_embedding.findings._space import Space
 from visualdl_embedding.findings._text import Text, name_some, percent, rounded
 
@@ -79,6 +80,18 @@ def find_collapse(space: Space) -> list[Finding]:
                 "effective_rank": float(rank),
                 "effective_rank_share": float(rank / most),
             },
+            remedies=[
+                Text(
+                    "Center the rows, and take out the first components, wherever neighbors are asked for: nothing is "
+                    "trained anew.",
+                    "在查询近邻的地方先减去均值并去掉前几个主成分：无需重新训练。",
+                ),
+                Text(
+                    "Train with negatives, or with a term that holds columns apart; see effective_rank rise.",
+                    "训练时加入负样本，或加入使各列相互区分的正则项；观察 effective_rank 上升。",
+                ),
+                PRETRAINED,
+            ],
         )
     ]
 

@@ -9,6 +9,8 @@ from visualdl_embedding.analysis import Analysis
 from visualdl_embedding.findings._broken import find_duplicates, find_nonfinite, find_zero_rows
 from visualdl_embedding.findings._clumps import find_clumps
 from visualdl_embedding.findings._collapse import find_collapse, find_hubs
+from visualdl_embedding.findings._drift import find_moved_rows, find_moves_towards_groups
+from visualdl_embedding.findings._exposure import find_crowding, find_never_looked_up, find_tail
 from visualdl_embedding.findings._finding import SEVERITIES, Finding
 from visualdl_embedding.findings._maps import find_doubtful_clusters, find_loose_maps
 from visualdl_embedding.findings._mixed import find_mixed_groups
@@ -44,7 +46,8 @@ def find(
     snapshot
         The watched rows; those that are not finite are told of, and left out of all else.
     analysis
-        What `analyse` made of it; its neighbor graph and its distance are used.
+        What `analyse` made of it; its neighbor graph, its distance, its numbers per row and stratum, and the directions
+        of watched words are used. What it does not have (an earlier snapshot, the training's history) is not looked at.
     counters
         Numbers about the whole table: ``"nonfinite_rows"``, ``"zero_rows"``, ``"duplicate_rows"``, ``"num_rows"``;
         those of the snapshot if None.
@@ -84,6 +87,10 @@ def find(
             lambda: find_hubs(space),
             lambda: find_mixed_groups(space, group),
             lambda: find_scripts(space),
+            lambda: find_never_looked_up(space),
+            lambda: find_tail(space) or find_crowding(space),
+            lambda: find_moves_towards_groups(space),
+            lambda: find_moved_rows(space),
             lambda: find_doubtful_clusters(space, clusters),
             lambda: find_loose_maps(space, agreement) if agreement is not None else [],
         ]

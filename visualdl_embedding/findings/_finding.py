@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -42,9 +43,11 @@ class Finding:
     row_indices
         All rows concerned, as positions in the snapshot, in the same order.
     numbers
-        What the evidence rests on, by name.
+        What the evidence rests on, by name; what is not known is left out.
     details
         A line for each of the first rows or groups of rows, the same in both languages.
+    remedies
+        What usually helps, the nearest at hand first; what it costs is said with it.
     """
 
     kind: str
@@ -61,6 +64,8 @@ class Finding:
     row_indices: tuple[int, ...] = ()
     numbers: Mapping[str, float] = field(default_factory=dict)
     details: tuple[str, ...] = ()
+    remedies: tuple[str, ...] = ()
+    remedies_zh: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -76,6 +81,7 @@ class Finding:
         labels: Sequence[str] = (),
         numbers: Mapping[str, float] | None = None,
         details: Sequence[str] = (),
+        remedies: Sequence[Text] = (),
     ) -> Finding:
         """Build a finding from sentences in both languages.
 
@@ -100,8 +106,10 @@ class Finding:
             next_check_zh=next_check.zh,
             labels=tuple(labels[row] for row in positions[:_SHOWN]),
             row_indices=positions,
-            numbers={name: float(value) for name, value in (numbers or {}).items()},
+            numbers={name: float(value) for name, value in (numbers or {}).items() if not math.isnan(value)},
             details=tuple(details[:_SHOWN]),
+            remedies=tuple(remedy.en for remedy in remedies),
+            remedies_zh=tuple(remedy.zh for remedy in remedies),
         )
 
     def to_dict(self) -> dict[str, Any]:

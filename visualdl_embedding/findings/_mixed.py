@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from visualdl_embedding.findings._finding import Finding
 from visualdl_embedding.findings._purity import NO_CLASS, SHUFFLES, Purity, class_purity, same_class_share
+from visualdl_embedding.findings._remedies import CLEAN, CONTRAST, PRETRAINED
 from visualdl_embedding.findings._space import Space
 from visualdl_embedding.findings._text import Text, name_some, percent
+from visualdl_embedding.findings._training import Cause, weigh
 from visualdl_embedding.neighbors import nearest_neighbors
 
 __all__ = ["find_mixed_groups"]
@@ -23,6 +25,43 @@ _ENOUGH = 8
 """Neighbors with a group that rows need on average; where few rows have one, they are sought among those only."""
 _BY_CHANCE = 0.05
 """A row's neighbors are of another group by more than that group's size explains (binomial)."""
+_TOLD_APART = 0.75
+"""Area under the ROC curve from which a linear probe is said to tell groups apart."""
+_MISPLACED = (
+    Cause(
+        Text(
+            "They are used in the contexts of the other group: irony, negation, or a meaning that the group column "
+            "does not know.",
+            "它们被用在另一分组的上下文中：反讽、否定，或分组列未考虑的词义。",
+        ),
+    ),
+    Cause(
+        Text(
+            "Label noise: samples that contradict each other, so that their gradients stay high; or a wrong entry in "
+            "the group column.",
+            "标签噪声：相互矛盾的样本使梯度居高不下；或分组列中的条目有误。",
+        ),
+        ("gradient_mean",),
+        "higher",
+        matched=True,
+    ),
+    Cause(
+        Text(
+            "Too few examples to have moved them where they belong.",
+            "样本太少，尚未移动到应在的位置。",
+        ),
+        ("lookups", "frequency"),
+        "lower",
+    ),
+    Cause(
+        Text(
+            "Domain shift: newer data use them otherwise, and they are on their way.",
+            "领域漂移：新数据以不同方式使用它们，它们正在移动途中。",
+        ),
+        ("neighbor_overlap",),
+        "lower",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -103,6 +142,8 @@ def _mixed_groups(space: Space, grouped: _Grouped, column: str) -> list[Finding]
     concerned = np.flatnonzero(np.isin(grouped.codes, mixed))
     concerned = concerned[np.argsort(grouped.share_same[concerned], kind="stable")]
     listed = name_some([names[code] for code in mixed])
+    # The analysis probes the column of this name, and no other.
+    auc = space.scalar("probe_auc") if column == "group" else np.nan
     worst = min(mixed, key=lambda code: float(purity.observed[code] - chance[code]))
     observed, usual, limit = (percent(float(v[worst])) for v in (purity.observed, chance, limits))
     return [
@@ -117,7 +158,8 @@ def _mixed_groups(space: Space, grouped: _Grouped, column: str) -> list[Finding]
                 f"按列 {column!r}，{len(names):,} 个分组中有 {len(mixed):,} 个，"
                 f"其成员的同组近邻并不比随机打乱的分组更多。"
                 f"{names[worst]} 为 {observed}，随机期望为 {usual}，{SHUFFLES} 次打乱中有 95% 不超过 {limit}。",
-            ),
+            )
+            + _probe(auc),
             causes=[
                 Text(
                     "The training does not need the difference: the loss never saw these groups, or this layer passes "
@@ -128,12 +170,20 @@ def _mixed_groups(space: Space, grouped: _Grouped, column: str) -> list[Finding]
                     "Opposites occur in the same contexts (高兴 and 悲伤), and context is all that the model saw.",
                     "反义词出现在相同的上下文中（如“高兴”和“悲伤”），而模型只看到上下文。",
                 ),
+                Text(
+                    "Label noise: the samples that training saw mix these groups, too.",
+                    "标签噪声：训练样本本身就混淆了这些分组。",
+                ),
+                Text(
+                    "Domain shift: the groups hold for other data than those that the table was trained on.",
+                    "领域漂移：这些分组适用的数据与该表的训练数据不同。",
+                ),
                 Text("Groups that are too small, or a column that is wrong.", "分组太小，或该列本身有误。"),
             ],
             next_check=Text(
-                "Train a linear classifier on these rows: where it tells the groups apart, the difference is there but "
-                "small beside others. See whether it grows over training.",
-                "用这些行训练一个线性分类器：若能区分，说明差异存在但被其他因素掩盖。再看它是否随训练增大。",
+                "Read samples of the words with the fewest neighbors of their own group, and see whether the linear "
+                "probe (probe_auc) or the purity of the groups grows over training.",
+                "阅读同组近邻最少的那些词的样本，并看线性探针（probe_auc）或分组纯度是否随训练增大。",
             ),
             rows=space.positions[grouped.rows[concerned]],
             labels=space.snapshot.labels,
@@ -144,14 +194,32 @@ def _mixed_groups(space: Space, grouped: _Grouped, column: str) -> list[Finding]
                 "chance": float(chance[worst]),
                 "shuffled_95": float(limits[worst]),
                 "overall_purity": purity.overall,
+                "probe_auc": auc,
             },
             details=[
                 f"{names[code]}: {percent(float(purity.observed[code]))} "
                 f"(≤ {percent(float(limits[code]))}, n = {counts[code]:,})"
                 for code in mixed
             ],
+            remedies=[CONTRAST, CLEAN, PRETRAINED],
         )
     ]
+
+
+def _probe(auc: float) -> Text:
+    """Say what the analysis' linear probe makes of the groups: a difference may be there that neighbors do not show."""
+    if np.isnan(auc):
+        return Text("", "")
+    if auc >= _TOLD_APART:
+        return Text(
+            f"A linear probe does tell the groups apart (AUC {auc:.2f}): the difference is there, but small beside "
+            "others.",
+            f"线性探针能够区分各分组（AUC {auc:.2f}）：差异存在，但被其他因素掩盖。",
+        )
+    return Text(
+        f"Nor does a linear probe tell the groups well apart (AUC {auc:.2f}, chance 0.5).",
+        f"线性探针同样难以区分各分组（AUC {auc:.2f}，随机为 0.5）。",
+    )
 
 
 def _misplaced(space: Space, grouped: _Grouped, column: str) -> list[Finding]:
@@ -187,7 +255,8 @@ def _misplaced(space: Space, grouped: _Grouped, column: str) -> list[Finding]:
     near = name_some([labels[j] for j in grouped.neighbors[first][grouped.theirs[first] == other[first]][:5]])
     pairs = Counter((grouped.names[grouped.codes[i]], grouped.names[other[i]]) for i in out)
     (most_own, most_other), most = pairs.most_common(1)[0]
-    note, numbers = space.compare_frequency(rows)
+    note, frequency = space.compare_frequency(rows)
+    causes, numbers = weigh(space, rows, _MISPLACED)
     return [
         Finding.of(
             "misplaced_rows",
@@ -205,18 +274,7 @@ def _misplaced(space: Space, grouped: _Grouped, column: str) -> list[Finding]:
                 f"随机打乱时为 {percent(float(grouped.purity.overall_shuffled.mean()))}。",
             )
             + note,
-            causes=[
-                Text(
-                    "They are used in the contexts of the other group: irony, negation, or a meaning that the group "
-                    "column does not know.",
-                    "它们被用在另一分组的上下文中：反讽、否定，或分组列未考虑的词义。",
-                ),
-                Text(
-                    "Wrong labels in the training data, or a wrong entry in the group column.",
-                    "训练数据标注错误，或分组列有误。",
-                ),
-                Text("Too few examples to have moved them where they belong.", "样本太少，尚未移动到应在的位置。"),
-            ],
+            causes=causes,
             next_check=Text(
                 "Read ten training examples of the first words, and see whether their neighbors change over the last "
                 "snapshots.",
@@ -229,8 +287,10 @@ def _misplaced(space: Space, grouped: _Grouped, column: str) -> list[Finding]:
                 "share": len(out) / m,
                 "overall_purity": grouped.purity.overall,
                 "shuffled_purity": float(grouped.purity.overall_shuffled.mean()),
+                **frequency,
                 **numbers,
             },
             details=details,
+            remedies=[CLEAN, CONTRAST, PRETRAINED],
         )
     ]

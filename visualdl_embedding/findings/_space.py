@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -11,15 +11,42 @@ from numpy.typing import NDArray
 
 from visualdl_embedding import metrics
 from visualdl_embedding.analysis import Analysis
+from visualdl_embedding.drift import Direction
 from visualdl_embedding.findings._text import Text, rounded
 from visualdl_embedding.neighbors import Neighbors, nearest_neighbors, normalize
 from visualdl_embedding.rows import COMPOSED
 from visualdl_embedding.snapshot import Snapshot
 
-__all__ = ["Space"]
+__all__ = ["Comparison", "Space"]
 
 _RELATED = 0.01
-"""Highest p-value at which a relation to frequency is told."""
+"""Highest p-value at which a difference between rows is told."""
+_MIN_COMPARED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A number of some rows beside that of all others: medians, and the rank test of Mann and Whitney.
+
+    Attributes
+    ----------
+    median, median_rest
+        Of the rows asked for, and of the others.
+    p_value
+        Two-sided.
+    is_lower
+        Whether the rows asked for have the lower ranks.
+    """
+
+    median: float
+    median_rest: float
+    p_value: float
+    is_lower: bool
+
+    @property
+    def differs(self) -> bool:
+        """Whether chance does not explain it."""
+        return self.p_value <= _RELATED
 
 
 def _without(graph: Neighbors, keep: NDArray[np.bool_], vectors: NDArray[np.float32], random_state: int) -> Neighbors:
@@ -59,7 +86,7 @@ class Space:
         ``(m, d)`` float32.
     neighbors
         Their graph, in these positions.
-    scalars
+    scalars, row_metrics, directions
         Of the analysis.
     frequency_column
         Name of the column that holds how often each row occurs.
@@ -73,6 +100,8 @@ class Space:
     vectors: NDArray[np.float32]
     neighbors: Neighbors
     scalars: Mapping[str, float]
+    row_metrics: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    directions: tuple[Direction, ...] = ()
     frequency_column: str = "frequency"
     random_state: int = 42
 
@@ -94,7 +123,18 @@ class Space:
             vectors = np.ascontiguousarray(vectors[keep])
             graph = _without(graph, keep, vectors, random_state)
         positions = valid[keep]
-        return cls(snapshot, valid, positions, vectors, graph, analysis.scalars, frequency, random_state)
+        return cls(
+            snapshot,
+            valid,
+            positions,
+            vectors,
+            graph,
+            analysis.scalars,
+            analysis.row_metrics,
+            analysis.directions,
+            frequency,
+            random_state,
+        )
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -148,33 +188,65 @@ class Space:
                 continue
         return values if np.isfinite(values).any() else None
 
-    def compare_frequency(self, rows: NDArray[np.intp]) -> tuple[Text, dict[str, float]]:
-        """Say how the frequency of some rows relates to that of the others; nothing where it is unknown.
+    def values(self, name: str) -> NDArray[np.float64] | None:
+        """Get a number per row, ``(m,)``, NaN where unknown: of training, of the analysis, or ``"frequency"``.
 
-        Medians are compared, and the rank test of Mann and Whitney says whether that is more than chance.
+        ``"lookups_per_use"`` is how often a row was looked up for each of its occurrences. None where the run does not
+        have it.
         """
-        if self.frequencies is None:
-            return Text("", ""), {}
-        chosen = np.zeros(len(self), dtype=bool)
-        chosen[rows] = True
-        known = np.isfinite(self.frequencies)
-        here, rest = self.frequencies[chosen & known], self.frequencies[~chosen & known]
-        if len(here) < 3 or len(rest) < 3:
-            return Text("", ""), {}
+        if name == "frequency":
+            return self.frequencies
+        if name == "lookups_per_use":
+            return self._lookups_per_use()
+        known = self.snapshot.row_values.get(name, self.row_metrics.get(name))
+        if known is None or len(known) != len(self.snapshot.rows):
+            return None
+        values = known[self.positions].astype(np.float64)
+        return values if np.isfinite(values).any() else None
+
+    def _lookups_per_use(self) -> NDArray[np.float64] | None:
+        lookups, frequency = self.values("lookups"), self.frequencies
+        if lookups is None or frequency is None or not (frequency > 0).any():
+            return None
+        # One occurrence more for all, so that rows without any, which are looked up as negatives only, count too.
+        least = float(frequency[frequency > 0].min())
+        ratio: NDArray[np.float64] = lookups / (np.where(frequency >= 0, frequency, np.nan) + least)
+        return ratio
+
+    def compare(self, values: NDArray[np.float64], rows: NDArray[np.intp]) -> Comparison | None:
+        """Compare the values of some rows with those of all others; None where fewer than three are known."""
         from scipy.stats import mannwhitneyu
 
-        low, high = float(np.median(here)), float(np.median(rest))
+        chosen = np.zeros(len(self), dtype=bool)
+        chosen[rows] = True
+        known = np.isfinite(values)
+        here, rest = values[chosen & known], values[~chosen & known]
+        if min(len(here), len(rest)) < _MIN_COMPARED:
+            return None
         test = mannwhitneyu(here, rest, method="asymptotic")
         p_value = float(test.pvalue)
-        numbers = {"median_frequency": low, "median_frequency_rest": high, "frequency_p_value": p_value}
-        medians = f"{rounded(low)} / {rounded(high)}"
-        if not p_value <= _RELATED:
+        # All values are equal: there is nothing to rank.
+        p_value = 1.0 if np.isnan(p_value) else p_value
+        is_lower = bool(test.statistic < len(here) * len(rest) / 2)
+        return Comparison(float(np.median(here)), float(np.median(rest)), p_value, is_lower)
+
+    def compare_frequency(self, rows: NDArray[np.intp]) -> tuple[Text, dict[str, float]]:
+        """Say how the frequency of some rows relates to that of the others; nothing where it is unknown."""
+        found = self.compare(self.frequencies, rows) if self.frequencies is not None else None
+        if found is None:
+            return Text("", ""), {}
+        numbers = {
+            "median_frequency": found.median,
+            "median_frequency_rest": found.median_rest,
+            "frequency_p_value": found.p_value,
+        }
+        medians = f"{rounded(found.median)} / {rounded(found.median_rest)}"
+        if not found.differs:
             return Text(
                 f"Their frequency does not clearly differ from that of the other rows (medians {medians}).",
                 f"它们的词频与其余行没有明显差别（中位数 {medians}）。",
             ), numbers
-        is_rarer = test.statistic < len(here) * len(rest) / 2
-        rarer, rarer_zh = ("rarer", "更低频") if is_rarer else ("more frequent", "更高频")
+        rarer, rarer_zh = ("rarer", "更低频") if found.is_lower else ("more frequent", "更高频")
         return Text(
             f"They are {rarer} than the other rows (median frequency {medians}).",
             f"它们比其余行{rarer_zh}（词频中位数 {medians}）。",

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.findings._finding import Finding
+from visualdl_embedding.findings._remedies import INITIALIZE, LEAVE_OUT, PRETRAINED
 from visualdl_embedding.findings._space import Space
 from visualdl_embedding.findings._text import Text, name_some, percent, rounded
+from visualdl_embedding.findings._training import Cause, weigh
 
 __all__ = ["Untrained", "find_untrained", "untrained_rows"]
 
@@ -26,6 +28,19 @@ _PEAK = 3
 """So many times more rows than in the ranges of lengths beside it make a peak."""
 _WINDOWS = 5
 """So many peaks of the lengths are looked at."""
+_CAUSES = (
+    Cause(
+        Text(
+            "Tokens that never occur in the training data: removed by lowercasing, width or script conversion, or by "
+            "another word segmentation.",
+            "训练数据中从未出现的词：被小写化、全半角或繁简转换去掉，或因分词方式不同而不再出现。",
+        ),
+        ("lookups", "frequency"),
+        "lower",
+    ),
+    Cause(Text("New tokens, added to the vocabulary after training.", "训练之后才加入词表的新词。")),
+    Cause(Text("Reserved rows of the vocabulary.", "词表中预留的行。")),
+)
 
 
 @dataclass(frozen=True)
@@ -278,7 +293,7 @@ def find_untrained(space: Space) -> list[Finding]:
         f"± {percent(1 / np.sqrt(2 * d))}，均匀值为 ± {percent(np.sqrt(0.2 / d))}），到最近一行的距离为 "
         f"{rounded(result.nearest)}（1 - 余弦），随机方向则为 {rounded(result.nearest_random)}。",
     )
-    note = Text("", "")
+    note, causes = Text("", ""), [cause.text for cause in _CAUSES]
     if not every:
         rest = np.setdiff1d(usable, rows)
         others = float(np.median(space.lengths[rest]))
@@ -298,7 +313,8 @@ def find_untrained(space: Space) -> list[Finding]:
             )
         )
         note, frequency = space.compare_frequency(rows)
-        numbers |= frequency
+        causes, weighed = weigh(space, rows, _CAUSES)
+        numbers |= frequency | weighed
     return [
         Finding.of(
             "untrained_table" if every else "untrained_rows",
@@ -316,15 +332,7 @@ def find_untrained(space: Space) -> list[Finding]:
                 Text("The checkpoint was saved before the weights were loaded.", "检查点在载入权重之前就已保存。"),
             ]
             if every
-            else [
-                Text(
-                    "Tokens that never occur in the training data: removed by lowercasing, width or script conversion, "
-                    "or by another word segmentation.",
-                    "训练数据中从未出现的词：被小写化、全半角或繁简转换去掉，或因分词方式不同而不再出现。",
-                ),
-                Text("New tokens, added to the vocabulary after training.", "训练之后才加入词表的新词。"),
-                Text("Reserved rows of the vocabulary.", "词表中预留的行。"),
-            ],
+            else causes,
             next_check=Text(
                 "Compare with an earlier checkpoint: an untrained table has not changed at all.",
                 "与更早的检查点比较：未训练的表完全没有变化。",
@@ -338,5 +346,6 @@ def find_untrained(space: Space) -> list[Finding]:
             rows=space.positions[rows],
             labels=space.snapshot.labels,
             numbers=numbers,
+            remedies=[PRETRAINED] if every else [LEAVE_OUT, INITIALIZE, PRETRAINED],
         )
     ]

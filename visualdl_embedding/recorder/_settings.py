@@ -38,6 +38,8 @@ class RecorderSettings:
 
 @dataclass
 class Job:
+    """An analysis that is asked for: of which table and step, what of it is logged, and how often it was tried."""
+
     table: str
     step: int
     log: dict[str, bool]

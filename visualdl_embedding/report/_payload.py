@@ -137,6 +137,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "evidence": both("evidence"),
         "causes": both("causes"),
         "next": both("next_check"),
+        "remedies": both("remedies"),
         "details": finding.details,
         "rows": finding.row_indices,
     }

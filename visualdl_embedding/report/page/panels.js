@@ -125,7 +125,8 @@ function drawFindings(page) {
       make("p", {}, text("evidence")),
       finding.details.length ? list(finding.details, "details") : null,
       make("p", { className: "head" }, say("causes")), list(text("causes")),
-      make("p", { className: "head" }, say("next")), make("p", {}, text("next"))));
+      make("p", { className: "head" }, say("next")), make("p", {}, text("next")),
+      ...(text("remedies").length ? [make("p", { className: "head" }, say("remedies")), list(text("remedies"))] : [])));
     return card;
   });
   $("findings").replaceChildren(...(cards.length ? cards : [make("p", { className: "quiet" }, say("no-findings"))]));
