@@ -1,0 +1,160 @@
+"""Words that left their neighborhood since the snapshot before, and groups that watched words moved towards."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from visualdl_embedding.findings._finding import Finding
+from visualdl_embedding.findings._remedies import CLEAN, PRETRAINED
+from visualdl_embedding.findings._space import Space
+from visualdl_embedding.findings._text import Text, name_some, percent, rounded
+from visualdl_embedding.findings._training import Cause, weigh
+
+__all__ = ["find_moved_rows", "find_moves_towards_groups"]
+
+_MIN_ROWS = 50
+_BEYOND = 2.0
+"""Robust deviations, beyond what the largest of n normal values has, that a row's logarithm of motion lies out."""
+_TIMES = 2.0
+"""So many times as far as the median row: a space in which all rows move much alike has no movers."""
+
+_CAUSES = (
+    Cause(
+        Text(
+            "Their use has changed: newer data have them in other contexts.",
+            "它们的用法变了：新数据中它们出现在别的上下文里。",
+        ),
+        ("gradient_mean",),
+        "higher",
+    ),
+    Cause(
+        Text(
+            "They are rare, and a few samples moved them far.",
+            "它们很少出现，几条样本就把它们推得很远。",
+        ),
+        ("lookups", "frequency"),
+        "lower",
+    ),
+    Cause(
+        Text(
+            "They are trained more than the others: the space is young, and what is frequent moves first.",
+            "它们比其余行训练得更多：空间尚未成形，高频的先移动。",
+        ),
+        ("lookups", "frequency"),
+        "higher",
+    ),
+)
+_REMEDIES = (
+    CLEAN,
+    Text(
+        "Where the change is real, tell whoever relies on the old meaning, and set a rule that watches these words.",
+        "若变化属实，通知依赖旧含义的下游，并为这些词设置告警规则。",
+    ),
+    PRETRAINED,
+)
+
+
+def find_moved_rows(space: Space) -> list[Finding]:
+    """Find rows that moved far beyond the others since the snapshot before, out of their neighborhoods."""
+    moved, kept = space.values("displacement"), space.values("neighbor_overlap")
+    if moved is None or kept is None:
+        return []
+    known = np.isfinite(moved) & np.isfinite(kept) & (moved > 0)
+    if known.sum() < _MIN_ROWS:
+        return []
+    typical = float(np.median(moved[known]))
+    logs = np.log(moved[known] / typical)
+    spread = 1.4826 * float(np.median(np.abs(logs)))
+    limit = spread * (np.sqrt(2 * np.log(len(logs))) + _BEYOND)
+    usual = float(np.median(kept[known]))
+    rows = np.flatnonzero(known)[(logs > max(limit, np.log(_TIMES))) & (kept[known] < usual)]
+    if not len(rows):
+        return []
+    rows = rows[np.argsort(-moved[rows], kind="stable")]
+    names = name_some([space.labels[i] for i in rows])
+    causes, numbers = weigh(space, rows, _CAUSES)
+    first, own = rows[0], float(np.median(kept[rows]))
+    return [
+        Finding.of(
+            "moved_rows",
+            "look",
+            Text(f"Rows that moved far beyond the others: {len(rows):,}", f"移动远超其余的行：{len(rows):,}"),
+            evidence=Text(
+                f"{names.en}. Since the snapshot before, {space.labels[first]} moved {rounded(moved[first])} radii of "
+                f"the space, the median row {rounded(typical)}, after all that rows share (rotation, shift, scale) was "
+                f"taken out. They kept {percent(own)} of their neighbors, the median row {percent(usual)}.",
+                f"{names.zh}。去掉整体的旋转、平移与缩放后，自上一快照以来 {space.labels[first]} 移动了 "
+                f"{rounded(moved[first])} 个空间半径，中位行为 {rounded(typical)}。"
+                f"它们保留了 {percent(own)} 的近邻，中位行为 {percent(usual)}。",
+            ),
+            causes=causes,
+            next_check=Text(
+                "Compare the two snapshots with a null pair (two trainings on the same data), and read new samples of "
+                "the first words.",
+                "以空对照（同一数据的两次训练）比较这两个快照，并阅读前几个词的新样本。",
+            ),
+            rows=space.positions[rows],
+            labels=space.snapshot.labels,
+            numbers={
+                "num_rows": len(rows),
+                "displacement": float(moved[first]),
+                "median_displacement": typical,
+                "neighbor_overlap": own,
+                "usual_neighbor_overlap": usual,
+                **numbers,
+            },
+            details=[
+                f"{space.labels[i]}: {rounded(float(moved[i]))} ({rounded(float(moved[i]) / typical)} ×), "
+                f"{percent(float(kept[i]))}"
+                for i in rows[:20]
+            ],
+            remedies=_REMEDIES,
+        )
+    ]
+
+
+def find_moves_towards_groups(space: Space) -> list[Finding]:
+    """Find watched words that moved towards a group, as the analysis has tested it."""
+    found = sorted((d for d in space.directions if d.significant), key=lambda direction: direction.p_corrected)
+    position = {label: i for i, label in enumerate(space.labels)}
+    found = [direction for direction in found if direction.label in position]
+    if not found:
+        return []
+    rows = np.array(list(dict.fromkeys(position[direction.label] for direction in found)), dtype=np.intp)
+    causes, numbers = weigh(space, rows, _CAUSES)
+    first = found[0]
+    return [
+        Finding.of(
+            "moved_towards_group",
+            "look",
+            Text(
+                f"{first.label} moved towards {first.group}"
+                + (f", and {len(found) - 1:,} more such moves" if len(found) > 1 else ""),
+                f"{first.label} 移向了 {first.group}" + (f"，另有 {len(found) - 1:,} 处" if len(found) > 1 else ""),
+            ),
+            evidence=Text(
+                f"Since the snapshot before: {first.sentence()} (corrected for all watched words and groups).",
+                f"自上一快照以来：{first.sentence_zh()}（已按所有观察词与分组校正）。",
+            ),
+            causes=causes,
+            next_check=Text(
+                "Read samples of these words from before and after, and see whether the move goes on at the next "
+                "snapshot.",
+                "对照阅读这些词在前后两个时期的样本，并看下一个快照中移动是否继续。",
+            ),
+            rows=space.positions[rows],
+            labels=space.snapshot.labels,
+            numbers={
+                "num_moves": len(found),
+                "share_before": first.share_before,
+                "share_after": first.share_after,
+                "p_value": first.p_corrected,
+                **numbers,
+            },
+            details=[
+                f"{d.label} → {d.group}: {d.share_before:.2f} → {d.share_after:.2f} (p = {d.p_corrected:.2g})"
+                for d in found
+            ],
+            remedies=_REMEDIES,
+        )
+    ]

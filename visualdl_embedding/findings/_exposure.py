@@ -1,0 +1,276 @@
+"""Rows that training meets too rarely, and a tail that is packed together or set apart."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visualdl_embedding.findings._finding import Finding, Severity
+from visualdl_embedding.findings._purity import NO_CLASS, class_purity
+from visualdl_embedding.findings._remedies import INITIALIZE, LEAVE_OUT, PRETRAINED, WEIGHT_NEGATIVES
+from visualdl_embedding.findings._space import Space
+from visualdl_embedding.findings._text import Text, name_some, percent, rounded
+from visualdl_embedding.findings._training import Cause, weigh
+from visualdl_embedding.names import scalar_key
+from visualdl_embedding.strata import STRATA, strata
+
+__all__ = ["find_crowding", "find_never_looked_up", "find_tail"]
+
+_CROWDED: tuple[float, float] = (0.2, 0.5)
+"""Gini coefficient beyond chance from which crowding is worth a look, and an alarm: even spaces stay under 0.06, a
+fifth of the rows in a twentieth of the space has about 0.2, and MovieLens with even negatives had 0.67 in the tail."""
+_APART = 0.5
+"""Share of the way from chance to none but its own kind that a tail set apart has gone."""
+_ENOUGH_LOOKUPS = 10
+"""Lookups per watched row from which one that was never looked up is no accident of an early step."""
+_MANY = 0.1
+_MIN_ROWS = 20
+
+_CROWDING_CAUSES = (
+    Cause(
+        Text(
+            "They are met too rarely: what little moves them moves all of them alike.",
+            "它们出现得太少：仅有的少量更新把它们推向同一方向。",
+        ),
+        ("lookups", "frequency"),
+        "lower",
+    ),
+    Cause(
+        Text(
+            "They are met as negatives only, and pushed together to where no user is.",
+            "它们只作为负例出现，被一起推到没有用户的地方。",
+        ),
+        ("lookups_per_use",),
+        "higher",
+    ),
+    Cause(
+        Text(
+            "The loss is done with them: nothing tells them apart any more.",
+            "损失函数对它们已无要求：没有梯度再把它们区分开。",
+        ),
+        ("gradient_mean",),
+        "lower",
+    ),
+)
+_CROWDING_CHECK = Text(
+    "Compare the mean gradient of a lookup, and the lookups, of these rows with those of the head (row values of the "
+    "snapshot), and see how many of them stand in anybody's ten best.",
+    "将这些行每次查表的平均梯度和查表次数与头部比较（快照的逐行数值），并看其中有多少出现在任何用户的前十推荐中。",
+)
+
+
+def find_crowding(space: Space) -> list[Finding]:
+    """Find rows packed into a small part of the space."""
+    level = space.scalar("crowding")
+    fullness = space.values("crowding")
+    if fullness is None or not level >= _CROWDED[0]:
+        return []
+    packed = _packed(fullness, np.ones(len(space), dtype=bool))
+    share, room = len(packed) / len(space), _room(fullness, packed)
+    names = name_some([space.labels[i] for i in packed])
+    note, frequency = space.compare_frequency(packed)
+    causes, numbers = weigh(space, packed, _CROWDING_CAUSES)
+    return [
+        Finding.of(
+            "crowded_rows",
+            _severity(level),
+            Text("Many rows are packed into a small part of the space", "许多行挤在空间的一小部分里"),
+            evidence=Text(
+                f"{percent(share)} of the rows lie in {percent(room)} of the space that the rows span: {names.en}. The "
+                f"Gini coefficient of rows over space, beyond chance, is {level:.2f} (0: even, 1: all in one spot).",
+                f"{percent(share)} 的行位于各行所占空间的 {percent(room)} 中：{names.zh}。"
+                f"行在空间上的基尼系数（扣除随机部分）为 {level:.2f}（0 为均匀，1 为全部挤在一处）。",
+            )
+            + note,
+            causes=causes,
+            next_check=_CROWDING_CHECK,
+            rows=space.positions[packed],
+            labels=space.snapshot.labels,
+            numbers={"crowding": level, "share": share, "space_share": room, **frequency, **numbers},
+            remedies=[WEIGHT_NEGATIVES, INITIALIZE, PRETRAINED],
+        )
+    ]
+
+
+def find_tail(space: Space) -> list[Finding]:
+    """Find a tail that is crowded, or that keeps to itself."""
+    names = _strata(space)
+    if names is None:
+        return []
+    tail, head = names == "tail", names == "head"
+    if min(tail.sum(), (names != "tail").sum()) < _MIN_ROWS:
+        return []
+    exposure, numbers = _exposure(space)
+    return [*_crowded_tail(space, tail, exposure, numbers), *_tail_apart(space, tail, head, exposure, numbers)]
+
+
+def _crowded_tail(space: Space, tail: NDArray[np.bool_], exposure: Text, exposed: dict[str, float]) -> list[Finding]:
+    level = space.scalar(scalar_key("crowding", stratum="tail"))
+    fullness = space.values("crowding")
+    if fullness is None or not level >= _CROWDED[0]:
+        return []
+    head = space.scalar(scalar_key("crowding", stratum="head"))
+    beside = "" if np.isnan(head) else f" (head: {head:.2f})"
+    beside_zh = "" if np.isnan(head) else f"（头部为 {head:.2f}）"
+    packed = _packed(fullness, tail)
+    room, shown = _room(fullness, packed), name_some([space.labels[i] for i in packed])
+    causes, numbers = weigh(space, packed, _CROWDING_CAUSES)
+    return [
+        Finding.of(
+            "tail_crowded",
+            _severity(level),
+            Text("The tail is packed together", "长尾挤作一团"),
+            evidence=Text(
+                f"{len(packed):,} of {int(tail.sum()):,} tail rows lie in {percent(room)} of the space: {shown.en}. "
+                f"The tail's Gini coefficient beyond chance is {level:.2f}{beside}: its rows are hard to tell apart.",
+                f"{int(tail.sum()):,} 个长尾行中有 {len(packed):,} 个位于 {percent(room)} 的空间中：{shown.zh}。"
+                f"长尾的基尼系数（扣除随机部分）为 {level:.2f}{beside_zh}：这些行难以彼此区分。",
+            )
+            + exposure,
+            causes=causes,
+            next_check=_CROWDING_CHECK,
+            rows=space.positions[packed],
+            labels=space.snapshot.labels,
+            numbers={"crowding": level, "head_crowding": head, "space_share": room, **exposed, **numbers},
+            remedies=[WEIGHT_NEGATIVES, INITIALIZE, PRETRAINED],
+        )
+    ]
+
+
+def _tail_apart(
+    space: Space, tail: NDArray[np.bool_], head: NDArray[np.bool_], exposure: Text, exposed: dict[str, float]
+) -> list[Finding]:
+    if head.sum() < _MIN_ROWS or not space.neighbors.n_neighbors:
+        return []
+    # Head and tail alone: the torso lies between them, in frequency and mostly in space.
+    codes = np.where(tail, 1, np.where(head, 0, NO_CLASS)).astype(np.int32)
+    purity = class_purity(space.neighbors.indices[:, :15], codes, 2, random_state=space.random_state)
+    members = np.array([head.sum(), tail.sum()], dtype=np.float64)
+    chance = (members - 1) / (members.sum() - 1)
+    over = (purity.observed - chance) / (1 - chance)
+    # Both must keep to themselves: a single small head in an even space is a group like any other.
+    if not (np.isfinite(over).all() and over.min() >= _APART and purity.overall > purity.overall_shuffled.max()):
+        return []
+    rows = np.flatnonzero(tail)
+    rows = rows[np.argsort(space.frequencies[rows], kind="stable")] if space.frequencies is not None else rows
+    causes, numbers = weigh(space, rows, _CROWDING_CAUSES)
+    return [
+        Finding.of(
+            "tail_apart",
+            "look",
+            Text("The tail stands apart from the head", "长尾与头部分处两地"),
+            evidence=Text(
+                f"Of neighbors in head or tail, {percent(float(purity.observed[1]))} of a tail row's are tail rows "
+                f"(by chance {percent(float(chance[1]))}) and {percent(float(purity.observed[0]))} of a head row's are "
+                f"head rows (by chance {percent(float(chance[0]))}): the space tells first how frequent a row is.",
+                f"在属于头部或长尾的近邻中，长尾行有 {percent(float(purity.observed[1]))} 是长尾"
+                f"（随机为 {percent(float(chance[1]))}），头部行有 {percent(float(purity.observed[0]))} 是头部"
+                f"（随机为 {percent(float(chance[0]))}）：空间首先反映的是词频。",
+            )
+            + exposure,
+            causes=causes,
+            next_check=_CROWDING_CHECK,
+            rows=space.positions[rows],
+            labels=space.snapshot.labels,
+            numbers={
+                "tail_purity": float(purity.observed[1]),
+                "tail_chance": float(chance[1]),
+                "head_purity": float(purity.observed[0]),
+                "head_chance": float(chance[0]),
+                **exposed,
+                **numbers,
+            },
+            remedies=[WEIGHT_NEGATIVES, INITIALIZE, PRETRAINED],
+        )
+    ]
+
+
+def find_never_looked_up(space: Space) -> list[Finding]:
+    """Find rows that training never looked up, once it has looked up enough."""
+    lookups = space.values("lookups")
+    if lookups is None:
+        return []
+    known = np.isfinite(lookups)
+    rows = np.flatnonzero(known & (lookups == 0) & ~space.composed)
+    done = float(np.nansum(lookups))
+    if not len(rows) or done < _ENOUGH_LOOKUPS * known.sum():
+        return []
+    share = len(rows) / int(known.sum())
+    names = name_some([space.labels[i] for i in rows])
+    note, numbers = space.compare_frequency(rows)
+    severity: Severity = "look" if share >= _MANY else "info"
+    return [
+        Finding.of(
+            "never_looked_up",
+            severity,
+            Text(f"Rows that training never looked up: {len(rows):,}", f"训练中从未被查表的行：{len(rows):,}"),
+            evidence=Text(
+                f"{names.en}: {percent(share)} of the watched rows, in {done:,.0f} lookups of all. They hold what they "
+                "were initialized with, and their neighbors mean nothing that training has learnt.",
+                f"{names.zh}：占观察行的 {percent(share)}，而全部观察行共被查表 {done:,.0f} 次。"
+                "它们仍是初始值，其近邻并不反映训练所学。",
+            )
+            + note,
+            causes=[
+                Text(
+                    "They do not occur in the training data after preprocessing.",
+                    "经过预处理后，它们不在训练数据中出现。",
+                ),
+                Text(
+                    "A sampler gives them no chance: negatives by popularity never draw what nobody chose.",
+                    "采样器不给它们机会：按流行度采样的负例永远抽不到无人选择的物品。",
+                ),
+            ],
+            next_check=Text(
+                "Count them in the training data, and see whether the model is asked for them when it serves.",
+                "在训练数据中统计它们，并确认线上是否会用到它们。",
+            ),
+            rows=space.positions[rows],
+            labels=space.snapshot.labels,
+            numbers={"num_rows": len(rows), "share": share, "lookups": done, **numbers},
+            remedies=[LEAVE_OUT, INITIALIZE, PRETRAINED],
+        )
+    ]
+
+
+def _strata(space: Space) -> NDArray[np.str_] | None:
+    """Stratum of each row, ``""`` where its frequency is unknown; None where none is above 0."""
+    frequency = space.frequencies
+    # The analysis' numbers of strata are by the column of this name, and no other.
+    if (
+        space.frequency_column != "frequency"
+        or frequency is None
+        or not np.nansum(np.where(frequency > 0, frequency, 0)) > 0
+    ):
+        return None
+    known = np.isfinite(frequency) & (frequency >= 0)
+    return np.where(known, strata(np.where(known, frequency, np.nan)), "")
+
+
+def _exposure(space: Space) -> tuple[Text, dict[str, float]]:
+    """Say how much of training each stratum gets, by the numbers of the analysis."""
+    shares = {name: space.scalar(scalar_key("update_per_row", stratum=name)) for name in STRATA}
+    numbers = {f"{name}_update_per_row": value for name, value in shares.items() if np.isfinite(value)}
+    if not {"head_update_per_row", "tail_update_per_row"} <= set(numbers):
+        return Text("", ""), numbers
+    head, tail = rounded(shares["head"]), rounded(shares["tail"])
+    return Text(
+        f"A tail row gets {tail} times the updates of a mean row, a head row {head} times.",
+        f"一个长尾行得到的更新是平均行的 {tail} 倍，头部行为 {head} 倍。",
+    ), numbers
+
+
+def _packed(fullness: NDArray[np.float64], among: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Rows in parts that hold at least twice their share, the fullest first."""
+    rows = np.flatnonzero(among & (fullness >= 2))
+    return rows[np.argsort(-fullness[rows], kind="stable")]
+
+
+def _room(fullness: NDArray[np.float64], rows: NDArray[np.intp]) -> float:
+    """Share of the space of the parts that rows are in, as far as these rows fill them."""
+    # A part of volume v holding c of n rows has fullness c / (v n): summed over its rows, 1 / (n fullness) is v.
+    return float((1 / (len(fullness) * fullness[rows])).sum()) if len(rows) else 0.0
+
+
+def _severity(level: float) -> Severity:
+    return "alarm" if level >= _CROWDED[1] else "look"

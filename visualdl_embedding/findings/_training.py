@@ -1,0 +1,123 @@
+"""Likely causes, each held against what the run has measured already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visualdl_embedding.findings._space import Space
+from visualdl_embedding.findings._text import Text, rounded
+
+__all__ = ["Cause", "weigh"]
+
+QUANTITIES = {
+    "lookups": Text("lookups in training", "训练中的查表次数"),
+    "gradient_mean": Text("mean gradient of a lookup", "每次查表的平均梯度"),
+    "neighbor_overlap": Text("share of neighbors kept since the last snapshot", "自上一快照以来保留的近邻比例"),
+    "displacement": Text("distance moved since the last snapshot", "自上一快照以来移动的距离"),
+    "frequency": Text("frequency", "词频"),
+    "lookups_per_use": Text("lookups for each occurrence, negatives among them", "每次出现对应的查表次数（含负例）"),
+}
+"""Numbers per row that a cause can show in."""
+_MATCHED = Text("(held against rows of like frequency)", "（与词频相近的行比较）")
+_RANGES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A likely cause, and where it would show.
+
+    Attributes
+    ----------
+    text
+        What it is.
+    shows_in
+        Of `QUANTITIES`: the first that the run has tells.
+    as_value
+        Whether that would be higher or lower in the rows concerned than in the others.
+    matched
+        Whether rows are held against others that are about as frequent: gradients depend on frequency by themselves.
+    """
+
+    text: Text
+    shows_in: tuple[str, ...] = ()
+    as_value: Literal["higher", "lower"] = "higher"
+    matched: bool = False
+
+
+def weigh(space: Space, rows: NDArray[np.intp], causes: Sequence[Cause]) -> tuple[list[Text], dict[str, float]]:
+    """Hold causes against the numbers of the run.
+
+    Parameters
+    ----------
+    space
+        Its snapshot's ``row_values``, the analysis' row metrics and the frequencies are read.
+    rows
+        Positions in the space: the rows concerned, compared with all others by Mann and Whitney's rank test.
+    causes
+        In the order of what is usual.
+
+    Returns
+    -------
+    The causes, those that the numbers speak for first and those that they do not speak for last, each with the numbers;
+    and these by name.
+    """
+    weighed: list[tuple[int, Text]] = []
+    numbers: dict[str, float] = {}
+    for cause in causes:
+        name = next((name for name in cause.shows_in if space.values(name) is not None), None)
+        values = space.values(name) if name else None
+        compared = _within_frequency(space, values) if values is not None and cause.matched else values
+        found = space.compare(compared, rows) if compared is not None else None
+        if name is None or values is None or found is None:
+            weighed.append((1, cause.text))
+            continue
+        here = np.isin(np.arange(len(values)), rows)
+        low, high = float(np.nanmedian(values[here])), float(np.nanmedian(values[~here]))
+        numbers |= {
+            f"median_{name}": low,
+            f"median_{name}_rest": high,
+            f"{name}_p_value": found.p_value,
+        }
+        speaks = found.differs and found.is_lower == (cause.as_value == "lower")
+        what = QUANTITIES[name] + _MATCHED if compared is not values else QUANTITIES[name]
+        medians = f"{rounded(low)} / {rounded(high)}"
+        verdict = (
+            Text(
+                f"The numbers speak for it: {what.en}, median here and elsewhere {medians}.",
+                f"数据支持这一点：{what.zh}，此处与其余行的中位数为 {medians}。",
+            )
+            if speaks
+            else Text(
+                f"The numbers do not speak for it: {what.en}, median here and elsewhere {medians}.",
+                f"数据不支持这一点：{what.zh}，此处与其余行的中位数为 {medians}。",
+            )
+        )
+        weighed.append((0 if speaks else 2, cause.text + verdict))
+    return [text for _, text in sorted(weighed, key=lambda item: item[0])], numbers
+
+
+def _within_frequency(space: Space, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ranks of values, 0 to 1, among rows of like frequency: one of ten ranges of equally many rows.
+
+    The values themselves where nobody knows a frequency or a number of lookups.
+    """
+    from scipy.stats import rankdata
+
+    frequency = space.values("frequency")
+    frequency = space.values("lookups") if frequency is None else frequency
+    if frequency is None:
+        return values
+    ranks = np.full(len(values), np.nan)
+    known = np.flatnonzero(np.isfinite(values) & np.isfinite(frequency))
+    # Rows of one frequency stay together.
+    place = rankdata(frequency[known], method="min") - 1
+    ranges = (_RANGES * place / max(len(known), 1)).astype(int)
+    for i in np.unique(ranges):
+        rows = known[ranges == i]
+        ranks[rows] = (rankdata(values[rows]) - 0.5) / len(rows)
+    return ranks
