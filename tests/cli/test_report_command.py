@@ -128,6 +128,13 @@ def test_weekly_snapshots_join_a_run(tmp_path: Path) -> None:
     assert open_run(run).steps(table, analysed=True) == [10, 12, 13]
     assert 0 < open_run(run).scalars(table)["neighbor_overlap"][12] < 1
     assert list(run.glob("vdlrecords.*.log"))
+    (tmp_path / "rules.toml").write_text('[[rule]]\nkind = "below"\nmetric = "neighbor_overlap"\nvalue = 0.9\n')
+    done = invoke(
+        *(save_model(tmp_path / "week14", seed=1), "--method", "pca", "-o", tmp_path / "out", "--run", run),
+        *("--rules", tmp_path / "rules.toml"),
+    )
+    assert "Alert: neighbor_overlap is" in done.output
+    assert [alert["step"] for alert in open_run(run).alerts(table)] == [14]
 
 
 @pytest.mark.parametrize(
@@ -138,6 +145,7 @@ def test_weekly_snapshots_join_a_run(tmp_path: Path) -> None:
         (["{model}", "--top-k", "0"], "x>=1"),
         (["{model}", "--top-k", "5", "--rows", "all"], "give one of them"),
         (["{model}", "--step", "3"], "--run"),
+        (["{model}", "--rules", "rules.toml"], "--run"),
         (["{model}", "--table", "ernie"], "It has:"),
         (["{model}", "--vocab", "missing.txt"], "missing.txt"),
         (["{model}", "--color", "colour"], "colour"),

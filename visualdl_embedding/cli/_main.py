@@ -9,6 +9,7 @@ from visualdl_embedding.cli._check import check, drift
 from visualdl_embedding.cli._explain import explain
 from visualdl_embedding.cli._neighbors import neighbors
 from visualdl_embedding.cli._report import report
+from visualdl_embedding.cli._serve import serve
 from visualdl_embedding.cli._terminal import SETTINGS, FriendlyGroup, progress_bars, set_up_logging
 
 __all__ = ["main"]
@@ -27,6 +28,7 @@ main.add_command(neighbors)
 main.add_command(explain)
 main.add_command(drift)
 main.add_command(check)
+main.add_command(serve)
 
 
 @main.command()

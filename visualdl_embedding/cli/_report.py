@@ -9,6 +9,7 @@ import click
 from visualdl_embedding.cli._terminal import SETTINGS, FriendlyCommand, echo, progress_bars, set_up_logging
 
 if TYPE_CHECKING:
+    from visualdl_embedding.alerts import Rule
     from visualdl_embedding.report import Report
 
 __all__ = ["report", "visualize"]
@@ -83,6 +84,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--step", type=click.IntRange(min=0), help="The snapshot's place in RUN.  [default: after the last one]"
     ),
+    click.option("--rules", metavar="FILE", help="TOML with rules for alerts of RUN, from now on."),
 )
 
 
@@ -126,8 +128,10 @@ def _report(
     overwrite: bool,
     run: str | None,
     step: int | None,
+    rules: str | None,
     **options: Any,
 ) -> None:
+    from visualdl_embedding.alerts import load_rules
     from visualdl_embedding.report import check_folder
     from visualdl_embedding.report import report as make_report
 
@@ -136,6 +140,9 @@ def _report(
         return
     if step is not None and run is None:
         raise click.UsageError("--step says a snapshot's place in a run; give the run too: --run RUN.")
+    if rules is not None and run is None:
+        raise click.UsageError("--rules judges the snapshots of a run; give the run too: --run RUN.")
+    judged_by = None if rules is None else load_rules(rules)
     check_folder(output, overwrite=overwrite)
     with progress_bars() as on_progress:
         made = make_report(
@@ -153,7 +160,7 @@ def _report(
     echo(f"\nWritten to {output}: {', '.join(file.name for file in files)}")
     echo(f"Open {Path(output) / files[0].name} in a browser; it needs no network.")
     if run is not None:
-        _record(made, run, step)
+        _record(made, run, step=step, rules=judged_by)
 
 
 def _rows(top_k: int | None, rows: str | None) -> Any:
@@ -198,7 +205,7 @@ def _print_report(made: Report) -> None:
             echo(f"-  {note}")
 
 
-def _record(made: Report, run: str, step: int | None) -> None:
+def _record(made: Report, run: str, *, step: int | None, rules: Sequence[Rule] | None) -> None:
     from dataclasses import replace
 
     from visualdl_embedding.analysis import Config
@@ -221,7 +228,11 @@ def _record(made: Report, run: str, step: int | None) -> None:
         on_progress(f"snapshot {step} of {run}", 0, 1)
         # A run that exists goes on with the settings it began with, for its frames must compare.
         recorded = record_once(
-            run, replace(made.snapshot, step=step), table=table, config=None if following else config
+            run,
+            replace(made.snapshot, step=step),
+            table=table,
+            config=None if following else config,
+            rules=rules,
         )
     for alert in recorded.alerts:
         echo(f"Alert: {alert.message}")
