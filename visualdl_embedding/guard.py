@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from visualdl_embedding.alerts import Alert, Evidence, History, Rule, RuleState, evaluate, load_rules
@@ -71,7 +72,17 @@ class Guard:
                 if before is None or step < before:
                     scalars, directions = store.read_numbers(step)
                     guard._judge(step, scalars, directions)
+            guard._forget_untold({(alert.get("rule"), alert.get("step")) for alert in store.alerts()})
         return guard
+
+    def _forget_untold(self, told: Collection[tuple[Any, Any]]) -> None:
+        """Let a rule that is new to the run fire, though it has held for long: nobody was told."""
+        if self._state is not None:
+            fired = {
+                rule: {subject: step for subject, step in subjects.items() if (rule, step) in told}
+                for rule, subjects in self._state.fired.items()
+            }
+            self._state = replace(self._state, fired={rule: subjects for rule, subjects in fired.items() if subjects})
 
     def judge(self, analysis: Analysis) -> tuple[Alert, ...]:
         """Judge the newest analysis."""
