@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.drift import Direction, compare_snapshots
+from visualdl_embedding.drift import Direction
+from visualdl_embedding.drift._towards import watched_directions
 from visualdl_embedding.groups import MAX_GROUPS, GroupStudy, group_scalars, study_groups
 from visualdl_embedding.metrics import Crowding, crowding, never_trained
 from visualdl_embedding.names import scalar_key
@@ -70,7 +71,7 @@ def diagnose(
     neighbors
         Graph of its v valid rows.
     before
-        The snapshot before, and its graph, or None for a graph that is not at hand.
+        The snapshot before, and its graph, or None for a graph that is not at hand; directions need no graph.
     overlap, update
         ``(n,)``: neighbors kept and distance moved since then, NaN where unknown.
     random_state
@@ -113,7 +114,7 @@ def diagnose(
         scalars |= stratum_scalars(by_stratum)
     directions: tuple[Direction, ...] = ()
     if before is not None and study is not None:
-        directions = _directions(before, (snapshot, neighbors), random_state=random_state)
+        directions = _directions(before[0], snapshot, neighbors)
         scalars |= direction_scalars(directions)
     if "lookups" in snapshot.row_values:
         scalars["never_trained_rows"] = float(np.nansum(never_trained(snapshot.row_values["lookups"][positions])))
@@ -151,19 +152,8 @@ def direction_scalars(directions: Iterable[Direction]) -> dict[str, float]:
     }
 
 
-def _directions(
-    before: tuple[Snapshot, Neighbors | None], after: tuple[Snapshot, Neighbors], *, random_state: int
-) -> tuple[Direction, ...]:
-    watch = [label for label in after[0].rows.watch if label in set(before[0].labels)]
+def _directions(before: Snapshot, after: Snapshot, graph: Neighbors) -> tuple[Direction, ...]:
+    watch = [label for label in after.rows.watch if label in set(before.labels)]
     if not watch:
         return ()
-    found = compare_snapshots(
-        before[0],
-        after[0],
-        n_neighbors=after[1].n_neighbors,
-        distance=after[1].distance,
-        watch=watch,
-        neighbors=(before[1], after[1]),
-        random_state=random_state,
-    )
-    return found.directions
+    return watched_directions(before, after, watch, n_neighbors=graph.n_neighbors, distance=graph.distance)

@@ -39,8 +39,14 @@ def test_every_finding_speaks_two_languages_and_points_at_rows_that_exist() -> N
     assert {"untrained_rows", "unusual_lengths"} <= set(found)
     for finding in found.values():
         assert finding.severity in SEVERITIES
-        sentences = (finding.title, finding.evidence, finding.next_check, *finding.causes)
-        chinese = (finding.title_zh, finding.evidence_zh, finding.next_check_zh, *finding.causes_zh)
+        sentences = (finding.title, finding.evidence, finding.next_check, *finding.causes, *finding.remedies)
+        chinese = (
+            finding.title_zh,
+            finding.evidence_zh,
+            finding.next_check_zh,
+            *finding.causes_zh,
+            *finding.remedies_zh,
+        )
         assert len(sentences) == len(chinese)
         assert len(finding.causes) >= 1
         for english, other in zip(sentences, chinese, strict=True):

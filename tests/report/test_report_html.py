@@ -101,6 +101,7 @@ def test_the_data_are_those_of_the_report(made: Report, data: dict[str, Any]) ->
     assert sum(group["counts"]) + group["none"] == 90
     assert sorted(numbers(data["telling"], "<i4").tolist()) == list(range(90))
     assert [f["title"]["zh"] for f in data["findings"]] == [visible_text(f.title_zh) for f in made.findings]
+    assert [f["remedies"]["zh"] for f in data["findings"]] == [list(f.remedies_zh) for f in made.findings]
 
 
 def test_a_page_names_no_folder_and_no_time(made: Report, html: str) -> None:

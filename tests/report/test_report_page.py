@@ -251,6 +251,8 @@ def test_a_finding_opens_and_marks_its_rows(visit: Visit) -> None:
     shown = page.locator(".card .more").inner_text()
     assert visible_text(MADE.findings[found].evidence)[:40] in shown
     assert visible_text(MADE.findings[found].next_check)[:40] in shown
+    assert all(visible_text(remedy) in shown for remedy in MADE.findings[found].remedies)
+    assert ("What usually helps" in shown) == bool(MADE.findings[found].remedies)
     if MADE.findings[found].row_indices:
         assert page.inner_text("#said") == visible_text(MADE.findings[found].title)
 

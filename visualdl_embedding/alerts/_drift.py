@@ -31,8 +31,8 @@ class DriftTowards(Rule):
     """Words have moved towards a group, significantly.
 
     Reads the p-values that a drift computation left beside the scalars (`Evidence`). They are corrected over the words
-    (Holm) and over the snapshots looked at (`spend_alpha`); several rules are not corrected among one another. A p-value
-    counts only for a word whose lean, or else whose share of the group's neighbors, did grow.
+    (Holm) and over the snapshots looked at (`spend_alpha`); several rules are not corrected among one another. A
+    p-value counts only for a word whose lean, or else whose share of the group's neighbors, did grow.
 
     Attributes
     ----------

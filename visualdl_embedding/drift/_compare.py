@@ -9,14 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.drift._correct import CORRECTIONS, Correction, correct
-from visualdl_embedding.drift._direction import Direction, leans, share_of_groups
 from visualdl_embedding.drift._drift import Drift, GroupDrift, WordDrift
 from visualdl_embedding.drift._measure import Graphs, Pair, measure_pair
 from visualdl_embedding.drift._notes import notes_of
 from visualdl_embedding.drift._ranks import group_p_values, pair_p_value, strata_of
-from visualdl_embedding.drift._statistics import Statistics, codes_of, rank_rows, side_by_side, statistics_of
+from visualdl_embedding.drift._statistics import (
+    Statistics,
+    codes_of,
+    pair_leans,
+    rank_rows,
+    side_by_side,
+    statistics_of,
+)
+from visualdl_embedding.drift._towards import directions_of, groups_of, known_somewhere
 from visualdl_embedding.neighbors import Distance
-from visualdl_embedding.query import locate
 from visualdl_embedding.snapshot import Snapshot
 
 __all__ = ["NullPair", "compare_snapshots"]
@@ -107,13 +113,14 @@ def compare_snapshots(
         raise ValueError(f"alpha is a chance between 0 and 1, not {alpha}.")
     if correction not in CORRECTIONS:
         raise ValueError(f"Unknown correction {correction!r}; known are {', '.join(CORRECTIONS)}.")
-    _known_somewhere(watch, before, after)
+    known_somewhere(watch, before, after)
     options = {"n_neighbors": n_neighbors, "distance": distance, "random_state": random_state, "n_jobs": n_jobs}
     pair = measure_pair(before, after, neighbors=neighbors, **options)  # type: ignore[arg-type]
-    group_of = _group_of(groups, after)
+    group_of = groups_of(groups, after)
     names = tuple(sorted({group for label in pair.labels if (group := group_of.get(label, ""))}))
     codes = codes_of(pair.labels, group_of, names)
-    observed = statistics_of(pair, group_of, names)
+    lean = pair_leans(pair.vectors, codes, len(names)) if names else None
+    observed = statistics_of(pair, group_of, names, lean=lean)
     # One pair at a time: what is kept of each is a few numbers per row.
     others = [
         statistics_of(
@@ -130,10 +137,10 @@ def compare_snapshots(
     column = after.rows.columns.get(match_by) if match_by else None
     layers = strata_of(None if column is None else [column[row] for row in pair.pairing.after], len(pair))
 
-    change, *lean = side_by_side(observed, others)
+    change, *leant = side_by_side(observed, others)
     p_values, left = rank_rows(change, layers, reference=reference)
     p_corrected = _corrected_apart(p_values, reference, correction)
-    towards = [rank_rows(values, layers, reference=reference)[0][asked] for values in lean]
+    towards = [rank_rows(values, layers, reference=reference)[0][asked] for values in leant]
     by_rank = pair.change if pair.relative_displacement is None else pair.relative_displacement
     words = _Words(pair, p_values, p_corrected)
     return Drift(
@@ -166,7 +173,19 @@ def compare_snapshots(
         ),
         watched=tuple(words.of(row) for row in asked),
         moved=tuple(words.of(int(row)) for row in np.argsort(-by_rank, kind="stable")[:_MOVED]),
-        directions=_directions(pair, codes, names, asked, p_values=towards, alpha=alpha, correction=correction),
+        directions=directions_of(
+            pair.labels,
+            pair.vectors,
+            codes,
+            names=names,
+            asked=asked,
+            lean=lean,
+            p_values=towards,
+            n_neighbors=pair.n_neighbors,
+            distance=distance,
+            alpha=alpha,
+            correction=correction,
+        ),
         null=_null_sentence(len(others), len(np.unique(layers)), match_by),
         floor=_floor(others),
         shift=pair.shift,
@@ -194,15 +213,6 @@ def compare_snapshots(
     )
 
 
-def _known_somewhere(watch: Sequence[str], before: Snapshot, after: Snapshot) -> None:
-    if isinstance(watch, str):
-        raise TypeError(f"Watched labels are given as a list: [{watch!r}], not {watch!r}.")
-    known = {*before.labels, *after.labels}
-    if unknown := [label for label in watch if label not in known]:
-        # Names the nearest labels there are.
-        locate(after.labels, unknown)
-
-
 def _fitting(null: Pair, pair: Pair, n_neighbors: int) -> Pair:
     """Check that a null pair was measured in the same way; a smaller vocabulary may have lowered its neighbors."""
     if null.distance != pair.distance or null.n_neighbors > n_neighbors:
@@ -211,13 +221,6 @@ def _fitting(null: Pair, pair: Pair, n_neighbors: int) -> Pair:
             f"{pair.n_neighbors} by {pair.distance}; measure all pairs alike."
         )
     return null
-
-
-def _group_of(groups: Mapping[str, str] | None, after: Snapshot) -> Mapping[str, str]:
-    if groups is not None:
-        return {label: str(group).strip() for label, group in groups.items()}
-    column = after.rows.columns.get("group", ())
-    return {label: group.strip() for label, group in zip(after.labels, column, strict=False)}
 
 
 def _corrected_apart(
@@ -274,45 +277,6 @@ def _group_drifts(
         moved = None if pair.displacement is None else float(pair.displacement[rows].mean())
         overlap = float(pair.neighbor_overlap[rows].mean())
         found.append(GroupDrift(name, int(rows.sum()), overlap, moved, float(p_values[code]), float(corrected[code])))
-    return tuple(found)
-
-
-def _directions(
-    pair: Pair,
-    codes: NDArray[np.int32],
-    names: tuple[str, ...],
-    asked: Sequence[int],
-    *,
-    p_values: Sequence[NDArray[np.float64]],
-    alpha: float,
-    correction: Correction,
-) -> tuple[Direction, ...]:
-    if len(names) < 2 or not asked:
-        return ()
-    corrected = correct(np.concatenate(p_values), correction).reshape(len(names), len(asked))
-    lean = [leans(vectors, codes, len(names)) for vectors in pair.vectors]
-    found = []
-    for i, row in enumerate(asked):
-        share = [
-            share_of_groups(
-                vectors, codes, row, n_groups=len(names), n_neighbors=pair.n_neighbors, distance=pair.distance
-            )
-            for vectors in pair.vectors
-        ]
-        found += [
-            Direction(
-                pair.labels[row],
-                name,
-                float(share[0][g]),
-                float(share[1][g]),
-                float(lean[0][row, g]),
-                float(lean[1][row, g]),
-                float(p_values[g][i]),
-                float(corrected[g, i]),
-                bool(corrected[g, i] <= alpha and lean[1][row, g] > lean[0][row, g]),
-            )
-            for g, name in enumerate(names)
-        ]
     return tuple(found)
 
 

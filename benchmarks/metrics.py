@@ -1,0 +1,208 @@
+"""What does every metric of a snapshot cost, beside the neighbor graph that they share?
+
+The aim: all of them together take less than the graph. The quality of maps, which ranks all rows around each and so
+does the graph's work over again, is counted apart. The table has blobs of words in a space of falling variances, the
+frequencies a power law; a second snapshot, turned and moved a little, stands for the one before. Each is called as
+`analyse` calls it, on one thread, and timed on its own: CPU time, which other work on the machine moves less; the
+median counts.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from _common import parser, report
+from threadpoolctl import threadpool_limits
+
+from visualdl_embedding import metrics
+from visualdl_embedding.analyse import analyse
+from visualdl_embedding.analysis import Analysis, Config, State
+from visualdl_embedding.diagnose import diagnose
+from visualdl_embedding.drift import cka, compare_snapshots
+from visualdl_embedding.drift._towards import watched_directions
+from visualdl_embedding.findings import find
+from visualdl_embedding.groups import encode_groups, study_groups, wrong_side
+from visualdl_embedding.groups._cohesion import measure_cohesion
+from visualdl_embedding.groups._probe import probe_scores
+from visualdl_embedding.groups._purity import measure_purity
+from visualdl_embedding.groups._silhouette import measure_silhouette
+from visualdl_embedding.neighbors import nearest_neighbors, normalize
+from visualdl_embedding.project import fit_basis, project
+from visualdl_embedding.rows import Rows
+from visualdl_embedding.snapshot import Snapshot
+from visualdl_embedding.strata import strata, study_strata
+
+N_NEIGHBORS = 15
+GROUPS = ("positive", "negative", "neutral")
+N_WATCHED = 5
+SAMPLED = 2_500
+"""Rows whose neighbors would be asked for, if the quality of maps were sampled."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """Two snapshots of n rows, as two steps of one training."""
+
+    n: int
+    d: int
+
+    @cached_property
+    def vectors(self) -> np.ndarray:
+        rng = np.random.default_rng(0)
+        scale = np.arange(1, self.d + 1) ** -0.5
+        centers = rng.standard_normal((50, self.d)) * scale
+        own = rng.standard_normal((self.n, self.d)) * scale
+        return (centers[rng.integers(0, 50, self.n)] + own).astype(np.float32)
+
+    @cached_property
+    def before(self) -> np.ndarray:
+        rng = np.random.default_rng(1)
+        turn = np.linalg.qr(rng.standard_normal((self.d, self.d)))[0]
+        moved = self.vectors + 0.1 * rng.standard_normal(self.vectors.shape)
+        return (moved @ turn).astype(np.float32)
+
+    @cached_property
+    def rows(self) -> Rows:
+        groups = np.random.default_rng(2).choice(["", *GROUPS], self.n, p=[0.4, 0.2, 0.2, 0.2])
+        frequency = (1e6 / np.arange(1, self.n + 1)).astype(int)
+        labels = tuple(f"word{i}" for i in range(self.n))
+        columns = {"group": tuple(map(str, groups)), "frequency": tuple(map(str, frequency))}
+        return Rows(np.arange(self.n), labels, columns, watch=labels[:N_WATCHED])
+
+    def snapshots(self) -> tuple[Snapshot, Snapshot]:
+        return Snapshot("word", 0, self.rows, self.before), Snapshot("word", 1, self.rows, self.vectors)
+
+
+def timed(repeats: int, call: Callable[[], Any]) -> tuple[float, Any]:
+    """Median CPU seconds of some calls, after one that compiles and warms, and what the last returned."""
+    result = call()
+    seconds = []
+    for _ in range(repeats):
+        start = time.process_time()
+        result = call()
+        seconds.append(time.process_time() - start)
+    return statistics.median(seconds), result
+
+
+def measure(case: Case, repeats: int) -> dict[str, Any]:
+    vectors, before = case.vectors, case.before
+    first, second = case.snapshots()
+    width = min(90, case.n - 1)
+    graph_seconds, graph = timed(repeats, lambda: nearest_neighbors(vectors, width))
+    near, near_before = graph.first(N_NEIGHBORS), nearest_neighbors(before, N_NEIGHBORS)
+    spectrum = metrics.spectrum(vectors)
+    groups = case.rows.columns["group"]
+    codes, names = encode_groups(groups)
+    unit, g = normalize(vectors), len(names)
+    frequency = np.array(case.rows.columns["frequency"], dtype=float)
+    crowded = metrics.crowding(vectors, near)
+    overlap = metrics.neighbor_overlap(near_before, near)
+    moved = metrics.aligned_displacement(before, vectors)
+    strata_of = strata(frequency)
+    basis = fit_basis(vectors, n_components=2)
+    pca = project(vectors, method="pca", basis=basis).coordinates
+    # As many as `analyse` makes; how long they take does not depend on how they were made.
+    maps = {f"map {i}": pca + np.float32(i) * vectors[:, i : i + 2] for i in range(3)}
+    calls: dict[str, Callable[[], object]] = {
+        "norms": lambda: metrics.norms(vectors),
+        "mean_cosine": lambda: metrics.mean_cosine(vectors),
+        "spectrum": lambda: metrics.spectrum(vectors),
+        "effective_rank and isoscore of the spectrum": lambda: (
+            metrics.effective_rank(spectrum),
+            metrics.isoscore(spectrum),
+        ),
+        "hubness": lambda: metrics.hubness(near),
+        "neighbor_overlap": lambda: metrics.neighbor_overlap(near_before, near),
+        "displacement": lambda: metrics.aligned_displacement(before, vectors),
+        "cka": lambda: cka(before, vectors),
+        "unchanged": lambda: metrics.unchanged(before, vectors),
+        "crowding": lambda: metrics.crowding(vectors, near),
+        "strata": lambda: study_strata(
+            vectors, near, strata_of, frequency=frequency, overlap=overlap, update=moved, crowding=crowded
+        ),
+        "group purity, with intervals": lambda: measure_purity(near.indices, codes, g),
+        "group silhouette": lambda: measure_silhouette(unit, codes, g, cosine=True),
+        "group probe": lambda: probe_scores(unit, codes, g),
+        "group cohesion": lambda: measure_cohesion(unit, codes, g),
+        "wrong side": lambda: wrong_side(near, codes, names, limit=20),
+        "directions of watched words": lambda: watched_directions(first, second, case.rows.watch),
+    }
+    parts = {name: timed(repeats, call)[0] for name, call in calls.items()}
+    quality, exact = timed(repeats, lambda: metrics.projection_quality(vectors, maps, graph))
+    sample = min(SAMPLED, case.n)
+    sampled, guessed = timed(repeats, lambda: metrics.projection_quality(vectors, maps, graph, max_rows=sample))
+    groups_seconds, _ = timed(repeats, lambda: study_groups(vectors, near, groups))
+    diagnosis, _ = timed(
+        repeats, lambda: diagnose(second, near, before=(first, near_before), overlap=overlap, update=moved)
+    )
+    frame = _frame(first, second)
+    findings, _ = timed(1, lambda: find(second, frame))
+    compared, _ = timed(
+        repeats, lambda: compare_snapshots(first, second, watch=case.rows.watch, neighbors=(near_before, near))
+    )
+    return {
+        "rows": case.n,
+        "columns": case.d,
+        "graph_seconds": graph_seconds,
+        "graph_width": width,
+        "parts": parts,
+        "total_seconds": sum(parts.values()),
+        "ratio": sum(parts.values()) / graph_seconds,
+        "quality_of_three_maps_seconds": quality,
+        "ratio_with_quality": (sum(parts.values()) + quality) / graph_seconds,
+        "sampled_quality_seconds": sampled,
+        "sampled_quality_error": max(abs(guessed[m].trustworthiness - exact[m].trustworthiness) for m in maps),
+        "study_groups_seconds": groups_seconds,
+        "diagnose_seconds": diagnosis,
+        "findings_seconds": findings,
+        "compare_snapshots_seconds": compared,
+    }
+
+
+def _frame(first: Snapshot, second: Snapshot) -> Analysis:
+    config = Config(methods=("pca",))
+    _, state = analyse(first, State(), config)
+    return analyse(second, state, config)[0]
+
+
+def main() -> None:
+    options = parser(str(__doc__).splitlines()[0])
+    options.add_argument("--rows", type=int, default=10_000)
+    options.add_argument("--columns", type=int, default=128)
+    options.add_argument("--repeats", type=int, default=5)
+    chosen = options.parse_args()
+    case = Case(500, 16) if chosen.quick else Case(chosen.rows, chosen.columns)
+    with threadpool_limits(1):
+        found = measure(case, 1 if chosen.quick else chosen.repeats)
+    graph = found["graph_seconds"]
+
+    def line(name: str, seconds: float) -> list[str]:
+        return [name, f"{1000 * seconds:.1f} ms", f"{100 * seconds / graph:.1f}%"]
+
+    table = [line(f"the graph, {found['graph_width']} neighbors", graph)]
+    table += [line(name, s) for name, s in sorted(found["parts"].items(), key=lambda item: -item[1])]
+    table += [
+        line("all of these", found["total_seconds"]),
+        line("quality of three maps", found["quality_of_three_maps_seconds"]),
+        line("all with it", found["total_seconds"] + found["quality_of_three_maps_seconds"]),
+        line(f"beside them: that quality by {SAMPLED:,} rows", found["sampled_quality_seconds"]),
+        line("beside them: findings, for a report", found["findings_seconds"]),
+        line("beside them: compare_snapshots, for a weekly check", found["compare_snapshots_seconds"]),
+    ]
+    report(
+        f"Metrics of {case.n:,} x {case.d}",
+        ["metric", "median", "of the graph"],
+        table,
+        figures=found,
+        options=chosen,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""Our entry in VisualDL's bar, in a real browser."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from browser_tools import chromium, missing_browser, wait_until
+from served_runs import Client, make_run, program, write_embeddings
+
+MISSING = missing_browser()
+REQUIRED = os.environ.get("VISUALDL_EMBEDDING_REQUIRE_BROWSER") == "1"
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(MISSING is not None and not REQUIRED, reason=str(MISSING)),
+]
+
+ENTRY = "header nav .left a[href='/app/embeddings/']"
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    folder = tmp_path_factory.mktemp("bar")
+    make_run(folder / "runs" / "a", steps=[0])
+    (path,) = (folder / "runs" / "a").glob("*vdlrecords*")
+    write_embeddings(path.parent, "words", np.random.default_rng(0).normal(size=(40, 5)), file_name=path.name)
+    with program("ours", folder, str(folder / "runs")) as client:
+        yield client
+
+
+def test_the_entry_stands_last_in_the_bar_of_every_page(client: Client) -> None:
+    with chromium() as (page, complaints):
+        for name in ("scalar", "high-dimensional", "graph/static_graph"):
+            page.goto(f"{client.address}/app/{name}")
+            page.locator(ENTRY).wait_for()
+            texts = page.locator("header nav .left > div").all_inner_texts()
+            assert texts[-1] == "EMBEDDINGS"
+            assert len(texts) == len(set(texts)) >= 3
+            one, other = page.locator("header nav .left > div").all()[-2:]
+            assert one.bounding_box()["height"] == other.bounding_box()["height"]  # type: ignore[index]
+        # Within VisualDL pages change without a request: the entry stays.
+        page.get_by_text("Scalars", exact=True).click()
+        page.wait_for_url("**/app/scalar")
+        assert page.locator(ENTRY).count() == 1
+        assert complaints.lines == []
+        page.locator(ENTRY).click()
+        page.wait_for_url("**/app/embeddings/**")
+
+
+def test_the_entry_follows_the_language_and_so_does_our_page(client: Client) -> None:
+    with chromium() as (page, complaints):
+        page.goto(f"{client.address}/app/scalar")
+        page.locator(ENTRY).wait_for()
+        page.locator("header nav .right").get_by_text("中").click()
+        wait_until(page, lambda: page.locator(ENTRY).inner_text() == "嵌入演化", "The entry stays English.")
+        cookies = {cookie["name"]: cookie["value"] for cookie in page.context.cookies()}
+        assert cookies["vdl_lng"] == "zh"
+        # The server sets the cookie by the browser's languages on every page; what was chosen has to win.
+        page.reload()
+        wait_until(page, lambda: page.locator(ENTRY).inner_text() == "嵌入演化", "The entry forgets the language.")
+        cookies = {cookie["name"]: cookie["value"] for cookie in page.context.cookies()}
+        assert cookies["vdl_lng"] == "zh"
+        assert complaints.lines == []
+
+
+def test_visualdls_high_dimensional_page_works_with_an_absolute_log_directory(client: Client) -> None:
+    with chromium() as (page, complaints):
+        page.goto(f"{client.address}/app/high-dimensional")
+        page.get_by_text("Points: 40").wait_for()
+        # Labels, which the stock server answers with vectors.
+        page.locator("aside").first.locator("input").fill("label17")
+        page.locator(".search-result").get_by_text("label17", exact=True).wait_for()
+        assert complaints.lines == []

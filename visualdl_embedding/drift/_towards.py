@@ -1,0 +1,134 @@
+"""Towards which groups the watched words of two snapshots moved: what a training asks for at every snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visualdl_embedding.drift._correct import Correction, correct
+from visualdl_embedding.drift._direction import Direction, share_of_groups
+from visualdl_embedding.drift._measure import lay_out
+from visualdl_embedding.drift._ranks import strata_of
+from visualdl_embedding.drift._statistics import codes_of, lean_changes, pair_leans, rank_rows
+from visualdl_embedding.neighbors import Distance
+from visualdl_embedding.query import locate
+from visualdl_embedding.snapshot import Snapshot
+
+__all__ = ["directions_of", "groups_of", "known_somewhere", "watched_directions"]
+
+Values = NDArray[np.float64]
+
+
+def watched_directions(
+    before: Snapshot,
+    after: Snapshot,
+    watch: Sequence[str],
+    *,
+    n_neighbors: int = 15,
+    distance: Distance = "cosine",
+    match_by: str | None = "frequency",
+    alpha: float = 0.05,
+    correction: Correction = "holm",
+) -> tuple[Direction, ...]:
+    """Tell towards which groups watched words moved.
+
+    What `compare_snapshots` returns as ``directions``, in a third of its time: displacement, CKA and the changes of
+    single words are not measured.
+
+    Parameters
+    ----------
+    before, after, n_neighbors, distance, match_by, alpha, correction
+        As in `compare_snapshots`; groups are those of the column ``"group"`` of `after`.
+    watch
+        Labels that are asked about.
+    """
+    known_somewhere(watch, before, after)
+    both = lay_out(before, after, n_neighbors=n_neighbors, distance=distance)
+    labels, vectors = both.pairing.labels, (both.vectors[0], both.vectors[2])
+    group_of = groups_of(None, after)
+    names = tuple(sorted({group for label in labels if (group := group_of.get(label, ""))}))
+    position = {label: i for i, label in enumerate(labels)}
+    asked = [position[label] for label in dict.fromkeys(watch) if label in position]
+    if len(names) < 2 or not asked:
+        return ()
+    codes = codes_of(labels, group_of, names)
+    lean = pair_leans(vectors, codes, len(names))
+    reference = np.ones(len(labels), dtype=bool)
+    reference[asked] = False
+    column = after.rows.columns.get(match_by) if match_by else None
+    layers = strata_of(None if column is None else [column[row] for row in both.pairing.after], len(labels))
+    p_values = [rank_rows(leant[None], layers, reference=reference)[0][asked] for leant in lean_changes(lean)]
+    return directions_of(
+        labels,
+        vectors,
+        codes,
+        names=names,
+        asked=asked,
+        lean=lean,
+        p_values=p_values,
+        n_neighbors=both.n_neighbors,
+        distance=distance,
+        alpha=alpha,
+        correction=correction,
+    )
+
+
+def directions_of(
+    labels: Sequence[str],
+    vectors: tuple[NDArray[np.float32], NDArray[np.float32]],
+    codes: NDArray[np.int32],
+    *,
+    names: tuple[str, ...],
+    asked: Sequence[int],
+    lean: tuple[Values, Values] | None,
+    p_values: Sequence[Values],
+    n_neighbors: int,
+    distance: Distance,
+    alpha: float,
+    correction: Correction,
+) -> tuple[Direction, ...]:
+    """Lay the numbers of each word and group side by side, and correct their p-values."""
+    if len(names) < 2 or not asked or lean is None:
+        return ()
+    corrected = correct(np.concatenate(p_values), correction).reshape(len(names), len(asked))
+    found = []
+    for i, row in enumerate(asked):
+        share = [
+            share_of_groups(of, codes, row, n_groups=len(names), n_neighbors=n_neighbors, distance=distance)
+            for of in vectors
+        ]
+        found += [
+            Direction(
+                labels[row],
+                name,
+                float(share[0][g]),
+                float(share[1][g]),
+                float(lean[0][row, g]),
+                float(lean[1][row, g]),
+                float(p_values[g][i]),
+                float(corrected[g, i]),
+                bool(corrected[g, i] <= alpha and lean[1][row, g] > lean[0][row, g]),
+            )
+            for g, name in enumerate(names)
+        ]
+    return tuple(found)
+
+
+def known_somewhere(watch: Sequence[str], before: Snapshot, after: Snapshot) -> None:
+    """Refuse labels that are in neither snapshot; the error names similar ones."""
+    if isinstance(watch, str):
+        raise TypeError(f"Watched labels are given as a list: [{watch!r}], not {watch!r}.")
+    known = {*before.labels, *after.labels}
+    if unknown := [label for label in watch if label not in known]:
+        # Names the nearest labels there are.
+        locate(after.labels, unknown)
+
+
+def groups_of(groups: Mapping[str, str] | None, after: Snapshot) -> Mapping[str, str]:
+    """Group of each label: as given, or the column ``"group"``."""
+    if groups is not None:
+        return {label: str(group).strip() for label, group in groups.items()}
+    column = after.rows.columns.get("group", ())
+    return {label: group.strip() for label, group in zip(after.labels, column, strict=False)}

@@ -1,0 +1,118 @@
+"""VisualDL's application with our page, our API and our guard."""
+
+from __future__ import annotations
+
+import re
+
+from flask import Flask, Response, request
+
+from visualdl_embedding.server._api import API_PATH, api_blueprint
+from visualdl_embedding.server._http import error_response
+from visualdl_embedding.server._joint import Comparisons
+from visualdl_embedding.server._mend import complete_language
+from visualdl_embedding.server._page import LANGUAGES, PAGE_PATH, add_bar, page_blueprint
+from visualdl_embedding.server._security import protect
+from visualdl_embedding.server._source import RunSource
+from visualdl_embedding.server._visualdl import THEMES, create_visualdl_app
+
+__all__ = ["make_server"]
+
+
+def make_server(
+    run_source: RunSource,
+    *,
+    public_path: str = "/app",
+    language: str | None = None,
+    theme: str | None = None,
+    cache_timeout: float = 20.0,
+    model: str = "",
+    token: str | None = None,
+    host: str = "localhost",
+    visualdl: bool = True,
+) -> Flask:
+    """Make the application, a WSGI one that any threaded server may run or mount.
+
+    Parameters
+    ----------
+    run_source
+        Where runs are found.
+    public_path
+        What all addresses begin with; our page stands at ``<public_path>/embeddings``.
+    language
+        ``"en"`` or ``"zh"``; None asks the browser.
+    theme
+        ``"light"`` or ``"dark"``; None asks the browser.
+    cache_timeout
+        Seconds for which VisualDL keeps its answers; 0 or less keeps them for ever.
+    model
+        Path of a model file for VisualDL's graph page.
+    token
+        Asked for on every route; None asks for nothing.
+    host
+        That the server will listen to: other names are refused where there is no token.
+    visualdl
+        False makes our page and API alone.
+
+    Returns
+    -------
+    The application; ``app.extensions["visualdl_embedding"]`` is the `Comparisons` to close when it goes.
+
+    Raises
+    ------
+    ValueError
+        For an option that cannot be meant.
+    """
+    public_path = _check_public_path(public_path)
+    if language is not None and language not in LANGUAGES:
+        raise ValueError(f"language is 'en' or 'zh', not {language!r}.")
+    if theme is not None and theme not in THEMES:
+        raise ValueError(f"theme is 'light' or 'dark', not {theme!r}.")
+    if token is not None and not re.fullmatch(r"[!-~]+", token):
+        raise ValueError("A token is made of letters, digits and signs, without spaces, and is not empty.")
+    if visualdl:
+        app = create_visualdl_app(
+            run_source.given,
+            public_path=public_path,
+            language=language,
+            theme=theme,
+            cache_timeout=cache_timeout,
+            model=model,
+        )
+    else:
+        app = Flask("visualdl_embedding", static_folder=None)
+    prefix = public_path + PAGE_PATH
+    protect(app, token=token, host=host, page_path=prefix)
+    comparisons = Comparisons()
+    app.register_blueprint(api_blueprint(run_source, comparisons, prefix=prefix))
+    app.register_blueprint(page_blueprint(run_source.cache, prefix=prefix, language=language, theme=theme))
+    app.extensions["visualdl_embedding"] = comparisons
+
+    @app.before_request
+    def name_a_language() -> None:
+        complete_language(request.environ, language or LANGUAGES[0])
+
+    @app.after_request
+    def put_into_bar(response: Response) -> Response:
+        if visualdl and not request.path.startswith(prefix):
+            return add_bar(response, prefix=prefix)
+        return response
+
+    @app.errorhandler(405)
+    def not_allowed(error: Exception) -> Response | tuple[str, int]:
+        if request.path.startswith(prefix + API_PATH):
+            response = error_response(405, "The API is read-only: ask with GET.")
+            response.headers["Allow"] = "GET, HEAD, OPTIONS"
+            return response
+        return "method not allowed", 405
+
+    return app
+
+
+def _check_public_path(public_path: str) -> str:
+    path = public_path.rstrip("/")
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path):
+        raise ValueError(
+            f"The public path begins with a slash and names a folder, such as '/app' or '/tools/visualdl', not "
+            f"{public_path!r}."
+        )
+    return path
