@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.drift import Direction
-from visualdl_embedding.drift._towards import watched_directions
+from visualdl_embedding.drift import Direction, watched_directions
 from visualdl_embedding.groups import MAX_GROUPS, GroupStudy, group_scalars, study_groups
 from visualdl_embedding.metrics import Crowding, crowding, never_trained
 from visualdl_embedding.names import scalar_key

@@ -11,6 +11,7 @@ from visualdl_embedding.drift._correct import correct, spend_alpha
 from visualdl_embedding.drift._direction import Direction
 from visualdl_embedding.drift._drift import Drift, GroupDrift, WordDrift
 from visualdl_embedding.drift._measure import Pair, measure_pair
+from visualdl_embedding.drift._towards import watched_directions
 
 __all__ = [
     "Direction",
@@ -23,4 +24,5 @@ __all__ = [
     "correct",
     "measure_pair",
     "spend_alpha",
+    "watched_directions",
 ]
