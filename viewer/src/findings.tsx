@@ -1,0 +1,129 @@
+/** Findings and alerts, each with a way to what it speaks of. */
+import { useMemo } from "preact/hooks";
+import { api } from "./api";
+import { resource } from "./resource";
+import { active, choose, freshness, goTo, language, panels, playing, say, selectMany, tableOf } from "./state";
+import type { Alert, Finding } from "./types";
+import { Icon, Section, figure, severity } from "./ui";
+
+/** Alerts of all runs that are shown, by panel. */
+export const alerts = resource(() => {
+  const tables = panels.value.map((panel) => panel.spec.value).filter(({ run, table }) => tableOf(run, table));
+  if (!tables.length) return null;
+  const distinct = [...new Map(tables.map(({ run, table }) => [`${run}\n${table}`, { run, table }])).values()];
+  return {
+    key: `${JSON.stringify(distinct)}${freshness.value}`,
+    load: async () => {
+      const lists = await Promise.all(
+        distinct.map(async ({ run, table }) => (await api.alerts(run, table)).map((alert) => ({ ...alert, run }))),
+      );
+      return lists.flat().sort((a, b) => a.step - b.step);
+    },
+  };
+});
+
+export const told = (alert: Alert): string => (language.value === "zh" && alert.message_zh) || alert.message;
+
+export function Alerts() {
+  const found = alerts.value.value ?? [];
+  const many = new Set(found.map(({ run }) => run)).size > 1;
+  return (
+    <Section title={say("alerts")} note={found.length ? figure(found.length) : undefined}>
+      {!found.length && <p class="quiet">{say("alerts.none")}</p>}
+      <ul class="alerts">
+        {found.map((alert, i) => (
+          <li key={i} class={alert.severity}>
+            <button type="button" onClick={() => goTo(alert.step)}>
+              <Icon name="flag" />
+              <span class="grow">
+                {many && <small>{alert.run} </small>}
+                {told(alert)}
+              </span>
+              <span class="number">{figure(alert.step)}</span>
+            </button>
+          </li>
+        ))}
+      </ul>
+    </Section>
+  );
+}
+
+export function Findings() {
+  const found = useMemo(
+    () =>
+      resource(() => {
+        const panel = active.value;
+        const at = panel?.at;
+        // Detectors take a while: they look where the view rests.
+        if (!at || playing.value) return null;
+        return { key: `${at.run}\n${at.table}\n${at.step}`, load: () => api.findings(at) };
+      }),
+    [],
+  );
+  const { value, loading } = found.value;
+  const model = active.value;
+  if (!model) return null;
+  return (
+    <Section title={say("findings")} note={value?.length ? figure(value.length) : undefined}>
+      {loading && !value && <p class="quiet">{say("findings.wait")}</p>}
+      {value && !value.length && <p class="quiet">{say("findings.none")}</p>}
+      {value?.map((finding) => (
+        <Found key={`${finding.kind} ${finding.title}`} finding={finding} />
+      ))}
+    </Section>
+  );
+}
+
+function Found({ finding }: { finding: Finding }) {
+  const zh = language.value === "zh";
+  const [title, evidence, causes, next] = zh
+    ? [finding.title_zh, finding.evidence_zh, finding.causes_zh, finding.next_check_zh]
+    : [finding.title, finding.evidence, finding.causes, finding.next_check];
+  const rows = active.value?.rows.value.value;
+  const show = (): void => selectMany(finding.row_indices.flatMap((row) => rows?.labels[row] ?? []));
+  return (
+    <details class={`finding ${finding.severity}`}>
+      <summary>
+        <span class="badge">{severity(finding.severity)}</span> {title}
+      </summary>
+      <p>{evidence}</p>
+      {finding.details.length > 0 && (
+        <ul class="details">
+          {finding.details.slice(0, 8).map((line) => (
+            <li key={line}>{line}</li>
+          ))}
+        </ul>
+      )}
+      {finding.labels.length > 0 && (
+        <p class="chips">
+          {finding.labels.map((label) => (
+            <button type="button" class="chip" key={label} onClick={() => choose(label)}>
+              {label}
+            </button>
+          ))}
+        </p>
+      )}
+      {finding.row_indices.length > 1 && (
+        <button type="button" class="link" onClick={show}>
+          {say("findings.map", { n: finding.row_indices.length })}
+        </button>
+      )}
+      {causes.length > 0 && (
+        <>
+          <h3>{say("findings.causes")}</h3>
+          <ul class="details">
+            {causes.map((cause) => (
+              <li key={cause}>{cause}</li>
+            ))}
+          </ul>
+        </>
+      )}
+      {next && (
+        <>
+          <h3>{say("findings.next")}</h3>
+          <p>{next}</p>
+        </>
+      )}
+    </details>
+  );
+}

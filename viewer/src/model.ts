@@ -1,0 +1,311 @@
+/** What one panel knows: its run, its rows, its frame, and how every point looks. */
+import { type ReadonlySignal, computed, signal } from "@preact/signals";
+import { api } from "./api";
+import { GROUPS, type Scale, rampColors, scaleFor, shareOf } from "./colors";
+import { type Column, OTHERS } from "./columns";
+import { comparison } from "./compare";
+import { type Resource, resource } from "./resource";
+import {
+  type Rows,
+  type Scene,
+  alignedFrame,
+  isMetric,
+  loadMetrics,
+  loadScales,
+  numbersIn,
+  ownFrame,
+  rank,
+  withIndex,
+} from "./scene";
+import { tableOf, view } from "./state";
+import { stepAt, trailSteps } from "./steps";
+import type { Frame, FrameInfo, Neighborhood } from "./types";
+import type { PanelSpec } from "./view";
+
+export const LETTERS = "abcd";
+/** Colors of panels in curves; none of them is a color of a group at the same place. */
+export const PANEL_COLORS = ["#2932e1", "#d55e00", "#009e73", "#cc79a7"];
+
+/** How points look: an index of a palette each, and whether each is shown. */
+export interface Look {
+  palette: string[];
+  colors: Uint8Array;
+  shown: Uint8Array;
+  count: number;
+  legend:
+    | { kind: "one" }
+    | { kind: "numbers"; scale: Scale }
+    | { kind: "groups"; groups: { name: string; code: number; color: string; count: number; hidden: boolean }[] };
+}
+
+export const HIDDEN_UNKNOWN = "\u0000unknown";
+export const HIDDEN_OTHERS = "\u0000others";
+
+/** Frames of a trail. */
+const TRAIL = 6;
+const NO_GROUP = { light: "#b4b4b8", dark: "#5c5c62" };
+const ALONE = { light: "#2932e1", dark: "#8f96ff" };
+
+export class PanelModel {
+  readonly spec: ReadonlySignal<PanelSpec>;
+  readonly rows: Resource<Rows>;
+  readonly steps: ReadonlySignal<number[]>;
+  readonly step: ReadonlySignal<number | null>;
+  readonly metricNames: Resource<string[]>;
+  readonly info: Resource<FrameInfo>;
+  readonly scene: Resource<Scene>;
+  readonly scales: Resource<Map<string, Scale>>;
+  /** Neighbors of the word in focus, now and at the step that it is compared with. */
+  readonly near: Resource<Neighborhood>;
+  readonly before: Resource<Neighborhood>;
+  readonly baseline: ReadonlySignal<number | null>;
+  /** The last frames, as they are stored, for trails. */
+  readonly trail: Resource<Frame[]>;
+  /** Rows by importance: watched, then frequent ones. */
+  readonly ranked: ReadonlySignal<number[]>;
+  readonly darkPoints = signal(false);
+  readonly look: ReadonlySignal<Look | null>;
+
+  constructor(readonly index: number) {
+    const empty: PanelSpec = { run: "", table: "", map: "", step: null };
+    // A computed that returns an equal spec again stops here, so that a change of color fetches no frame.
+    let last = empty;
+    this.spec = computed(() => {
+      const next = view.value.panels[index] ?? empty;
+      if (next.run !== last.run || next.table !== last.table || next.map !== last.map || next.step !== last.step)
+        last = next;
+      return last;
+    });
+    const table = computed(() => tableOf(this.spec.value.run, this.spec.value.table));
+    this.steps = computed(() => table.value?.analysed ?? []);
+    const wanted = computed(() => (view.value.linked ? view.value.step : this.spec.value.step));
+    this.step = computed(() =>
+      wanted.value === null ? (this.steps.value.at(-1) ?? null) : stepAt(this.steps.value, wanted.value),
+    );
+    const at = computed(() => {
+      const { run, table } = this.spec.value;
+      return this.step.value === null ? null : { run, table, step: this.step.value };
+    });
+
+    this.rows = resource(() => {
+      const { run, table: name } = this.spec.value;
+      const version = table.value?.rows_version;
+      if (!version) return null;
+      return { key: `${run}\n${name}\n${version}`, load: async () => withIndex(await api.rows(run, name, version)) };
+    });
+    this.metricNames = resource(
+      () =>
+        at.value && {
+          key: JSON.stringify(at.value),
+          load: (
+            (x) => () =>
+              api.rowMetrics(x)
+          )(at.value),
+        },
+    );
+    this.info = resource(() => {
+      const { map } = this.spec.value;
+      return (
+        at.value && {
+          key: `${JSON.stringify(at.value)}${map}`,
+          load: (
+            (x) => () =>
+              api.frameInfo(x, map)
+          )(at.value),
+        }
+      );
+    });
+
+    const keys = computed(() =>
+      [...new Set([view.value.color, ...Object.keys(view.value.ranges)].filter(isMetric))].sort().join("\n"),
+    );
+    this.scales = resource(() => {
+      const { run, table: name, map } = this.spec.value;
+      const wanted = keys.value;
+      const [first, second] = this.steps.value;
+      const end = this.steps.value.at(-1);
+      if (!wanted || first === undefined || end === undefined) return null;
+      const steps = [...new Set([second ?? first, end])];
+      const key = `${run}\n${name}\n${map}\n${wanted}\n${steps.join()}`;
+      return { key, load: () => loadScales(run, name, map, wanted.split("\n"), steps) };
+    });
+    this.scene = resource(() => {
+      const { run, table: name, map } = this.spec.value;
+      const end = this.steps.value.at(-1);
+      const here = at.value;
+      if (!here || end === undefined || !table.value?.projections.includes(map)) return null;
+      const paired = comparison.of(index);
+      const wanted = keys.value;
+      const key = `${JSON.stringify(here)}${map}\n${end}\n${wanted}\n${paired?.key ?? ""}`;
+      return {
+        key,
+        load: async () => {
+          const [{ frame, fit, alignment }, metrics] = await Promise.all([
+            paired ? alignedFrame(paired).catch(() => ownFrame(here, map, end)) : ownFrame(here, map, end),
+            loadMetrics(here, map, wanted ? wanted.split("\n") : []),
+          ]);
+          return { run, table: name, map, step: here.step, frame, fit, alignment, metrics };
+        },
+      };
+    });
+    this.look = computed(() => this.makeLook());
+    this.ranked = computed(() => rank(this.rows.value.value));
+
+    const focused = computed(() => (view.value.focus === null ? null : this.row(view.value.focus)));
+    this.baseline = computed(() => {
+      const here = this.steps.value.indexOf(this.step.value ?? NaN);
+      return here < 1 ? null : this.steps.value[view.value.baseline === "first" ? 0 : here - 1]!;
+    });
+    const neighborsAt = (step: number | null) => {
+      const { run, table } = this.spec.value;
+      const row = focused.value;
+      const { k, distance } = view.value;
+      if (step === null || row === null) return null;
+      const key = `${run}\n${table}\n${step}\n${row}\n${k}\n${distance}`;
+      return { key, load: () => api.neighbors({ run, table, step }, row, k, distance) };
+    };
+    this.near = resource(() => neighborsAt(this.step.value));
+    this.before = resource(() => neighborsAt(this.baseline.value));
+    this.trail = resource(() => {
+      const { run, table: name, map } = this.spec.value;
+      const here = at.value;
+      const some = view.value.trails && (focused.value !== null || view.value.pins.length > 0);
+      if (!some || !here || !table.value?.projections.includes(map)) return null;
+      const steps = trailSteps(this.steps.value, here.step, table.value.n > 20_000 ? 4 : TRAIL);
+      const load = () => Promise.all(steps.map((step) => api.frame({ run, table: name, step }, map)));
+      return { key: `${run}\n${name}\n${map}\n${steps.join()}`, load };
+    });
+  }
+
+  get letter(): string {
+    return LETTERS[this.index] ?? "?";
+  }
+
+  /** Where the run is in the store at the step shown. */
+  get at(): { run: string; table: string; step: number } | null {
+    const { run, table } = this.spec.value;
+    return this.step.value === null ? null : { run, table, step: this.step.value };
+  }
+
+  /** Fetch what another step will want. */
+  prefetch(wanted: number): void {
+    const { run, table, map } = this.spec.peek();
+    const step = stepAt(this.steps.peek(), wanted);
+    if (step === null || step === this.step.peek()) return;
+    api.frame({ run, table, step }, map).catch(() => {});
+  }
+
+  row(label: string): number | null {
+    return this.rows.value.value?.index.get(label) ?? null;
+  }
+
+  column(name: string): Column | null {
+    return this.rows.value.value?.parsed.get(name) ?? null;
+  }
+
+  /** Numbers by column or "metric:<name>", of the step that is drawn. */
+  numbers(key: string): Float32Array | null {
+    if (isMetric(key)) return this.scene.value.value?.metrics.get(key) ?? null;
+    const rows = this.rows.value.value;
+    return rows ? numbersIn(rows, key).values : null;
+  }
+
+  /** The scale of a key, the same at all steps. */
+  scale(key: string): Scale | null {
+    if (isMetric(key)) return this.scales.value.value?.get(key) ?? null;
+    const rows = this.rows.value.value;
+    return rows ? numbersIn(rows, key).scale : null;
+  }
+
+  private makeLook(): Look | null {
+    const rows = this.rows.value.value;
+    const scene = this.scene.value.value;
+    const n = rows?.labels.length;
+    if (!rows || !n || !scene || scene.frame.n !== n) return null;
+    const { color, hidden, ranges } = view.value;
+    const tone = this.darkPoints.value ? "dark" : "light";
+    const colors = new Uint8Array(n);
+    const shown = new Uint8Array(n).fill(1);
+    let palette = [ALONE[tone]];
+    let legend: Look["legend"] = { kind: "one" };
+
+    const column = isMetric(color) ? null : this.column(color);
+    // Before there is anything to compare with, a metric of change is unknown everywhere.
+    const unknown = isMetric(color) ? new Float32Array(n).fill(NaN) : null;
+    const numbers = isMetric(color)
+      ? (this.numbers(color) ?? unknown)
+      : column?.kind === "numbers"
+        ? column.values
+        : null;
+    if (column?.kind === "groups") {
+      const others = column.counts.length > column.names.length;
+      palette = [
+        ...column.names.map((_, i) => GROUPS[i % GROUPS.length]!),
+        ...(others ? ["#8a8a90"] : []),
+        NO_GROUP[tone],
+      ];
+      const nameOf = (code: number): string =>
+        code < 0 ? HIDDEN_UNKNOWN : code === OTHERS ? HIDDEN_OTHERS : column.names[code]!;
+      const codes = column.codes;
+      const off = new Set(hidden);
+      let nameless = 0;
+      for (let i = 0; i < n; i++) {
+        const code = codes[i]!;
+        if (code < 0) nameless += 1;
+        colors[i] = code < 0 ? palette.length - 1 : Math.min(code, palette.length - 2);
+        if (off.size && off.has(nameOf(code))) shown[i] = 0;
+      }
+      const groups = column.counts.map((count, i) => ({
+        name: nameOf(i),
+        code: i,
+        color: palette[i]!,
+        count,
+        hidden: off.has(nameOf(i)),
+      }));
+      if (nameless)
+        groups.push({
+          name: HIDDEN_UNKNOWN,
+          code: -1,
+          color: NO_GROUP[tone],
+          count: nameless,
+          hidden: off.has(HIDDEN_UNKNOWN),
+        });
+      legend = { kind: "groups", groups };
+    } else if (numbers) {
+      const scale = this.scale(color) ?? scaleFor(numbers);
+      palette = [...rampColors(scale), NO_GROUP[tone]];
+      for (let i = 0; i < n; i++) {
+        const value = numbers[i]!;
+        colors[i] = Number.isFinite(value)
+          ? Math.round(shareOf(scale, value) * (palette.length - 2))
+          : palette.length - 1;
+      }
+      legend = { kind: "numbers", scale };
+    }
+    for (const [key, [low, high]] of Object.entries(ranges)) {
+      const values = this.numbers(key);
+      if (values) for (let i = 0; i < n; i++) if (!(values[i]! >= low && values[i]! <= high)) shown[i] = 0;
+    }
+    const { values, components } = scene.frame;
+    let count = 0;
+    for (let i = 0; i < n; i++) {
+      if (!Number.isFinite(values[i * components]!)) shown[i] = 0;
+      count += shown[i]!;
+    }
+    return { palette, colors, shown, count, legend };
+  }
+
+  dispose(): void {
+    for (const part of [
+      this.rows,
+      this.metricNames,
+      this.info,
+      this.scales,
+      this.scene,
+      this.near,
+      this.before,
+      this.trail,
+    ])
+      part.dispose();
+  }
+}

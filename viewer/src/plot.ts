@@ -1,0 +1,273 @@
+/** One map's points on one canvas, drawn by regl-scatterplot; all maps share its WebGL context. */
+import createScatterplot, { createRenderer, createSpatialIndex } from "regl-scatterplot";
+import type { Placed } from "./geometry";
+import { Grid } from "./pick";
+
+/** Emphasis of a point; indices of the sizes and opacities below. */
+export const PLAIN = 0;
+export const FAINT = 1;
+export const STRONG = 2;
+export const NEAR = 3;
+const EMPHASES = 4;
+/** Points of a 3-D map are smaller and fainter the farther they are, in so many grades. */
+const GRADES = 6;
+
+export interface Drawing {
+  placed: Placed;
+  colors: Uint8Array;
+  shown: Uint8Array;
+  emphasis: Uint8Array;
+  palette: string[];
+  size: number;
+  opacity: number;
+}
+
+export interface Handlers {
+  onLasso(rows: number[]): void;
+  onView(view: Float32Array): void;
+  onDraw(): void;
+}
+
+type Renderer = ReturnType<typeof createRenderer>;
+let shared: Renderer | null = null;
+/** An index in which nothing is found: points are looked for here (`pick.ts`), in a grid that is made when one is looked for. */
+const nothing = createSpatialIndex([[1e9, 1e9]]);
+
+/** The WebGL context; null where this browser has none that can draw into float textures. */
+export function renderer(): Renderer | null {
+  if (shared) return shared;
+  try {
+    // With a canvas of ours it is as large as the largest map, not as the window.
+    const made = createRenderer({ canvas: document.createElement("canvas") });
+    if (!made.isSupported) return null;
+    // All of the state is in the address.
+    made.canvas.addEventListener("webglcontextlost", () => setTimeout(() => location.reload(), 1000));
+    shared = made;
+  } catch {
+    return null;
+  }
+  return shared;
+}
+
+const maps = new Set<PointMap>();
+let size = "";
+/** Make room for the largest map. */
+function makeRoom(): void {
+  const canvases = [...maps].map(({ canvas }) => canvas);
+  const width = Math.max(1, ...canvases.map(({ clientWidth }) => clientWidth));
+  const height = Math.max(1, ...canvases.map(({ clientHeight }) => clientHeight));
+  const next = `${width} ${height} ${devicePixelRatio}`;
+  if (next === size) return;
+  size = next;
+  shared?.resize(width, height);
+  for (const map of maps) map.redraw();
+}
+
+const GLIDE_MS = 400;
+/** So near to a point, in pixels, is on it. */
+const REACH = 10;
+const ease = (t: number): number => (t < 0.5 ? 4 * t ** 3 : 1 - (-2 * t + 2) ** 3 / 2);
+
+export class PointMap {
+  private readonly plot: ReturnType<typeof createScatterplot>;
+  private matrix: Float32Array = new Float32Array([1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]);
+  private drawn: Drawing | null = null;
+  /** Where the points came from, while they glide. */
+  private from: Placed | null = null;
+  private share = 1;
+  private waiting: { drawing: Drawing; glide: boolean } | null = null;
+  private busy = false;
+  private styled = "";
+  private chosen: number[] = [];
+  private grid: Grid | null = null;
+  private readonly watch = new ResizeObserver(makeRoom);
+  private gone = false;
+
+  constructor(
+    readonly canvas: HTMLCanvasElement,
+    private readonly handlers: Handlers,
+  ) {
+    this.plot = createScatterplot({
+      renderer: renderer()!,
+      canvas,
+      colorBy: "category",
+      sizeBy: "value",
+      opacityBy: "value",
+      pointColor: ["#000000", "#000000"],
+      pointSize: [4],
+      opacity: [1],
+      pointSizeSelected: 2,
+      pointOutlineWidth: 2,
+      opacityInactiveScale: 0.75,
+      opacityInactiveMax: 1,
+      showReticle: false,
+      lassoInitiator: false,
+      lassoMinDelay: 8,
+      lassoMinDist: 3,
+      deselectOnDblClick: false,
+      deselectOnEscape: false,
+      spatialIndexUseWorker: false,
+      actionKeyMap: { lasso: "shift" },
+    } as never);
+    // The library's types do not know its own events by the names it publishes.
+    const on = this.plot.subscribe as unknown as (event: string, call: (told: never) => void) => void;
+    on("deselect", () => (this.chosen = []));
+    on("lassoEnd", ({ coordinates }: { coordinates: [number, number][] }) => {
+      const polygon = coordinates.map(([x, y]): [number, number] => [x, y]);
+      this.handlers.onLasso(this.found()?.inside(polygon) ?? []);
+    });
+    on("view", ({ view }: { view: Float32Array }) => this.handlers.onView(view));
+    on("drawing", ({ view }: { view: Float32Array }) => {
+      this.matrix = view;
+      this.handlers.onDraw();
+    });
+    maps.add(this);
+    this.watch.observe(canvas);
+    makeRoom();
+  }
+
+  private found(): Grid | null {
+    if (this.drawn && !this.gliding) this.grid ??= new Grid(this.drawn.placed, this.drawn.shown);
+    return this.grid;
+  }
+
+  /** The row under a place on the screen. */
+  pick(clientX: number, clientY: number): number | null {
+    const { left, top, width, height } = this.canvas.getBoundingClientRect();
+    const [px, py] = [clientX - left, clientY - top];
+    if (px < 0 || py < 0 || px > width || py > height) return null;
+    const m = this.matrix;
+    const s = m[0]! || 1;
+    const x = (((px - width / 2) * 2) / height - m[12]!) / s;
+    const y = (((height / 2 - py) * 2) / height - m[13]!) / s;
+    return this.found()?.nearest(x, y, (REACH * 2) / height / s) ?? null;
+  }
+
+  redraw(): void {
+    this.plot.redraw();
+  }
+
+  /** Draw; a glide leads from what is drawn now. While one goes on, only the newest drawing waits. */
+  draw(drawing: Drawing, glide: boolean): void {
+    this.waiting = { drawing, glide: glide || (this.waiting?.glide ?? false) };
+    if (!this.busy) void this.work();
+  }
+
+  private async work(): Promise<void> {
+    this.busy = true;
+    while (this.waiting && !this.gone) {
+      const { drawing, glide } = this.waiting;
+      this.waiting = null;
+      this.style(drawing);
+      const { x, y, z, known } = drawing.placed;
+      const n = x.length;
+      const points: number[][] = new Array(n);
+      const hidden: number[] = [];
+      const visible: number[] = [];
+      for (let i = 0; i < n; i++) {
+        const grade = z ? Math.min(GRADES - 1, Math.max(0, Math.floor((0.5 - z[i]! * 0.5) * GRADES))) : 0;
+        points[i] = [x[i]!, y[i]!, drawing.colors[i]!, drawing.emphasis[i]! * GRADES + grade];
+        (drawing.shown[i] && known[i] ? visible : hidden).push(i);
+      }
+      const glides = glide && this.drawn?.placed.x.length === n && this.drawn.placed !== drawing.placed;
+      this.from = glides ? this.drawn!.placed : null;
+      this.share = glides ? 0 : 1;
+      this.drawn = drawing;
+      this.grid = null;
+      try {
+        await this.plot.draw(points, {
+          transition: glides,
+          transitionDuration: GLIDE_MS,
+          // The labels glide along: the library asks for the share at every frame, and here it is noted.
+          transitionEasing: (t: number) => (this.share = ease(Math.min(1, t))),
+          zDataType: "categorical",
+          wDataType: "categorical",
+          spatialIndex: await nothing,
+          select: this.chosen.filter((row) => row < n),
+          ...(hidden.length ? { filter: visible } : {}),
+        });
+      } catch {
+        // A panel that is being closed rejects what it was asked to draw.
+      }
+      this.from = null;
+      this.share = 1;
+    }
+    this.busy = false;
+    if (!this.gone) this.handlers.onDraw();
+  }
+
+  private style({ palette, size, opacity }: Drawing): void {
+    const style = `${palette.join()}|${size}|${opacity}`;
+    if (style === this.styled) return;
+    this.styled = style;
+    const sizes = [size, size * 0.8, size * 1.5, size * 1.35];
+    const opacities = [opacity, opacity * 0.16, 1, 1];
+    const grades = Array.from({ length: EMPHASES * GRADES }, (_, i) => 1 - 0.55 * ((i % GRADES) / (GRADES - 1)));
+    const by = (values: number[], power: number): number[] =>
+      grades.map((grade, i) => Math.min(values[Math.floor(i / GRADES)]! * grade ** power, 1e6));
+    void this.plot.set({
+      // One color alone would be taken for "no colors": the library then ignores the categories.
+      pointColor: palette.length > 1 ? palette : [palette[0]!, palette[0]!],
+      pointSize: by(sizes, 0.8),
+      opacity: by(opacities, 1),
+    });
+  }
+
+  /** Whether points are on their way to new places. */
+  get gliding(): boolean {
+    return this.share < 1;
+  }
+
+  /** Mark rows; nothing is told of it. */
+  select(rows: number[]): void {
+    if (rows.length === this.chosen.length && rows.every((row, i) => row === this.chosen[i])) return;
+    this.chosen = [...rows];
+    if (!this.drawn) return;
+    this.plot.select([...rows], { preventEvent: true });
+  }
+
+  setLasso(on: boolean): void {
+    void this.plot.set({ mouseMode: on ? "lasso" : "panZoom" });
+  }
+
+  setTone(dark: boolean): void {
+    const paper = dark ? "#1d1d1f" : "#ffffff";
+    void this.plot.set({ backgroundColor: paper, lassoColor: dark ? "#aab0ff" : "#2932e1" });
+  }
+
+  /** Take over another map's view. */
+  setView(view: Float32Array): void {
+    this.plot.view(new Float32Array(view) as never, { preventEvent: true });
+  }
+
+  /** Pixels on the canvas of a place on the drawing. */
+  toPixels(x: number, y: number): [number, number] {
+    const { clientWidth: width, clientHeight: height } = this.canvas;
+    const m = this.matrix;
+    const u = m[0]! * x + m[4]! * y + m[12]!;
+    const v = m[1]! * x + m[5]! * y + m[13]!;
+    return [width / 2 + (u * height) / 2, height / 2 - (v * height) / 2];
+  }
+
+  /** How many pixels a length on the drawing takes. */
+  pixels(length: number): number {
+    return (Math.hypot(this.matrix[0]!, this.matrix[1]!) * length * this.canvas.clientHeight) / 2;
+  }
+
+  /** Pixels of a row where it is at the moment; null where it is not drawn. */
+  position(row: number): [number, number] | null {
+    const { drawn, from, share } = this;
+    if (!drawn?.shown[row] || !drawn.placed.known[row]) return null;
+    const { x, y } = drawn.placed;
+    if (!from || share >= 1) return this.toPixels(x[row]!, y[row]!);
+    const between = (a: number, b: number): number => a + (b - a) * share;
+    return this.toPixels(between(from.x[row]!, x[row]!), between(from.y[row]!, y[row]!));
+  }
+
+  destroy(): void {
+    this.gone = true;
+    this.watch.disconnect();
+    maps.delete(this);
+    this.plot.destroy();
+  }
+}

@@ -1,0 +1,30 @@
+/** The step that a panel shows when another is asked for: the last one not after it, or its first. */
+export function stepAt(steps: number[], wanted: number): number | null {
+  if (!steps.length) return null;
+  let low = 0;
+  let high = steps.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (steps[middle]! <= wanted) low = middle + 1;
+    else high = middle;
+  }
+  return steps[Math.max(0, low - 1)]!;
+}
+
+/** All steps of several runs, ascending. */
+export function unionOfSteps(lists: number[][]): number[] {
+  return [...new Set(lists.flat())].sort((a, b) => a - b);
+}
+
+/** The step nearest to a place, as for a click on a curve. */
+export function nearestStep(steps: number[], wanted: number): number | null {
+  let best: number | null = null;
+  for (const step of steps) if (best === null || Math.abs(step - wanted) < Math.abs(best - wanted)) best = step;
+  return best;
+}
+
+/** The steps shown as a trail: at most `count` that end with the present one. */
+export function trailSteps(steps: number[], step: number, count: number): number[] {
+  const end = steps.indexOf(step);
+  return end < 0 ? [] : steps.slice(Math.max(0, end - count + 1), end + 1);
+}
