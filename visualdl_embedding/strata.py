@@ -7,9 +7,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.metrics import effective_rank, norms
+from visualdl_embedding.metrics import Crowding, effective_rank, norms
 from visualdl_embedding.metrics._arrays import validate_vectors
-from visualdl_embedding.metrics._crowding import Crowding
 from visualdl_embedding.neighbors import Neighbors
 
 __all__ = ["STRATA", "StrataStudy", "Stratum", "strata", "stratum_scalars", "study_strata"]

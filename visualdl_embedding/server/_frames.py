@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from visualdl_embedding.server._endpoint import Answer
 from visualdl_embedding.server._served import NotFound, ServedTable
 from visualdl_embedding.server._source import RunSource
-from visualdl_embedding.store._safetensors import TensorFile
+from visualdl_embedding.store import TensorFile
 
 __all__ = ["frame", "frame_info", "frame_key", "pack", "row_metric", "row_metrics"]
 

@@ -17,9 +17,15 @@ from visualdl_embedding.rows import Rows
 from visualdl_embedding.server._cache import Cache
 from visualdl_embedding.server._listing import Listing
 from visualdl_embedding.snapshot import Snapshot
-from visualdl_embedding.store import DamagedFileError, Description, NewerFormatError, Run, TableReader
-from visualdl_embedding.store._frames import read_header
-from visualdl_embedding.store._metadata import parse_rows
+from visualdl_embedding.store import (
+    DamagedFileError,
+    Description,
+    NewerFormatError,
+    Run,
+    TableReader,
+    parse_rows,
+    read_header,
+)
 
 __all__ = ["BoundedReader", "NotFound", "OneTable", "ServedTable"]
 

@@ -14,8 +14,7 @@ from visualdl_embedding.server._cache import Cache
 from visualdl_embedding.server._curves import Curves
 from visualdl_embedding.server._listing import Listing, list_folder
 from visualdl_embedding.server._served import BoundedReader, NotFound, OneTable, ServedTable
-from visualdl_embedding.store import DamagedFileError, NewerFormatError
-from visualdl_embedding.store._description import read_description
+from visualdl_embedding.store import DamagedFileError, NewerFormatError, read_description
 
 __all__ = ["RunSource", "ServedRun", "View"]
 

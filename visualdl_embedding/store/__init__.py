@@ -1,10 +1,13 @@
 """The run directory: written atomically during training, read at any moment."""
 
 from visualdl_embedding.store._alerts import append_alerts, read_alerts
-from visualdl_embedding.store._description import Description, Selection
+from visualdl_embedding.store._description import Description, Selection, read_description
 from visualdl_embedding.store._files import check_writable, fresh_directory
 from visualdl_embedding.store._format import FORMAT_VERSION, DamagedFileError, NewerFormatError, NotAnalysedError
+from visualdl_embedding.store._frames import read_header
+from visualdl_embedding.store._metadata import parse_rows
 from visualdl_embedding.store._run import Run, open_run
+from visualdl_embedding.store._safetensors import TensorFile
 from visualdl_embedding.store._table_reader import TableReader
 from visualdl_embedding.store._table_store import TableStore
 from visualdl_embedding.store._thinning import choose_to_drop
@@ -19,10 +22,14 @@ __all__ = [
     "Selection",
     "TableReader",
     "TableStore",
+    "TensorFile",
     "append_alerts",
     "check_writable",
     "choose_to_drop",
     "fresh_directory",
     "open_run",
+    "parse_rows",
     "read_alerts",
+    "read_description",
+    "read_header",
 ]
