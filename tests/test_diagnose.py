@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from visualdl_embedding.analyse import analyse
-from visualdl_embedding.analysis import Config
+from visualdl_embedding.analysis import Config, State
 from visualdl_embedding.diagnose import diagnose, frequencies
+from visualdl_embedding.drift import compare_snapshots
 from visualdl_embedding.groups import MAX_GROUPS, study_groups
 from visualdl_embedding.metrics import METRICS, crowding
 from visualdl_embedding.neighbors import Neighbors, nearest_neighbors
 from visualdl_embedding.rows import Rows
 from visualdl_embedding.snapshot import Snapshot
+from visualdl_embedding.store import TableStore
 from visualdl_embedding.strata import strata
+from visualdl_embedding.table import Table
 
 N, DIM = 240, 8
 GROUPS = ("joy", "sorrow", "")
@@ -116,3 +121,54 @@ def test_the_analysis_of_a_frame_holds_its_diagnosis() -> None:
     assert analysis.scalars["cka"] > 0.9
     np.testing.assert_array_equal(analysis.row_metrics["lookups"], lookups)
     assert len(analysis.directions) == 2
+
+
+def weeks(n: int, *, moved: bool) -> list[Snapshot]:
+    """Snapshots of a settled space, each a little noisy; in the last, one unsteady word may have changed sides."""
+    rng = np.random.default_rng(7)
+    base = vectors()
+    made = []
+    for week in range(n):
+        table = base + 0.1 * rng.normal(size=base.shape).astype(np.float32)
+        if moved and week == n - 1:
+            table[0] -= 4 * np.eye(DIM, dtype=np.float32)[0]
+        made.append(snapshot(table.astype(np.float32), step=week, group=GROUP, watch=("w0",)))
+    return made
+
+
+def test_earlier_weeks_are_what_a_watched_word_is_held_against() -> None:
+    config = Config(methods=(), null_pairs=2)
+    state, last = State(), None
+    taken = weeks(8, moved=True)
+    for week in taken:
+        last, state = analyse(week, state, config)
+    assert last is not None
+    # Before the last week stand 0 to 6; its own pair is 6 and 7, so the null pairs are 4 and 5, 2 and 3.
+    assert [s.step for s in state.earlier] == [3, 4, 5, 6]
+    expected = compare_snapshots(
+        taken[6], taken[7], watch=["w0"], null=[(taken[4], taken[5]), (taken[2], taken[3])]
+    ).directions
+    assert last.directions == expected
+    sorrow = next(d for d in last.directions if d.group == "sorrow")
+    assert sorrow.significant
+    assert sorrow.share_after > sorrow.share_before
+
+
+def test_without_null_pairs_no_snapshot_is_kept() -> None:
+    state = State()
+    for week in weeks(4, moved=False):
+        _, state = analyse(week, state, Config(methods=()))
+    assert state.earlier == ()
+
+
+def test_a_run_goes_on_with_its_earlier_weeks(tmp_path: Path) -> None:
+    config = Config(methods=("pca",), null_pairs=2)
+    taken = weeks(6, moved=False)
+    store = TableStore.create(tmp_path, Table("word", N, DIM), taken[0].rows, config=config)
+    state = State()
+    for week in taken:
+        store.write_snapshot(week)
+        analysis, state = analyse(week, state, config)
+        store.write_analysis(analysis)
+    found = TableStore.open(tmp_path, "word").load_state()
+    assert [s.step for s in found.earlier] == [s.step for s in state.earlier] == [1, 2, 3, 4]

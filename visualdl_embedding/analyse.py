@@ -68,7 +68,7 @@ def analyse(snapshot: Snapshot, state: State | None = None, config: Config | Non
         # Nothing can be compared with it: the next frame goes on from the one before.
         return analysis, state
     frame = Frame(snapshot, analysis)
-    return analysis, State(first=state.first or frame, previous=frame)
+    return analysis, state.followed_by(frame, work.config)
 
 
 @dataclass
@@ -299,6 +299,7 @@ class _Work:
                 before=(previous.snapshot, previous.analysis.neighbors) if previous else None,
                 overlap=self.row_metrics.get("neighbor_overlap"),
                 update=self.row_metrics.get("displacement") if update is None else update,
+                null=self.state.null,
                 random_state=self.config.random_state,
             )
         self.scalars.update(found.scalars)

@@ -46,6 +46,10 @@ class Config:
         Of UMAP.
     noise_floor_every
         The noise floor is measured at the first two frames and every so many frames; 0 measures it never.
+    null_pairs
+        So many earlier pairs of consecutive snapshots, which share none with one another, tell how much each watched
+        word moves by itself; its drift is held against them. For snapshots of a settled model, week by week: while a
+        training learns, no two frames are alike. 0: against the other words only.
     random_state
         Seed of everything random.
     n_jobs
@@ -59,6 +63,7 @@ class Config:
     perplexity: float = 30.0
     min_dist: float = 0.1
     noise_floor_every: int = 10
+    null_pairs: int = 0
     random_state: int = 42
     n_jobs: int = 1
 
@@ -76,6 +81,8 @@ class Config:
             raise ValueError(f"perplexity must be positive, not {self.perplexity}.")
         if self.noise_floor_every < 0:
             raise ValueError(f"noise_floor_every counts frames from 0, not {self.noise_floor_every}.")
+        if self.null_pairs < 0:
+            raise ValueError(f"null_pairs counts pairs from 0, not {self.null_pairs}.")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -180,7 +187,28 @@ class Frame:
 
 @dataclass(frozen=True)
 class State:
-    """What an analysis needs of those before it; the store can rebuild it from any analysis on disk."""
+    """What an analysis needs of those before it; the store can rebuild it from any analysis on disk.
+
+    Attributes
+    ----------
+    first, previous
+        Frames.
+    earlier
+        Snapshots before the previous one, oldest first: as many as `Config.null_pairs` asks for.
+    """
 
     first: Frame | None = None
     previous: Frame | None = None
+    earlier: tuple[Snapshot, ...] = ()
+
+    def followed_by(self, frame: Frame, config: Config) -> State:
+        """Go on with a frame."""
+        earlier = self.earlier if self.previous is None else (*self.earlier, self.previous.snapshot)
+        kept = earlier[-2 * config.null_pairs :] if config.null_pairs else ()
+        return State(self.first or frame, frame, kept)
+
+    @property
+    def null(self) -> tuple[tuple[Snapshot, Snapshot], ...]:
+        """Pairs of consecutive snapshots that share none with one another, nor with the previous one; newest first."""
+        newest = range(len(self.earlier) - 1, 0, -2)
+        return tuple((self.earlier[i - 1], self.earlier[i]) for i in newest)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.drift import Direction, watched_directions
+from visualdl_embedding.drift import Direction, compare_snapshots, watched_directions
 from visualdl_embedding.groups import MAX_GROUPS, GroupStudy, group_scalars, study_groups
 from visualdl_embedding.metrics import Crowding, crowding, never_trained
 from visualdl_embedding.names import scalar_key
@@ -59,6 +59,7 @@ def diagnose(
     before: tuple[Snapshot, Neighbors | None] | None = None,
     overlap: Floats | None = None,
     update: Floats | None = None,
+    null: Sequence[tuple[Snapshot, Snapshot]] = (),
     random_state: int = 42,
 ) -> Diagnosis:
     """Diagnose a snapshot.
@@ -73,6 +74,8 @@ def diagnose(
         The snapshot before, and its graph, or None for a graph that is not at hand; directions need no graph.
     overlap, update
         ``(n,)``: neighbors kept and distance moved since then, NaN where unknown.
+    null
+        Pairs of snapshots between which nothing changed, as `compare_snapshots` takes them.
     random_state
         Seed of everything random.
     """
@@ -113,7 +116,7 @@ def diagnose(
         scalars |= stratum_scalars(by_stratum)
     directions: tuple[Direction, ...] = ()
     if before is not None and study is not None:
-        directions = _directions(before[0], snapshot, neighbors)
+        directions = _directions(before[0], snapshot, neighbors, null=null)
         scalars |= direction_scalars(directions)
     if "lookups" in snapshot.row_values:
         scalars["never_trained_rows"] = float(np.nansum(never_trained(snapshot.row_values["lookups"][positions])))
@@ -151,8 +154,15 @@ def direction_scalars(directions: Iterable[Direction]) -> dict[str, float]:
     }
 
 
-def _directions(before: Snapshot, after: Snapshot, graph: Neighbors) -> tuple[Direction, ...]:
+def _directions(
+    before: Snapshot, after: Snapshot, graph: Neighbors, *, null: Sequence[tuple[Snapshot, Snapshot]]
+) -> tuple[Direction, ...]:
     watch = [label for label in after.rows.watch if label in set(before.labels)]
     if not watch:
         return ()
-    return watched_directions(before, after, watch, n_neighbors=graph.n_neighbors, distance=graph.distance)
+    if not null:
+        return watched_directions(before, after, watch, n_neighbors=graph.n_neighbors, distance=graph.distance)
+    found = compare_snapshots(
+        before, after, watch=watch, null=null, n_neighbors=graph.n_neighbors, distance=graph.distance
+    )
+    return found.directions

@@ -142,7 +142,11 @@ class TableReader:
         # Should the run's first frame be lost, the earliest that is left stands in for it.
         earlier = [previous.analysis.first_step, *(s for s in analysed if s < previous.analysis.step)]
         found = (previous if s == previous.analysis.step else self._read_frame(s) for s in earlier if s in analysed)
-        return State(first=next(filter(None, found), previous), previous=previous)
+        wanted = 2 * self.description.config.null_pairs
+        before = [s for s in analysed if s < previous.analysis.step][-wanted:] if wanted else []
+        frames = (self._read_frame(s) for s in before)
+        snapshots = tuple(frame.snapshot for frame in frames if frame is not None)
+        return State(first=next(filter(None, found), previous), previous=previous, earlier=snapshots)
 
     def _read_frame(self, step: int) -> Frame | None:
         try:
