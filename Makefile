@@ -1,15 +1,19 @@
 # `make check` runs what CI runs; `make check-all` adds what takes long.
 PYTHON ?= python
 
-.PHONY: check check-all lint test bench-quick
+.PHONY: check check-all lint test viewer-test bench-quick
 
-check: lint test
+check: lint test viewer-test
 
 lint:
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	lint-imports --no-cache
+
+# The page's own tests; installing the package has put its packages there.
+viewer-test:
+	cd viewer && npm run check && npm test
 
 test:
 	$(PYTHON) -m pytest

@@ -35,20 +35,20 @@ const curves = resource(() => {
     key: `${JSON.stringify(sources)}${freshness.value}`,
     load: async () => {
       const found = new Map<string, Chart>();
-      await Promise.all(
-        sources.map(async ({ run, table, color }) => {
-          const [scalars, logged] = await Promise.all([api.scalars(run, table), api.curves(run).catch(() => ({}))]);
-          const named = [
-            ...Object.entries(logged).map(([tag, curve]): [string, Curve] => [LOGGED + tag, curve]),
-            ...Object.entries(scalars),
-          ];
-          for (const [key, curve] of named) {
-            const chart = found.get(key) ?? { key, lines: [] };
-            chart.lines.push({ color, curve });
-            found.set(key, chart);
-          }
-        }),
+      const answers = await Promise.all(
+        sources.map(({ run, table }) => Promise.all([api.scalars(run, table), api.curves(run).catch(() => ({}))])),
       );
+      answers.forEach(([scalars, logged], i) => {
+        const named = [
+          ...Object.entries(logged).map(([tag, curve]): [string, Curve] => [LOGGED + tag, curve]),
+          ...Object.entries(scalars),
+        ];
+        for (const [key, curve] of named) {
+          const chart = found.get(key) ?? { key, lines: [] };
+          chart.lines.push({ color: sources[i]!.color, curve });
+          found.set(key, chart);
+        }
+      });
       return found;
     },
   };

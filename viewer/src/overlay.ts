@@ -41,7 +41,7 @@ const FONT = `12px ${FONT_FAMILY}`;
 const BOLD = `600 12.5px ${FONT_FAMILY}`;
 const LINE = 15;
 /** Labels tried at most: beyond that a map is full anyway. */
-const TRIED = 1500;
+const TRIED = 800;
 
 /** Where labels stand, seen from their points. */
 interface Placed {
@@ -53,15 +53,15 @@ interface Placed {
 }
 const placedBy = new WeakMap<PointMap, Placed[]>();
 
-const widths = new Map<string, number>();
+const widths: Record<string, Map<string, number>> = { [FONT]: new Map(), [BOLD]: new Map() };
 function widthOf(pen: CanvasRenderingContext2D, text: string, font: string): number {
-  const key = `${font}${text}`;
-  let width = widths.get(key);
+  const known = widths[font]!;
+  let width = known.get(text);
   if (width === undefined) {
     pen.font = font;
     width = pen.measureText(text).width;
-    if (widths.size > 20_000) widths.clear();
-    widths.set(key, width);
+    if (known.size > 20_000) known.clear();
+    known.set(text, width);
   }
   return width;
 }
@@ -228,7 +228,7 @@ function drawLabels(
   rows.slice(0, TRIED).forEach((row, i) => {
     const at = map.position(row);
     const text = short(labels[row] ?? "");
-    if (!at || !text) return;
+    if (!at || !text || at[0] < 0 || at[1] < 0 || at[0] > clientWidth || at[1] > clientHeight) return;
     const width = widthOf(pen, text, i < always ? BOLD : FONT);
     wishes.push({ row, text, x: at[0], y: at[1], width: width + 4, height: LINE, always: i < always });
   });

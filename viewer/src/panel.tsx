@@ -6,7 +6,7 @@ import { comparison } from "./compare";
 import { PANEL_COLORS, type PanelModel } from "./model";
 import { PointMap } from "./plot";
 import { pointing } from "./pointing";
-import { connect, paintNow } from "./scenery";
+import { connect, painters } from "./scenery";
 import {
   activePanel,
   changePanel,
@@ -53,7 +53,11 @@ export function Panel({ model }: { model: PanelModel }) {
       },
       onDraw: () => {
         stage.current?.toggleAttribute("data-gliding", map?.gliding ?? false);
-        paintNow.get(map)?.();
+        painters.get(map)?.now();
+      },
+      onRest: () => {
+        stage.current?.removeAttribute("data-gliding");
+        painters.get(map)?.soon();
       },
     });
     canvases.set(model.index, { points: points.current!, under: under.current!, over: over.current! });

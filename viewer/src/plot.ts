@@ -25,7 +25,10 @@ export interface Drawing {
 export interface Handlers {
   onLasso(rows: number[]): void;
   onView(view: Float32Array): void;
+  /** A frame was drawn; what lies over it has to be drawn in the same breath. */
   onDraw(): void;
+  /** All points have arrived. */
+  onRest(): void;
 }
 
 type Renderer = ReturnType<typeof createRenderer>;
@@ -193,7 +196,7 @@ export class PointMap {
       this.share = 1;
     }
     this.busy = false;
-    if (!this.gone) this.handlers.onDraw();
+    if (!this.gone) this.handlers.onRest();
   }
 
   private style({ palette, size, opacity }: Drawing): void {

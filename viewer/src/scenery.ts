@@ -102,9 +102,12 @@ export function connect(
   const paintSoon = (): void => {
     request ||= requestAnimationFrame(paint);
   };
-  paintNow.set(map, () => {
-    cancelAnimationFrame(request);
-    paint();
+  painters.set(map, {
+    soon: paintSoon,
+    now: () => {
+      cancelAnimationFrame(request);
+      paint();
+    },
   });
 
   const ends = [
@@ -195,8 +198,8 @@ function spreadOf(scene: Scene): number {
 /** Whether two scenes share their axes. */
 const sameGround = (a: Scene, b: Scene): boolean =>
   a.run === b.run && a.table === b.table && a.map === b.map && a.alignment === b.alignment;
-/** Draws what lies over the points, at once. */
-export const paintNow = new WeakMap<PointMap, () => void>();
+/** Draw what lies over the points, at once or with the next frame. */
+export const painters = new WeakMap<PointMap, { now: () => void; soon: () => void }>();
 
 function trailsOf(model: PanelModel, scene: Scene, rows: number[]): Trail[] {
   const frames = model.trail.peek().value;
