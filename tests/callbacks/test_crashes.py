@@ -64,7 +64,13 @@ class Training:
         with self.output.open("wb") as output:
             environment = {**os.environ, "PYTHONPATH": str(ROOT)}
             self.process = subprocess.Popen(
-                [sys.executable, str(script)], stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=folder
+                [sys.executable, str(script)],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                cwd=folder,
+                # A shell's background job, which a test run may be, has Ctrl-C switched off for all its children.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
 
     def wait_for(self, condition: Callable[[], bool], *, timeout: float = 120) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -181,7 +182,13 @@ def program(kind: str, folder: Path, *log_dirs: str, wait: bool = True, **option
     # Into a file: a pipe that nobody reads would stop a talkative server.
     with open(folder / f"{kind}-{port}.log", "w+b") as output:
         process = subprocess.Popen(
-            [sys.executable, *command], cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT
+            [sys.executable, *command],
+            cwd=folder,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            # A shell's background job, which a test run may be, has Ctrl-C switched off for all its children.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         client = Client(f"http://127.0.0.1:{port}", process)
         try:
