@@ -144,3 +144,10 @@ def test_a_layout_of_the_wrong_size_is_brought_near_the_right_one(shrunk: float)
     factor = best_factor(points, edges, cost, random=np.random.default_rng(0))
     size = float(np.square(points[edges[0]] - points[edges[1]]).sum(axis=1).mean()) ** 0.5
     assert 0.4 < size * factor < 2.5
+
+
+def test_a_few_points_far_apart_take_a_small_grid() -> None:
+    points = np.random.default_rng(0).normal(scale=400, size=(40, 2)).astype(np.float32)
+    field = Field(lambda distance: 1 / (1 + distance**2), 0.5)
+    field.solve(points)
+    assert field.potential.size < 700**2

@@ -12,8 +12,10 @@ __all__ = ["Field"]
 
 Floats = NDArray[np.float32]
 
-_LARGEST = 2048
-"""Nodes per axis at most; wider layouts get wider spacing."""
+_LARGEST, _SMALLEST, _PER_ROOT = 2048, 256, 20
+"""Nodes per axis at most: 20 for the root of the number of points, so 447 for 500 and 2,000 for 10,000. Layouts of t-SNE
+have 5 units for the root, 10 nodes; a few rows whose layout has blown up must not take grids of 20 million nodes, which
+cost 2 s each. Wider layouts get wider spacing."""
 
 
 class Field:
@@ -62,15 +64,16 @@ class Field:
         extent = points.max(axis=0) - low
         if not np.isfinite(extent).all():
             raise FloatingPointError("The layout has diverged; this should not happen, please report it.")
-        self._fit_grid(extent)
+        self._fit_grid(extent, len(points))
         self.origin = (low - 2 * self._spacing).astype(np.float32)
         spread(points, self.origin, self.density, self._grid)
         self.potential = fft.irfft2(fft.rfft2(self._grid) * self._spectrum, s=self._shape)
 
-    def _fit_grid(self, extent: Floats) -> None:
+    def _fit_grid(self, extent: Floats, num_points: int) -> None:
         from scipy import fft
 
-        spacing = max(self._finest, float(extent.max()) / _LARGEST)
+        largest = min(_LARGEST, max(_SMALLEST, int(_PER_ROOT * num_points**0.5)))
+        spacing = max(self._finest, float(extent.max()) / largest)
         needed = [int(np.ceil(side / spacing)) + 6 for side in extent]
         # The kernel's transform is kept while the layout fits and does not waste three quarters of the grid.
         if spacing == self._spacing and all(
