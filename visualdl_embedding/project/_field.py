@@ -13,8 +13,8 @@ __all__ = ["Field"]
 Floats = NDArray[np.float32]
 
 _LARGEST, _SMALLEST, _PER_ROOT = 2048, 256, 20
-"""Nodes per axis at most: 20 for the root of the number of points, so 447 for 500 and 2,000 for 10,000. A few rows whose
-layout had blown up took grids of 20 million nodes, at 2 s each. Wider layouts get wider spacing."""
+"""Nodes per axis at most: 20 for the root of the number of points, so 447 for 500 and 2,000 for 10,000. A few rows
+whose layout had blown up took grids of 20 million nodes, at 2 s each. Wider layouts get wider spacing."""
 
 
 class Field:
