@@ -76,9 +76,9 @@ export function Findings() {
 
 function Found({ finding }: { finding: Finding }) {
   const zh = language.value === "zh";
-  const [title, evidence, causes, next] = zh
-    ? [finding.title_zh, finding.evidence_zh, finding.causes_zh, finding.next_check_zh]
-    : [finding.title, finding.evidence, finding.causes, finding.next_check];
+  const [title, evidence, causes, next, remedies] = zh
+    ? [finding.title_zh, finding.evidence_zh, finding.causes_zh, finding.next_check_zh, finding.remedies_zh]
+    : [finding.title, finding.evidence, finding.causes, finding.next_check, finding.remedies];
   const rows = active.value?.rows.value.value;
   const show = (): void => selectMany(finding.row_indices.flatMap((row) => rows?.labels[row] ?? []));
   return (
@@ -108,22 +108,28 @@ function Found({ finding }: { finding: Finding }) {
           {say("findings.map", { n: finding.row_indices.length })}
         </button>
       )}
-      {causes.length > 0 && (
-        <>
-          <h3>{say("findings.causes")}</h3>
-          <ul class="details">
-            {causes.map((cause) => (
-              <li key={cause}>{cause}</li>
-            ))}
-          </ul>
-        </>
-      )}
+      <Sentences title={say("findings.causes")} of={causes} />
       {next && (
         <>
           <h3>{say("findings.next")}</h3>
           <p>{next}</p>
         </>
       )}
+      <Sentences title={say("findings.remedies")} of={remedies} />
     </details>
+  );
+}
+
+function Sentences({ title, of }: { title: string; of: string[] }) {
+  if (!of.length) return null;
+  return (
+    <>
+      <h3>{title}</h3>
+      <ul class="details">
+        {of.map((sentence) => (
+          <li key={sentence}>{sentence}</li>
+        ))}
+      </ul>
+    </>
   );
 }

@@ -153,6 +153,7 @@ export const STRINGS = {
   "findings.wait": ["Looking…", "查找中…"],
   "findings.causes": ["Likely causes", "可能的原因"],
   "findings.next": ["Next check", "下一步检查"],
+  "findings.remedies": ["What may help", "可能有用的做法"],
   "findings.map": ["Show {n} on the map", "在图上显示 {n} 个"],
   "severity.alarm": ["alarm", "警报"],
   "severity.look": ["look", "留意"],

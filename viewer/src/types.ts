@@ -122,6 +122,8 @@ export interface Finding {
   causes_zh: string[];
   next_check: string;
   next_check_zh: string;
+  remedies: string[];
+  remedies_zh: string[];
   labels: string[];
   row_indices: number[];
   details: string[];
