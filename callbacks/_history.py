@@ -25,7 +25,7 @@ _MAX_WAITING = 1 << 20
 _MAX_WAITING_ON_CPU = 1 << 17
 """Ids that wait in memory, 1 MB: counted one batch at a time they took 0.3 ms, for the map from rows to positions had
 left the caches by then; together 0.02 ms a batch."""
-_ALL_MEASURED, _MEASURED_EVERY = 64, 8
+_ALL_MEASURED, _MEASURED_EVERY = 64, 32
 """Gradients of the first so many forward passes are measured, then those of every so many."""
 _set_compiler: Callable[[Any], Any] = getattr(paddle.framework.core, "set_eval_frame", lambda compiler: None)
 """Set what compiles the bytecode of frames in this thread, and return what did before."""
@@ -41,7 +41,7 @@ class HistoryCounts:
         ``(n,)`` int64: how often each row was looked up in training.
     gradient_mean
         ``(n,)`` float32: mean length of the gradient of the layer's output, over the lookups that were measured: those
-        of the first 64 forward passes, then of every eighth. NaN for a row without any. Under a loss scaler it is
+        of the first 64 forward passes, then of every 32nd. NaN for a row without any. Under a loss scaler it is
         scaled as the loss is.
     forwards
         Forward passes of the layers in training.
