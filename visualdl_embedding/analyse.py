@@ -135,19 +135,9 @@ class _Work:
     def compare_space(self) -> None:
         """Metrics of the original space, alone and against the previous and the first snapshot."""
         with self._timed("metrics"):
-            norms = metrics.norms(self.vectors)
+            scalars, norms = metrics.space_scalars(self.vectors, self.graph)
+            self.scalars.update(scalars)
             self.row_metrics["norm"] = self._spread(norms)
-            p5, p95 = np.percentile(norms, [5, 95])
-            spectrum = metrics.spectrum(self.vectors)
-            self.scalars.update(
-                norm_mean=float(norms.mean()),
-                norm_p5=float(p5),
-                norm_p95=float(p95),
-                mean_cosine=metrics.mean_cosine(self.vectors),
-                effective_rank=metrics.effective_rank(spectrum),
-                isoscore=metrics.isoscore(spectrum),
-                hubness=metrics.hubness(self.graph),
-            )
         with self._timed("drift"):
             if pair := self.previous_pair:
                 overlap = pair.neighbor_overlap(self.graph)

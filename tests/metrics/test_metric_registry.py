@@ -21,7 +21,7 @@ NAMES = [
     *["lookups", "gradient_mean", "unchanged", "unchanged_rows", "cka", "num_alerts"],
 ]
 OTHER_NAMES = {"norms": "norm", "aligned_displacement": "displacement", "never_trained": "never_trained_rows"}
-TOOLS = {"get_metric", "projection_quality", "spectrum"}
+TOOLS = {"get_metric", "projection_quality", "space_scalars", "spectrum"}
 
 
 def test_the_names_are_those_of_the_log() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -56,17 +57,7 @@ class Above(Rule):
 
     def judge(self, view: View) -> tuple[Judgment, ...]:
         """Judge the last snapshot of a view."""
-        value = view.value(self.metric)
-        if value is None:
-            return (unknown(view, self.metric, self.value),)
-        holds = value > self.value
-        now, limit = rounded(value), rounded(self.value)
-        text = (
-            Text(f"{self.metric} is {now}, above {limit}.", f"{self.metric} 为 {now}，高于 {limit}。")
-            if holds
-            else Text(f"{self.metric} is {now}, not above {limit}.", f"{self.metric} 为 {now}，不高于 {limit}。")
-        )
-        return (Judgment("", clear_or_holds(holds), self.metric, value, self.value, text),)
+        return _judge_beyond(self, view, lambda value: value > self.value, words=("above", "高于"))
 
 
 @dataclass(frozen=True)
@@ -95,17 +86,22 @@ class Below(Rule):
 
     def judge(self, view: View) -> tuple[Judgment, ...]:
         """Judge the last snapshot of a view."""
-        value = view.value(self.metric)
-        if value is None:
-            return (unknown(view, self.metric, self.value),)
-        holds = value < self.value
-        now, limit = rounded(value), rounded(self.value)
-        text = (
-            Text(f"{self.metric} is {now}, below {limit}.", f"{self.metric} 为 {now}，低于 {limit}。")
-            if holds
-            else Text(f"{self.metric} is {now}, not below {limit}.", f"{self.metric} 为 {now}，不低于 {limit}。")
-        )
-        return (Judgment("", clear_or_holds(holds), self.metric, value, self.value, text),)
+        return _judge_beyond(self, view, lambda value: value < self.value, words=("below", "低于"))
+
+
+def _judge_beyond(
+    rule: Above | Below, view: View, is_beyond: Callable[[float], bool], *, words: tuple[str, str]
+) -> tuple[Judgment, ...]:
+    value = view.value(rule.metric)
+    if value is None:
+        return (unknown(view, rule.metric, rule.value),)
+    holds = is_beyond(value)
+    now, limit = rounded(value), rounded(rule.value)
+    no, no_zh = ("", "") if holds else ("not ", "不")
+    text = Text(
+        f"{rule.metric} is {now}, {no}{words[0]} {limit}.", f"{rule.metric} 为 {now}，{no_zh}{words[1]} {limit}。"
+    )
+    return (Judgment("", clear_or_holds(holds), rule.metric, value, rule.value, text),)
 
 
 @dataclass(frozen=True)

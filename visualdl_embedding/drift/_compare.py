@@ -291,6 +291,6 @@ def _null_sentence(num_pairs: int, num_strata: int, match_by: str | None) -> str
     like = f" of like {match_by}" if num_strata > 1 else ""
     rows = f"words among the other rows{like} of this pair"
     if not num_pairs:
-        return f"{rows}; groups among random rows; no null pairs"
+        return f"{rows}; no null pairs, so none for groups and the space"
     many = "1 null pair" if num_pairs == 1 else f"{num_pairs} null pairs"
     return f"{rows} and of {many}, each held against its own change there; the space among the null pairs"

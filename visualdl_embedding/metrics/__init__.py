@@ -14,6 +14,7 @@ from visualdl_embedding.metrics._neighborhood import (
     trustworthiness,
 )
 from visualdl_embedding.metrics._registry import METRICS, Metric, get_metric
+from visualdl_embedding.metrics._space import space_scalars
 from visualdl_embedding.metrics._spectrum import effective_rank, isoscore, spectrum
 from visualdl_embedding.metrics._training import never_trained, unchanged
 from visualdl_embedding.metrics._vectors import mean_cosine, norms
@@ -35,6 +36,7 @@ __all__ = [
     "never_trained",
     "norms",
     "projection_quality",
+    "space_scalars",
     "spectrum",
     "trustworthiness",
     "unchanged",

@@ -268,19 +268,11 @@ def _analysis(
     positions: Any,
 ) -> Analysis:
     """As `visualdl_embedding.analyse.analyse` has it of a first snapshot, but for any number of views."""
-    norms = metrics.norms(vectors)
-    spectrum = metrics.spectrum(vectors)
-    p5, p95 = np.percentile(norms, [5, 95])
+    space, norms = metrics.space_scalars(vectors, graph)
     scalars = {
         "num_rows": float(len(vectors)),
         "nonfinite_rows": float(len(snapshot.rows) - len(vectors)),
-        "norm_mean": float(norms.mean()),
-        "norm_p5": float(p5),
-        "norm_p95": float(p95),
-        "mean_cosine": metrics.mean_cosine(vectors),
-        "effective_rank": metrics.effective_rank(spectrum),
-        "isoscore": metrics.isoscore(spectrum),
-        "hubness": metrics.hubness(graph),
+        **space,
     }
     row_norms = np.full(len(snapshot.rows), np.nan, np.float32)
     row_norms[positions] = norms
