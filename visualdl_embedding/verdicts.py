@@ -114,22 +114,22 @@ def drift_between(
     )
     labels = next((list(side.labels) for side in (first, second) if side is not None), None)
     shown = rows if labels is None else labels
-    first = first or _newest(before, table, step=None, rows=shown, lenient=labels is not None, **options)
-    second = second or _newest(after, table, step=None, rows=shown, lenient=labels is not None, **options)
+    joined = watch if labels is None else ()
+    first, second = (
+        side or _newest(path, table, step=None, rows=shown, watch=joined, lenient=labels is not None, **options)
+        for side, path in ((first, before), (second, after))
+    )
     asked = [*watch, *(label for label in second.rows.watch if label not in watch)]
+
+    def paired(path: str | os.PathLike[str]) -> Snapshot:
+        return _newest(path, table, step=None, rows=list(second.labels), lenient=True, **options)
+
     return compare_snapshots(
         first,
         second,
         groups=_groups(first, second),
         watch=asked,
-        null=[
-            (
-                _newest(a, table, step=None, rows=list(second.labels), lenient=True, **options),
-                _newest(b, table, step=None, rows=list(second.labels), lenient=True, **options),
-            )
-            for a, b in null
-        ]
-        or None,
+        null=[(paired(a), paired(b)) for a, b in null] or None,
         n_neighbors=n_neighbors,
         distance=distance,
         alpha=alpha,

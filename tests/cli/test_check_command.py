@@ -146,3 +146,10 @@ def test_a_value_that_is_not_known_does_not_pass(tmp_path: Path, before: Path) -
     done = run("check", before, "--rules", rules)
     assert done.exit_code == 1
     assert "unknown" in done.output
+
+
+def test_a_word_that_is_asked_about_need_not_be_among_the_shown(tmp_path: Path, before: Path, groups: Path) -> None:
+    after = change(tmp_path / "after", {"喜29": "悲3"})
+    asked = ("--metadata", groups, "--top-k", "50", "--watch", "喜29")
+    found = json.loads(run("drift", before, after, *asked, "--json").output)
+    assert {direction["label"] for direction in found["directions"]} == {"喜29"}
