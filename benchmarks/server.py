@@ -42,6 +42,7 @@ def one_after_the_other(server: Server, steps: list[int]) -> dict[str, float]:
     status = [server.ask(f"{API}/status")[0] for _ in range(20)]
     near = [server.ask(f"{API}/neighbors", run="a", table=TABLE, step=step, row=7)[0] for step in steps[:10]]
     timeline, _ = server.ask(f"{API}/neighbor-timeline", run="a", table=TABLE, row=7)
+    one = [server.ask(f"{API}/row", run="a", table=TABLE, step=step, row=7)[0] for step in steps]
     return {
         "runs_ms": listed * 1e3,
         "rows_ms": rows * 1e3,
@@ -54,10 +55,20 @@ def one_after_the_other(server: Server, steps: list[int]) -> dict[str, float]:
         **_spread("row_metric", metrics),
         **_spread("status", status),
         **_spread("neighbors", near),
+        **_spread("row", one),
         "timeline_ms": timeline * 1e3,
         "memory_start_mb": before,
         "memory_mb": server.megabytes,
     }
+
+
+def studies(server: Server, steps: list[int]) -> dict[str, float]:
+    """What takes seconds: detectors and clusters, the first time, at another step, and asked again."""
+    found = {}
+    for name in ("findings", "clusters"):
+        asked = [server.ask(f"{API}/{name}", run="a", table=TABLE, step=step)[0] for step in (*steps[-2:], steps[-1])]
+        found |= {f"{name}{when}_s": seconds for when, seconds in zip(("", "_next", "_again"), asked, strict=True)}
+    return {**found, "memory_studies_mb": server.megabytes}
 
 
 def many_at_once(server: Server, steps: list[int]) -> dict[str, float]:
@@ -115,6 +126,8 @@ def main() -> None:
         code = "from visualdl_embedding.server import serve; serve('runs', host='127.0.0.1', port=PORT)"
         with served(["-c", code], folder) as (server, started):
             found = {"start_s": started, **one_after_the_other(server, steps), **many_at_once(server, steps)}
+            # Last, for what they leave in memory is not what frames need.
+            found |= studies(server, steps)
         (folder / "stock").mkdir()
         for run in RUNS:
             log_frames(folder / "stock" / "runs" / run, folder / "runs" / run, steps)
@@ -134,16 +147,23 @@ def main() -> None:
                 ("pca_frame", "a further frame of PCA", "60"),
                 ("frame_again", "a frame asked for again", ""),
                 ("row_metric", "a number of every row", ""),
+                ("row", "all numbers of a row", ""),
                 ("status", "status", ""),
                 ("neighbors", "neighbors of a row", ""),
                 ("clients", f"a frame for each of {CLIENTS} clients", ""),
             )
         ],
         [f"neighbors over {frames} steps, ms", f"{found['timeline_ms']:.0f}", "", ""],
+        *[
+            [f"{name}{label}, s", f"{found[f'{name}{when}_s']:.3g}", "", ""]
+            for name in ("findings", "clusters")
+            for when, label in (("", ", the first"), ("_next", " of another step"), ("_again", " asked for again"))
+        ],
         [f"frames a second, {CLIENTS} clients", f"{found['frames_per_second']:.0f}", "", ""],
         ["memory after the start, MB", f"{found['memory_start_mb']:.0f}", "", ""],
         ["memory after all frames, MB", f"{found['memory_mb']:.0f}", "", f"{found['stock_memory_mb']:.0f}"],
         [f"memory with {CLIENTS} clients, MB", f"{found['memory_clients_mb']:.0f}", "", ""],
+        ["memory after findings and clusters, MB", f"{found['memory_studies_mb']:.0f}", "", ""],
     ]
     report(
         f"{rows:,} points x {frames} frames x {len(RUNS)} runs, loopback",

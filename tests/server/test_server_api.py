@@ -272,6 +272,18 @@ def test_an_answer_is_sent_once_and_packed(client: FlaskClient) -> None:
         assert packed.headers["X-Rows"] == plain.headers["X-Rows"] == "60"
 
 
+def test_a_log_that_is_replaced_twice_is_read_anew(tmp_path: Path) -> None:
+    make_run(tmp_path / "runs", steps=[0], loss=False)
+    path = write_scalars(tmp_path / "runs", {"train/loss": [(step, 1.0) for step in range(5)]})
+    client = make_server(RunSource(tmp_path / "runs"), visualdl=False).test_client()
+    assert list(ask(client, "curves", run=".")["curves"]) == ["train/loss"]
+    other = write_scalars(tmp_path / "other", {"train/acc": [(step, 2.0) for step in range(9)]})
+    # Longer, and with the number of the first: what the system does where two files follow one another in its place.
+    path.write_bytes(other.read_bytes())
+    curves = ask(client, "curves", run=".")["curves"]
+    assert curves == {"train/acc": {"steps": list(range(9)), "values": [2.0] * 9}}
+
+
 BAD = {
     "": 404,
     "nothing": 404,

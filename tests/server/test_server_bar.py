@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from browser_tools import chromium, missing_browser, wait_until
 from served_runs import Client, make_run, program, write_embeddings
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 MISSING = missing_browser()
 REQUIRED = os.environ.get("VISUALDL_EMBEDDING_REQUIRE_BROWSER") == "1"
@@ -22,19 +27,66 @@ pytestmark = [
 ENTRY = "header nav .left a[href='/app/embeddings/']"
 
 
+PAGES = (
+    "scalar",
+    "sample/image",
+    "sample/audio",
+    "sample/text",
+    "graph/static_graph",
+    "histogram",
+    "hyper-parameter",
+    "high-dimensional",
+    "pr-curve",
+    "roc-curve",
+)
+"""All of VisualDL's pages that our log brings into its bar."""
+
+
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     folder = tmp_path_factory.mktemp("bar")
     make_run(folder / "runs" / "a", steps=[0])
     (path,) = (folder / "runs" / "a").glob("*vdlrecords*")
     write_embeddings(path.parent, "words", np.random.default_rng(0).normal(size=(40, 5)), file_name=path.name)
+    write_all_else(folder / "runs" / "b")
     with program("ours", folder, str(folder / "runs")) as client:
         yield client
 
 
+def write_all_else(log_dir: Path) -> None:
+    """Write one record of every kind that VisualDL has a page for, beside scalars and embeddings."""
+    from visualdl import LogWriter
+
+    with LogWriter(str(log_dir)) as writer, pytest.MonkeyPatch.context() as patch:
+        # VisualDL's curves want an alias that NumPy has dropped.
+        patch.setattr(np, "float", float, raising=False)
+        writer.add_image("picture", np.zeros((8, 8, 3), np.uint8), 0)
+        writer.add_audio("sound", np.zeros((800, 1)), 0, sample_rate=8000)
+        writer.add_text("said", "text", 0)
+        writer.add_histogram("weights", np.arange(20.0), 0)
+        writer.add_hparams({"rate": 0.1}, ["loss"])
+        writer.add_scalar("loss", 0.5, 0)
+        for add in (writer.add_pr_curve, writer.add_roc_curve):
+            add("curve", np.array([0, 1, 1, 0]), np.array([0.2, 0.9, 0.4, 0.6]), 0, num_thresholds=5)
+
+
+def pages_of_bar(page: Page) -> list[str]:
+    """Paths of the bar's links but our own, those of its menus too."""
+    entries = page.locator("header nav .left > div[aria-expanded]")
+    for i in range(entries.count()):
+        entries.nth(i).hover()
+        page.locator("[data-tippy-root]").nth(i).locator("a").first.wait_for()
+    links = page.locator("header nav .left > div > a, [data-tippy-root] a")
+    found = links.evaluate_all("links => links.map(link => link.getAttribute('href'))")
+    return [href.removeprefix("/app/") for href in found if href != "/app/embeddings/"]
+
+
 def test_the_entry_stands_last_in_the_bar_of_every_page(client: Client) -> None:
-    with chromium() as (page, complaints):
-        for name in ("scalar", "high-dimensional", "graph/static_graph"):
+    with chromium(width=2000) as (page, complaints):
+        page.goto(f"{client.address}/app/scalar")
+        page.locator(ENTRY).wait_for()
+        assert sorted(pages_of_bar(page)) == sorted(PAGES)
+        for name in PAGES:
             page.goto(f"{client.address}/app/{name}")
             page.locator(ENTRY).wait_for()
             texts = page.locator("header nav .left > div").all_inner_texts()

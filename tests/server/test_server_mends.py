@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from served_runs import ROOT, Client, program, within, write_embeddings, write_scalars
+from served_runs import ROOT, Client, make_run, program, within, write_embeddings, write_scalars
+
+from visualdl_embedding.replay import relog_run
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -132,6 +135,85 @@ def test_a_record_that_comes_in_two_parts_is_read_and_so_are_those_behind_it(
         assert found == (kind == "ours")
 
 
+def shown(client: Client) -> dict[str, Any]:
+    """All scalars, and the names of all embeddings and images, as VisualDL's own pages get them."""
+    scalars = {
+        (run, tag): [(step, value) for _, step, value in client.stock("scalar/list", run=run, tag=tag)]
+        for run, tags in client.tags("scalar").items()
+        for tag in tags
+    }
+    return {"scalars": scalars, "embeddings": names(client), "images": client.tags("image")}
+
+
+def shown_by_a_fresh_one(folder: Path) -> dict[str, Any]:
+    with program("ours", folder, "runs", language="en") as client:
+        return shown(client)
+
+
+@BOTH
+def test_a_log_that_relog_replaces_is_shown_as_a_fresh_server_shows_it(kind: str, tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "a"
+    make_run(run, steps=[0, 50], loss=False)
+    # Stands before the loss, and is ours: the new file has other records at the places of the old ones.
+    old = {"embedding/word/old": [(step, 1.0) for step in range(200)]}
+    first = write_scalars(run, old, file_name="vdlrecords.0000000001.log")
+    write_scalars(run, {"train/loss": [(step, 2.0) for step in range(50)]}, file_name=first.name)
+    with program(kind, tmp_path, "runs", language="en") as client:
+        assert client.tags("scalar") == {"runs/a": {"embedding/word/old", "train/loss"}}
+        # A training that was resumed: a server that runs has read both files, a fresh one finds them as one.
+        write_scalars(run, {"train/loss": [(60, 1.0)]}, file_name="vdlrecords.0000000002.log")
+        client.raw("/app/api/component_tabs")
+        relog_run(run)
+        expected = shown_by_a_fresh_one(tmp_path)
+        assert [step for step, _ in expected["scalars"]["runs/a", "train/loss"]] == [*range(50), 60]
+        assert ("runs/a", "embedding/word/old") not in expected["scalars"]
+        assert expected["images"]
+        if kind == "ours":
+            within(5, lambda: client.tags("scalar") == {"runs/a": {tag for _, tag in expected["scalars"]}})
+            assert shown(client) == expected
+        else:
+            assert not wait_for(client, lambda: "embedding/word/old" not in client.tags("scalar")["runs/a"], seconds=4)
+
+
+@BOTH
+def test_a_file_that_takes_the_place_of_another_is_all_that_is_shown(kind: str, tmp_path: Path) -> None:
+    before = write_scalars(tmp_path / "runs" / "a", {"train/loss": [(0, 1.0)]}, file_name="vdlrecords.0000000001.log")
+    # A run below the run: what is kept of it begins with the same words.
+    write_scalars(tmp_path / "runs" / "a" / "b", {"train/loss": [(0, 7.0)]})
+    with program(kind, tmp_path, "runs", language="en") as client:
+        assert client.tags("scalar") == {"runs/a": {"train/loss"}, "runs/a/b": {"train/loss"}}
+        write_scalars(before.parent, {"train/acc": [(5, 0.5)]}, file_name="vdlrecords.0000000002.log")
+        before.unlink()
+        expected = {"runs/a": {"train/acc"}, "runs/a/b": {"train/loss"}}
+        assert wait_for(client, lambda: client.tags("scalar") == expected, seconds=4) == (kind == "ours")
+        shutil.rmtree(before.parent / "b")
+        expected = {"runs/a": {"train/acc"}}
+        assert wait_for(client, lambda: client.tags("scalar") == expected, seconds=4) == (kind == "ours")
+
+
+@BOTH
+def test_several_curves_of_one_tag_are_replaced_together(kind: str, tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "a"
+    path = write_several(run, {"train": 1.0, "test": 2.0})
+    with program(kind, tmp_path, "runs", language="en") as client:
+        assert client.tags("scalar") == {"runs/a/loss_train": {"loss"}, "runs/a/loss_test": {"loss"}}
+        # The same number for the file, as a system gives it out again: only its content tells.
+        path.write_bytes(write_several(tmp_path / "other", {"train": 3.0, "mean": 4.0, "least": 5.0}).read_bytes())
+        expected = {f"runs/a/loss_{name}": {"loss"} for name in ("train", "mean", "least")}
+        assert wait_for(client, lambda: client.tags("scalar") == expected, seconds=4) == (kind == "ours")
+        if kind == "ours":
+            ((_, _, value),) = client.stock("scalar/list", run="runs/a/loss_train", tag="loss")
+            assert value == 3.0
+
+
+def write_several(folder: Path, values: dict[str, float]) -> Path:
+    from visualdl import LogWriter
+
+    with LogWriter(str(folder), file_name="vdlrecords.0000000001.log") as writer:
+        writer.add_scalars("loss", values, 0)
+    return folder / "vdlrecords.0000000001.log"
+
+
 @BOTH
 @pytest.mark.parametrize("language", [None, "fr"])
 def test_a_browser_without_a_known_language_gets_its_page(kind: str, language: str | None, tmp_path: Path) -> None:
@@ -155,7 +237,7 @@ labels = lib.get_embedding_labels
 done = apply_mends()
 assert lib.get_embeddings_list is get_embeddings_list
 assert lib.get_embedding_labels is labels, "half a mend is worse than none"
-assert set(done) == {"half a record", "absolute log directories", "late tags"}, done
+assert set(done) == {"half a record", "absolute log directories", "late tags", "replaced files"}, done
 assert apply_mends() == done
 """
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, capture_output=True, text=True)

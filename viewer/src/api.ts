@@ -137,6 +137,8 @@ export const api = {
       async () => decodeFloats(await (await ask("row-metric", { ...at, name })).arrayBuffer()),
       floats,
     ),
+  row: (at: At, row: number) => keep<{ metrics: Record<string, number | null> }>("row", { ...at, row }),
+  clusters: (at: At) => keep<{ n_clusters: number; clusters: number[] }>("clusters", { ...at }),
   scalars: async (run: string, table: string) =>
     (await keep<{ scalars: Record<string, T.Curve> }>("scalars", { run, table })).scalars,
   metrics: async () => (await keep<{ metrics: Record<string, T.MetricInfo> }>("metrics", {})).metrics,

@@ -1,6 +1,6 @@
 /** From where the maps are seen: one place for all of them. */
 import { signal } from "@preact/signals";
-import { type Placed, type Turn, matrixFor } from "./geometry";
+import { type Grip, type Placed, type Turn, carried, matrixFor } from "./geometry";
 import { change } from "./state";
 import type { Eye } from "./view";
 
@@ -29,6 +29,22 @@ export function note(): void {
     const s = Math.hypot(m[0]!, m[1]!);
     change({ eye: { x: -m[12]! / s, y: -m[13]! / s, half: 1 / s, ...turn.peek() } });
   }, 300);
+}
+
+/** Move and zoom all maps as a grip moves. */
+export function carry(from: Grip, to: Grip): void {
+  const seen = camera.peek();
+  if (!seen) return;
+  camera.value = { matrix: carried(seen.matrix, from, to), by: ALL };
+  note();
+}
+const MIDDLE: Grip = { u: 0, v: 0, far: 1 };
+export const zoom = (by: number): void => carry(MIDDLE, { ...MIDDLE, far: by });
+export const pan = (u: number, v: number): void => carry(MIDDLE, { u, v, far: 1 });
+/** Turn 3-D maps, in radians. */
+export function turnBy(yaw: number, pitch: number): void {
+  const { yaw: before, pitch: raised } = turn.peek();
+  turn.value = { yaw: before + yaw, pitch: Math.min(1.57, Math.max(-1.57, raised + pitch)) };
 }
 
 /** See all points that are shown, in all maps alike. */

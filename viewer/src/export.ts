@@ -68,14 +68,16 @@ export function exportCsv(which: "selected" | "shown"): void {
     which === "selected"
       ? view.peek().selected.flatMap((label) => model.row(label) ?? [])
       : rows.labels.flatMap((_, row) => (shown?.[row] ? [row] : []));
-  const columns = Object.keys(rows.columns);
+  const columns = Object.entries(rows.columns);
+  const clusters = model.clusters.peek().value;
+  if (clusters) columns.push(["cluster", rows.labels.map((label) => clusters.names.get(label) ?? "")]);
   const metrics = [...scene.metrics];
   const axes = ["x", "y", "z"].slice(0, scene.frame.components);
-  const header = ["label", "id", ...columns, ...axes, ...metrics.map(([key]) => key.slice("metric:".length))];
+  const header = ["label", "id", ...columns.map(([name]) => name), ...axes, ...metrics.map(([key]) => key.slice("metric:".length))];
   const lines = chosen.map((row): Cell[] => [
     rows.labels[row],
     rows.ids[row],
-    ...columns.map((name) => rows.columns[name]![row]),
+    ...columns.map(([, values]) => values[row]),
     ...axes.map((_, axis) => scene.frame.values[row * scene.frame.components + axis]),
     ...metrics.map(([, values]) => values[row]),
   ]);

@@ -1,8 +1,10 @@
 /** Findings and alerts, each with a way to what it speaks of. */
+import { effect, signal } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import { api } from "./api";
+import type { PanelModel } from "./model";
 import { resource } from "./resource";
-import { active, choose, freshness, goTo, language, panels, playing, say, selectMany, tableOf } from "./state";
+import { active, choose, freshness, goTo, language, panels, playing, say, scrubbing, selectMany, tableOf } from "./state";
 import type { Alert, Finding } from "./types";
 import { Icon, Section, figure, severity } from "./ui";
 
@@ -48,15 +50,26 @@ export function Alerts() {
   );
 }
 
+const REST_MS = 400;
+/** The snapshot at which the view rests: detectors take a while, and are not asked for each step on the way. */
+const rested = signal<PanelModel["at"]>(null);
+/** Begin to note where the view rests. */
+export function startResting(): void {
+  let timer = 0;
+  effect(() => {
+    const at = active.value?.at ?? null;
+    clearTimeout(timer);
+    if (playing.value || scrubbing.value) return;
+    timer = window.setTimeout(() => (rested.value = at), rested.peek() ? REST_MS : 0);
+  });
+}
+
 export function Findings() {
   const found = useMemo(
     () =>
       resource(() => {
-        const panel = active.value;
-        const at = panel?.at;
-        // Detectors take a while: they look where the view rests.
-        if (!at || playing.value) return null;
-        return { key: `${at.run}\n${at.table}\n${at.step}`, load: () => api.findings(at) };
+        const at = rested.value;
+        return at && { key: `${at.run}\n${at.table}\n${at.step}`, load: () => api.findings(at) };
       }),
     [],
   );

@@ -166,3 +166,20 @@ export function matrixFor(maps: { placed: Placed; shown: Uint8Array }[], aspect:
   const [x, y] = [(left + right) / 2, (bottom + top) / 2];
   return new Float32Array([s, 0, 0, 0, 0, s, 0, 0, 0, 0, 1, 0, -s * x, -s * y, 0, 1]);
 }
+
+/** A hold of the map: its place, in half heights from the middle of the map, and how far two fingers are apart. */
+export interface Grip {
+  u: number;
+  v: number;
+  far: number;
+}
+
+/** The view after a grip moved: what was under it still is. */
+export function carried(matrix: Float32Array, from: Grip, to: Grip): Float32Array {
+  const zoom = to.far / from.far;
+  const next = new Float32Array(matrix);
+  for (const i of [0, 1, 4, 5]) next[i] = matrix[i]! * zoom;
+  next[12] = to.u + (matrix[12]! - from.u) * zoom;
+  next[13] = to.v + (matrix[13]! - from.v) * zoom;
+  return next;
+}

@@ -40,35 +40,44 @@ interface Box {
  */
 export function placeLabels(wishes: Wish[], width: number, height: number): Spot[] {
   const taken = new Map<number, Box[]>();
-  const cells = (box: Box): number[] => {
-    const keys: number[] = [];
-    for (let cx = Math.floor(box.left / CELL); cx <= Math.floor(box.right / CELL); cx++) {
-      for (let cy = Math.floor(box.top / CELL); cy <= Math.floor(box.bottom / CELL); cy++) keys.push(cx * 4096 + cy);
-    }
-    return keys;
+  /** Whether some cell that a box lies in is so. */
+  const someCell = (box: Box, is: (key: number) => boolean): boolean => {
+    for (let cx = Math.floor(box.left / CELL); cx <= Math.floor(box.right / CELL); cx++)
+      for (let cy = Math.floor(box.top / CELL); cy <= Math.floor(box.bottom / CELL); cy++)
+        if (is(cx * 4096 + cy)) return true;
+    return false;
   };
+  const overlaps = (a: Box, b: Box): boolean =>
+    a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
   const free = (box: Box): boolean =>
-    !cells(box).some((key) =>
-      taken.get(key)?.some((o) => box.left < o.right && o.left < box.right && box.top < o.bottom && o.top < box.bottom),
-    );
-  const take = (box: Box): void => {
-    for (const key of cells(box)) taken.set(key, [...(taken.get(key) ?? []), box]);
-  };
+    !someCell(box, (key) => taken.get(key)?.some((other) => overlaps(box, other)) ?? false);
+  const take = (box: Box): void =>
+    void someCell(box, (key) => {
+      const there = taken.get(key);
+      if (there) there.push(box);
+      else taken.set(key, [box]);
+      return false;
+    });
   const inside = (box: Box): boolean => box.left >= 0 && box.top >= 0 && box.right <= width && box.bottom <= height;
 
   const spots: Spot[] = [];
   const serve = (wish: number): void => {
     const { x, y, width: w, height: h, always } = wishes[wish]!;
     if (!(x >= 0 && x <= width && y >= 0 && y <= height)) return;
-    const at = (left: number, top: number): Box => ({ left, top, right: left + w, bottom: top + h });
-    const places = [
-      at(x + GAP, y - h / 2),
-      at(x - GAP - w, y - h / 2),
-      at(x - w / 2, y - GAP - h),
-      at(x - w / 2, y + GAP),
-    ];
-    let box = places.find((place) => inside(place) && free(place));
-    if (!box && always) box = places.find(inside) ?? places[0]!;
+    const place = (side: number): Box => {
+      const left = side === 0 ? x + GAP : side === 1 ? x - GAP - w : x - w / 2;
+      const top = side < 2 ? y - h / 2 : side === 2 ? y - GAP - h : y + GAP;
+      return { left, top, right: left + w, bottom: top + h };
+    };
+    const find = (fits: (box: Box) => boolean): Box | null => {
+      for (let side = 0; side < 4; side++) {
+        const box = place(side);
+        if (fits(box)) return box;
+      }
+      return null;
+    };
+    let box = find((wanted) => inside(wanted) && free(wanted));
+    if (!box && always) box = find(inside) ?? place(0);
     if (!box) return;
     take(box);
     spots.push({ wish, x: box.left, y: (box.top + box.bottom) / 2 });

@@ -1,8 +1,10 @@
 /** What the maps show: the method, the colors and what they mean, filters. */
 import { type Scale, rampColors, scaleFor, shareOf, valueAt } from "./colors";
-import { HIDDEN_OTHERS, HIDDEN_UNKNOWN, type PanelModel } from "./model";
+import { clusterKey, clusterStep } from "./clusters";
+import { HIDDEN_OTHERS, HIDDEN_UNKNOWN } from "./look";
+import { LETTERS, type PanelModel } from "./model";
 import { isMetric, metricKey } from "./scene";
-import { active, change, changePanel, mapName, nameOf, panels, say, tableOf, view } from "./state";
+import { active, change, changePanel, mapName, nameOf, panels, say, stepNow, tableOf, view } from "./state";
 import { type Option, Section, Segments, Select, Toggle, figure } from "./ui";
 
 export function Maps() {
@@ -54,8 +56,10 @@ function choices(model: PanelModel): Option[] {
   const metrics = [...new Set((model.metricNames.value.value ?? []).map(metricKey))];
   const { color } = view.value;
   if (isMetric(color) && !metrics.includes(color)) metrics.push(color);
+  const cluster = clusterStep(color) !== null ? color : clusterKey(stepNow.value ?? 0);
   return [
     { value: "", label: say("color.none") },
+    { value: cluster, label: say("color.cluster") },
     ...columns.map((name) => ({ value: name, label: nameOf(name), group: say("color.columns") })),
     ...metrics.map((key) => ({ value: key, label: nameOf(key.slice("metric:".length)), group: say("color.metrics") })),
   ];
@@ -76,11 +80,16 @@ export function Colors() {
         options={choices(model)}
         onChange={(next) => change({ color: next, hidden: [] })}
       />
+      {clusterStep(color) !== null && <ClusterNote model={model} />}
       {legend?.kind === "groups" && (
         <ul class="groups">
-          {legend.groups.map(({ name, color, count, hidden: off }) => {
+          {legend.groups.map(({ name, color: ink, count, hidden: off }) => {
             const shown =
-              name === HIDDEN_UNKNOWN ? say("groups.unknown") : name === HIDDEN_OTHERS ? say("groups.others") : name;
+              name === HIDDEN_UNKNOWN
+                ? say(clusterStep(color) !== null ? "cluster.outside" : "groups.unknown")
+                : name === HIDDEN_OTHERS
+                  ? say("groups.others")
+                  : name;
             const flip = (): void => change({ hidden: off ? hidden.filter((h) => h !== name) : [...hidden, name] });
             return (
               <li key={name}>
@@ -91,7 +100,7 @@ export function Colors() {
                   title={say("groups.hide", { name: shown })}
                   onClick={flip}
                 >
-                  <span class="dot" style={{ background: color }} />
+                  <span class="dot" style={{ background: ink }} />
                   <span class="grow">{shown}</span>
                   <span class="number">{figure(count)}</span>
                 </button>
@@ -107,6 +116,30 @@ export function Colors() {
       )}
       {legend?.kind === "numbers" && <Ramp scale={legend.scale} />}
     </Section>
+  );
+}
+
+/** Where the clusters come from, and a way to those of the step that is shown. */
+function ClusterNote({ model }: { model: PanelModel }) {
+  const { value, loading, error } = model.clusters.value;
+  const step = value?.step ?? null;
+  const now = stepNow.value;
+  const told = error
+    ? error.message
+    : loading || !value
+      ? say("cluster.wait")
+      : value.count
+        ? say("cluster.found", { n: value.count, step: figure(step), letter: LETTERS[0]! })
+        : say("cluster.none", { step: figure(step) });
+  return (
+    <p class="quiet" role="status" title={say("cluster.hint")}>
+      {told}{" "}
+      {now !== null && step !== null && now !== step && !loading && (
+        <button type="button" class="link" onClick={() => change({ color: clusterKey(now), hidden: [] })}>
+          {say("cluster.here", { step: figure(now) })}
+        </button>
+      )}
+    </p>
   );
 }
 
@@ -127,7 +160,7 @@ export function Filters() {
   if (!model) return null;
   const { ranges } = view.value;
   const options = choices(model).filter(
-    ({ value }) => value && !(value in ranges) && (isMetric(value) || model.scale(value) !== null),
+    ({ value }) => value && clusterStep(value) === null && !(value in ranges) && (isMetric(value) || model.scale(value) !== null),
   );
   const set = (key: string, range: [number, number] | null): void => {
     const next = { ...ranges };

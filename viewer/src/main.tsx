@@ -2,16 +2,17 @@ import { effect, signal } from "@preact/signals";
 import { render } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { Bar } from "./bar";
-import { fit } from "./camera";
+import { fit, note, pan, turnBy, zoom } from "./camera";
 import { startComparing } from "./compare";
 import { Curves } from "./curves";
 import { exportCsv, exportPng, exportTsv } from "./export";
-import { Alerts, Findings } from "./findings";
+import { Alerts, Findings, startResting } from "./findings";
 import { Colors, Filters, Maps, Shows } from "./legend";
 import { Panel } from "./panel";
-import { renderer } from "./plot";
+import { isSupported } from "./renderer";
 import { SEARCH_ID, Search } from "./search";
 import {
+  active,
   addPanel,
   change,
   clearSelection,
@@ -127,6 +128,8 @@ const KEYS: [string, Key][] = [
   ["/", "help.search"],
   ["L", "help.lasso"],
   ["F", "help.fit"],
+  ["+ −", "help.zoom"],
+  ["Shift + ← → ↑ ↓", "help.steer"],
   ["T", "help.labels"],
   ["P", "help.pin"],
   ["Esc", "help.escape"],
@@ -250,6 +253,14 @@ function App() {
   );
 }
 
+/** With the shift key: where the eye goes, to the right and down. */
+const STEERING: Record<string, [number, number]> = {
+  ArrowLeft: [-1, 0],
+  ArrowRight: [1, 0],
+  ArrowUp: [0, -1],
+  ArrowDown: [0, 1],
+};
+
 function keys(event: KeyboardEvent): void {
   const target = event.target as HTMLElement;
   if (event.ctrlKey || event.metaKey || event.altKey || helping.value) return;
@@ -260,6 +271,14 @@ function keys(event: KeyboardEvent): void {
     return;
   }
   if (typing) return;
+  const steer = event.shiftKey ? STEERING[event.key] : undefined;
+  if (steer) {
+    event.preventDefault();
+    if (active.value?.scene.value.value?.frame.components === 3) turnBy(steer[0] * 0.1, steer[1] * 0.1);
+    else pan(-steer[0] * 0.15, steer[1] * 0.15);
+    note();
+    return;
+  }
   const onButton = target.matches("button, a, summary, input[type=checkbox]");
   const onSlider = target.matches("input[type=range]");
   const acts: Record<string, () => void> = {
@@ -267,6 +286,9 @@ function keys(event: KeyboardEvent): void {
     "?": () => (helping.value = true),
     l: () => (lasso.value = !lasso.value),
     f: fit,
+    "+": () => zoom(1.25),
+    "=": () => zoom(1.25),
+    "-": () => zoom(0.8),
     t: () => change({ labels: !view.value.labels }),
     p: () => focus.value !== null && togglePin(focus.value),
     ...(onButton ? {} : { " ": () => play() }),
@@ -286,7 +308,7 @@ function keys(event: KeyboardEvent): void {
   act();
 }
 
-noWebgl.value = renderer() === null;
+noWebgl.value = !isSupported();
 effect(() => {
   const root = document.documentElement;
   root.lang = language.value === "zh" ? "zh-CN" : "en";
@@ -298,4 +320,5 @@ effect(() => {
 addEventListener("keydown", keys);
 render(<App />, document.getElementById("root")!);
 startComparing();
+startResting();
 void start();

@@ -1,9 +1,11 @@
 /** What one panel knows: its run, its rows, its frame, and how every point looks. */
 import { type ReadonlySignal, computed, signal } from "@preact/signals";
 import { api } from "./api";
-import { GROUPS, type Scale, rampColors, scaleFor, shareOf } from "./colors";
-import { type Column, OTHERS } from "./columns";
+import { type Clusters, clusterColumn, clusterStep, loadClusters } from "./clusters";
+import { type Scale, scaleFor } from "./colors";
+import type { Column } from "./columns";
 import { comparison } from "./compare";
+import { type Look, type Paint, lookOf, paintAlike, paintGroups, paintNumbers } from "./look";
 import { type Resource, resource } from "./resource";
 import {
   type Rows,
@@ -17,7 +19,7 @@ import {
   rank,
   withIndex,
 } from "./scene";
-import { tableOf, view } from "./state";
+import { panels, tableOf, view } from "./state";
 import { stepAt, trailSteps } from "./steps";
 import type { Frame, FrameInfo, Neighborhood } from "./types";
 import type { PanelSpec } from "./view";
@@ -26,25 +28,8 @@ export const LETTERS = "abcd";
 /** Colors of panels in curves; none of them is a color of a group at the same place. */
 export const PANEL_COLORS = ["#2932e1", "#d55e00", "#009e73", "#cc79a7"];
 
-/** How points look: an index of a palette each, and whether each is shown. */
-export interface Look {
-  palette: string[];
-  colors: Uint8Array;
-  shown: Uint8Array;
-  count: number;
-  legend:
-    | { kind: "one" }
-    | { kind: "numbers"; scale: Scale }
-    | { kind: "groups"; groups: { name: string; code: number; color: string; count: number; hidden: boolean }[] };
-}
-
-export const HIDDEN_UNKNOWN = "\u0000unknown";
-export const HIDDEN_OTHERS = "\u0000others";
-
 /** Frames of a trail. */
 const TRAIL = 6;
-const NO_GROUP = { light: "#b4b4b8", dark: "#5c5c62" };
-const ALONE = { light: "#2932e1", dark: "#8f96ff" };
 
 export class PanelModel {
   readonly spec: ReadonlySignal<PanelSpec>;
@@ -64,6 +49,14 @@ export class PanelModel {
   /** Rows by importance: watched, then frequent ones. */
   readonly ranked: ReadonlySignal<number[]>;
   readonly darkPoints = signal(false);
+  /** Of the first panel's run, whose words give the colors of all panels. */
+  readonly clusters: Resource<Clusters>;
+  private readonly clusterColumn: ReadonlySignal<Column | null>;
+  // Parts of the view, so that another step does not color everything anew.
+  private readonly color = computed(() => view.value.color);
+  private readonly hidden = computed(() => view.value.hidden);
+  private readonly ranges = computed(() => view.value.ranges);
+  private readonly paint: ReadonlySignal<Paint | null>;
   readonly look: ReadonlySignal<Look | null>;
 
   constructor(readonly index: number) {
@@ -148,6 +141,22 @@ export class PanelModel {
         },
       };
     });
+    this.clusters = resource(() => {
+      const first = panels.value[0];
+      const rows = first?.rows.value.value;
+      const asked = clusterStep(view.value.color);
+      const step = first && asked !== null ? stepAt(first.steps.value, asked) : null;
+      if (!first || !rows || step === null) return null;
+      const { run, table } = first.spec.value;
+      const key = `${run}\n${table}\n${step}\n${rows.version}`;
+      return { key, load: () => loadClusters(rows, { run, table, step }) };
+    });
+    this.clusterColumn = computed(() => {
+      const rows = this.rows.value.value;
+      const found = this.clusters.value.value;
+      return rows && found && clusterColumn(rows, found);
+    });
+    this.paint = computed(() => this.makePaint());
     this.look = computed(() => this.makeLook());
     this.ranked = computed(() => rank(this.rows.value.value));
 
@@ -200,6 +209,7 @@ export class PanelModel {
   }
 
   column(name: string): Column | null {
+    if (clusterStep(name) !== null) return this.clusterColumn.value;
     return this.rows.value.value?.parsed.get(name) ?? null;
   }
 
@@ -217,82 +227,35 @@ export class PanelModel {
     return rows ? numbersIn(rows, key).scale : null;
   }
 
-  private makeLook(): Look | null {
+  private makePaint(): Paint | null {
     const rows = this.rows.value.value;
-    const scene = this.scene.value.value;
     const n = rows?.labels.length;
-    if (!rows || !n || !scene || scene.frame.n !== n) return null;
-    const { color, hidden, ranges } = view.value;
+    if (!rows || !n) return null;
+    const [color, hidden] = [this.color.value, this.hidden.value];
     const tone = this.darkPoints.value ? "dark" : "light";
-    const colors = new Uint8Array(n);
-    const shown = new Uint8Array(n).fill(1);
-    let palette = [ALONE[tone]];
-    let legend: Look["legend"] = { kind: "one" };
+    if (isMetric(color)) {
+      // Before there is anything to compare with, a metric of change is unknown everywhere.
+      const values = this.numbers(color) ?? new Float32Array(n).fill(NaN);
+      return paintNumbers(values, this.scale(color) ?? scaleFor(values), tone);
+    }
+    const column = this.column(color);
+    if (column?.kind === "numbers")
+      return paintNumbers(column.values, this.scale(color) ?? scaleFor(column.values), tone);
+    if (!column) return paintAlike(n, tone);
+    const first = panels.value[0]?.column(color);
+    const { names: order } = first?.kind === "groups" ? first : column;
+    return paintGroups(column, { off: new Set(hidden), order, tone });
+  }
 
-    const column = isMetric(color) ? null : this.column(color);
-    // Before there is anything to compare with, a metric of change is unknown everywhere.
-    const unknown = isMetric(color) ? new Float32Array(n).fill(NaN) : null;
-    const numbers = isMetric(color)
-      ? (this.numbers(color) ?? unknown)
-      : column?.kind === "numbers"
-        ? column.values
-        : null;
-    if (column?.kind === "groups") {
-      const others = column.counts.length > column.names.length;
-      palette = [
-        ...column.names.map((_, i) => GROUPS[i % GROUPS.length]!),
-        ...(others ? ["#8a8a90"] : []),
-        NO_GROUP[tone],
-      ];
-      const nameOf = (code: number): string =>
-        code < 0 ? HIDDEN_UNKNOWN : code === OTHERS ? HIDDEN_OTHERS : column.names[code]!;
-      const codes = column.codes;
-      const off = new Set(hidden);
-      let nameless = 0;
-      for (let i = 0; i < n; i++) {
-        const code = codes[i]!;
-        if (code < 0) nameless += 1;
-        colors[i] = code < 0 ? palette.length - 1 : Math.min(code, palette.length - 2);
-        if (off.size && off.has(nameOf(code))) shown[i] = 0;
-      }
-      const groups = column.counts.map((count, i) => ({
-        name: nameOf(i),
-        code: i,
-        color: palette[i]!,
-        count,
-        hidden: off.has(nameOf(i)),
-      }));
-      if (nameless)
-        groups.push({
-          name: HIDDEN_UNKNOWN,
-          code: -1,
-          color: NO_GROUP[tone],
-          count: nameless,
-          hidden: off.has(HIDDEN_UNKNOWN),
-        });
-      legend = { kind: "groups", groups };
-    } else if (numbers) {
-      const scale = this.scale(color) ?? scaleFor(numbers);
-      palette = [...rampColors(scale), NO_GROUP[tone]];
-      for (let i = 0; i < n; i++) {
-        const value = numbers[i]!;
-        colors[i] = Number.isFinite(value)
-          ? Math.round(shareOf(scale, value) * (palette.length - 2))
-          : palette.length - 1;
-      }
-      legend = { kind: "numbers", scale };
-    }
-    for (const [key, [low, high]] of Object.entries(ranges)) {
+  private makeLook(): Look | null {
+    const paint = this.paint.value;
+    const frame = this.scene.value.value?.frame;
+    if (!paint || !frame || frame.n !== paint.colors.length) return null;
+    const ranges = Object.entries(this.ranges.value).flatMap(([key, [low, high]]) => {
       const values = this.numbers(key);
-      if (values) for (let i = 0; i < n; i++) if (!(values[i]! >= low && values[i]! <= high)) shown[i] = 0;
-    }
-    const { values, components } = scene.frame;
-    let count = 0;
-    for (let i = 0; i < n; i++) {
-      if (!Number.isFinite(values[i * components]!)) shown[i] = 0;
-      count += shown[i]!;
-    }
-    return { palette, colors, shown, count, legend };
+      return values ? [{ values, low, high }] : [];
+    });
+    return lookOf(paint, frame, ranges);
   }
 
   dispose(): void {
@@ -305,6 +268,7 @@ export class PanelModel {
       this.near,
       this.before,
       this.trail,
+      this.clusters,
     ])
       part.dispose();
   }

@@ -55,9 +55,10 @@ export function Panel({ model }: { model: PanelModel }) {
         stage.current?.toggleAttribute("data-gliding", map?.gliding ?? false);
         painters.get(map)?.now();
       },
-      onRest: () => {
+      onRest: (glided) => {
         stage.current?.removeAttribute("data-gliding");
-        painters.get(map)?.soon();
+        // Labels that went along find new places.
+        if (glided) painters.get(map)?.soon();
       },
     });
     canvases.set(model.index, { points: points.current!, under: under.current!, over: over.current! });
@@ -235,7 +236,11 @@ function Foot({ model }: { model: PanelModel }) {
   const told = note();
   return (
     <footer class="panel-foot">
-      {told && <span class="aligned">{told}</span>}
+      {told && (
+        <span class="aligned" title={scene?.alignment === "joint" ? say("align.joint.hint") : undefined}>
+          {told}
+        </span>
+      )}
       {info?.trustworthiness != null && scene?.alignment === "own" && (
         <span title={say("trust.hint")}>{say("trust", { value: info.trustworthiness.toFixed(2) })}</span>
       )}

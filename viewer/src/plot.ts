@@ -1,7 +1,8 @@
-/** One map's points on one canvas, drawn by regl-scatterplot; all maps share its WebGL context. */
-import createScatterplot, { createRenderer, createSpatialIndex } from "regl-scatterplot";
+/** One map's points on one canvas, drawn by regl-scatterplot. */
+import createScatterplot, { createSpatialIndex } from "regl-scatterplot";
 import type { Placed } from "./geometry";
 import { Grid } from "./pick";
+import { type Renderer, rendererFor } from "./renderer";
 
 /** Emphasis of a point; indices of the sizes and opacities below. */
 export const PLAIN = 0;
@@ -27,44 +28,12 @@ export interface Handlers {
   onView(view: Float32Array): void;
   /** A frame was drawn; what lies over it has to be drawn in the same breath. */
   onDraw(): void;
-  /** All points have arrived. */
-  onRest(): void;
+  /** All points are where they belong. */
+  onRest(glided: boolean): void;
 }
 
-type Renderer = ReturnType<typeof createRenderer>;
-let shared: Renderer | null = null;
 /** An index in which nothing is found: points are looked for here (`pick.ts`), in a grid that is made when one is looked for. */
 const nothing = createSpatialIndex([[1e9, 1e9]]);
-
-/** The WebGL context; null where this browser has none that can draw into float textures. */
-export function renderer(): Renderer | null {
-  if (shared) return shared;
-  try {
-    // With a canvas of ours it is as large as the largest map, not as the window.
-    const made = createRenderer({ canvas: document.createElement("canvas") });
-    if (!made.isSupported) return null;
-    // All of the state is in the address.
-    made.canvas.addEventListener("webglcontextlost", () => setTimeout(() => location.reload(), 1000));
-    shared = made;
-  } catch {
-    return null;
-  }
-  return shared;
-}
-
-const maps = new Set<PointMap>();
-let size = "";
-/** Make room for the largest map. */
-function makeRoom(): void {
-  const canvases = [...maps].map(({ canvas }) => canvas);
-  const width = Math.max(1, ...canvases.map(({ clientWidth }) => clientWidth));
-  const height = Math.max(1, ...canvases.map(({ clientHeight }) => clientHeight));
-  const next = `${width} ${height} ${devicePixelRatio}`;
-  if (next === size) return;
-  size = next;
-  shared?.resize(width, height);
-  for (const map of maps) map.redraw();
-}
 
 const GLIDE_MS = 400;
 /** So near to a point, in pixels, is on it. */
@@ -83,15 +52,41 @@ export class PointMap {
   private styled = "";
   private chosen: number[] = [];
   private grid: Grid | null = null;
-  private readonly watch = new ResizeObserver(makeRoom);
+  private readonly renderer: Renderer;
+  private readonly ends = new AbortController();
+  private readonly watch: ResizeObserver;
+  private width = 0;
+  private height = 0;
+  /** What was told to be drawn last: the points, the window they are seen through, and how far they glided. */
+  private told: { drawn: Drawing | null; matrix: Float32Array; share: number } | null = null;
+  /** As the library takes points; its arrays are filled anew, for making 50,000 takes longer than drawing them. */
+  private points: number[][] = [];
+  /** Which rows the library was told to draw. */
+  private visible: Uint8Array = new Uint8Array();
   private gone = false;
 
   constructor(
     readonly canvas: HTMLCanvasElement,
     private readonly handlers: Handlers,
   ) {
+    this.renderer = rendererFor(canvas);
+    // All of the state is in the address.
+    canvas.addEventListener("webglcontextlost", () => {
+      if (!this.gone) setTimeout(() => location.reload(), 1000);
+    });
+    const { signal } = this.ends;
+    for (const event of ["mousemove", "mousedown", "mouseup", "wheel"])
+      addEventListener(event, () => this.renderer.wake(), { signal, passive: true, capture: true });
+    this.watch = new ResizeObserver(() => {
+      this.width = canvas.clientWidth;
+      this.height = canvas.clientHeight;
+      this.renderer.wake();
+    });
+    this.watch.observe(canvas);
+    this.width = canvas.clientWidth;
+    this.height = canvas.clientHeight;
     this.plot = createScatterplot({
-      renderer: renderer()!,
+      renderer: this.renderer,
       canvas,
       colorBy: "category",
       sizeBy: "value",
@@ -122,11 +117,13 @@ export class PointMap {
     on("view", ({ view }: { view: Float32Array }) => this.handlers.onView(view));
     on("drawing", ({ view }: { view: Float32Array }) => {
       this.matrix = view;
+      this.renderer.wake();
+      const { drawn, share, told } = this;
+      const same = told?.drawn === drawn && told?.share === share && view.every((part, i) => part === told.matrix[i]);
+      if (same) return;
+      this.told = { drawn, share, matrix: new Float32Array(view) };
       this.handlers.onDraw();
     });
-    maps.add(this);
-    this.watch.observe(canvas);
-    makeRoom();
   }
 
   private found(): Grid | null {
@@ -146,10 +143,6 @@ export class PointMap {
     return this.found()?.nearest(x, y, (REACH * 2) / height / s) ?? null;
   }
 
-  redraw(): void {
-    this.plot.redraw();
-  }
-
   /** Draw; a glide leads from what is drawn now. While one goes on, only the newest drawing waits. */
   draw(drawing: Drawing, glide: boolean): void {
     this.waiting = { drawing, glide: glide || (this.waiting?.glide ?? false) };
@@ -158,27 +151,36 @@ export class PointMap {
 
   private async work(): Promise<void> {
     this.busy = true;
+    let glided = false;
     while (this.waiting && !this.gone) {
       const { drawing, glide } = this.waiting;
       this.waiting = null;
       this.style(drawing);
       const { x, y, z, known } = drawing.placed;
       const n = x.length;
-      const points: number[][] = new Array(n);
-      const hidden: number[] = [];
-      const visible: number[] = [];
+      if (this.points.length !== n) this.points = Array.from({ length: n }, () => [0, 0, 0, 0]);
+      const visible = new Uint8Array(n);
+      let same = this.visible.length === n;
       for (let i = 0; i < n; i++) {
         const grade = z ? Math.min(GRADES - 1, Math.max(0, Math.floor((0.5 - z[i]! * 0.5) * GRADES))) : 0;
-        points[i] = [x[i]!, y[i]!, drawing.colors[i]!, drawing.emphasis[i]! * GRADES + grade];
-        (drawing.shown[i] && known[i] ? visible : hidden).push(i);
+        const point = this.points[i]!;
+        point[0] = x[i]!;
+        point[1] = y[i]!;
+        point[2] = drawing.colors[i]!;
+        point[3] = drawing.emphasis[i]! * GRADES + grade;
+        visible[i] = drawing.shown[i]! & known[i]!;
+        same &&= visible[i] === this.visible[i];
       }
+      this.visible = visible;
       const glides = glide && this.drawn?.placed.x.length === n && this.drawn.placed !== drawing.placed;
+      glided ||= glides;
       this.from = glides ? this.drawn!.placed : null;
       this.share = glides ? 0 : 1;
       this.drawn = drawing;
       this.grid = null;
+      this.renderer.wake();
       try {
-        await this.plot.draw(points, {
+        await this.plot.draw(this.points, {
           transition: glides,
           transitionDuration: GLIDE_MS,
           // The labels glide along: the library asks for the share at every frame, and here it is noted.
@@ -187,7 +189,8 @@ export class PointMap {
           wDataType: "categorical",
           spatialIndex: await nothing,
           select: this.chosen.filter((row) => row < n),
-          ...(hidden.length ? { filter: visible } : {}),
+          preventFilterReset: same,
+          ...(same || visible.every(Boolean) ? {} : { filter: [...visible.keys()].filter((i) => visible[i]) }),
         });
       } catch {
         // A panel that is being closed rejects what it was asked to draw.
@@ -196,7 +199,7 @@ export class PointMap {
       this.share = 1;
     }
     this.busy = false;
-    if (!this.gone) this.handlers.onRest();
+    if (!this.gone) this.handlers.onRest(glided);
   }
 
   private style({ palette, size, opacity }: Drawing): void {
@@ -208,7 +211,7 @@ export class PointMap {
     const grades = Array.from({ length: EMPHASES * GRADES }, (_, i) => 1 - 0.55 * ((i % GRADES) / (GRADES - 1)));
     const by = (values: number[], power: number): number[] =>
       grades.map((grade, i) => Math.min(values[Math.floor(i / GRADES)]! * grade ** power, 1e6));
-    void this.plot.set({
+    this.set({
       // One color alone would be taken for "no colors": the library then ignores the categories.
       pointColor: palette.length > 1 ? palette : [palette[0]!, palette[0]!],
       pointSize: by(sizes, 0.8),
@@ -227,26 +230,32 @@ export class PointMap {
     this.chosen = [...rows];
     if (!this.drawn) return;
     this.plot.select([...rows], { preventEvent: true });
+    this.renderer.wake();
+  }
+
+  private set(properties: Parameters<typeof this.plot.set>[0]): void {
+    void this.plot.set(properties);
+    this.renderer.wake();
   }
 
   setLasso(on: boolean): void {
-    void this.plot.set({ mouseMode: on ? "lasso" : "panZoom" });
+    this.set({ mouseMode: on ? "lasso" : "panZoom" });
   }
 
   setTone(dark: boolean): void {
     const paper = dark ? "#1d1d1f" : "#ffffff";
-    void this.plot.set({ backgroundColor: paper, lassoColor: dark ? "#aab0ff" : "#2932e1" });
+    this.set({ backgroundColor: paper, lassoColor: dark ? "#aab0ff" : "#2932e1" });
   }
 
   /** Take over another map's view. */
   setView(view: Float32Array): void {
     this.plot.view(new Float32Array(view) as never, { preventEvent: true });
+    this.renderer.wake();
   }
 
   /** Pixels on the canvas of a place on the drawing. */
   toPixels(x: number, y: number): [number, number] {
-    const { clientWidth: width, clientHeight: height } = this.canvas;
-    const m = this.matrix;
+    const { width, height, matrix: m } = this;
     const u = m[0]! * x + m[4]! * y + m[12]!;
     const v = m[1]! * x + m[5]! * y + m[13]!;
     return [width / 2 + (u * height) / 2, height / 2 - (v * height) / 2];
@@ -254,7 +263,7 @@ export class PointMap {
 
   /** How many pixels a length on the drawing takes. */
   pixels(length: number): number {
-    return (Math.hypot(this.matrix[0]!, this.matrix[1]!) * length * this.canvas.clientHeight) / 2;
+    return (Math.hypot(this.matrix[0]!, this.matrix[1]!) * length * this.height) / 2;
   }
 
   /** Pixels of a row where it is at the moment; null where it is not drawn. */
@@ -269,8 +278,9 @@ export class PointMap {
 
   destroy(): void {
     this.gone = true;
+    this.ends.abort();
     this.watch.disconnect();
-    maps.delete(this);
     this.plot.destroy();
+    this.renderer.destroy();
   }
 }

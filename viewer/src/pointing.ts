@@ -1,8 +1,9 @@
 /** The pointer over a map. */
-import { note, turn } from "./camera";
+import { note, turnBy } from "./camera";
 import type { PanelModel } from "./model";
 import type { PointMap } from "./plot";
 import { choose, clearSelection, hovered, lasso, selectMany, view } from "./state";
+import { TURN, touching } from "./touch";
 
 const CLICK_PIXELS = 4;
 
@@ -26,9 +27,7 @@ export function pointing(model: PanelModel, map: PointMap, stage: HTMLElement): 
     if (!grip) return;
     const [dx, dy] = [event.clientX - grip.x, event.clientY - grip.y];
     grip = { ...grip, x: event.clientX, y: event.clientY, far: grip.far + Math.abs(dx) + Math.abs(dy) };
-    const { yaw, pitch } = turn.peek();
-    if (grip.turns && grip.far > CLICK_PIXELS)
-      turn.value = { yaw: yaw + dx * 0.008, pitch: Math.min(1.57, Math.max(-1.57, pitch + dy * 0.008)) };
+    if (grip.turns && grip.far > CLICK_PIXELS) turnBy(dx * TURN, dy * TURN);
   };
   const up = (event: MouseEvent): void => {
     if (!grip) return;
@@ -50,6 +49,7 @@ export function pointing(model: PanelModel, map: PointMap, stage: HTMLElement): 
   const leave = (): void => {
     hovered.value = null;
   };
+  const endTouching = touching(map.canvas, is3d);
   stage.addEventListener("mousemove", hover);
   stage.addEventListener("mouseleave", leave);
   stage.addEventListener("dblclick", clearSelection);
@@ -57,6 +57,7 @@ export function pointing(model: PanelModel, map: PointMap, stage: HTMLElement): 
   addEventListener("mousemove", drag);
   addEventListener("mouseup", up);
   return () => {
+    endTouching();
     stage.removeEventListener("mousemove", hover);
     stage.removeEventListener("mouseleave", leave);
     stage.removeEventListener("dblclick", clearSelection);

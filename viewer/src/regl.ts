@@ -27,7 +27,6 @@ export interface Texture2D {
 interface Framebuffer {
   readonly color: Texture2D;
   use(draw: () => void): void;
-  resize(width: number, height: number): void;
   destroy(): void;
 }
 interface BufferOptions {
@@ -72,9 +71,7 @@ export interface Regl {
   buffer(options?: BufferOptions): Buffer;
   elements(): Elements;
   clear(options: { color?: number[]; depth?: number }): void;
-  frame(draw: () => void): { cancel(): void };
   hasExtension(name: string): boolean;
-  poll(): void;
   destroy(): void;
 }
 interface TextureOptions {
@@ -176,28 +173,16 @@ export default function createRegl(setup: { gl: WebGLRenderingContext; extension
   }
 
   function framebuffer(options: FramebufferOptions): Framebuffer {
-    const make = (color: Texture2D): WebGLFramebuffer => {
-      const handle = gl.createFramebuffer();
-      gl.bindFramebuffer(gl.FRAMEBUFFER, handle);
-      gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, color.handle, 0);
-      color.framebuffers.push(handle);
-      bind();
-      return handle;
-    };
-    const blank = (width = 1, height = 1): Texture2D =>
-      texture({ shape: [Math.max(1, Math.floor(width)), Math.max(1, Math.floor(height)), 4], type: "float" });
-    let color = options.color ?? blank(options.width, options.height);
-    let handle = make(color);
+    const { width = 1, height = 1 } = options;
+    const color = options.color ?? texture({ shape: [Math.max(1, width), Math.max(1, height), 4], type: "float" });
+    const handle = gl.createFramebuffer();
+    gl.bindFramebuffer(gl.FRAMEBUFFER, handle);
+    gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, color.handle, 0);
+    color.framebuffers.push(handle);
+    bind();
     return {
-      get color() {
-        return color;
-      },
+      color,
       use: (draw) => within({ handle, texture: color }, draw),
-      resize(width, height) {
-        color.destroy();
-        color = blank(width, height);
-        handle = make(color);
-      },
       destroy: () => color.destroy(),
     };
   }
@@ -331,17 +316,7 @@ export default function createRegl(setup: { gl: WebGLRenderingContext; extension
       gl.clearColor(color[0] ?? 0, color[1] ?? 0, color[2] ?? 0, color[3] ?? 0);
       gl.clear(gl.COLOR_BUFFER_BIT);
     },
-    frame(draw: () => void): { cancel(): void } {
-      let request = 0;
-      const tick = (): void => {
-        request = requestAnimationFrame(tick);
-        draw();
-      };
-      request = requestAnimationFrame(tick);
-      return { cancel: () => cancelAnimationFrame(request) };
-    },
     hasExtension: (name: string) => extensions.has(name.toLowerCase()),
-    poll(): void {},
     destroy: () => gl.getExtension("WEBGL_lose_context")?.loseContext(),
   });
 }

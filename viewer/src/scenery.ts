@@ -1,5 +1,6 @@
 /** Keeps a map's points, and what lies over and under them, in step with the state. */
-import { effect } from "@preact/signals";
+import { computed, effect } from "@preact/signals";
+import { affineBetween } from "./affine";
 import { camera, drawn, fitAll, lookThrough, turn } from "./camera";
 import { toRgb } from "./colors";
 import { type Placed, type Turn, density, place, spread } from "./geometry";
@@ -8,6 +9,7 @@ import { changes } from "./neighborhoods";
 import { type Ink, type Trail, drawOverlay, prepare } from "./overlay";
 import { type Drawing, FAINT, NEAR, PLAIN, type PointMap, STRONG } from "./plot";
 import type { Scene } from "./scene";
+import type { Frame } from "./types";
 import { calm, dark, hovered, lasso, matched, scrubbing, view } from "./state";
 
 const MANY_POINTS = 20_000;
@@ -23,6 +25,12 @@ function inkOf(): Ink {
 const sizeFor = (n: number): number => (n <= 400 ? 6.5 : n <= 2000 ? 5 : n <= 8000 ? 3.5 : n <= 20_000 ? 2.6 : 2);
 const opacityFor = (n: number): number => (n <= 2000 ? 0.85 : n <= 8000 ? 0.7 : n <= 20_000 ? 0.5 : 0.35);
 
+/** The part of the view that lies over the points; a step that changes is none of it. */
+const shown = computed(() => {
+  const { focus, pins, trails, labels, links, density } = view.value;
+  return JSON.stringify([focus, pins, trails, labels, links, density]);
+});
+
 /** Keep a map in step with the state; returns what ends that. */
 export function connect(
   model: PanelModel,
@@ -35,6 +43,7 @@ export function connect(
   let drawnScene: Scene | null = null;
   let request = 0;
   let cloud: { grid: HTMLCanvasElement } | null = null;
+  let clouded = false;
 
   const placeNow = (scene: Scene): Placed => {
     const angle = turn.value;
@@ -70,7 +79,7 @@ export function connect(
     if (!scene || !rows) return;
     const { focus, pins, trails, labels, links } = view.peek();
     const marked = rowsOf([...pins, ...(focus === null ? [] : [focus])]);
-    const noise = model.info.peek().value?.noise_floor ?? null;
+    const noise = marked.length ? (model.info.peek().value?.noise_floor ?? null) : null;
     const { near, lost } = nearRows();
     const found = matched.peek();
     drawOverlay(
@@ -83,7 +92,7 @@ export function connect(
         pinned: rowsOf(pins),
         focus: focus === null ? null : model.row(focus),
         hovered: hovered.peek() === null ? null : model.row(hovered.peek()!),
-        trails: trails && scene.alignment === "own" && !map.gliding ? trailsOf(model, scene, marked) : [],
+        trails: trails && !map.gliding ? trailsOf(model, scene, marked) : [],
         near: links ? near : [],
         lost: links ? lost : [],
         noise: noise === null || scene.alignment === "joint" ? null : noise * spreadOf(scene),
@@ -91,6 +100,8 @@ export function connect(
       },
       inkOf(),
     );
+    if (!cloud && !clouded) return;
+    clouded = cloud !== null;
     const pen = prepare(under);
     if (pen && cloud) {
       const [left, top] = map.toPixels(-DENSE_REACH, DENSE_REACH);
@@ -152,18 +163,18 @@ export function connect(
       // The first map decides what is seen; later ones, and later steps, are seen through the same window.
       if (!camera.peek() && view.peek().eye) lookThrough(view.peek().eye!);
       else if (!camera.peek() || moved) fitAll();
+      // What lies over the points is painted with them.
       map.draw(drawing, glides);
-      paintSoon();
     }),
     effect(() => {
       // What the overlay shows beside the points.
       void [
-        view.value,
+        shown.value,
         hovered.value,
-        model.near.value,
-        model.before.value,
-        model.trail.value,
-        model.info.value,
+        model.near.value.value,
+        model.before.value.value,
+        model.trail.value.value,
+        model.info.value.value?.noise_floor,
         matched.value,
         dark.value,
       ];
@@ -201,19 +212,33 @@ const sameGround = (a: Scene, b: Scene): boolean =>
 /** Draw what lies over the points, at once or with the next frame. */
 export const painters = new WeakMap<PointMap, { now: () => void; soon: () => void }>();
 
+/** The way of rows to where they are. A map that was laid on another takes its trails along; a joint map has none: only two
+ * steps are on it. */
 function trailsOf(model: PanelModel, scene: Scene, rows: number[]): Trail[] {
   const frames = model.trail.peek().value;
-  if (!frames || frames.some(({ n, components }) => n !== scene.frame.n || components !== scene.frame.components))
-    return [];
+  const last = frames?.at(-1);
+  if (!frames || !last || scene.alignment === "joint") return [];
+  if (frames.some(({ n, components }) => n !== scene.frame.n || components !== scene.frame.components)) return [];
+  const move = scene.alignment === "own" ? (place: number[]) => place : layingOf(scene, last);
+  if (!move) return [];
   const { components } = scene.frame;
   return rows.slice(0, 50).map((row) => ({
     row,
     places: frames.map(({ values }) => {
-      const one = { values: values.subarray(row * components, (row + 1) * components), n: 1, components };
-      const { x, y, known } = place(one, scene.fit, turn.peek());
+      const there = move([...values.subarray(row * components, (row + 1) * components)]);
+      const { x, y, known } = place({ values: Float32Array.from(there), n: 1, components }, scene.fit, turn.peek());
       return known[0] ? [x[0]!, y[0]!] : [NaN, NaN];
     }),
   }));
+}
+const layings = new WeakMap<Scene, { own: Frame; move: ReturnType<typeof affineBetween> }>();
+/** How a scene's map was laid on another. */
+function layingOf(scene: Scene, own: Frame): ReturnType<typeof affineBetween> {
+  const known = layings.get(scene);
+  if (known?.own === own) return known.move;
+  const move = affineBetween(own, scene.frame);
+  layings.set(scene, { own, move });
+  return move;
 }
 
 /** A grid as a picture, as dense as it is opaque. */

@@ -226,9 +226,18 @@ export const matched = computed(() =>
 // The address mirrors the view.
 
 let written = "";
+let writing = 0;
+/** Browsers refuse addresses that change too often, and each change takes them milliseconds: it waits for a rest. */
+const MIRROR_MS = 250;
 function mirror(): void {
-  const fragment = encodeView(view.value);
-  if (!runs.value || fragment === written) return;
+  void view.value;
+  if (!runs.value) return;
+  clearTimeout(writing);
+  writing = window.setTimeout(writeAddress, MIRROR_MS);
+}
+function writeAddress(): void {
+  const fragment = encodeView(view.peek());
+  if (fragment === written) return;
   written = fragment;
   history.replaceState(null, "", `#${fragment}`);
 }
@@ -280,6 +289,7 @@ export async function refresh(force = false): Promise<void> {
 export async function start(): Promise<void> {
   for (const keep of [keepModels, keepPlaying, mirror]) effect(keep);
   addEventListener("hashchange", follow);
+  addEventListener("pagehide", writeAddress);
   await refresh(true);
   const again = async (): Promise<void> => {
     if ((live.value || failure.value) && !document.hidden) await refresh();

@@ -215,11 +215,12 @@ export function Menu({
 /** A word that can be chosen. */
 export const severity = (name: string): string => (isKey(`severity.${name}`) ? say(`severity.${name}` as Key) : name);
 
+const whole = new Intl.NumberFormat("en");
 /** A number as people read it. */
 export function figure(value: number | null | undefined): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
-  if (Number.isInteger(value)) return value.toLocaleString("en");
+  if (Number.isInteger(value)) return whole.format(value);
   const size = Math.abs(value);
-  if (size >= 1000) return Math.round(value).toLocaleString("en");
+  if (size >= 1000) return whole.format(Math.round(value));
   return size >= 0.01 ? String(Number(value.toPrecision(3))) : value.toPrecision(2);
 }

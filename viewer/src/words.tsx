@@ -70,23 +70,19 @@ function Metrics({ model, row }: { model: PanelModel; row: number }) {
         const step = model.step.value;
         if (step === null) return null;
         const at = { run, table, step };
-        const load = async (): Promise<[string, Float32Array][]> => {
-          const names = (await api.rowMetrics(at)).filter((name) => !name.includes("/") || name.startsWith(`${map}/`));
-          return Promise.all(
-            names
-              .slice(0, 8)
-              .map(async (name): Promise<[string, Float32Array]> => [name, await api.rowMetric(at, name)]),
-          );
-        };
-        return { key: `${run}\n${table}\n${map}\n${step}`, load };
+        const load = async (): Promise<[string, number | null][]> =>
+          Object.entries((await api.row(at, row)).metrics)
+            .filter(([name]) => !name.includes("/") || name.startsWith(`${map}/`))
+            .slice(0, 8);
+        return { key: `${run}\n${table}\n${map}\n${step}\n${row}`, load };
       }),
-    [model],
+    [model, row],
   );
   useEffect(() => () => found.dispose(), [found]);
   return (
     <>
-      {found.value.value?.map(([name, values]) => (
-        <Fact key={name} name={nameOf(name.slice(name.lastIndexOf("/") + 1))} value={figure(values[row])} />
+      {found.value.value?.map(([name, value]) => (
+        <Fact key={name} name={nameOf(name.slice(name.lastIndexOf("/") + 1))} value={figure(value)} />
       ))}
     </>
   );

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from visualdl_embedding.server._listing import Stamp, stamp_of
+from visualdl_embedding.server._replaced import Mark, is_same, mark_of
 from visualdl_embedding.visualdl_log import is_ours, log_files
 
 __all__ = ["Curves"]
@@ -51,7 +52,7 @@ class _Series:
 @dataclass
 class _File:
     offset: int = 0
-    number: int = 0
+    mark: Mark | None = None
     series: dict[str, _Series] = field(default_factory=dict)
 
 
@@ -98,15 +99,17 @@ class Curves:
 def _read_on(path: Path, file: _File) -> None:
     from visualdl_embedding.visualdl_log._library import record_class
 
-    found = stamp_of(path)
-    if found is None:
-        return
-    _, size, number = found
-    if number != file.number or size < file.offset:
-        # Replaced (`relog`) or cut back: what was read is another file's.
-        file.offset, file.series, file.number = 0, {}, number
     record = record_class()
-    with open(path, "rb") as opened:
+    try:
+        opened = open(path, "rb")  # noqa: SIM115
+    except OSError:
+        return
+    with opened:
+        if file.mark is not None and not is_same(opened, file.mark):
+            # Replaced (`relog`) or cut back: what was read is another file's.
+            file.offset, file.series = 0, {}
+        file.mark = mark_of(opened)
+        _, size, _ = file.mark.stamp
         for data, end in _small_records(opened, file.offset, size):
             file.offset = end
             if data is not None:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from visualdl_embedding.neighbors import DISTANCES
-from visualdl_embedding.server import _frames, _joint, _neighbors, _tables
+from visualdl_embedding.server import _frames, _joint, _neighbors, _row, _studies, _tables
 from visualdl_embedding.server._endpoint import Endpoint, Parameter, integer, text
 from visualdl_embedding.server._schemas import SCHEMAS
 
@@ -73,6 +73,7 @@ def endpoints(comparisons: _joint.Comparisons) -> tuple[Endpoint, ...]:
             "One number of every row: float32",
             (RUN, TABLE, STEP, text("name", "as `row-metrics` lists it")),
         ),
+        ("row", _row.row, "All numbers of one row", (RUN, TABLE, STEP, ROW)),
         ("scalars", _tables.scalars, "All scalars of a table over the steps", table),
         ("metrics", _tables.metrics, "What every metric means", ()),
         ("curves", _tables.curves, "What others logged in VisualDL's file", (RUN,)),
@@ -91,7 +92,8 @@ def endpoints(comparisons: _joint.Comparisons) -> tuple[Endpoint, ...]:
             (*table, Parameter("rows", "2 to 20 positions with commas", "integers")),
         ),
         ("alerts", _tables.alerts, "Alerts of a table, oldest first", table),
-        ("findings", _tables.findings, "What is wrong or strange in a snapshot", (RUN, TABLE, STEP)),
+        ("findings", _studies.findings, "What is wrong or strange in a snapshot", (RUN, TABLE, STEP)),
+        ("clusters", _studies.clusters, "Clusters of the rows in the original space", (RUN, TABLE, STEP)),
         ("compare", partial(_compare, comparisons), "State of the joint map of two snapshots", sides),
         (
             "compare-frame",

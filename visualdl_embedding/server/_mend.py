@@ -22,6 +22,8 @@ from typing import Any
 
 import numpy as np
 
+from visualdl_embedding.server._forget import forget_replaced
+
 __all__ = ["MENDS", "Mend", "Part", "apply_mends", "complete_language", "end_with_process", "fingerprint"]
 
 _log = logging.getLogger(__name__)
@@ -305,6 +307,11 @@ MENDS = (
             Part(_LIB, "get_embedding_labels", "bed393237269fc6b", _labels_of_all),
             Part(_LIB, "get_embedding_tensors", "fb976aec8f0db874", _tensor_of_all),
         ),
+    ),
+    Mend(
+        "replaced files",
+        "A file that is replaced (`relog`) is read on in its middle, beside what the old one held.",
+        (Part(_READER, "LogReader.register_readers", "41480c552e6b9145", forget_replaced),),
     ),
 )
 

@@ -116,6 +116,7 @@ SCHEMAS: Mapping[str, Schema | None] = {
     ),
     "row-metrics": _object({"names": _list(TEXT)}),
     "row-metric": None,
+    "row": _object({"row": INTEGER, "label": TEXT, "metrics": _map(MAYBE_NUMBER)}),
     "scalars": _object({"scalars": _series(MAYBE_NUMBER)}),
     "metrics": _object({"metrics": _map(_METRIC)}),
     "curves": _object({"curves": _series(MAYBE_NUMBER)}),
@@ -130,6 +131,9 @@ SCHEMAS: Mapping[str, Schema | None] = {
     ),
     "alerts": _object({"alerts": _list({"type": "object"})}),
     "findings": _object({"findings": _list({"type": "object"})}),
+    "clusters": _object(
+        {"step": INTEGER, "clusters": _list({"type": "integer", "minimum": -1}), "n_clusters": INTEGER}
+    ),
     "compare": _object(
         {"state": {"enum": ["working", "ready"]}},
         optional={

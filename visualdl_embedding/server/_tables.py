@@ -1,22 +1,18 @@
-"""Answers about runs and tables: what there is, the rows, the numbers, alerts and findings."""
+"""Answers about runs and tables: what there is, the rows, the numbers and alerts."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from typing import Any
 
-from visualdl_embedding.findings import find
 from visualdl_embedding.metrics import METRICS
 from visualdl_embedding.server._endpoint import Answer
 from visualdl_embedding.server._served import ServedTable
 from visualdl_embedding.server._source import RunSource
 
-__all__ = ["alerts", "curves", "findings", "metrics", "rows", "runs", "scalars", "status", "with_missing"]
+__all__ = ["alerts", "curves", "metrics", "rows", "runs", "scalars", "status", "with_missing"]
 
 Asked = Mapping[str, Any]
-_finding = threading.Lock()
-"""Detectors take seconds and hundreds of megabytes: one at a time."""
 
 
 def with_missing(answer: dict[str, Any], missing: list[str] | tuple[str, ...]) -> dict[str, Any]:
@@ -141,23 +137,3 @@ def alerts(source: RunSource, asked: Asked) -> Answer:
     table = source.table(asked["run"], asked["table"])
     stamp = table.listing.others.get("alerts.jsonl")
     return Answer(("alerts", str(table.reader.folder), stamp), lambda: {"alerts": table.reader.alerts()})
-
-
-def findings(source: RunSource, asked: Asked) -> Answer:
-    """Look for what is wrong or strange in a snapshot."""
-    table: ServedTable = source.table(asked["run"], asked["table"])
-    step = asked["step"]
-    table.check_step(step, analysed=True)
-
-    def make() -> dict[str, Any]:
-        with _finding:
-            snapshot = table.snapshot(step)
-            found = [finding.to_dict() for finding in find(snapshot, table.analysis(step))]
-        order = table.order(step)
-        if order is not None:
-            newest = {int(own): position for position, own in enumerate(order) if own >= 0}
-            for finding in found:
-                finding["row_indices"] = [newest[row] for row in finding["row_indices"] if row in newest]
-        return {"findings": found}
-
-    return Answer(("findings", *table.stamp(step), table.reader.description.rows_version), make)

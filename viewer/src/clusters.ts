@@ -1,0 +1,42 @@
+/** Colors by cluster: found in the original space at one step of one run, so that they stay as time passes. */
+import { api } from "./api";
+import { type Column, readColumn } from "./columns";
+import { type Rows, rank } from "./scene";
+
+const KEY = "cluster:";
+const NAMED_BY = 3;
+
+export const clusterKey = (step: number): string => `${KEY}${step}`;
+/** The step of a color by clusters; null for any other color. */
+export const clusterStep = (color: string): number | null =>
+  color.startsWith(KEY) ? Number(color.slice(KEY.length)) || 0 : null;
+
+export interface Clusters {
+  step: number;
+  count: number;
+  /** Names by label; a word in no cluster has none. */
+  names: Map<string, string>;
+}
+
+export async function loadClusters(rows: Rows, at: { run: string; table: string; step: number }): Promise<Clusters> {
+  const found = await api.clusters(at);
+  const names = clusterNames(rows, found.clusters);
+  const named = found.clusters.flatMap((c, row) => (c < 0 ? [] : [[rows.labels[row]!, names[c]!] as const]));
+  return { step: at.step, count: found.n_clusters, names: new Map(named) };
+}
+
+/** Call each cluster by its number and its most important words. */
+export function clusterNames(rows: Rows, found: number[]): string[] {
+  const words: string[][] = [];
+  for (const row of rank(rows)) {
+    const cluster = found[row] ?? -1;
+    if (cluster < 0) continue;
+    const known = (words[cluster] ??= []);
+    if (known.length < NAMED_BY) known.push(rows.labels[row]!);
+  }
+  return words.map((some, i) => `${i + 1}  ${some.join(" ")}`);
+}
+
+/** Clusters as a column of rows, which need not be those that they were found in. */
+export const clusterColumn = (rows: Rows, { names }: Clusters): Column =>
+  readColumn(rows.labels.map((label) => names.get(label) ?? ""));
