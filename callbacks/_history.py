@@ -51,11 +51,6 @@ class HistoryCounts:
     gradient_mean: NDArray[np.float32]
     forwards: int
 
-    @property
-    def gradient_sum(self) -> NDArray[np.float64]:
-        """``(n,)`` float64: total length of the gradients, 0 for a row without any."""
-        return np.nan_to_num(self.gradient_mean.astype(np.float64)) * self.lookups
-
 
 class TrainingHistory:
     """Counts lookups of watched rows, and measures the gradients of their vectors, by hooks on the embedding layers.

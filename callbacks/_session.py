@@ -122,7 +122,8 @@ class TrainingSession:
         """Count a batch, and take a snapshot if one is due; `last` if no batch will follow."""
         self.step += 1
         if self._recorder is not None:
-            self._recorder.trained_step = self.step
+            recorder = self._recorder
+            self._guarded(lambda: recorder.after_batch(self.step))
         if self._schedule.due_at_step(self.step, max(self._last_snapshot, 0)):
             self._guarded(lambda: self._snapshot(final=last))
 

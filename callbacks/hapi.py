@@ -78,6 +78,9 @@ class EmbeddingCallback(paddle.callbacks.Callback):  # type: ignore[misc]
         Whether to count how often each watched row is looked up, and measure the gradients that come back.
     background
         False computes in the training thread, which then waits.
+    max_slowdown
+        Share of the training's time, 0 to 1, that analyses in the background may cost, measured at every batch; beyond
+        it they wait. None lets them run whatever they cost.
     drain_timeout
         Seconds to wait at the end of training for the last frames; None without limit.
     max_log_bytes, max_store_bytes
@@ -85,7 +88,7 @@ class EmbeddingCallback(paddle.callbacks.Callback):  # type: ignore[misc]
     on_error
         ``"disable"`` or ``"raise"``.
     n_neighbors, perplexity, min_dist
-        Of the neighbour metrics and UMAP, of t-SNE, of UMAP.
+        Of the neighbor metrics and UMAP, of t-SNE, of UMAP.
     random_state
         Seed of everything random.
     n_jobs
@@ -125,6 +128,7 @@ class EmbeddingCallback(paddle.callbacks.Callback):  # type: ignore[misc]
         stop_on: Literal["warning", "critical"] | None = None,
         training_history: bool = True,
         background: bool = True,
+        max_slowdown: float | None = 0.03,
         drain_timeout: float | None = 300.0,
         max_log_bytes: int | None = 200_000_000,
         max_store_bytes: int | None = None,
@@ -140,6 +144,8 @@ class EmbeddingCallback(paddle.callbacks.Callback):  # type: ignore[misc]
             raise ValueError(f'on_error takes "disable" or "raise", not {on_error!r}.')
         if initial_step is not None and initial_step < 0:
             raise ValueError(f"initial_step counts batches from 0, not {initial_step}.")
+        if max_slowdown is not None and not 0 <= max_slowdown <= 1:
+            raise ValueError(f"max_slowdown is a share from 0 to 1, or None, not {max_slowdown!r}.")
         if stop_on not in (None, "warning", "critical"):
             raise ValueError(f'stop_on takes "warning", "critical" or None, not {stop_on!r}.')
         if on_alert is not None and not callable(on_alert):
@@ -172,6 +178,7 @@ class EmbeddingCallback(paddle.callbacks.Callback):  # type: ignore[misc]
         )
         self.settings = RecorderSettings(
             background=background,
+            max_slowdown=max_slowdown,
             drain_timeout=drain_timeout,
             max_log_bytes=max_log_bytes,
             max_store_bytes=max_store_bytes,

@@ -1,7 +1,8 @@
-"""Makes images/*.png: the demo trains, a browser looks at it in the stock VisualDL. ``python docs/make_images.py``.
+"""Makes images/*.png: the demo trains, a browser looks at it in VisualDL and on our page.
 
-Takes about two minutes, and needs the packages of ``.[dev]``, the program chromium and a font that writes Chinese.
-``--folder`` keeps the run, or takes it from there where it holds one.
+``python docs/make_images.py`` takes about three minutes, and needs the packages of ``.[dev]``, the program chromium, a
+font that writes Chinese, and our page, which installing the package builds. ``--folder`` keeps the runs, or takes them
+from there where it holds some.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,10 +23,21 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 HERE = Path(__file__).resolve().parent
-# The helpers that the tests look at VisualDL with.
-sys.path.insert(0, str(HERE.parent / "tests"))
+# The helpers that the tests look at VisualDL and at our page with.
+sys.path[:0] = [str(HERE.parent / "tests"), str(HERE.parent / "tests" / "viewer")]
 
-from browser_tools import choose, chromium, search_scalars, visualdl, wait_for_curves, wait_until  # noqa: E402
+from browser_tools import (  # noqa: E402
+    choose,
+    chromium,
+    image_card,
+    our_server,
+    picture_width,
+    search_scalars,
+    visualdl,
+    wait_for_curves,
+    wait_until,
+)
+from page_tools import ready  # noqa: E402
 
 from visualdl_embedding import open_run  # noqa: E402
 from visualdl_embedding.demo import run_demo  # noqa: E402
@@ -35,6 +49,8 @@ if TYPE_CHECKING:
 
 RUN = "runs/demo"
 TABLE = "embedding"
+OTHER_RUN = "runs/seed-7"
+OTHER_SEED = 7
 MAX_BYTES = 400_000
 SCREEN_WIDTH = 1700
 """In CSS pixels: from here on VisualDL sets three charts in a row."""
@@ -86,23 +102,15 @@ def images(page: Page, address: str, last_step: int) -> bytes:
     """Look at the maps of the last step, one of them enlarged by a click."""
     page.goto(f"{address}/app/sample/image")
     for method in ("pca", "tsne", "umap"):
-        heading = page.get_by_role("heading", name=tag(TABLE, f"{method}/map"), exact=True)
-        card = heading.locator("xpath=ancestor::div[.//div[@class='step-indicator']][1]")
+        card = image_card(page, tag(TABLE, f"{method}/map"))
         reached = card.get_by_text(f"Step: {last_step}", exact=True)
         card.locator("img").wait_for()
         while not reached.count():
             card.locator(".icon-chevron-down").click()
             page.wait_for_timeout(200)
-        wait_until(page, lambda card=card: loaded(card), f"The last map of {method} did not load.")
-    heading = page.get_by_role("heading", name=tag(TABLE, "tsne/map"), exact=True)
-    heading.locator("xpath=ancestor::div[.//div[@class='step-indicator']][1]").locator("img").click()
+        wait_until(page, lambda card=card: picture_width(card) > 0, f"The last map of {method} did not load.")
+    image_card(page, tag(TABLE, "tsne/map")).locator("img").click()
     return screen(page, height=900)
-
-
-def loaded(card: object) -> bool:
-    """Whether the picture of a card is there."""
-    picture = card.locator("img")  # type: ignore[attr-defined]
-    return bool(picture.count() and picture.evaluate("picture => picture.complete && picture.naturalWidth > 0"))
 
 
 def high_dimensional(page: Page, address: str, last_step: int) -> bytes:
@@ -118,6 +126,33 @@ def high_dimensional(page: Page, address: str, last_step: int) -> bytes:
     return screen(page, height=900)
 
 
+def our_page(page: Page, address: str, step: int) -> bytes:
+    """Look at one run on our page: a word with its neighbors, other words pinned, their ways to this step."""
+    open_view(page, address, [RUN], focus="满意", selected="满意", pins=["失望", "喜欢"], step=str(step))
+    return screen(page, height=900, width=SHOWN_WIDTH)
+
+
+def our_page_with_two_runs(page: Page, address: str) -> bytes:
+    """Look at two runs side by side, on a joint map, in Chinese and in the dark."""
+    page.add_init_script("localStorage.setItem('vdlLng', 'zh'); localStorage.setItem('theme', 'dark')")
+    open_view(page, address, [RUN, OTHER_RUN], focus="满意", selected="满意", pins=["失望"])
+    wait_until(page, page.locator(".panel[data-panel=b][data-alignment=joint]").count, "There is no joint map.")
+    ready(page, 2)
+    return screen(page, height=900, width=SHOWN_WIDTH)
+
+
+def open_view(page: Page, address: str, runs: list[str], **view: str | list[str]) -> None:
+    """Open our page at t-SNE maps of runs, and wait for the lists beside them."""
+    panels = {
+        f"{key}{i}": value
+        for i, run in enumerate(runs)
+        for key, value in (("run", Path(run).name), ("table", TABLE), ("map", "tsne"))
+    }
+    page.goto(f"{address}/app/embeddings/#{urllib.parse.urlencode({**panels, **view}, doseq=True)}")
+    ready(page, len(runs))
+    page.locator(".tracks li, .finding").first.wait_for()
+
+
 def report_page(page: Page, folder: Path) -> bytes:
     """Report on LAC's table as the example does, with a word searched for."""
     subprocess.run([sys.executable, HERE.parent / "examples" / "report_lac.py", folder], check=True)
@@ -129,9 +164,9 @@ def report_page(page: Page, folder: Path) -> bytes:
     return screen(page, height=900)
 
 
-def screen(page: Page, *, height: int) -> bytes:
+def screen(page: Page, *, height: int, width: int = SCREEN_WIDTH) -> bytes:
     """Take the page as it stands, once it stands still."""
-    page.set_viewport_size({"width": SCREEN_WIDTH, "height": height})
+    page.set_viewport_size({"width": width, "height": height})
     seen = [b"", page.screenshot()]
 
     def stands_still() -> bool:
@@ -141,7 +176,7 @@ def screen(page: Page, *, height: int) -> bytes:
 
     wait_until(page, stands_still, "The page does not come to rest.")
     picture = Image.open(io.BytesIO(seen[-1])).convert("RGB")
-    small = (SHOWN_WIDTH, round(height * SHOWN_WIDTH / SCREEN_WIDTH))
+    small = (SHOWN_WIDTH, round(height * SHOWN_WIDTH / width))
     return compress(picture.resize(small, Image.Resampling.LANCZOS))
 
 
@@ -155,13 +190,13 @@ def compress(picture: Image.Image) -> bytes:
     return png.getvalue()
 
 
-def save(name: str, png: bytes) -> None:
+def save(output: Path, name: str, png: bytes) -> None:
     """Write a picture into the docs."""
     if len(png) > MAX_BYTES:
         raise ValueError(f"{name} takes {len(png):,} bytes; a picture of the docs may take {MAX_BYTES:,}.")
-    (HERE / "images").mkdir(exist_ok=True)
-    (HERE / "images" / name).write_bytes(png)
-    print(f"docs/images/{name}: {len(png):,} bytes")
+    output.mkdir(parents=True, exist_ok=True)
+    (output / name).write_bytes(png)
+    print(f"{name}: {len(png):,} bytes")
 
 
 @contextmanager
@@ -175,32 +210,54 @@ def working_in(folder: Path) -> Iterator[None]:
         os.chdir(before)
 
 
-def make_all(folder: Path) -> None:
-    """Train in a folder unless it holds the run already, and write all pictures."""
+def train(folder: Path, run: str, **options: int) -> None:
+    """Train the demo in a folder unless that holds the run already."""
+    folder.mkdir(parents=True, exist_ok=True)
     # VisualDL is given a relative directory, and shows it as the name of the run.
     with working_in(folder):
-        if not Path(RUN).exists():
-            run_demo(RUN)
+        if not Path(run).exists():
+            run_demo(run, **options)
+
+
+def make_pages(folder: Path, output: Path) -> None:
+    """Write the pictures of our page."""
+    # Early, when words still go far: later their ways are short, and lie under the points.
+    early = open_run(folder / RUN).steps(TABLE, analysed=True)[4]
+    with our_server(folder) as address, chromium(width=SHOWN_WIDTH) as (page, _):
+        save(output, "page.png", our_page(page, address, early))
+    # Apart from the first run, so that VisualDL's own pages show that one alone.
+    two = folder / "two"
+    train(two, OTHER_RUN, seed=OTHER_SEED)
+    if not (two / RUN).exists():
+        shutil.copytree(folder / RUN, two / RUN)
+    with our_server(two) as address, chromium(width=SHOWN_WIDTH) as (page, _):
+        save(output, "page-two-runs.png", our_page_with_two_runs(page, address))
+
+
+def make_all(folder: Path, output: Path) -> None:
+    """Train in a folder unless it holds the runs already, and write all pictures."""
+    train(folder, RUN)
+    make_pages(folder, output)
     with chromium(width=SCREEN_WIDTH) as (page, _):
-        save("report.png", report_page(page, folder / "report"))
+        save(output, "report.png", report_page(page, folder / "report"))
     steps = open_run(folder / RUN).steps(TABLE, analysed=True)
-    save("maps.png", maps(folder / RUN))
+    save(output, "maps.png", maps(folder / RUN))
     with visualdl(folder) as address:
         with chromium(width=SCREEN_WIDTH) as (page, _):
-            save("visualdl-scalars.png", scalars(page, address))
+            save(output, "visualdl-scalars.png", scalars(page, address))
         with chromium(width=SCREEN_WIDTH) as (page, _):
-            save("visualdl-images.png", images(page, address, steps[-1]))
+            save(output, "visualdl-images.png", images(page, address, steps[-1]))
         with chromium(width=SCREEN_WIDTH) as (page, _):
-            save("visualdl-high-dimensional.png", high_dimensional(page, address, steps[-1]))
+            save(output, "visualdl-high-dimensional.png", high_dimensional(page, address, steps[-1]))
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, help="where the demo trains; a temporary folder by default")
-    chosen = parser.parse_args().folder
-    if chosen is None:
+    parser.add_argument("--output", type=Path, default=HERE / "images", help="where the pictures go; docs/images")
+    chosen = parser.parse_args()
+    if chosen.folder is None:
         with tempfile.TemporaryDirectory() as temporary:
-            make_all(Path(temporary))
+            make_all(Path(temporary), chosen.output)
     else:
-        os.makedirs(chosen, exist_ok=True)
-        make_all(chosen.resolve())
+        make_all(chosen.folder.resolve(), chosen.output)

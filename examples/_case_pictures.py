@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from visualdl_embedding import open_run
 from visualdl_embedding.figures import cjk_font
+from visualdl_embedding.metrics import crowding
+from visualdl_embedding.strata import STRATA, strata
 
 COLORS = {"before": "#5B6372", "again": "#3D7DCA", "remedy": "#D9622B", "checked": "#2E9E6B"}
 
@@ -95,3 +99,55 @@ def draw_drift(result: dict[str, Any], png: Path) -> None:
     axes[0].legend(frameon=False, fontsize=8, loc="upper left")
     FigureCanvasAgg(figure)
     figure.savefig(png, dpi=110)
+
+
+def draw_long_tail(
+    log_dirs: dict[str, Path], values: dict[str, dict[str, list[float]]], png: Path, *, batch: int
+) -> None:
+    """Draw maps of the first seed, how the tail fills the space, what gradients items get, and what users get."""
+    from matplotlib.figure import Figure
+
+    from visualdl_embedding.neighbors import nearest_neighbors
+    from visualdl_embedding.project import project
+
+    figure = Figure(figsize=(15, 8), layout="constrained")
+    axes = figure.subplots(2, len(log_dirs))
+    colors = dict(zip(STRATA, ("#d6320d", "#e8a33d", "#3f7fbf"), strict=True))
+    lines = dict(zip(log_dirs, ("#1f2430", "#2932e1", "#2a9d6f", "#b0409b"), strict=True))
+    for column, (variant, log_dir) in enumerate(log_dirs.items()):
+        run = open_run(log_dir)
+        (table,) = run.tables()
+        snapshot = run.snapshot(table, run.steps(table)[-1])
+        frequency = np.array([float(cell) for cell in snapshot.rows.columns["frequency"]])
+        names = strata(frequency)
+        graph = nearest_neighbors(snapshot.vectors, 90)
+        places = project(snapshot.vectors, method="tsne", neighbors=graph).coordinates
+        plane = axes[0, column]
+        never = frequency == 0
+        plane.scatter(*places[never].T, s=4, color="#b8bcc4", label="nobody liked it", linewidths=0)
+        for name in reversed(STRATA):
+            chosen = (names == name) & ~never
+            plane.scatter(*places[chosen].T, s=4, color=colors[name], label=name, linewidths=0)
+        plane.set(title=variant, xticks=[], yticks=[])
+        space = crowding(snapshot.vectors, graph.first(15))
+        for rows, style, note in ((names == "tail", ":", None), ((names == "tail") & ~never, "-", variant)):
+            tail = space.among(rows)
+            axes[1, 0].plot(tail.space_share, tail.rows_share, style, color=lines[variant], label=note)
+        gradient = snapshot.row_values["gradient_mean"] * batch
+        liked = np.unique(frequency)
+        bins = np.unique(np.geomspace(1, liked.max() + 1, 9).astype(int))
+        means = [np.nanmedian(gradient[(frequency >= a) & (frequency < b)]) for a, b in itertools.pairwise(bins)]
+        axes[1, 1].plot(bins[:-1], means, ".-", color=lines[variant], label=variant)
+        axes[1, 2].plot(values[variant]["recall"], values[variant]["coverage"], "o", color=lines[variant])
+        axes[1, 3].plot(values[variant]["recall_head"], values[variant]["recall_tail"], "o", color=lines[variant])
+    axes[0, 0].legend(markerscale=3, fontsize="small")
+    axes[1, 0].plot([0, 1], [0, 1], color="lightgray", linewidth=1)
+    axes[1, 0].set(title="Crowding of tail items (dotted: with those nobody liked)", xlabel="share of the space")
+    axes[1, 0].set_ylabel("share of tail items")
+    axes[1, 0].title.set_fontsize("medium")
+    axes[1, 0].legend(fontsize="small")
+    axes[1, 1].set(title="Gradient of a lookup", xlabel="likes of the item", ylabel="mean length", xscale="log")
+    axes[1, 2].set(title=f"Recommendations, {len(values['plain']['recall'])} seeds", xlabel="recall@10")
+    axes[1, 2].set_ylabel("coverage@10")
+    axes[1, 3].set(title="Whom it helps", xlabel="recall@10 of head items", ylabel="recall@10 of tail items")
+    figure.savefig(png, dpi=80, pil_kwargs={"optimize": True})

@@ -2,7 +2,7 @@
 
 pip install "visualdl-embedding[demo]"
 python examples/case_drift.py [--size full|small] [--log-dir runs/case-drift] [--json drift.json] [--picture drift.png]
-visualdl --logdir runs
+visualdl-embedding serve --logdir runs
 
 The review classifier is trained on the reviews of the past, and then goes on with those of one week after another;
 after each week its table is recorded by `record_once` and judged by a rule. From one week on, 便宜 (cheap) comes to

@@ -2,7 +2,7 @@
 
 pip install "visualdl-embedding[demo]"
 python examples/case_irony.py [--size full|small] [--log-dir runs/case-irony] [--json irony.json] [--picture irony.png]
-visualdl --logdir runs
+visualdl-embedding serve --logdir runs
 
 For every seed the review classifier is trained four times: as it is ("before"), as it is with the next seed ("again",
 which shows what training anew does by itself), and with the first seed and a remedy: words of one group of the lexicon

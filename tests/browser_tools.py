@@ -1,8 +1,9 @@
-"""The stock VisualDL, and a headless Chromium that looks at it; for tests and for the pictures of the docs."""
+"""VisualDL, stock and ours, and a headless Chromium that looks at it; for tests and for the pictures of the docs."""
 
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import socket
 import subprocess
@@ -10,7 +11,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -20,8 +21,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Locator, Page
 
+ROOT = Path(__file__).resolve().parents[1]
 PATIENCE_SECONDS = 120
 """Bound of every wait: a page takes 4 s on a quiet machine with 2 cores and was seen to take 40 s on a busy one."""
 
@@ -34,6 +36,9 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+DRAWING = "article canvas"
+"""Of the High Dimensional page."""
 
 _COUNT_COLORED = """
 ([selector, colored]) => [...document.querySelectorAll(selector)].map(canvas => {
@@ -59,23 +64,42 @@ def missing_browser() -> str | None:
 @contextmanager
 def visualdl(folder: Path) -> Iterator[str]:
     """Run the stock program on ``runs`` in a folder; gives its address and leaves no process behind."""
-    import psutil
-
     program = shutil.which("visualdl", path=str(Path(sys.executable).parent)) or shutil.which("visualdl")
     assert program, "visualdl is not installed beside this Python."
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = _free_port()
     # Relative, as users give it: an absolute directory breaks the High Dimensional page.
     arguments = ["--logdir", "runs", "--host", "127.0.0.1", "--port", str(port), "--language", "en"]
+    with _serving([program, *arguments, "--disable-telemetry"], folder, port, alive="app/api/runs") as address:
+        yield address
+
+
+@contextmanager
+def our_server(folder: Path) -> Iterator[str]:
+    """Run our server on ``runs`` in a folder, of which it needs nothing yet; gives its address, as `visualdl`."""
+    port = _free_port()
+    call = f"from visualdl_embedding.server import serve; serve('runs', host='127.0.0.1', port={port})"
+    with _serving([sys.executable, "-c", call], folder, port, alive="app/embeddings/api/v1/status") as address:
+        yield address
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def _serving(command: list[str], folder: Path, port: int, *, alive: str) -> Iterator[str]:
+    """Run a server until it is no longer needed; it is there when the path ``alive`` answers."""
+    import psutil
+
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with tempfile.TemporaryFile() as output:
-        server = subprocess.Popen(
-            [program, *arguments, "--disable-telemetry"], cwd=folder, stdout=output, stderr=subprocess.STDOUT
-        )
+        server = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT)
         processes = [psutil.Process(server.pid)]
         try:
             address = f"http://127.0.0.1:{port}"
-            _wait_for_server(server, address, output)
+            _wait_for_server(server, f"{address}/{alive}", output)
             yield address
         finally:
             if server.poll() is None:
@@ -86,23 +110,23 @@ def visualdl(folder: Path) -> Iterator[str]:
             except subprocess.TimeoutExpired:
                 server.kill()
                 server.wait()
-            _, alive = psutil.wait_procs(processes, timeout=10)
-            for process in alive:
+            _, left = psutil.wait_procs(processes, timeout=10)
+            for process in left:
                 process.kill()
-    assert not alive, f"VisualDL left processes behind: {alive}"
+    assert not left, f"The server left processes behind: {left}"
 
 
-def _wait_for_server(server: subprocess.Popen[bytes], address: str, output: Any) -> None:
+def _wait_for_server(server: subprocess.Popen[bytes], url: str, output: Any) -> None:
     give_up = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
-            with urllib.request.urlopen(f"{address}/app/api/runs", timeout=20):
+            with urllib.request.urlopen(url, timeout=20):
                 return
         except OSError:
             if server.poll() is not None or time.monotonic() > give_up:
                 output.seek(0)
                 said = output.read().decode(errors="replace")
-                raise AssertionError(f"VisualDL did not start (exit code {server.poll()}). It said:\n{said}") from None
+                raise AssertionError(f"It did not start (exit code {server.poll()}). It said:\n{said}") from None
             time.sleep(0.1)
 
 
@@ -130,21 +154,37 @@ class Complaints:
 
 
 @contextmanager
-def chromium(*, width: int = 1400, height: int = 900) -> Iterator[tuple[Page, Complaints]]:
-    """Open an empty page, as large as asked for."""
+def browser() -> Iterator[Browser]:
+    """Start Chromium. Playwright allows one at a time."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(FLAGS))
+        started = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(FLAGS))
         try:
-            page = browser.new_page(viewport={"width": width, "height": height}, locale="en-US")
-            page.set_default_timeout(1000 * PATIENCE_SECONDS)
-            page.set_default_navigation_timeout(1000 * PATIENCE_SECONDS)
-            complaints = Complaints()
-            complaints.listen(page)
-            yield page, complaints
+            yield started
         finally:
-            browser.close()
+            started.close()
+
+
+@contextmanager
+def open_page(started: Browser, *, width: int = 1400, height: int = 900) -> Iterator[tuple[Page, Complaints]]:
+    """Open an empty page, as large as asked for, that shares nothing with other pages of the browser."""
+    page = started.new_page(viewport={"width": width, "height": height}, locale="en-US")
+    page.set_default_timeout(1000 * PATIENCE_SECONDS)
+    page.set_default_navigation_timeout(1000 * PATIENCE_SECONDS)
+    complaints = Complaints()
+    complaints.listen(page)
+    try:
+        yield page, complaints
+    finally:
+        page.close()
+
+
+@contextmanager
+def chromium(*, width: int = 1400, height: int = 900) -> Iterator[tuple[Page, Complaints]]:
+    """Open an empty page in a browser of its own."""
+    with browser() as started, open_page(started, width=width, height=height) as opened:
+        yield opened
 
 
 def search_scalars(page: Page, address: str, pattern: str) -> None:
@@ -177,6 +217,33 @@ def wait_until(page: Page, holds: Any, otherwise: Any) -> None:
         if time.monotonic() > give_up:
             raise AssertionError(otherwise() if callable(otherwise) else otherwise)
         page.wait_for_timeout(200)
+
+
+def image_card(page: Page, name: str, *, place: int = 0) -> Locator:
+    """Find a card of a tag on the page IMAGES, once it is there; each run has one."""
+    heading = page.get_by_role("heading", name=name, exact=True).nth(place)
+    # Pictures below the window's edge are not loaded.
+    heading.scroll_into_view_if_needed()
+    return heading.locator("xpath=ancestor::div[.//div[@class='step-indicator']][1]")
+
+
+def picture_width(card: Locator) -> int:
+    """Width in pixels of the picture that a card holds; 0 before it is loaded."""
+    picture = card.locator("img")
+    if not picture.count():
+        return 0
+    return int(picture.evaluate("picture => picture.complete ? picture.naturalWidth : 0"))
+
+
+def change_drawing(page: Page, act: Callable[[], object]) -> None:
+    """Do something that changes the drawing of the High Dimensional page."""
+    before = page.locator(DRAWING).first.screenshot()
+    act()
+    wait_until(
+        page,
+        lambda: page.locator(DRAWING).first.screenshot() != before and ink(page, DRAWING) > 1000,
+        "The drawing stays as it was, or is empty.",
+    )
 
 
 def choose(page: Page, field: str, wanted: str) -> None:

@@ -10,7 +10,7 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import NearestNeighbors
 
 import visualdl_embedding.agreement as agreement_module
-from visualdl_embedding.agreement import clusters, doubtful_clusters, map_agreement, map_clusters, stability
+from visualdl_embedding.agreement import clusters, map_agreement, map_clusters, stability
 from visualdl_embedding.neighbors import nearest_neighbors
 from visualdl_embedding.project import project
 
@@ -160,8 +160,6 @@ def test_an_invented_cluster_is_doubtful_and_a_real_one_is_not() -> None:
     for cluster in real:
         assert len(set(member[cluster.rows])) <= 2
         assert cluster.support["space"] > 0.5
-    again = doubtful_clusters({"pca": pca, "tsne": island}, graph)
-    assert [cluster.rows.tolist() for cluster in again] == [doubtful[0].rows.tolist()]
 
 
 def test_two_maps_of_one_method_do_not_vouch_for_each_other() -> None:
@@ -170,9 +168,9 @@ def test_two_maps_of_one_method_do_not_vouch_for_each_other() -> None:
     island = cloud(300, 2, 1)
     island[:30] = 100 + 0.1 * island[:30]
     maps = {"tsne": island, "tsne_seed_7": island + 0.01 * cloud(300, 2, 2)}
-    assert {tuple(c.rows) for c in doubtful_clusters(maps, graph)} == {tuple(range(30))}
-    vouched = doubtful_clusters(maps, graph, methods={"tsne": "one", "tsne_seed_7": "other"})
-    assert vouched == ()
+    assert {tuple(c.rows) for c in map_clusters(maps, graph) if c.doubtful} == {tuple(range(30))}
+    vouched = map_clusters(maps, graph, methods={"tsne": "one", "tsne_seed_7": "other"})
+    assert [cluster.doubtful for cluster in vouched] == [False, False]
 
 
 def test_islands_of_tsne_in_a_space_without_structure_are_doubtful() -> None:

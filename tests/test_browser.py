@@ -9,20 +9,24 @@ import subprocess
 import sys
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from browser_tools import (
+    DRAWING,
     PATIENCE_SECONDS,
     Complaints,
+    change_drawing,
     choose,
     chromium,
     colored_pixels,
+    image_card,
     ink,
     missing_browser,
+    picture_width,
     search_scalars,
     visualdl,
     wait_for_curves,
@@ -47,7 +51,6 @@ pytestmark = [
 TABLE = "embedding"
 RUN = "runs/demo"
 METHODS = ("pca", "tsne", "umap")
-DRAWING = "article canvas"
 
 
 @pytest.fixture(scope="module")
@@ -141,12 +144,12 @@ def test_images_shows_every_map_and_its_steps(address: str, opened: tuple[Page, 
     page, complaints = opened
     page.goto(f"{address}/app/sample/image")
     for method in METHODS:
-        heading = page.get_by_role("heading", name=tag(TABLE, f"{method}/map"), exact=True)
-        heading.wait_for()
-        assert heading.locator("xpath=following-sibling::span").inner_text() == RUN
-        card = heading.locator("xpath=ancestor::div[.//div[@class='step-indicator']][1]")
-        wait_until(page, lambda card=card: width_of(card) > 0, f"The picture of {method} did not load.")
-        assert width_of(card) == 1000
+        name = tag(TABLE, f"{method}/map")
+        card = image_card(page, name)
+        run = card.get_by_role("heading", name=name, exact=True).locator("xpath=following-sibling::span")
+        assert run.inner_text() == RUN
+        wait_until(page, lambda card=card: picture_width(card) > 0, f"The picture of {method} did not load.")
+        assert picture_width(card) == 1000
         assert card.get_by_text("Step: 0", exact=True).is_visible()
 
         before = card.locator("img").get_attribute("src")
@@ -154,16 +157,10 @@ def test_images_shows_every_map_and_its_steps(address: str, opened: tuple[Page, 
         card.get_by_text(f"Step: {steps[1]}", exact=True).wait_for()
         wait_until(
             page,
-            lambda card=card, before=before: width_of(card) and card.locator("img").get_attribute("src") != before,
+            lambda card=card, before=before: picture_width(card) and card.locator("img").get_attribute("src") != before,
             f"The second picture of {method} did not load.",
         )
     assert complaints.lines == []
-
-
-def width_of(card: Any) -> int:
-    """Width in pixels of the picture that a card holds; 0 before it is loaded."""
-    picture = card.locator("img")
-    return picture.evaluate("picture => picture.complete ? picture.naturalWidth : 0") if picture.count() else 0
 
 
 def test_histogram_draws_norms_and_displacements(address: str, opened: tuple[Page, Complaints]) -> None:
@@ -189,26 +186,15 @@ def test_high_dimensional_draws_vectors_and_projections_with_labels(
     }
     for kind, columns in (("vectors", d), ("tsne", 2)):
         wanted = f"{RUN}/{embeddings_tag(TABLE, kind, steps[-1])}"
-        change(page, partial(choose, page, "Select Data", wanted))
+        change_drawing(page, partial(choose, page, "Select Data", wanted))
         page.get_by_text(re.compile(rf"Types: {columns}$")).wait_for()
 
     for column in ("group", "frequency"):
-        change(page, partial(choose, page, "Color by", column))
+        change_drawing(page, partial(choose, page, "Color by", column))
     points = ink(page, DRAWING)
-    change(page, lambda: page.locator(".icon-a").click())
+    change_drawing(page, lambda: page.locator(".icon-a").click())
     assert ink(page, DRAWING) > points, "Words take more room than points."
     for word in last.rows.watch:
         page.locator("aside").first.locator("input").fill(word)
         page.locator(".search-result").get_by_text(word, exact=True).wait_for()
     assert complaints.lines == []
-
-
-def change(page: Page, act: Callable[[], None]) -> None:
-    """Do something that changes the drawing."""
-    before = page.locator(DRAWING).first.screenshot()
-    act()
-    wait_until(
-        page,
-        lambda: page.locator(DRAWING).first.screenshot() != before and ink(page, DRAWING) > 1000,
-        "The drawing stays as it was, or is empty.",
-    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.neighbors import DISTANCES, Distance, normalize
+from visualdl_embedding.suggest import did_you_mean
 
 __all__ = [
     "Axis",
@@ -99,7 +99,7 @@ def locate(labels: Labels, wanted: Sequence[str]) -> NDArray[np.intp]:
             where[label].append(row)
     unknown = [label for label, rows in where.items() if not rows]
     if unknown:
-        named = "; ".join(_name_nearest(label, labels) for label in unknown)
+        named = "; ".join(did_you_mean(label, labels) for label in unknown)
         raise ValueError(f"No row has the label {named}.")
     for label, rows in where.items():
         if len(rows) > 1:
@@ -108,15 +108,6 @@ def locate(labels: Labels, wanted: Sequence[str]) -> NDArray[np.intp]:
                 "row that you mean."
             )
     return np.array([where[label][0] for label in wanted], dtype=np.intp)
-
-
-def _name_nearest(label: str, labels: Labels) -> str:
-    """``'hapy' (nearest: 'happy')``."""
-    # Only labels of about its length that share a character: difflib takes 2 s for 350,000.
-    letters = set(label)
-    known = [c for c in labels if c and abs(len(c) - len(label)) <= 2 and not letters.isdisjoint(c)]
-    near = difflib.get_close_matches(label, known, n=3, cutoff=0.5)
-    return f"{label!r} (nearest: {', '.join(map(repr, near))})" if near else f"{label!r} (nothing like it)"
 
 
 def _validate(vectors: NDArray[np.floating], labels: Labels, distance: str) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +15,29 @@ from numpy.typing import NDArray
 from visualdl_embedding.neighbors import Distance
 from visualdl_embedding.query import Axis, Match, axis_between, combine, nearest_rows, position_on_axis
 from visualdl_embedding.rows import COMPOSED, Rows
+from visualdl_embedding.table import Table
 from visualdl_embedding.vocabulary import Vocabulary, open_vocabulary, select_rows, token_kind
 
 if TYPE_CHECKING:
     from visualdl_embedding.sources import StoredTable
 
-__all__ = ["Space", "open_space", "words_of"]
+__all__ = ["Readable", "Space", "open_space", "words_of"]
 
 Floats = NDArray[np.float32]
+
+
+class Readable(Protocol):
+    """A table that is read a few rows or a block at a time, as `visualdl_embedding.sources.StoredTable` is."""
+
+    @property
+    def table(self) -> Table:
+        """Name, shape, type, padding row."""
+
+    def read_rows(self, ids: NDArray[np.int64], /) -> Floats:
+        """Read only these rows: ``(m, d)`` float32."""
+
+    def blocks(self) -> Iterator[tuple[int, Floats]]:
+        """Read all rows in order: the number of a block's first, and ``(b, d)`` float32."""
 
 
 def open_space(
@@ -80,7 +95,7 @@ class Space:
     """
 
     name: str
-    stored: StoredTable
+    stored: Readable
     vocabulary: Vocabulary
     keep: tuple[str, ...] = ()
 

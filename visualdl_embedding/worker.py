@@ -11,6 +11,8 @@ job                                                   answer
 ``{"kind": "hurry"}``                                 none; at once, whatever is waiting: training is over, so the
                                                       process no longer stands back
 ``{"kind": "close"}``                                 none; the process ends
+(at the start)                                        ``{"kind": "ready", "stoppable": …}``: whether it wakes by itself
+                                                      when it is stopped and the parent dies
 ====================================================  ========================================================
 """
 
@@ -41,6 +43,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     _lower_priority()
+    _answer(answers, {"kind": "ready", "stoppable": _wakes_when_parent_dies()}, [])
     jobs: queue.Queue[dict[str, Any]] = queue.Queue()
     threading.Thread(target=_read_jobs, args=(sys.stdin.buffer, jobs), daemon=True).start()
     threading.Thread(target=_watch_parent, args=(os.getppid(),), daemon=True).start()
@@ -87,6 +90,18 @@ def _watch_parent(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(PARENT_POLL_SECONDS)
     os._exit(0)
+
+
+def _wakes_when_parent_dies() -> bool:
+    """See to it: a process that is stopped sees neither its stdin closing nor its parent gone. Linux only."""
+    import ctypes
+    import signal
+
+    try:
+        # prctl(PR_SET_PDEATHSIG); where nothing is stopped the signal does nothing.
+        return bool(ctypes.CDLL(None).prctl(1, signal.SIGCONT, 0, 0, 0) == 0)
+    except (AttributeError, OSError, TypeError):
+        return False
 
 
 def _lower_priority() -> None:

@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from visualdl_embedding.alerts import Alert, DriftEvidence, History, Verdict
+from visualdl_embedding.alerts import Alert, History, Verdict
+from visualdl_embedding.drift import Direction
 
 
 def curve(key: str, values: Sequence[float | None], *, table: str = "word") -> History:
@@ -51,6 +52,11 @@ def make_verdict(**changes: Any) -> Verdict:
 
 
 def moved(
-    label: str, p_value: float, *, group: str = "negative", share: tuple[float, float] = (0.1, 0.6)
-) -> DriftEvidence:
-    return DriftEvidence(label, group, p_value, *share, lean_before=math.nan, lean_after=math.nan)
+    label: str,
+    p_value: float,
+    *,
+    group: str = "negative",
+    share: tuple[float, float] = (0.1, 0.6),
+    lean: tuple[float, float] = (math.nan, math.nan),
+) -> Direction:
+    return Direction(label, group, *share, *lean, p_value, p_value, False)

@@ -14,7 +14,6 @@ from visualdl_embedding.alerts import (
     Below,
     Changes,
     Collapsed,
-    DriftEvidence,
     DriftTowards,
     GroupMixing,
     History,
@@ -27,6 +26,7 @@ from visualdl_embedding.alerts._history import View
 from visualdl_embedding.alerts._rule import Judgment, matches
 from visualdl_embedding.analyse import analyse
 from visualdl_embedding.analysis import Config
+from visualdl_embedding.drift import Direction
 from visualdl_embedding.rows import Rows
 from visualdl_embedding.snapshot import Snapshot
 
@@ -190,7 +190,7 @@ def test_the_built_in_rules_read_what_analyse_writes() -> None:
 
 
 class TestDriftTowards:
-    def judge(self, rule: DriftTowards, *evidence: DriftEvidence, look: int | None = None) -> dict[str, Judgment]:
+    def judge(self, rule: DriftTowards, *evidence: Direction, look: int | None = None) -> dict[str, Judgment]:
         history = History.of("word", {7: {}}, evidence={7: evidence})
         return {judgment.subject: judgment for judgment in rule.judge(View(history, 0, look=look))}
 
@@ -222,7 +222,7 @@ class TestDriftTowards:
         rule = DriftTowards("negative", ("a",))
         assert self.judge(rule, moved("a", 0.001, share=(0.6, 0.1)))["a"].status == "clear"
         # The lean is finer than a share of 15 neighbors.
-        grew = DriftEvidence("a", "negative", 0.001, 0.2, 0.2, lean_before=0.1, lean_after=0.3)
+        grew = moved("a", 0.001, share=(0.2, 0.2), lean=(0.1, 0.3))
         assert self.judge(rule, grew)["a"].status == "holds"
 
     def test_later_looks_ask_for_more(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import os
@@ -25,7 +26,8 @@ needs_data = pytest.mark.skipif(
 
 def run_script(*arguments: str, cwd: Path, before: str = "") -> subprocess.CompletedProcess[str]:
     code = (
-        f"import runpy, sys\n{before}\nsys.argv[0] = {str(SCRIPT)!r}\nrunpy.run_path(sys.argv[0], run_name='__main__')"
+        f"import runpy, sys\n{before}\nsys.argv[0] = {str(SCRIPT)!r}\nsys.path.insert(0, {str(SCRIPT.parent)!r})\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
     )
     return subprocess.run(
         [sys.executable, "-c", code, *arguments],
@@ -37,16 +39,10 @@ def run_script(*arguments: str, cwd: Path, before: str = "") -> subprocess.Compl
     )
 
 
-@pytest.fixture(scope="module")
-def case() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("case_long_tail", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # Dataclasses look their module up.
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def case(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    return importlib.import_module("case_long_tail")
 
 
 @needs_data

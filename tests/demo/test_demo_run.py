@@ -87,7 +87,7 @@ def test_it_says_what_it_saw(seen: tuple[DemoSummary, str]) -> None:
     assert "4 snapshots, 4 of them analysed" in out
     assert f"{summary.purity[1]:.0%} are after it ({summary.chance_purity:.0%} by chance)" in out
     assert "失望" in out
-    assert re.search(r"visualdl --logdir \S*runs\n", out)
+    assert re.search(r"visualdl-embedding serve --logdir \S*runs\n", out)
     assert "\x1b" not in out, "a log file is no terminal"
 
 

@@ -66,12 +66,14 @@ def write_all_else(log_dir: Path) -> None:
         writer.add_histogram("weights", np.arange(20.0), 0)
         writer.add_hparams({"rate": 0.1}, ["loss"])
         writer.add_scalar("loss", 0.5, 0)
-        for add in (writer.add_pr_curve, writer.add_roc_curve):
-            add("curve", np.array([0, 1, 1, 0]), np.array([0.2, 0.9, 0.4, 0.6]), 0, num_thresholds=5)
+        for name, add in (("pr", writer.add_pr_curve), ("roc", writer.add_roc_curve)):
+            add(name, np.array([0, 1, 1, 0]), np.array([0.2, 0.9, 0.4, 0.6]), 0, num_thresholds=5)
 
 
 def pages_of_bar(page: Page) -> list[str]:
     """Paths of the bar's links but our own, those of its menus too."""
+    # Our entry may be there before VisualDL's own, which come all at once.
+    page.locator("header nav .left").get_by_text("Scalars", exact=True).wait_for()
     entries = page.locator("header nav .left > div[aria-expanded]")
     for i in range(entries.count()):
         entries.nth(i).hover()

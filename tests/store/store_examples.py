@@ -13,7 +13,7 @@ from visualdl_embedding.neighbors import Neighbors
 from visualdl_embedding.project import Basis
 from visualdl_embedding.rows import Rows
 from visualdl_embedding.snapshot import Snapshot
-from visualdl_embedding.store import TableStore
+from visualdl_embedding.store import TableReader, TableStore
 from visualdl_embedding.table import Table
 
 TABLE = Table("encoder.word", num_rows=100, dim=4, dtype="bfloat16", padding_idx=0)
@@ -86,6 +86,15 @@ def fill(store: TableStore, steps: range | list[int], *, analysed: bool = True, 
         store.write_snapshot(snapshot)
         if analysed:
             store.write_analysis(make_analysis(snapshot, previous=max(0, step - 100), version=version))
+
+
+def reopened(store: TableStore) -> TableReader:
+    return TableReader.open(store.folder.parent.parent, store.description.table.name)
+
+
+def listing(folder: Path) -> dict[str, tuple[int, int]]:
+    """Time and place of every file: what was written anew has others."""
+    return {str(p): (p.stat().st_mtime_ns, p.stat().st_ino) for p in folder.rglob("*")}
 
 
 def assert_same_analysis(one: Analysis, two: Analysis) -> None:

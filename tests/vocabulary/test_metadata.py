@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from visualdl_embedding.vocabulary import Metadata, Vocabulary, open_vocabulary, read_metadata
@@ -204,9 +204,7 @@ def test_round_trip_through_files_and_frames(tmp_path_factory, values):
     frame = pd.DataFrame({"label": list(values), "a column": list(values.values())})
     (folder / "a.tsv").write_bytes(("label\ta column\n" + "".join(f"{k}\t{v}\n" for k, v in values.items())).encode())
     frame.to_csv(folder / "a.csv", index=False)
-    if "a column" in values.values():
-        return
-
+    assume("a column" not in values.values())
     for source in (folder / "a.tsv", folder / "a.csv", frame, {"a column": values}):
         assert read_metadata(source).columns == {"a column": values}
     assert open_vocabulary(list(values)).with_columns(frame).columns["a column"] == tuple(values.values())

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visualdl_embedding.rows import COMPOSED
+from visualdl_embedding.suggest import nearest_labels
 from visualdl_embedding.vocabulary import Stratified, Vocabulary, open_vocabulary, select_rows
-from visualdl_embedding.vocabulary._suggest import nearest_labels
 
 LABELS = ("[PAD]", "[UNK]", "高", "兴", "高兴", "##兴", "悲伤", None, "跑", "手机")
 WORDS = Vocabulary(LABELS)

@@ -45,6 +45,7 @@ export const pan = (u: number, v: number): void => carry(MIDDLE, { u, v, far: 1 
 export function turnBy(yaw: number, pitch: number): void {
   const { yaw: before, pitch: raised } = turn.peek();
   turn.value = { yaw: before + yaw, pitch: Math.min(1.57, Math.max(-1.57, raised + pitch)) };
+  note();
 }
 
 /** See all points that are shown, in all maps alike. */

@@ -70,7 +70,7 @@ export function exportCsv(which: "selected" | "shown"): void {
       : rows.labels.flatMap((_, row) => (shown?.[row] ? [row] : []));
   const columns = Object.entries(rows.columns);
   const clusters = model.clusters.peek().value;
-  if (clusters) columns.push(["cluster", rows.labels.map((label) => clusters.names.get(label) ?? "")]);
+  if (clusters) columns.push([rows.columns.cluster ? `cluster at step ${clusters.step}` : "cluster", rows.labels.map((label) => clusters.names.get(label) ?? "")]);
   const metrics = [...scene.metrics];
   const axes = ["x", "y", "z"].slice(0, scene.frame.components);
   const header = ["label", "id", ...columns.map(([name]) => name), ...axes, ...metrics.map(([key]) => key.slice("metric:".length))];

@@ -73,9 +73,12 @@ export function Findings() {
       }),
     [],
   );
-  const { value, loading } = found.value;
   const model = active.value;
   if (!model) return null;
+  const { run, table } = model.spec.value;
+  const { loading } = found.value;
+  // Rows of another table would be other words.
+  const value = rested.value?.run === run && rested.value.table === table ? found.value.value : null;
   return (
     <Section title={say("findings")} note={value?.length ? figure(value.length) : undefined}>
       {loading && !value && <p class="quiet">{say("findings.wait")}</p>}

@@ -5,6 +5,7 @@ import { HIDDEN_OTHERS, HIDDEN_UNKNOWN } from "./look";
 import { LETTERS, type PanelModel } from "./model";
 import { isMetric, metricKey } from "./scene";
 import { active, change, changePanel, mapName, nameOf, panels, say, stepNow, tableOf, view } from "./state";
+import { stepAt } from "./steps";
 import { type Option, Section, Segments, Select, Toggle, figure } from "./ui";
 
 export function Maps() {
@@ -123,7 +124,7 @@ export function Colors() {
 function ClusterNote({ model }: { model: PanelModel }) {
   const { value, loading, error } = model.clusters.value;
   const step = value?.step ?? null;
-  const now = stepNow.value;
+  const now = stepNow.value === null ? null : stepAt(panels.value[0]?.steps.value ?? [], stepNow.value);
   const told = error
     ? error.message
     : loading || !value

@@ -46,11 +46,11 @@ export function paintGroups(
 ): Paint {
   const { codes, names, counts } = column;
   const others = counts.length > names.length;
-  const strangers = names.filter((name) => !order.includes(name));
-  const placeOf = (name: string): number =>
-    order.includes(name) ? order.indexOf(name) : order.length + strangers.indexOf(name);
-  const palette = [
-    ...names.map((name) => GROUPS[placeOf(name) % GROUPS.length]!),
+  const known = new Set(names.filter((name) => order.includes(name)).map((name) => GROUPS[order.indexOf(name)]));
+  // Groups that the order does not have take colors that none here has.
+  const free = GROUPS.filter((color) => !known.has(color));
+  const palette: string[] = [
+    ...names.map((name) => GROUPS[order.indexOf(name)] ?? free.shift()!),
     ...(others ? [OTHER_GROUPS] : []),
     NO_GROUP[tone],
   ];

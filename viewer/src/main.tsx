@@ -2,7 +2,7 @@ import { effect, signal } from "@preact/signals";
 import { render } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { Bar } from "./bar";
-import { fit, note, pan, turnBy, zoom } from "./camera";
+import { fit, lookThrough, pan, turnBy, zoom } from "./camera";
 import { startComparing } from "./compare";
 import { Curves } from "./curves";
 import { exportCsv, exportPng, exportTsv } from "./export";
@@ -37,6 +37,7 @@ import {
   timeline,
   togglePin,
   view,
+  writeAddress,
 } from "./state";
 import type { Key } from "./strings";
 import "./style/base.css";
@@ -116,6 +117,7 @@ function link(on: boolean): void {
 }
 
 async function copyLink(): Promise<void> {
+  writeAddress();
   await navigator.clipboard.writeText(location.href);
   copied.value = true;
   setTimeout(() => (copied.value = false), 3000);
@@ -129,7 +131,7 @@ const KEYS: [string, Key][] = [
   ["L", "help.lasso"],
   ["F", "help.fit"],
   ["+ −", "help.zoom"],
-  ["Shift + ← → ↑ ↓", "help.steer"],
+  ["Shift ←→↑↓", "help.steer"],
   ["T", "help.labels"],
   ["P", "help.pin"],
   ["Esc", "help.escape"],
@@ -276,7 +278,6 @@ function keys(event: KeyboardEvent): void {
     event.preventDefault();
     if (active.value?.scene.value.value?.frame.components === 3) turnBy(steer[0] * 0.1, steer[1] * 0.1);
     else pan(-steer[0] * 0.15, steer[1] * 0.15);
-    note();
     return;
   }
   const onButton = target.matches("button, a, summary, input[type=checkbox]");
@@ -322,3 +323,8 @@ render(<App />, document.getElementById("root")!);
 startComparing();
 startResting();
 void start();
+// An address that somebody typed, or went back to, says from where to look.
+addEventListener("hashchange", () => {
+  const { eye } = view.peek();
+  if (eye) lookThrough(eye);
+});

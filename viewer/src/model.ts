@@ -178,7 +178,8 @@ export class PanelModel {
     this.trail = resource(() => {
       const { run, table: name, map } = this.spec.value;
       const here = at.value;
-      const some = view.value.trails && (focused.value !== null || view.value.pins.length > 0);
+      const { trails, pins, selected } = view.value;
+      const some = trails && (focused.value !== null || pins.length > 0 || selected.length > 0);
       if (!some || !here || !table.value?.projections.includes(map)) return null;
       const steps = trailSteps(this.steps.value, here.step, table.value.n > 20_000 ? 4 : TRAIL);
       const load = () => Promise.all(steps.map((step) => api.frame({ run, table: name, step }, map)));

@@ -16,6 +16,8 @@ export interface Picture {
   /** Labeled always, with a ring. */
   pinned: number[];
   focus: number | null;
+  /** Labeled before others; always where they are few. */
+  selected: number[];
   hovered: number | null;
   trails: Trail[];
   /** Rows that are neighbors of the focus, and that were. */
@@ -42,6 +44,9 @@ const BOLD = `600 12.5px ${FONT_FAMILY}`;
 const LINE = 15;
 /** Labels tried at most: beyond that a map is full anyway. */
 const TRIED = 800;
+
+/** So many selected words have their labels whatever is in the way. */
+const FEW = 12;
 
 /** Where labels stand, seen from their points. */
 interface Placed {
@@ -114,7 +119,9 @@ export function drawOverlay(canvas: HTMLCanvasElement, map: PointMap, picture: P
 }
 
 function drawTrails(pen: CanvasRenderingContext2D, map: PointMap, trails: Trail[], ink: Ink): void {
-  pen.lineWidth = 1.25;
+  // Many are quieter, one by one.
+  const loud = Math.min(1, Math.sqrt(6 / trails.length));
+  pen.lineWidth = 0.75 + loud;
   pen.strokeStyle = pen.fillStyle = ink.accent;
   for (const { row, places } of trails) {
     const end = map.position(row);
@@ -123,7 +130,7 @@ function drawTrails(pen: CanvasRenderingContext2D, map: PointMap, trails: Trail[
     for (let i = 0; i < path.length; i++) {
       const [x, y] = path[i]!;
       if (!Number.isFinite(x)) continue;
-      pen.globalAlpha = 0.1 + 0.45 * ((i + 1) / path.length);
+      pen.globalAlpha = loud * (0.15 + 0.65 * ((i + 1) / path.length));
       const before = path[i - 1];
       if (before && Number.isFinite(before[0])) {
         pen.beginPath();
@@ -133,7 +140,7 @@ function drawTrails(pen: CanvasRenderingContext2D, map: PointMap, trails: Trail[
       }
       if (i < path.length - 1) {
         pen.beginPath();
-        pen.arc(x, y, 2, 0, 2 * Math.PI);
+        pen.arc(x, y, 1 + loud, 0, 2 * Math.PI);
         pen.fill();
       }
     }
@@ -188,7 +195,7 @@ function drawLabels(
   ink: Ink,
   { clientWidth, clientHeight }: HTMLCanvasElement,
 ): void {
-  const { labels, focus, hovered, near, pinned, matched } = picture;
+  const { labels, focus, selected, hovered, near, pinned, matched } = picture;
   const nearby = new Set(near);
   pen.textBaseline = "middle";
   pen.lineWidth = 3;
@@ -218,7 +225,9 @@ function drawLabels(
   add(focus);
   add(hovered);
   pinned.forEach(add);
+  if (selected.length <= FEW) selected.forEach(add);
   const always = rows.length;
+  selected.forEach(add);
   near.forEach(add);
   if (matched) for (const row of matched) add(row);
   // Where a search or a word has the eye, other labels would only be in its way.

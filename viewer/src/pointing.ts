@@ -1,5 +1,5 @@
 /** The pointer over a map. */
-import { note, turnBy } from "./camera";
+import { turnBy } from "./camera";
 import type { PanelModel } from "./model";
 import type { PointMap } from "./plot";
 import { choose, clearSelection, hovered, lasso, selectMany, view } from "./state";
@@ -31,12 +31,9 @@ export function pointing(model: PanelModel, map: PointMap, stage: HTMLElement): 
   };
   const up = (event: MouseEvent): void => {
     if (!grip) return;
-    const { far, turns } = grip;
+    const { far } = grip;
     grip = null;
-    if (far > CLICK_PIXELS) {
-      if (turns) note();
-      return;
-    }
+    if (far > CLICK_PIXELS) return;
     const label = labelAt(event);
     if (label === null) return;
     const { selected } = view.peek();

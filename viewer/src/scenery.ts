@@ -13,6 +13,8 @@ import type { Frame } from "./types";
 import { calm, dark, hovered, lasso, matched, scrubbing, view } from "./state";
 
 const MANY_POINTS = 20_000;
+/** Trails at most: more would hide the map. */
+const TRAILS = 50;
 const DENSE = 256;
 const DENSE_REACH = 1.6;
 
@@ -27,9 +29,13 @@ const opacityFor = (n: number): number => (n <= 2000 ? 0.85 : n <= 8000 ? 0.7 : 
 
 /** The part of the view that lies over the points; a step that changes is none of it. */
 const shown = computed(() => {
-  const { focus, pins, trails, labels, links, density } = view.value;
-  return JSON.stringify([focus, pins, trails, labels, links, density]);
+  const { focus, pins, selected, trails, labels, links, density } = view.value;
+  return JSON.stringify([focus, pins, selected, trails, labels, links, density]);
 });
+
+// Parts of the view, so that the others do not draw all points anew.
+const isDense = computed(() => view.value.density);
+const focused = computed(() => view.value.focus);
 
 /** Keep a map in step with the state; returns what ends that. */
 export function connect(
@@ -64,7 +70,7 @@ export function connect(
   };
   const nearRows = (): { near: number[]; lost: number[] } => {
     const now = model.near.value.value;
-    const focus = view.value.focus;
+    const focus = focused.value;
     if (!now || now.label !== focus) return { near: [], lost: [] };
     const before = model.before.value.value;
     const differ = before?.label === focus ? changes(now.neighbors, before.neighbors) : [];
@@ -77,7 +83,8 @@ export function connect(
     const scene = model.scene.peek().value;
     const rows = model.rows.peek().value;
     if (!scene || !rows) return;
-    const { focus, pins, trails, labels, links } = view.peek();
+    const { focus, pins, selected, trails, labels, links } = view.peek();
+    const chosen = rowsOf(selected);
     const marked = rowsOf([...pins, ...(focus === null ? [] : [focus])]);
     const noise = marked.length ? (model.info.peek().value?.noise_floor ?? null) : null;
     const { near, lost } = nearRows();
@@ -91,8 +98,9 @@ export function connect(
         showLabels: labels && !view.peek().density,
         pinned: rowsOf(pins),
         focus: focus === null ? null : model.row(focus),
+        selected: chosen,
         hovered: hovered.peek() === null ? null : model.row(hovered.peek()!),
-        trails: trails && !map.gliding ? trailsOf(model, scene, marked) : [],
+        trails: trails && !map.gliding ? trailsOf(model, scene, [...new Set([...marked, ...chosen])]) : [],
         near: links ? near : [],
         lost: links ? lost : [],
         noise: noise === null || scene.alignment === "joint" ? null : noise * spreadOf(scene),
@@ -137,7 +145,7 @@ export function connect(
       // A second drawing, when the neighbors are here, is too dear where points are very many; their lines show them there.
       const { near } = n > MANY_POINTS ? { near: [] } : nearRows();
       for (const row of near) if (emphasis[row] === PLAIN) emphasis[row] = NEAR;
-      const { density: dense } = view.value;
+      const dense = isDense.value;
       const drawing: Drawing = {
         placed: positions,
         colors: look.colors,
@@ -215,14 +223,16 @@ export const painters = new WeakMap<PointMap, { now: () => void; soon: () => voi
 /** The way of rows to where they are. A map that was laid on another takes its trails along; a joint map has none: only two
  * steps are on it. */
 function trailsOf(model: PanelModel, scene: Scene, rows: number[]): Trail[] {
-  const frames = model.trail.peek().value;
+  const { value: frames, loading } = model.trail.peek();
   const last = frames?.at(-1);
+  // Until both are there the last frame of the trail is not that of the scene.
+  if (scene.alignment !== "own" && (loading || scene.step !== model.step.peek())) return [];
   if (!frames || !last || scene.alignment === "joint") return [];
   if (frames.some(({ n, components }) => n !== scene.frame.n || components !== scene.frame.components)) return [];
   const move = scene.alignment === "own" ? (place: number[]) => place : layingOf(scene, last);
   if (!move) return [];
   const { components } = scene.frame;
-  return rows.slice(0, 50).map((row) => ({
+  return rows.slice(0, TRAILS).map((row) => ({
     row,
     places: frames.map(({ values }) => {
       const there = move([...values.subarray(row * components, (row + 1) * components)]);

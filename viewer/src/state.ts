@@ -235,7 +235,9 @@ function mirror(): void {
   clearTimeout(writing);
   writing = window.setTimeout(writeAddress, MIRROR_MS);
 }
-function writeAddress(): void {
+/** Write the address at once, for whoever takes it along. */
+export function writeAddress(): void {
+  clearTimeout(writing);
   const fragment = encodeView(view.peek());
   if (fragment === written) return;
   written = fragment;
@@ -243,6 +245,7 @@ function writeAddress(): void {
 }
 function follow(): void {
   if (location.hash.slice(1) === written) return;
+  written = location.hash.slice(1);
   view.value = decodeView(location.hash);
   settle();
 }

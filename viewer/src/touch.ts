@@ -1,5 +1,5 @@
 /** Fingers on a map: one moves it, turns a 3-D one or draws the lasso; two zoom. A tap is a click, which browsers make of it. */
-import { carry, note, turnBy } from "./camera";
+import { carry, turnBy } from "./camera";
 import type { Grip } from "./geometry";
 import { lasso } from "./state";
 
@@ -18,7 +18,9 @@ export function touching(canvas: HTMLCanvasElement, is3d: () => boolean): () => 
   };
   /** regl-scatterplot draws its lasso by the mouse. */
   const asMouse = (type: string, { clientX, clientY }: Touch): void =>
-    void canvas.dispatchEvent(new MouseEvent(type, { clientX, clientY, buttons: 1, bubbles: true }));
+    void canvas.dispatchEvent(
+      new MouseEvent(type, { clientX, clientY, buttons: type === "mouseup" ? 0 : 1, bubbles: true }),
+    );
 
   const begin = (event: TouchEvent): void => {
     const touches = [...event.targetTouches];
@@ -49,7 +51,6 @@ export function touching(canvas: HTMLCanvasElement, is3d: () => boolean): () => 
     last = null;
     const touches = [...event.targetTouches];
     grip = touches.length ? gripOf(touches) : null;
-    if (!grip && is3d()) note();
   };
   canvas.addEventListener("touchstart", begin, { passive: true });
   canvas.addEventListener("touchmove", move, { passive: true });

@@ -73,6 +73,8 @@ function Metrics({ model, row }: { model: PanelModel; row: number }) {
         const load = async (): Promise<[string, number | null][]> =>
           Object.entries((await api.row(at, row)).metrics)
             .filter(([name]) => !name.includes("/") || name.startsWith(`${map}/`))
+            // Whether the row is unchanged is worth a place where it is.
+            .filter(([name, value]) => name !== "unchanged" || value === 1)
             .slice(0, 8);
         return { key: `${run}\n${table}\n${map}\n${step}\n${row}`, load };
       }),

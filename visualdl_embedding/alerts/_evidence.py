@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["DriftEvidence", "Evidence"]
+__all__ = ["Evidence"]
 
 
 class Evidence(Protocol):
@@ -38,16 +36,3 @@ class Evidence(Protocol):
     def lean_before(self) -> float: ...
     @property
     def lean_after(self) -> float: ...
-
-
-@dataclass(frozen=True, slots=True)
-class DriftEvidence:
-    """`Evidence` as plain data."""
-
-    label: str
-    group: str
-    p_value: float
-    share_before: float = math.nan
-    share_after: float = math.nan
-    lean_before: float = math.nan
-    lean_after: float = math.nan

@@ -239,4 +239,5 @@ def _record(made: Report, run: str, *, step: int | None, rules: Sequence[Rule] |
         )
     for alert in recorded.alerts:
         echo(f"Alert: {alert.message}")
-    echo(f"Recorded in {run} as step {step} of table {table.name!r}: visualdl --logdir {Path(run).parent or '.'}")
+    shown_by = f"visualdl-embedding serve --logdir {Path(run).parent or '.'}"
+    echo(f"Recorded in {run} as step {step} of table {table.name!r}: {shown_by}")

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.analysis import Config
+from visualdl_embedding.metrics._arrays import spread
 from visualdl_embedding.neighbors import nearest_neighbors, normalize
 from visualdl_embedding.project import align, draw_axes, neighbors_needed, project
 from visualdl_embedding.snapshot import Snapshot
@@ -189,8 +190,8 @@ def project_jointly(
         coordinates = known.apply(coordinates)
     in_a, _ = _shared_finite(a, b)
     return Joint(
-        a=_all_rows(coordinates[:n_a], a.valid),
-        b=_all_rows(coordinates[n_a:], finite_b),
+        a=spread(coordinates[:n_a], a.valid, len(a.valid)),
+        b=spread(coordinates[n_a:], finite_b, len(finite_b)),
         axes=draw_axes(coordinates)[0],
         n_shared=len(in_a),
         notes=(*_notes(len(in_a), a.vectors.shape[1]), *layout.notes),
@@ -212,12 +213,6 @@ def _joint_start(a: Snapshot, b: Snapshot, start: Floats, *, finite_b: NDArray[n
     noise = np.random.default_rng(random_state).normal(scale=scatter, size=(len(in_a), start.shape[1]))
     twins[in_b] = start[in_a] + noise
     return np.concatenate([start[a.valid], twins[finite_b]])
-
-
-def _all_rows(coordinates: Floats, valid: NDArray[np.bool_]) -> Floats:
-    found = np.full((len(valid), coordinates.shape[1]), np.nan, dtype=np.float32)
-    found[valid] = coordinates
-    return found
 
 
 def _notes(n_shared: int, dim: int) -> tuple[str, ...]:

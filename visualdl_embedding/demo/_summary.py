@@ -175,6 +175,7 @@ def print_summary(summary: DemoSummary, console: Console) -> None:
     say("To look at it:")
     say(f"  {_server_command(summary.log_dir)}")
     say("then open http://localhost:8040 and see the pages")
+    say("  EMBEDDINGS        points that move over time, true neighbors, gained and lost")
     say(f"  SCALARS           embedding/{summary.table}/… beside train/loss")
     say(f"  HIGH DIMENSIONAL  {summary.table}/vectors/step_…, {summary.table}/tsne/step_…")
     say(f"  IMAGES            embedding/{summary.table}/tsne/map: move the slider through the steps")
@@ -200,9 +201,9 @@ def _print_metrics(summary: DemoSummary, console: Console) -> None:
 
 
 def _server_command(log_dir: Path) -> str:
-    """VisualDL's High Dimensional page breaks with an absolute path, so it is given a relative one."""
+    """Give the command that shows the run; its path is relative, with which VisualDL's own program works as well."""
     try:
         parent = os.path.relpath(log_dir.parent)
     except ValueError:  # on another Windows drive
         parent = str(log_dir.parent)
-    return f"visualdl --logdir {parent}"
+    return f"visualdl-embedding serve --logdir {parent}"

@@ -12,7 +12,7 @@ from visualdl_embedding.drift._correct import CORRECTIONS, Correction, correct
 from visualdl_embedding.drift._drift import Drift, GroupDrift, WordDrift
 from visualdl_embedding.drift._measure import Graphs, Pair, measure_pair
 from visualdl_embedding.drift._notes import notes_of
-from visualdl_embedding.drift._ranks import group_p_values, pair_p_value, strata_of
+from visualdl_embedding.drift._ranks import group_p_values, pair_p_value
 from visualdl_embedding.drift._statistics import (
     Statistics,
     codes_of,
@@ -21,7 +21,7 @@ from visualdl_embedding.drift._statistics import (
     side_by_side,
     statistics_of,
 )
-from visualdl_embedding.drift._towards import directions_of, groups_of, known_somewhere
+from visualdl_embedding.drift._towards import asked_rows, directions_of, groups_of, known_somewhere, layers_of
 from visualdl_embedding.neighbors import Distance
 from visualdl_embedding.snapshot import Snapshot
 
@@ -130,13 +130,8 @@ def compare_snapshots(
         )
         for item in null or ()
     ]
-    position = {label: i for i, label in enumerate(pair.labels)}
-    asked = [position[label] for label in dict.fromkeys(watch) if label in position]
-    reference = np.ones(len(pair), dtype=bool)
-    reference[asked] = False
-    column = after.rows.columns.get(match_by) if match_by else None
-    layers = strata_of(None if column is None else [column[row] for row in pair.pairing.after], len(pair))
-
+    asked, reference = asked_rows(watch, pair.labels)
+    layers = layers_of(after, pair.pairing.after, match_by)
     change, *leant = side_by_side(observed, others)
     p_values, left = rank_rows(change, layers, reference=reference)
     p_corrected = _corrected_apart(p_values, reference, correction)
@@ -202,12 +197,12 @@ def compare_snapshots(
             asked_for=n_neighbors,
             watch=tuple(watch),
             num_null=len(others),
-            null_rows=min((len(set(o.labels) & position.keys()) for o in others), default=len(pair)),
+            null_rows=min((len(set(o.labels).intersection(pair.labels)) for o in others), default=len(pair)),
             num_ranked=int(reference.sum()) * (1 + len(others)),
             num_asked=len(asked),
             groups=names,
             grouped=int((codes >= 0).sum()),
-            no_column=match_by if column is None else None,
+            no_column=None if match_by in after.rows.columns else match_by,
             alpha=alpha,
         ),
     )

@@ -16,7 +16,7 @@ from visualdl_embedding.neighbors import Distance
 from visualdl_embedding.query import locate
 from visualdl_embedding.snapshot import Snapshot
 
-__all__ = ["directions_of", "groups_of", "known_somewhere", "watched_directions"]
+__all__ = ["asked_rows", "directions_of", "groups_of", "known_somewhere", "layers_of", "watched_directions"]
 
 Values = NDArray[np.float64]
 
@@ -49,16 +49,12 @@ def watched_directions(
     labels, vectors = both.pairing.labels, (both.vectors[0], both.vectors[2])
     group_of = groups_of(None, after)
     names = tuple(sorted({group for label in labels if (group := group_of.get(label, ""))}))
-    position = {label: i for i, label in enumerate(labels)}
-    asked = [position[label] for label in dict.fromkeys(watch) if label in position]
+    asked, reference = asked_rows(watch, labels)
     if len(names) < 2 or not asked:
         return ()
     codes = codes_of(labels, group_of, names)
     lean = pair_leans(vectors, codes, len(names))
-    reference = np.ones(len(labels), dtype=bool)
-    reference[asked] = False
-    column = after.rows.columns.get(match_by) if match_by else None
-    layers = strata_of(None if column is None else [column[row] for row in both.pairing.after], len(labels))
+    layers = layers_of(after, both.pairing.after, match_by)
     p_values = [rank_rows(leant[None], layers, reference=reference)[0][asked] for leant in lean_changes(lean)]
     return directions_of(
         labels,
@@ -124,6 +120,26 @@ def known_somewhere(watch: Sequence[str], before: Snapshot, after: Snapshot) -> 
     if unknown := [label for label in watch if label not in known]:
         # Names the nearest labels there are.
         locate(after.labels, unknown)
+
+
+def asked_rows(watch: Sequence[str], labels: Sequence[str]) -> tuple[list[int], NDArray[np.bool_]]:
+    """Find the watched labels among those of a pair.
+
+    Returns
+    -------
+    Positions, each once, and ``(n,)`` bool: the other rows, which they are held against.
+    """
+    position = {label: i for i, label in enumerate(labels)}
+    asked = [position[label] for label in dict.fromkeys(watch) if label in position]
+    reference = np.ones(len(labels), dtype=bool)
+    reference[asked] = False
+    return asked, reference
+
+
+def layers_of(after: Snapshot, rows: NDArray[np.intp], match_by: str | None) -> NDArray[np.int32]:
+    """Sort some rows of a snapshot into strata of like rows by a column, as `strata_of` does; one where it has none."""
+    column = after.rows.columns.get(match_by) if match_by else None
+    return strata_of(None if column is None else [column[row] for row in rows], len(rows))
 
 
 def groups_of(groups: Mapping[str, str] | None, after: Snapshot) -> Mapping[str, str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -52,6 +55,7 @@ _CROWDING_CAUSES = (
         "lower",
     ),
 )
+_CROWDING_REMEDIES = [WEIGHT_NEGATIVES, INITIALIZE, PRETRAINED]
 _CROWDING_CHECK = Text(
     "Compare the mean gradient of a lookup, and the lookups, of these rows with those of the head (row values of the "
     "snapshot), and see how many of them stand in anybody's ten best.",
@@ -59,35 +63,64 @@ _CROWDING_CHECK = Text(
 )
 
 
-def find_crowding(space: Space) -> list[Finding]:
-    """Find rows packed into a small part of the space."""
-    level = space.scalar("crowding")
-    fullness = space.values("crowding")
-    if fullness is None or not level >= _CROWDED[0]:
-        return []
-    packed = _packed(fullness, np.ones(len(space), dtype=bool))
-    share, room = len(packed) / len(space), _room(fullness, packed)
-    names = name_some([space.labels[i] for i in packed])
-    note, frequency = space.compare_frequency(packed)
-    causes, numbers = weigh(space, packed, _CROWDING_CAUSES)
-    return [
-        Finding.of(
-            "crowded_rows",
-            _severity(level),
-            Text("Many rows are packed into a small part of the space", "许多行挤在空间的一小部分里"),
-            evidence=Text(
-                f"{percent(share)} of the rows lie in {percent(room)} of the space that the rows span: {names.en}. The "
-                f"Gini coefficient of rows over space, beyond chance, is {level:.2f} (0: even, 1: all in one spot).",
-                f"{percent(share)} 的行位于各行所占空间的 {percent(room)} 中：{names.zh}。"
-                f"行在空间上的基尼系数（扣除随机部分）为 {level:.2f}（0 为均匀，1 为全部挤在一处）。",
-            )
-            + note,
+@dataclass(frozen=True)
+class _Crowd:
+    """Rows packed together: how much (`level`), in which share of the space (`room`), and their names."""
+
+    space: Space
+    level: float
+    rows: NDArray[np.intp]
+    room: float
+    names: Text
+
+    def finding(self, kind: str, title: Text, *, evidence: Text, numbers: Mapping[str, float]) -> Finding:
+        causes, weighed = weigh(self.space, self.rows, _CROWDING_CAUSES)
+        return Finding.of(
+            kind,
+            "alarm" if self.level >= _CROWDED[1] else "look",
+            title,
+            evidence=evidence,
             causes=causes,
             next_check=_CROWDING_CHECK,
-            rows=space.positions[packed],
-            labels=space.snapshot.labels,
-            numbers={"crowding": level, "share": share, "space_share": room, **frequency, **numbers},
-            remedies=[WEIGHT_NEGATIVES, INITIALIZE, PRETRAINED],
+            rows=self.space.positions[self.rows],
+            labels=self.space.snapshot.labels,
+            numbers={**numbers, **weighed},
+            remedies=_CROWDING_REMEDIES,
+        )
+
+
+def _crowded(space: Space, level: float, among: NDArray[np.bool_]) -> _Crowd | None:
+    """Find those of some rows that are in parts with at least twice their share, the fullest first."""
+    fullness = space.values("crowding")
+    if fullness is None or not level >= _CROWDED[0]:
+        return None
+    rows = np.flatnonzero(among & (fullness >= 2))
+    rows = rows[np.argsort(-fullness[rows], kind="stable")]
+    # A part of volume v holding c of n rows has fullness c / (v n): summed over its rows, 1 / (n fullness) is v.
+    room = float((1 / (len(fullness) * fullness[rows])).sum())
+    return _Crowd(space, level, rows, room, name_some([space.labels[i] for i in rows]))
+
+
+def find_crowding(space: Space) -> list[Finding]:
+    """Find rows packed into a small part of the space."""
+    found = _crowded(space, space.scalar("crowding"), np.ones(len(space), dtype=bool))
+    if found is None:
+        return []
+    share = len(found.rows) / len(space)
+    note, frequency = space.compare_frequency(found.rows)
+    return [
+        found.finding(
+            "crowded_rows",
+            Text("Many rows are packed into a small part of the space", "许多行挤在空间的一小部分里"),
+            evidence=Text(
+                f"{percent(share)} of the rows lie in {percent(found.room)} of the space that the rows span: "
+                f"{found.names.en}. The Gini coefficient of rows over space, beyond chance, is {found.level:.2f} (0: "
+                "even, 1: all in one spot).",
+                f"{percent(share)} 的行位于各行所占空间的 {percent(found.room)} 中：{found.names.zh}。"
+                f"行在空间上的基尼系数（扣除随机部分）为 {found.level:.2f}（0 为均匀，1 为全部挤在一处）。",
+            )
+            + note,
+            numbers={"crowding": found.level, "share": share, "space_share": found.room, **frequency},
         )
     ]
 
@@ -105,34 +138,26 @@ def find_tail(space: Space) -> list[Finding]:
 
 
 def _crowded_tail(space: Space, tail: NDArray[np.bool_], exposure: Text, exposed: dict[str, float]) -> list[Finding]:
-    level = space.scalar(scalar_key("crowding", stratum="tail"))
-    fullness = space.values("crowding")
-    if fullness is None or not level >= _CROWDED[0]:
+    found = _crowded(space, space.scalar(scalar_key("crowding", stratum="tail")), tail)
+    if found is None:
         return []
     head = space.scalar(scalar_key("crowding", stratum="head"))
     beside = "" if np.isnan(head) else f" (head: {head:.2f})"
     beside_zh = "" if np.isnan(head) else f"（头部为 {head:.2f}）"
-    packed = _packed(fullness, tail)
-    room, shown = _room(fullness, packed), name_some([space.labels[i] for i in packed])
-    causes, numbers = weigh(space, packed, _CROWDING_CAUSES)
     return [
-        Finding.of(
+        found.finding(
             "tail_crowded",
-            _severity(level),
             Text("The tail is packed together", "长尾挤作一团"),
             evidence=Text(
-                f"{len(packed):,} of {int(tail.sum()):,} tail rows lie in {percent(room)} of the space: {shown.en}. "
-                f"The tail's Gini coefficient beyond chance is {level:.2f}{beside}: its rows are hard to tell apart.",
-                f"{int(tail.sum()):,} 个长尾行中有 {len(packed):,} 个位于 {percent(room)} 的空间中：{shown.zh}。"
-                f"长尾的基尼系数（扣除随机部分）为 {level:.2f}{beside_zh}：这些行难以彼此区分。",
+                f"{len(found.rows):,} of {int(tail.sum()):,} tail rows lie in {percent(found.room)} of the space: "
+                f"{found.names.en}. The tail's Gini coefficient beyond chance is {found.level:.2f}{beside}: its rows "
+                "are hard to tell apart.",
+                f"{int(tail.sum()):,} 个长尾行中有 {len(found.rows):,} 个位于 {percent(found.room)} 的空间中："
+                f"{found.names.zh}。长尾的基尼系数（扣除随机部分）为 {found.level:.2f}{beside_zh}："
+                "这些行难以彼此区分。",
             )
             + exposure,
-            causes=causes,
-            next_check=_CROWDING_CHECK,
-            rows=space.positions[packed],
-            labels=space.snapshot.labels,
-            numbers={"crowding": level, "head_crowding": head, "space_share": room, **exposed, **numbers},
-            remedies=[WEIGHT_NEGATIVES, INITIALIZE, PRETRAINED],
+            numbers={"crowding": found.level, "head_crowding": head, "space_share": found.room, **exposed},
         )
     ]
 
@@ -180,7 +205,7 @@ def _tail_apart(
                 **exposed,
                 **numbers,
             },
-            remedies=[WEIGHT_NEGATIVES, INITIALIZE, PRETRAINED],
+            remedies=_CROWDING_REMEDIES,
         )
     ]
 
@@ -258,19 +283,3 @@ def _exposure(space: Space) -> tuple[Text, dict[str, float]]:
         f"A tail row gets {tail} times the updates of a mean row, a head row {head} times.",
         f"一个长尾行得到的更新是平均行的 {tail} 倍，头部行为 {head} 倍。",
     ), numbers
-
-
-def _packed(fullness: NDArray[np.float64], among: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Rows in parts that hold at least twice their share, the fullest first."""
-    rows = np.flatnonzero(among & (fullness >= 2))
-    return rows[np.argsort(-fullness[rows], kind="stable")]
-
-
-def _room(fullness: NDArray[np.float64], rows: NDArray[np.intp]) -> float:
-    """Share of the space of the parts that rows are in, as far as these rows fill them."""
-    # A part of volume v holding c of n rows has fullness c / (v n): summed over its rows, 1 / (n fullness) is v.
-    return float((1 / (len(fullness) * fullness[rows])).sum()) if len(rows) else 0.0
-
-
-def _severity(level: float) -> Severity:
-    return "alarm" if level >= _CROWDED[1] else "look"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["blocks", "center", "squared_norms", "validate_vectors"]
+__all__ = ["blocks", "center", "spread", "squared_norms", "validate_vectors"]
 
 _BLOCK = 4096
 """Rows widened to float64 at a time: 12 MB at 384 columns, whatever n is."""
@@ -43,3 +43,23 @@ def center(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
 def squared_norms(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
     """Squared lengths of the rows, ``(n,)`` float64: float32 would overflow from 2e19 on."""
     return np.concatenate([np.square(vectors[b], dtype=np.float64).sum(axis=1) for b in blocks(len(vectors))])
+
+
+def spread(values: NDArray[np.floating], rows: NDArray[np.integer] | NDArray[np.bool_], n: int) -> NDArray[np.float32]:
+    """Values of some rows, ``(m, …)``, as values of all n, ``(n, …)`` float32: NaN elsewhere.
+
+    Parameters
+    ----------
+    values
+        Of the rows, in their order.
+    rows
+        Which they are: ``(m,)`` positions, or ``(n,)`` bool with m of them true.
+    n
+        Number of all rows.
+
+    >>> spread(np.array([1.0, 2.0]), np.array([2, 0]), 3)
+    array([ 2., nan,  1.], dtype=float32)
+    """
+    full = np.full((n, *values.shape[1:]), np.nan, dtype=np.float32)
+    full[rows] = values
+    return full

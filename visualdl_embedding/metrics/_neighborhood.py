@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.metrics._arrays import validate_vectors
+from visualdl_embedding.metrics._arrays import spread, validate_vectors
 from visualdl_embedding.metrics._ranks import nearest_in_layout, ranks_in_layout, ranks_in_space, scaled_layout
 from visualdl_embedding.neighbors import DISTANCES, Distance, Neighbors, nearest_neighbors
 
@@ -137,7 +137,7 @@ def projection_quality(
     trusts = _row_trustworthiness(vectors, layouts, rows, k, distance)
     continuities = [_row_continuity(layout, rows, neighbors.indices[rows, :k]) for layout in layouts]
     return {
-        name: Quality(_mean(trust), _mean(kept), _spread(trust, rows, n), _spread(kept, rows, n), len(rows), k)
+        name: Quality(_mean(trust), _mean(kept), spread(trust, rows, n), spread(kept, rows, n), len(rows), k)
         for name, trust, kept in zip(projections, trusts, continuities, strict=True)
     }
 
@@ -166,13 +166,6 @@ def _share_kept(ranks: NDArray[np.int32], n: int) -> NDArray[np.float64]:
 
 def _mean(values: NDArray[np.float64]) -> float:
     return float(values.mean())
-
-
-def _spread(values: NDArray[np.float64], rows: NDArray[np.intp], n: int) -> Floats:
-    """Values of some rows as values of all n, NaN elsewhere."""
-    full = np.full(n, np.nan, dtype=np.float32)
-    full[rows] = values
-    return full
 
 
 def _validate_projection(

@@ -85,7 +85,7 @@ def scaled_layout(coordinates: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def nearest_in_layout(
-    coordinates: NDArray[np.float32], queries: NDArray[np.intp], n_neighbors: int
+    coordinates: NDArray[np.floating], queries: NDArray[np.intp], n_neighbors: int
 ) -> NDArray[np.int32]:
     """Find the nearest other rows of each query in a layout, nearest first; ``(b, n_neighbors)`` int32."""
     from scipy.spatial import cKDTree

@@ -52,10 +52,19 @@ class WorkerClient:
         Called from a thread of ours with an `Answer` for each job, and with `WorkerDied` at most once.
     n_jobs
         Threads that the worker's libraries may use.
+    on_stoppable
+        Called from that thread with the process once it may be stopped, since the kernel will wake it if we are gone.
     """
 
-    def __init__(self, deliver: Callable[[Answer | WorkerDied], None], *, n_jobs: int = 1) -> None:
+    def __init__(
+        self,
+        deliver: Callable[[Answer | WorkerDied], None],
+        *,
+        n_jobs: int = 1,
+        on_stoppable: Callable[[subprocess.Popen[bytes]], None] = lambda process: None,
+    ) -> None:
         self._deliver = deliver
+        self._on_stoppable = on_stoppable
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the process
         self._closing = False
         self.process = subprocess.Popen(
@@ -97,6 +106,10 @@ class WorkerClient:
         with stdout:
             while line := stdout.readline():
                 header = json.loads(line)
+                if header["kind"] == "ready":
+                    if header["stoppable"]:
+                        self._on_stoppable(self.process)
+                    continue
                 lengths = header.pop("records")
                 records = [stdout.read(length) for length in lengths]
                 if [len(record) for record in records] != lengths:

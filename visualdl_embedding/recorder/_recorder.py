@@ -4,7 +4,6 @@ import logging
 import os
 import queue
 import threading
-import time
 import weakref
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -17,7 +16,9 @@ from visualdl_embedding.guard import Guard, alert_records, alert_text
 from visualdl_embedding.pipeline import notes_of, process_snapshot, records_of
 from visualdl_embedding.privacy import Privacy, publish
 from visualdl_embedding.recorder._client import Answer, WorkerClient, WorkerDied
+from visualdl_embedding.recorder._governor import Governor
 from visualdl_embedding.recorder._settings import Job, RecordedTable, RecorderSettings
+from visualdl_embedding.recorder._waiting import wait_for
 from visualdl_embedding.snapshot import Snapshot
 from visualdl_embedding.store import TableStore
 from visualdl_embedding.visualdl_log import LogBudget, LogFile
@@ -57,7 +58,7 @@ class Recorder:
     error
         What ended the recording, or None; from then on `record` does nothing.
     trained_step
-        How far training has gone: whoever trains keeps it up to date, for the alerts to say how old their frame is.
+        How far training has gone, for the alerts to say how old their frame is.
     """
 
     _open: ClassVar[weakref.WeakValueDictionary[Path, Recorder]] = weakref.WeakValueDictionary()
@@ -84,6 +85,7 @@ class Recorder:
         self._in_flight = threading.BoundedSemaphore(SNAPSHOTS_IN_FLIGHT)
         self._dropped = 0
         self._worker: WorkerClient | None = None
+        self._governor = Governor(self.settings.max_slowdown)
         self._busy: Job | None = None
         self._restarts = 0
         self._failures = 0
@@ -138,6 +140,18 @@ class Recorder:
                     snapshot.step,
                 )
 
+    def after_batch(self, step: int) -> None:
+        """Note the end of a training batch, by whose lengths the worker is held back; takes some microseconds.
+
+        Parameters
+        ----------
+        step
+            Batches trained so far.
+        """
+        self.trained_step = step
+        if os.getpid() == self._pid:
+            self._governor.beat()
+
     def close(self, *, timeout: float | None = -1.0) -> None:
         """Finish what is under way, end the worker, close the log; further calls do nothing.
 
@@ -149,11 +163,12 @@ class Recorder:
         if self._closing or os.getpid() != self._pid:
             return
         self._closing = True
+        self._governor.release()
         if timeout is not None and timeout < 0:
             timeout = self.settings.drain_timeout
         if self._thread is not None:
             self._events.put(("close", None))
-            if not self._wait(timeout):
+            if not wait_for(self._done, lambda: self.waiting, timeout=timeout):
                 self._events.put(("abandon", None))
                 self._done.wait(10)
             self._thread.join(10)
@@ -181,32 +196,13 @@ class Recorder:
             for name, t in self._tables.items()
         }
 
-    def _wait(self, timeout: float | None) -> bool:
-        """Wait for the thread to finish, with a progress bar when it takes over two seconds."""
-        if self._done.wait(2.0 if timeout is None else min(2.0, timeout)):
-            return True
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-        deadline = None if timeout is None else time.monotonic() + timeout - 2.0
-        total = max(self.waiting, 1)
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
-        with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True) as progress:
-            task = progress.add_task("Finishing the embedding frames (Ctrl-C leaves them)", total=total)
-            try:
-                while not self._done.wait(0.2):
-                    progress.update(task, completed=max(0, total - self.waiting))
-                    if deadline is not None and time.monotonic() > deadline:
-                        return False
-            except KeyboardInterrupt:
-                return False
-        return True
-
     def _say_what_is_missing(self) -> None:
         for name, table in self._tables.items():
             missing = table.recorded - table.analysed
             if missing and self.error is None and self._analysing:
                 why = "training was faster than their analysis" if self._failures == 0 else "of the error said above"
+                if self._governor.has_waited and self._failures == 0:
+                    why += f", which waited so as not to slow it (max_slowdown={self.settings.max_slowdown:g})"
                 logger.warning(
                     "Table %s: %d of %d snapshots are stored without an analysis, because %s; "
                     "`visualdl-embedding analyse %s` analyses them.",
@@ -228,7 +224,7 @@ class Recorder:
     def _run(self) -> None:
         try:
             while True:
-                kind, *content = self._events.get()
+                kind, *content = self._next_event()
                 if kind == "snapshot":
                     try:
                         self._take(*content)
@@ -248,6 +244,13 @@ class Recorder:
             if self._worker is not None:
                 self._worker.close(timeout=2.0 if self.waiting == 0 else 0.0)
             self._done.set()
+
+    def _next_event(self) -> Any:
+        while True:
+            try:
+                return self._events.get(timeout=None if self._busy is None else 1.0)
+            except queue.Empty:
+                self._governor.relax()
 
     def _take(self, snapshot: Snapshot, final: bool) -> None:
         table = self._store(snapshot)
@@ -313,13 +316,18 @@ class Recorder:
         if not waiting:
             return
         if self._worker is None:
-            self._worker = WorkerClient(lambda answer: self._events.put(("answer", answer)), n_jobs=self.config.n_jobs)
+            self._worker = WorkerClient(
+                lambda answer: self._events.put(("answer", answer)),
+                n_jobs=self.config.n_jobs,
+                on_stoppable=self._governor.attach,
+            )
             if self._closing:
                 self._worker.send({"kind": "hurry"})
         table = min(waiting, key=lambda t: t.analysed)
         job, table.pending = table.pending, None
         assert job is not None
         self._busy = job
+        self._governor.say_busy(True)
         self._worker.send(
             {
                 "kind": "analyse",
@@ -335,6 +343,7 @@ class Recorder:
             self._on_death(answer)
         else:
             job, self._busy = self._busy, None
+            self._governor.say_busy(False)
             assert job is not None
             table = self._tables[job.table]
             if answer.header["kind"] == "analysed":
@@ -358,9 +367,11 @@ class Recorder:
         assert self._worker is not None
         self._worker.close(timeout=0)
         self._worker = None
+        self._governor.attach(None)
         self._restarts += 1
         cause = death.stderr.splitlines()[-1] if death.stderr else f"exit status {death.returncode}"
         job, self._busy = self._busy, None
+        self._governor.say_busy(False)
         if self._restarts > MAX_RESTARTS:
             self._stop_analysing(f"its process died {self._restarts} times, the last time with: {cause}")
             return

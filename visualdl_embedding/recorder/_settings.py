@@ -21,6 +21,9 @@ class RecorderSettings:
     ----------
     background
         Analyse in a child process; False analyses in `Recorder.record`, and the training waits.
+    max_slowdown
+        Share of the training's time, 0 to 1, that analyses in the background may cost; beyond it they wait. None lets
+        them run whatever they cost.
     drain_timeout
         Seconds to wait at the end for analyses under way; None waits as long as it takes.
     max_log_bytes
@@ -31,6 +34,7 @@ class RecorderSettings:
     """
 
     background: bool = True
+    max_slowdown: float | None = 0.03
     drain_timeout: float | None = 300.0
     max_log_bytes: int | None = DEFAULT_LOG_BYTES
     max_store_bytes: int | None = None

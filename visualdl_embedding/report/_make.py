@@ -14,6 +14,7 @@ from visualdl_embedding import metrics
 from visualdl_embedding.analysis import Analysis
 from visualdl_embedding.diagnose import diagnose
 from visualdl_embedding.findings import find
+from visualdl_embedding.metrics._arrays import spread
 from visualdl_embedding.neighbors import DISTANCES, Distance, Neighbors, nearest_neighbors
 from visualdl_embedding.project import Basis, neighbors_needed
 from visualdl_embedding.report._colors import DERIVED, Coloring, choose_coloring, column_colorings
@@ -123,10 +124,8 @@ def report(
     neighborhood = int(sizes[0])
     work = _Work(on_progress or (lambda part, done, total: None))
     with work.timed("source"):
-        material = open_source(source, table=table, vocabulary=vocabulary)
-        snapshot, origin, notes = gather(
-            material,
-            metadata=metadata,
+        found = gather(
+            open_source(source, table=table, vocabulary=vocabulary, metadata=metadata),
             rows=rows,
             watch=watch,
             keep=keep,
@@ -136,7 +135,8 @@ def report(
             random_state=random_state,
             on_progress=work.on_progress,
         )
-    work.notes.extend(notes)
+    snapshot = found.snapshot
+    work.notes.extend(found.notes)
     if color is not None:
         # Before the work, not after it.
         choose_coloring(column_colorings(snapshot.rows.columns) | {name: Coloring(name) for name in DERIVED}, color)
@@ -146,8 +146,8 @@ def report(
     with work.timed("findings"):
         findings = find(snapshot, analysis, agreement=study.maps, clusters=study.seen, random_state=random_state)
     parameters = {
-        "table": material.table.name,
-        "vocabulary": origin,
+        "table": found.table.name,
+        "vocabulary": found.origin,
         "rows": rows if isinstance(rows, int | str) else snapshot.rows.how,
         "watch": list(snapshot.rows.watch),
         "keep": list(keep),
@@ -163,9 +163,9 @@ def report(
         "n_jobs": n_jobs,
     }
     return Report(
-        name=material.name,
-        source=material.source,
-        table=material.table,
+        name=found.name,
+        source=found.source,
+        table=found.table,
         snapshot=snapshot,
         analysis=analysis,
         views=views,
@@ -242,13 +242,11 @@ class _Work:
             analysis = _analysis(snapshot, vectors, graph, views, basis=basis, positions=positions)
         with self.timed("diagnosis"):
             found = diagnose(snapshot, graph, random_state=random_state)
-            spread = {name: np.full(len(snapshot.rows), np.nan, np.float32) for name in found.row_metrics}
-            for name, values in found.row_metrics.items():
-                spread[name][positions] = values
+            of_all = {name: spread(values, positions, len(snapshot.rows)) for name, values in found.row_metrics.items()}
             analysis = replace(
                 analysis,
                 scalars={**analysis.scalars, **found.scalars},
-                row_metrics={**analysis.row_metrics, **spread},
+                row_metrics={**analysis.row_metrics, **of_all},
             )
         self.notes.extend(found.notes)
         with self.timed("agreement"):
@@ -274,9 +272,7 @@ def _analysis(
         "nonfinite_rows": float(len(snapshot.rows) - len(vectors)),
         **space,
     }
-    row_norms = np.full(len(snapshot.rows), np.nan, np.float32)
-    row_norms[positions] = norms
-    row_metrics = {"norm": row_norms}
+    row_metrics = {"norm": spread(norms, positions, len(snapshot.rows))}
     for view in views:
         scalars.update({f"{view.key}/{name}": value for name, value in view.numbers.items()})
         row_metrics[f"{view.key}/trustworthiness"] = view.quality.row_trustworthiness

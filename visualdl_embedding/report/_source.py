@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.neighbors import Distance
-from visualdl_embedding.query import Axis, axis_between, position_on_axis
+from visualdl_embedding.query import position_on_axis
 from visualdl_embedding.rows import Rows
 from visualdl_embedding.snapshot import Snapshot
-from visualdl_embedding.space import words_of
+from visualdl_embedding.space import Readable, Space, words_of
 from visualdl_embedding.table import Table
 from visualdl_embedding.vocabulary import Vocabulary, open_vocabulary, select_rows
 
-__all__ = ["Material", "Progress", "gather", "open_source", "read_snapshot"]
+__all__ = ["Gathered", "Material", "Progress", "gather", "open_source", "read_snapshot"]
 
 Progress = Callable[[str, int, int], None]
-
-
-class _Readable(Protocol):
-    """What a report wants of a table: `visualdl_embedding.sources.StoredTable` has it, and `_ArrayTable`."""
-
-    @property
-    def table(self) -> Table: ...
-
-    def read_rows(self, ids: NDArray[np.int64], /) -> NDArray[np.float32]: ...
 
 
 @dataclass(frozen=True)
@@ -41,10 +33,13 @@ class _ArrayTable:
     def read_rows(self, ids: NDArray[np.int64], /) -> NDArray[np.float32]:
         return np.asarray(self.vectors[ids], dtype=np.float32)
 
+    def blocks(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        yield 0, np.asarray(self.vectors, dtype=np.float32)
+
 
 @dataclass(frozen=True)
 class Material:
-    """What a report is made of.
+    """What a report is made of; its words are read, and its table is counted, once.
 
     Attributes
     ----------
@@ -56,20 +51,64 @@ class Material:
         The table, not read.
     vocabulary
         What its ids mean: whatever `open_vocabulary` takes.
+    metadata
+        Columns, or a list of several such: whatever `read_metadata` takes.
     """
 
     name: str
     source: str
-    stored: _Readable
+    stored: Readable
     vocabulary: Any
+    metadata: Any = None
+    _counters: dict[str, float] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def table(self) -> Table:
         """What is known of the table."""
         return self.stored.table
 
+    @cached_property
+    def words(self) -> tuple[Vocabulary, tuple[str, ...]]:
+        """What all its ids mean, with the columns, and sentences for the user."""
+        return _read_vocabulary(self.vocabulary, self.metadata, self.table)
 
-def open_source(source: Any, *, table: str | None, vocabulary: Any) -> Material:
+    def count(self, on_progress: Progress) -> dict[str, float]:
+        """Count over the whole table, as `visualdl_embedding.sources.table_counters` does; nothing for an array."""
+        if not self._counters and not isinstance(self.stored, _ArrayTable):
+            from visualdl_embedding.sources import StoredTable, table_counters
+
+            assert isinstance(self.stored, StoredTable)
+            self._counters.update(
+                table_counters(self.stored, on_progress=lambda done, total: on_progress("counters", done, total))
+            )
+        return dict(self._counters)
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What was read of a source.
+
+    Attributes
+    ----------
+    name, source, table
+        Those of its `Material`, which itself may be large.
+    snapshot
+        The chosen rows, and counters of the whole table.
+    origin
+        Where the labels came from; ``""`` for nowhere.
+    notes
+        Sentences for the user.
+    """
+
+    name: str
+    source: str
+    table: Table
+    snapshot: Snapshot
+    origin: str
+    notes: tuple[str, ...]
+
+
+def open_source(source: Any, *, table: str | None, vocabulary: Any, metadata: Any) -> Material:
     """Find the table, and the vocabulary where none was given.
 
     Raises
@@ -83,20 +122,18 @@ def open_source(source: Any, *, table: str | None, vocabulary: Any) -> Material:
         from visualdl_embedding.sources import choose_table, open_tables
 
         stored = choose_table(open_tables(source), table)
-        return Material(Path(source).resolve().name, str(source), stored, words_of(stored, vocabulary))
+        return Material(Path(source).resolve().name, str(source), stored, words_of(stored, vocabulary), metadata)
     if hasattr(source, "read_rows") and hasattr(source, "table"):
-        return Material(Path(source.path).name, str(source.path), source, words_of(source, vocabulary))
+        return Material(Path(source.path).name, str(source.path), source, words_of(source, vocabulary), metadata)
     vectors = _as_matrix(source)
     name = table or "array"
-    return Material(
-        name, "array", _ArrayTable(Table(name, len(vectors), vectors.shape[1], str(vectors.dtype)), vectors), vocabulary
-    )
+    shape = Table(name, len(vectors), vectors.shape[1], str(vectors.dtype))
+    return Material(name, "array", _ArrayTable(shape, vectors), vocabulary, metadata)
 
 
 def gather(
     material: Material,
     *,
-    metadata: Any,
     rows: Any,
     watch: Iterable[str | int],
     keep: Iterable[str],
@@ -105,18 +142,12 @@ def gather(
     distance: Distance,
     random_state: int,
     on_progress: Progress,
-) -> tuple[Snapshot, str, tuple[str, ...]]:
-    """Choose the rows, read only those, and count over the whole table.
-
-    Returns
-    -------
-    The snapshot, where the labels came from (``""`` for nowhere), and sentences for the user.
-    """
-    table = material.table
-    seen = table
-    if material.vocabulary is None and metadata is None and groups is None and not watch and not axes:
+) -> Gathered:
+    """Choose the rows, read only those, and count over the whole table."""
+    table, seen = material.table, material.table
+    if material.vocabulary is None and material.metadata is None and groups is None and not watch and not axes:
         seen = _numbered(table, rows)
-    words, notes = _read_vocabulary(material.vocabulary, metadata, seen)
+    words, notes = material.words if seen is table else _read_vocabulary(None, None, seen)
     chosen = select_rows(
         words,
         num_rows=seen.num_rows,
@@ -130,9 +161,10 @@ def gather(
     on_progress("rows", 0, 1)
     vectors = chosen.assemble(material.stored.read_rows(chosen.gather_ids))
     on_progress("rows", 1, 1)
+    space = Space(material.name, material.stored, words)
     if places := {
         f"{'、'.join(map(str, begin))} → {'、'.join(map(str, end))}": position_on_axis(
-            vectors, _axis(material, words, (begin, end), distance)
+            vectors, space.axis(begin, end, distance=distance)
         )
         for begin, end in axes
     }:
@@ -140,23 +172,16 @@ def gather(
             name: tuple("" if x != x else f"{x:.4f}" for x in values.tolist()) for name, values in places.items()
         }
         chosen = replace(chosen, columns={**chosen.columns, **columns})
-    snapshot = Snapshot(table.name, 0, chosen, vectors, _count(material.stored, on_progress))
+    snapshot = Snapshot(table.name, 0, chosen, vectors, material.count(on_progress))
     origin = "" if material.vocabulary is None else words.source
-    files = metadata if isinstance(metadata, list | tuple) else [metadata]
+    files = material.metadata if isinstance(material.metadata, list | tuple) else [material.metadata]
     shown = [_without_folders(text, material.vocabulary, *files) for text in (origin, *notes)]
-    return snapshot, shown[0], (*shown[1:], *_notes_on_rows(rows, chosen, table))
+    notes = (*shown[1:], *_notes_on_rows(rows, chosen, table))
+    return Gathered(material.name, material.source, table, snapshot, shown[0], notes)
 
 
 def read_snapshot(
-    source: Any,
-    *,
-    table: str | None = None,
-    vocabulary: Any = None,
-    metadata: Any = None,
-    rows: Any = 500,
-    watch: Iterable[str | int] = (),
-    random_state: int = 42,
-    on_progress: Progress | None = None,
+    material: Material, *, rows: Any = 500, watch: Iterable[str | int] = (), random_state: int = 42
 ) -> tuple[Snapshot, tuple[str, ...]]:
     """Read rows of a saved model as a snapshot of step 0; parameters and errors are those of `report`.
 
@@ -164,10 +189,8 @@ def read_snapshot(
     -------
     The snapshot, with counters of the whole table, and sentences for the user.
     """
-    material = open_source(source, table=table, vocabulary=vocabulary)
-    snapshot, _, notes = gather(
+    found = gather(
         material,
-        metadata=metadata,
         rows=rows,
         watch=list(watch),
         keep=(),
@@ -175,18 +198,9 @@ def read_snapshot(
         axes=(),
         distance="cosine",
         random_state=random_state,
-        on_progress=on_progress or (lambda part, done, total: None),
+        on_progress=lambda part, done, total: None,
     )
-    return snapshot, notes
-
-
-def _axis(material: Material, words: Vocabulary, ends: tuple[Sequence[str | int], ...], distance: Distance) -> Axis:
-    """Draw a line between words, shown or not."""
-    vectors = []
-    for end in ends:
-        rows = select_rows(words, num_rows=material.table.num_rows, rows=list(end), keep=("special", "subword"))
-        vectors.append(rows.assemble(material.stored.read_rows(rows.gather_ids)))
-    return axis_between(vectors[0], vectors[1], distance=distance)
+    return found.snapshot, found.notes
 
 
 def _numbered(table: Table, rows: Any) -> Table:
@@ -208,15 +222,6 @@ def _without_folders(text: str, *paths: Any) -> str:
         if isinstance(path, str | os.PathLike):
             text = text.replace(str(path), Path(path).name)
     return text
-
-
-def _count(stored: _Readable, on_progress: Progress) -> dict[str, float]:
-    if isinstance(stored, _ArrayTable):
-        return {}
-    from visualdl_embedding.sources import StoredTable, table_counters
-
-    assert isinstance(stored, StoredTable)
-    return dict(table_counters(stored, on_progress=lambda done, total: on_progress("counters", done, total)))
 
 
 def _as_matrix(source: Any) -> NDArray[Any]:

@@ -17,6 +17,7 @@ from visualdl_embedding.agreement import (
     map_clusters,
     stability,
 )
+from visualdl_embedding.metrics._arrays import spread
 from visualdl_embedding.neighbors import Neighbors
 from visualdl_embedding.report._views import View
 
@@ -114,7 +115,7 @@ def study_views(
     seen = map_clusters(drawn, neighbors, n_neighbors=k, random_state=random_state)
     return Study(
         maps=maps,
-        agreement=_spread(maps.row, positions, n),
+        agreement=spread(maps.row, positions, n),
         stability=_stability(views, places, positions, n_neighbors=k),
         clusters=found,
         doubtful=tuple(Doubt(c.key, positions[c.rows]) for c in seen if _is_doubtful(c, first)),
@@ -143,10 +144,4 @@ def _stability(
     measured = [stability(maps, n_neighbors) for maps in kinds.values() if len(maps) > 1]
     if not measured:
         return None
-    return _spread(np.mean(measured, axis=0, dtype=np.float64), positions, len(views[0].projection.coordinates))
-
-
-def _spread(values: NDArray[np.floating], positions: NDArray[np.intp], n: int) -> Floats:
-    full = np.full(n, np.nan, dtype=np.float32)
-    full[positions] = values
-    return full
+    return spread(np.mean(measured, axis=0, dtype=np.float64), positions, len(views[0].projection.coordinates))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from visualdl_embedding.analysis import Projection, projection_key
 from visualdl_embedding.metrics import Quality, projection_quality
+from visualdl_embedding.metrics._arrays import spread
 from visualdl_embedding.neighbors import Neighbors
 from visualdl_embedding.project import (
     METHODS,
@@ -212,21 +213,20 @@ def make_views(
         distance=neighbors.distance,
         random_state=random_state,
     )
-    spread = _Spread(positions, n)
     views = []
     for plan in plans:
         found, measured = layouts[plan.key], quality[plan.key]
         projection = Projection(
             method=plan.method,
-            coordinates=spread(found.coordinates),
+            coordinates=spread(found.coordinates, positions, n),
             parameters=found.parameters,
             axes=draw_axes(found.coordinates, margin=0.06)[0],
             noise_floor=scalars[plan.key].get("noise_floor"),
         )
         measured = replace(
             measured,
-            row_trustworthiness=spread(measured.row_trustworthiness),
-            row_continuity=spread(measured.row_continuity),
+            row_trustworthiness=spread(measured.row_trustworthiness, positions, n),
+            row_continuity=spread(measured.row_continuity, positions, n),
         )
         views.append(View(plan, projection, measured, scalars[plan.key]))
     return tuple(views), basis, tuple(notes)
@@ -257,19 +257,6 @@ def _layout(
             vectors, found, neighbors=neighbors, random_state=plan.random_state, n_jobs=n_jobs, **settings
         )
     return found, numbers
-
-
-@dataclass(frozen=True, slots=True)
-class _Spread:
-    """Values of the finite rows as values of all, NaN elsewhere."""
-
-    positions: NDArray[np.intp]
-    n: int
-
-    def __call__(self, values: Floats) -> Floats:
-        full = np.full((self.n, *values.shape[1:]), np.nan, dtype=np.float32)
-        full[self.positions] = values
-        return full
 
 
 def _distinct(name: str, values: Any, known: Sequence[Any]) -> tuple[Any, ...]:

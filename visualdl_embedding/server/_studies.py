@@ -76,10 +76,9 @@ def cluster_rows(snapshot: Snapshot, config: Config) -> NDArray[np.int32]:
     """
     found = np.full(len(snapshot.labels), NO_CLUSTER, dtype=np.int32)
     if snapshot.valid.any():
-        # Vectors near the end of float32 (1e38) overflow in between, and HDBSCAN gives such rows -2 or -3.
+        # Vectors near the end of float32 (1e38) overflow in between.
         with np.errstate(all="ignore"):
-            labels = agreement.clusters(
+            found[snapshot.valid] = agreement.clusters(
                 snapshot.vectors[snapshot.valid], distance=config.distance, random_state=config.random_state
             )
-        found[snapshot.valid] = np.maximum(labels, NO_CLUSTER)
     return found

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from visualdl_embedding.alerts import Alert
-from visualdl_embedding.store._files import append_line
-from visualdl_embedding.store._json import dumps
+from visualdl_embedding.store._files import append_line, write_atomically
+from visualdl_embedding.store._json import dumps, loads
 
-__all__ = ["append_alerts", "read_alerts"]
+__all__ = ["append_alerts", "parse_alerts", "read_alerts", "write_alerts"]
 
 
-def append_alerts(path: str | os.PathLike[str], alerts: Iterable[Alert]) -> None:
+def append_alerts(path: str | os.PathLike[str], alerts: Iterable[Mapping[str, Any]]) -> None:
     """Append alerts, all in one write, and bring them to the disk; nothing is touched where there are none.
 
     A last line that a killed writer left torn is closed first, so that it spoils itself only.
@@ -23,33 +23,50 @@ def append_alerts(path: str | os.PathLike[str], alerts: Iterable[Alert]) -> None
     ----------
     path
         ``alerts.jsonl`` in the table's folder, which must be there.
+    alerts
+        As `Alert.to_dict` makes them.
 
     Raises
     ------
     OSError
         With the cause of the system; the file is then as long as it was.
     """
-    lines = [dumps(alert.to_dict()) for alert in alerts]
-    if lines:
+    if lines := [dumps(alert) for alert in alerts]:
         append_line(Path(path), "\n".join(lines))
 
 
-def read_alerts(path: str | os.PathLike[str]) -> tuple[Alert, ...]:
-    """Read all alerts, oldest first; none where there is no file.
+def write_alerts(path: Path, alerts: Iterable[Mapping[str, Any]]) -> None:
+    """Put these alerts in the place of those in the file, at once."""
+    write_atomically(path, [f"{dumps(alert)}\n".encode("utf-8", "backslashreplace") for alert in alerts])
 
-    A line that is torn, or that holds no alert, is passed over: one bad line must not hide the others.
+
+def parse_alerts(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """Read all alerts as they were written, oldest first; none where there is no file.
+
+    A line that is torn is passed over: one bad line must not hide the others.
     """
     try:
         lines = Path(path).read_bytes().split(b"\n")
     except FileNotFoundError:
-        return ()
-    return tuple(alert for line in lines if (alert := _parse(line)) is not None)
+        return []
+    return [alert for line in lines if (alert := _parse(line)) is not None]
 
 
-def _parse(line: bytes) -> Alert | None:
+def read_alerts(path: str | os.PathLike[str]) -> tuple[Alert, ...]:
+    """Read all alerts, oldest first; what `parse_alerts` finds, but is no alert, is passed over as well."""
+    return tuple(alert for values in parse_alerts(path) if (alert := _alert(values)) is not None)
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
     try:
-        found = json.loads(line)
-        return Alert.from_dict(found) if isinstance(found, dict) else None
-    # What is nested without end was not written here.
-    except (ValueError, RecursionError):
+        found = loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _alert(values: dict[str, Any]) -> Alert | None:
+    try:
+        return Alert.from_dict(values)
+    except ValueError:
         return None

@@ -10,9 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from visualdl_embedding.analysis import Analysis, Projection, projection_key
+from visualdl_embedding.metrics._arrays import spread
 from visualdl_embedding.project import Basis
 from visualdl_embedding.rows import Rows
 from visualdl_embedding.snapshot import Snapshot
@@ -225,11 +224,10 @@ def _through_newest_basis(reader: TableReader, step: int, stored: Projection) ->
     basis, seen = newest
     snapshot = reader.read_snapshot(step)
     n_components = stored.coordinates.shape[1]
-    coordinates = np.full((len(snapshot.rows), n_components), np.nan, dtype=np.float32)
-    coordinates[snapshot.valid] = basis.transform(snapshot.vectors[snapshot.valid], n_components)
+    placed = basis.transform(snapshot.vectors[snapshot.valid], n_components)
     return replace(
         stored,
-        coordinates=coordinates,
+        coordinates=spread(placed, snapshot.valid, len(snapshot.rows)),
         parameters={**stored.parameters, "basis_version": basis.version, "basis_step": basis.step},
         axes=seen.axes,
         axes_version=seen.axes_version,

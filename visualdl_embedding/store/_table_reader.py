@@ -13,10 +13,10 @@ from visualdl_embedding.names import step_name
 from visualdl_embedding.rows import Rows
 from visualdl_embedding.snapshot import Snapshot
 from visualdl_embedding.store import _frames
+from visualdl_embedding.store._alerts import parse_alerts
 from visualdl_embedding.store._description import Description, read_description
 from visualdl_embedding.store._folder import folder_name
 from visualdl_embedding.store._format import DamagedFileError
-from visualdl_embedding.store._json import loads
 from visualdl_embedding.store._metadata import parse_rows
 
 __all__ = ["Kind", "TableReader", "list_steps", "table_folder"]
@@ -116,11 +116,7 @@ class TableReader:
 
     def alerts(self) -> list[dict[str, Any]]:
         """Read all alerts, oldest first; a line that a killed writer left torn is passed over."""
-        try:
-            lines = (self.folder / "alerts.jsonl").read_bytes().split(b"\n")
-        except FileNotFoundError:
-            return []
-        return [alert for alert in map(_parse_alert, lines) if alert is not None]
+        return parse_alerts(self.folder / "alerts.jsonl")
 
     def load_state(self, step: int | None = None) -> State:
         """Rebuild what the next analysis needs from those on disk.
@@ -183,11 +179,3 @@ class TableReader:
             if rows.version == version:
                 return rows
         raise DamagedFileError(current, f"its rows were changed since they were written (they were version {version})")
-
-
-def _parse_alert(line: bytes) -> dict[str, Any] | None:
-    try:
-        alert = loads(line)
-    except ValueError:
-        return None
-    return alert if isinstance(alert, dict) else None

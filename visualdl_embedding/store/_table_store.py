@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,15 @@ from visualdl_embedding.analysis import Analysis, Config
 from visualdl_embedding.rows import Rows
 from visualdl_embedding.snapshot import Snapshot
 from visualdl_embedding.store import _frames
+from visualdl_embedding.store._alerts import append_alerts, write_alerts
 from visualdl_embedding.store._description import Description, describe, write_description
 from visualdl_embedding.store._files import (
-    append_line,
     check_writable,
     fresh_directory,
     remove_stale,
     write_atomically,
 )
 from visualdl_embedding.store._format import DamagedFileError
-from visualdl_embedding.store._json import dumps
 from visualdl_embedding.store._metadata import format_rows
 from visualdl_embedding.store._resume import config_difference, move_aside, rows_difference, table_difference
 from visualdl_embedding.store._table_reader import TableReader, list_steps, table_folder
@@ -219,14 +218,14 @@ class TableStore(TableReader):
         OSError
             With the cause of the system; nothing was written then.
         """
-        append_line(self.folder / "alerts.jsonl", dumps(alert))
+        append_alerts(self.folder / "alerts.jsonl", [alert])
 
     def drop_alerts(self, *, since: int) -> None:
         """Forget the alerts of a step and all after it, because those steps are judged anew."""
         alerts = self.alerts()
         kept = [alert for alert in alerts if not (isinstance(alert.get("step"), int) and alert["step"] >= since)]
         if len(kept) < len(alerts):
-            _write_alerts(self.folder / "alerts.jsonl", kept)
+            write_alerts(self.folder / "alerts.jsonl", kept)
 
     def thin(self, budget: int, *, protected: Collection[int] = ()) -> list[int]:
         """Remove snapshots, with their analyses, until the others fit a budget.
@@ -292,12 +291,8 @@ class TableStore(TableReader):
                 (aside / "alerts.jsonl", gone),
                 (self.folder / "alerts.jsonl", [alert for alert in alerts if alert not in gone]),
             ):
-                _write_alerts(path, chosen)
+                write_alerts(path, chosen)
         self.superseded = tuple(sorted(beyond))
-
-
-def _write_alerts(path: Path, alerts: Iterable[Mapping[str, Any]]) -> None:
-    write_atomically(path, [f"{dumps(alert)}\n".encode("utf-8", "backslashreplace") for alert in alerts])
 
 
 def _same(stored: Snapshot, given: Snapshot) -> bool:

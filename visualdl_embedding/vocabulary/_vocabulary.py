@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from visualdl_embedding.suggest import did_you_mean
 from visualdl_embedding.vocabulary._metadata import Key, Metadata, read_metadata
-from visualdl_embedding.vocabulary._suggest import did_you_mean
 from visualdl_embedding.vocabulary._text import first_few
 from visualdl_embedding.vocabulary._tokens import Style, compose, style_of
 

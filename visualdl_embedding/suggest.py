@@ -1,4 +1,4 @@
-"""What the user may have meant."""
+"""What the user may have meant: the known labels most like one that is not."""
 
 from __future__ import annotations
 
