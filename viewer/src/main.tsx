@@ -265,7 +265,7 @@ const STEERING: Record<string, [number, number]> = {
 
 function keys(event: KeyboardEvent): void {
   const target = event.target as HTMLElement;
-  if (event.ctrlKey || event.metaKey || event.altKey || helping.value) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
   const typing = target.matches("input:not([type=range]):not([type=checkbox]), textarea, select");
   if (event.key === "Escape") {
     if (typing) target.blur();
