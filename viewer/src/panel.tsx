@@ -252,7 +252,9 @@ function Foot({ model }: { model: PanelModel }) {
       )}
       {scene?.frame.components === 3 && <span>{say("turn.hint")}</span>}
       {look && scene && (
-        <span class="count">{say("shown", { n: figure(look.count), all: figure(scene.frame.n) })}</span>
+        <span class="count" title={say("shown", { n: figure(look.count), all: figure(scene.frame.n) })}>
+          {say("shown", { n: figure(look.count), all: figure(scene.frame.n) })}
+        </span>
       )}
     </footer>
   );
