@@ -26,6 +26,12 @@ from visualdl_embedding.table import Table
 
 TABLE = "word"
 ROOT = Path(__file__).resolve().parents[1]
+OURS = ("-c", "from visualdl_embedding.server import serve; serve('runs', host='127.0.0.1', port=PORT)")
+STOCK = (
+    *("-m", "visualdl.server.app", "--logdir", "runs", "--host", "127.0.0.1", "--port", "PORT"),
+    *("--language", "en", "--disable-telemetry"),
+)
+"""What is served; both show the folder ``runs`` of where they run."""
 
 
 def write_run(log_dir: Path, *, rows: int, dim: int, steps: Sequence[int], seed: int) -> None:

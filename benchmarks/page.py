@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from _common import parser, report
-from _servers import ROOT, TABLE, log_frames, served, write_run
+from _servers import OURS, ROOT, STOCK, TABLE, log_frames, served, write_run
 
 # The helpers that the tests look at pages with.
 sys.path.insert(0, str(ROOT / "tests"))
@@ -194,8 +194,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         write_run(folder / "runs" / "a", rows=rows, dim=dim, steps=steps, seed=0)
-        code = "from visualdl_embedding.server import serve; serve('runs', host='127.0.0.1', port=PORT)"
-        with served(["-c", code], folder) as (server, _):
+        with served(OURS, folder) as (server, _):
             address = f"http://127.0.0.1:{server.port}/app/embeddings/"
             calm, still = walk(address, steps, calm=True)
             gliding, _ = walk(address, steps, calm=False)
@@ -203,8 +202,7 @@ def main() -> None:
             opening = first_view(address, steps[-1])
         (folder / "stock").mkdir()
         log_frames(folder / "stock" / "runs" / "a", folder / "runs" / "a", steps[-1:])
-        command = ["-m", "visualdl.server.app", "--logdir", "runs", "--host", "127.0.0.1", "--port", "PORT"]
-        with served([*command, "--language", "en", "--disable-telemetry"], folder / "stock") as (server, _):
+        with served(STOCK, folder / "stock") as (server, _):
             theirs = stock(f"http://127.0.0.1:{server.port}")
     lines = [
         ["a step change, script, ms (p95)", _middle(calm, "script_ms"), "50"],

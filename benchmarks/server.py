@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from _common import parser, report
-from _servers import TABLE, Server, log_frames, served, write_run
+from _servers import OURS, STOCK, TABLE, Server, log_frames, served, write_run
 
 API = "/app/embeddings/api/v1"
 RUNS = ("a", "b")
@@ -123,16 +123,14 @@ def main() -> None:
         folder = Path(temporary)
         for seed, run in enumerate(RUNS):
             write_run(folder / "runs" / run, rows=rows, dim=dim, steps=steps, seed=seed)
-        code = "from visualdl_embedding.server import serve; serve('runs', host='127.0.0.1', port=PORT)"
-        with served(["-c", code], folder) as (server, started):
+        with served(OURS, folder) as (server, started):
             found = {"start_s": started, **one_after_the_other(server, steps), **many_at_once(server, steps)}
             # Last, for what they leave in memory is not what frames need.
             found |= studies(server, steps)
         (folder / "stock").mkdir()
         for run in RUNS:
             log_frames(folder / "stock" / "runs" / run, folder / "runs" / run, steps)
-        command = ["-m", "visualdl.server.app", "--logdir", "runs", "--host", "127.0.0.1", "--port", "PORT"]
-        with served([*command, "--language", "en", "--disable-telemetry"], folder / "stock") as (server, started):
+        with served(STOCK, folder / "stock") as (server, started):
             found |= stock(server, started)
     lines = [
         ["start, s", f"{found['start_s']:.1f}", "", f"{found['stock_start_s']:.1f}"],

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    import pytest
     from playwright.sync_api import Browser, Locator, Page
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -50,6 +51,22 @@ _COUNT_COLORED = """
     return count;
 })
 """
+
+
+REQUIRED = os.environ.get("VISUALDL_EMBEDDING_REQUIRE_BROWSER") == "1"
+"""Whether a browser that is missing is a failure."""
+
+
+def browser_marks(missing: str | None) -> list[pytest.MarkDecorator]:
+    """Marks of a module of tests that look at pages; `missing` says what is missing for them, None for nothing."""
+    # Benchmarks and the docs' pictures use what stands here too, without pytest.
+    import pytest
+
+    return [
+        pytest.mark.browser,
+        pytest.mark.timeout(900),
+        pytest.mark.skipif(missing is not None and not REQUIRED, reason=str(missing)),
+    ]
 
 
 def missing_browser() -> str | None:

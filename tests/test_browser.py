@@ -19,6 +19,7 @@ from browser_tools import (
     DRAWING,
     PATIENCE_SECONDS,
     Complaints,
+    browser_marks,
     change_drawing,
     choose,
     chromium,
@@ -39,14 +40,8 @@ from visualdl_embedding.names import embeddings_tag, scalar_key, tag
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-REQUIRED = os.environ.get("VISUALDL_EMBEDDING_REQUIRE_BROWSER") == "1"
 MISSING = missing_browser()
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.timeout(900),
-    pytest.mark.skipif(MISSING is not None and not REQUIRED, reason=str(MISSING)),
-]
+pytestmark = browser_marks(MISSING)
 
 TABLE = "embedding"
 RUN = "runs/demo"

@@ -205,15 +205,18 @@ def test_a_real_process_is_stopped_and_goes_on_when_nothing_is_heard_and_at_the_
         assert state(running, AWAKE) in AWAKE
 
 
-def test_a_process_that_has_ended_is_left_alone() -> None:
+def test_a_process_that_has_ended_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[tuple[int, int]] = []
     with subprocess.Popen([sys.executable, "-c", ""]) as ended:
         ended.wait()
+        monkeypatch.setattr(os, "kill", lambda *signal_to: sent.append(signal_to))
         governor = Governor(0.03)
         governor.attach(ended)
         governor.say_busy(True)
         for now in (0.0, 0.1, 0.2):
             governor.beat(now)
         governor.release()
+    assert sent == [], "Its number may be another process's by now."
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="The kernel's signal at a parent's death is Linux's.")

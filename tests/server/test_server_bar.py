@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from browser_tools import chromium, missing_browser, wait_until
+from browser_tools import browser_marks, chromium, missing_browser, wait_until
 from served_runs import Client, make_run, program, write_embeddings
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 MISSING = missing_browser()
-REQUIRED = os.environ.get("VISUALDL_EMBEDDING_REQUIRE_BROWSER") == "1"
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.timeout(900),
-    pytest.mark.skipif(MISSING is not None and not REQUIRED, reason=str(MISSING)),
-]
+pytestmark = browser_marks(MISSING)
 
 ENTRY = "header nav .left a[href='/app/embeddings/']"
 

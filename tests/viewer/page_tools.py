@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import urllib.parse
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
-from browser_tools import ROOT, missing_browser, wait_until
+from browser_tools import ROOT, browser_marks, missing_browser, wait_until
 
 from visualdl_embedding.store import open_run
 
@@ -18,15 +16,10 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 STATIC = ROOT / "visualdl_embedding" / "server" / "static"
-REQUIRED = os.environ.get("VISUALDL_EMBEDDING_REQUIRE_BROWSER") == "1"
 MISSING = missing_browser()
 if MISSING is None and not (STATIC / "index.html").is_file():
     MISSING = "The page is not built: cd viewer && npm ci && npm run build"
-MARKS = [
-    pytest.mark.browser,
-    pytest.mark.timeout(900),
-    pytest.mark.skipif(MISSING is not None and not REQUIRED, reason=str(MISSING)),
-]
+MARKS = browser_marks(MISSING)
 """Of every module of tests here."""
 
 TABLE = "embedding"

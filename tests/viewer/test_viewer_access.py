@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from browser_tools import ROOT, wait_until
-from page_tools import DEEP, FIRST, FOUR, MARKS, REQUIRED, TABLE, WORD
+from browser_tools import REQUIRED, ROOT, wait_until
+from page_tools import DEEP, FIRST, FOUR, MARKS, TABLE, WORD
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -1,7 +1,7 @@
 /** Colors by cluster: found in the original space at one step of one run, so that they stay as time passes. */
 import { api } from "./api";
 import { type Column, readColumn } from "./columns";
-import { type Rows, rank } from "./scene";
+import type { Rows } from "./scene";
 
 const KEY = "cluster:";
 const NAMED_BY = 3;
@@ -18,17 +18,22 @@ export interface Clusters {
   names: Map<string, string>;
 }
 
-export async function loadClusters(rows: Rows, at: { run: string; table: string; step: number }): Promise<Clusters> {
+/** @param ranked Rows by importance. */
+export async function loadClusters(
+  rows: Rows,
+  ranked: number[],
+  at: { run: string; table: string; step: number },
+): Promise<Clusters> {
   const found = await api.clusters(at);
-  const names = clusterNames(rows, found.clusters);
+  const names = clusterNames(rows, ranked, found.clusters);
   const named = found.clusters.flatMap((c, row) => (c < 0 ? [] : [[rows.labels[row]!, names[c]!] as const]));
   return { step: at.step, count: found.n_clusters, names: new Map(named) };
 }
 
 /** Call each cluster by its number and its most important words. */
-export function clusterNames(rows: Rows, found: number[]): string[] {
+function clusterNames(rows: Rows, ranked: number[], found: number[]): string[] {
   const words: string[][] = [];
-  for (const row of rank(rows)) {
+  for (const row of ranked) {
     const cluster = found[row] ?? -1;
     if (cluster < 0) continue;
     const known = (words[cluster] ??= []);

@@ -69,11 +69,15 @@ export function exportCsv(which: "selected" | "shown"): void {
       ? view.peek().selected.flatMap((label) => model.row(label) ?? [])
       : rows.labels.flatMap((_, row) => (shown?.[row] ? [row] : []));
   const columns = Object.entries(rows.columns);
-  const clusters = model.clusters.peek().value;
-  if (clusters) columns.push([rows.columns.cluster ? `cluster at step ${clusters.step}` : "cluster", rows.labels.map((label) => clusters.names.get(label) ?? "")]);
+  const clusters = panels.peek()[0]?.clusters.peek().value;
+  if (clusters) {
+    const name = rows.columns.cluster ? `cluster at step ${clusters.step}` : "cluster";
+    columns.push([name, rows.labels.map((label) => clusters.names.get(label) ?? "")]);
+  }
   const metrics = [...scene.metrics];
   const axes = ["x", "y", "z"].slice(0, scene.frame.components);
-  const header = ["label", "id", ...columns.map(([name]) => name), ...axes, ...metrics.map(([key]) => key.slice("metric:".length))];
+  const names = columns.map(([name]) => name);
+  const header = ["label", "id", ...names, ...axes, ...metrics.map(([key]) => key.slice("metric:".length))];
   const lines = chosen.map((row): Cell[] => [
     rows.labels[row],
     rows.ids[row],

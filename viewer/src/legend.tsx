@@ -81,7 +81,7 @@ export function Colors() {
         options={choices(model)}
         onChange={(next) => change({ color: next, hidden: [] })}
       />
-      {clusterStep(color) !== null && <ClusterNote model={model} />}
+      {clusterStep(color) !== null && <ClusterNote first={panels.value[0]!} />}
       {legend?.kind === "groups" && (
         <ul class="groups">
           {legend.groups.map(({ name, color: ink, count, hidden: off }) => {
@@ -121,10 +121,10 @@ export function Colors() {
 }
 
 /** Where the clusters come from, and a way to those of the step that is shown. */
-function ClusterNote({ model }: { model: PanelModel }) {
-  const { value, loading, error } = model.clusters.value;
+function ClusterNote({ first }: { first: PanelModel }) {
+  const { value, loading, error } = first.clusters.value;
   const step = value?.step ?? null;
-  const now = stepNow.value === null ? null : stepAt(panels.value[0]?.steps.value ?? [], stepNow.value);
+  const now = stepNow.value === null ? null : stepAt(first.steps.value, stepNow.value);
   const told = error
     ? error.message
     : loading || !value
@@ -161,7 +161,11 @@ export function Filters() {
   if (!model) return null;
   const { ranges } = view.value;
   const options = choices(model).filter(
-    ({ value }) => value && clusterStep(value) === null && !(value in ranges) && (isMetric(value) || model.scale(value) !== null),
+    ({ value }) =>
+      value &&
+      clusterStep(value) === null &&
+      !(value in ranges) &&
+      (isMetric(value) || model.scale(value) !== null),
   );
   const set = (key: string, range: [number, number] | null): void => {
     const next = { ...ranges };

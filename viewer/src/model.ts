@@ -49,7 +49,7 @@ export class PanelModel {
   /** Rows by importance: watched, then frequent ones. */
   readonly ranked: ReadonlySignal<number[]>;
   readonly darkPoints = signal(false);
-  /** Of the first panel's run, whose words give the colors of all panels. */
+  /** Asked for by the first panel only: the words of its run give the colors of all panels. */
   readonly clusters: Resource<Clusters>;
   private readonly clusterColumn: ReadonlySignal<Column | null>;
   // Parts of the view, so that another step does not color everything anew.
@@ -142,19 +142,18 @@ export class PanelModel {
       };
     });
     this.clusters = resource(() => {
-      const first = panels.value[0];
-      const rows = first?.rows.value.value;
-      const asked = clusterStep(view.value.color);
-      const step = first && asked !== null ? stepAt(first.steps.value, asked) : null;
-      if (!first || !rows || step === null) return null;
-      const { run, table } = first.spec.value;
+      const rows = this.rows.value.value;
+      const asked = index === 0 ? clusterStep(view.value.color) : null;
+      const step = asked === null ? null : stepAt(this.steps.value, asked);
+      if (!rows || step === null) return null;
+      const { run, table } = this.spec.value;
       const key = `${run}\n${table}\n${step}\n${rows.version}`;
-      return { key, load: () => loadClusters(rows, { run, table, step }) };
+      return { key, load: () => loadClusters(rows, this.ranked.peek(), { run, table, step }) };
     });
     this.clusterColumn = computed(() => {
       const rows = this.rows.value.value;
-      const found = this.clusters.value.value;
-      return rows && found && clusterColumn(rows, found);
+      const found = panels.value[0]?.clusters.value.value;
+      return rows && found ? clusterColumn(rows, found) : null;
     });
     this.paint = computed(() => this.makePaint());
     this.look = computed(() => this.makeLook());

@@ -234,6 +234,7 @@ function Foot({ model }: { model: PanelModel }) {
     return stage.state === "failed" && aligned.value ? say("align.failed", { error: stage.error }) : null;
   };
   const told = note();
+  const shown = look && scene && say("shown", { n: figure(look.count), all: figure(scene.frame.n) });
   return (
     <footer class="panel-foot">
       {told && (
@@ -251,9 +252,9 @@ function Foot({ model }: { model: PanelModel }) {
         </span>
       )}
       {scene?.frame.components === 3 && <span>{say("turn.hint")}</span>}
-      {look && scene && (
-        <span class="count" title={say("shown", { n: figure(look.count), all: figure(scene.frame.n) })}>
-          {say("shown", { n: figure(look.count), all: figure(scene.frame.n) })}
+      {shown && (
+        <span class="count" title={shown}>
+          {shown}
         </span>
       )}
     </footer>

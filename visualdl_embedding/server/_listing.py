@@ -51,8 +51,8 @@ class Listing:
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
-def stamp_of(path: str | os.PathLike[str]) -> Stamp | None:
-    """Stamp of a file; None where there is none."""
+def stamp_of(path: str | os.PathLike[str] | int) -> Stamp | None:
+    """Stamp of a file, by its path or the descriptor of an open one; None where there is none."""
     try:
         found = os.stat(path)
     except OSError:

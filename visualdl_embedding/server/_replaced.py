@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import IO
 
-from visualdl_embedding.server._listing import Stamp
+from visualdl_embedding.server._listing import Stamp, stamp_of
 
 __all__ = ["Mark", "is_same", "mark_of"]
 
@@ -32,8 +32,9 @@ class Mark:
 
 def mark_of(file: IO[bytes]) -> Mark:
     """Look at an open file."""
-    found = os.fstat(file.fileno())
-    return Mark((found.st_mtime_ns, found.st_size, found.st_ino), _tail(file, found.st_size))
+    stamp = stamp_of(file.fileno())
+    assert stamp is not None, "An open file has one."
+    return Mark(stamp, _tail(file, stamp[1]))
 
 
 def is_same(file: IO[bytes], mark: Mark) -> bool:
