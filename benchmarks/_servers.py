@@ -17,12 +17,12 @@ import numpy as np
 import psutil
 
 from visualdl_embedding.analysis import Analysis, Config, Projection
-from visualdl_embedding.neighbors import Neighbors
-from visualdl_embedding.project import draw_axes, fit_basis
-from visualdl_embedding.rows import Rows
-from visualdl_embedding.snapshot import Snapshot
+from visualdl_embedding.core.neighbors import Neighbors
+from visualdl_embedding.core.rows import Rows
+from visualdl_embedding.core.snapshot import Snapshot
+from visualdl_embedding.core.table import Table
+from visualdl_embedding.projection import draw_axes, fit_basis
 from visualdl_embedding.store import TableStore
-from visualdl_embedding.table import Table
 
 TABLE = "word"
 ROOT = Path(__file__).resolve().parents[1]

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from visualdl_embedding.rows import Rows
-from visualdl_embedding.snapshot import Snapshot
+from visualdl_embedding.core.rows import Rows
+from visualdl_embedding.core.snapshot import Snapshot
 
 WINDOW = 4
 DIMENSION = 50

@@ -27,9 +27,9 @@ from _common import parser, report
 from _trainings import Change, Documents, load_documents, train
 from rich.progress import track
 
+from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import Drift, Pair, compare_snapshots, measure_pair
-from visualdl_embedding.project import align
-from visualdl_embedding.snapshot import Snapshot
+from visualdl_embedding.projection import align
 
 ALPHA = 0.05
 WATCHED = 5

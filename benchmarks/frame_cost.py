@@ -1,6 +1,6 @@
 """What does a warm frame cost, and how good is it, against projecting every snapshot from scratch?
 
-Frames are checkpoints of a real training from random initialization (`_checkpoints.py`). Ours is the whole `analyse`
+Frames are checkpoints of a real training from random initialization (`_checkpoints.py`). Ours is the whole `analyze`
 of a frame: neighbors, PCA, t-SNE, UMAP, alignment, noise floor at every tenth frame, all metrics; with one thread, as
 in the worker. Theirs is what a user would write: scikit-learn's TSNE, with all cores, and umap-learn's UMAP with a
 seed, which takes one. Both use the cosine distance; the same function measures the trustworthiness of both.
@@ -18,11 +18,10 @@ from _checkpoints import load_checkpoints
 from _common import parser, report
 from rich.progress import track
 
-from visualdl_embedding.analyse import analyse
-from visualdl_embedding.analysis import Config, State
+from visualdl_embedding.analysis import Config, State, analyze
+from visualdl_embedding.core.rows import Rows
+from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.metrics import trustworthiness
-from visualdl_embedding.rows import Rows
-from visualdl_embedding.snapshot import Snapshot
 
 
 def from_scratch(vectors: np.ndarray) -> dict[str, tuple[float, float]]:
@@ -46,13 +45,13 @@ def from_scratch(vectors: np.ndarray) -> dict[str, tuple[float, float]]:
 
 
 def measure(steps: list[int], frames: np.ndarray, rows: int, compared: list[int]) -> dict[str, Any]:
-    """Analyse all frames in order; project the compared ones from scratch as well."""
+    """Analyze all frames in order; project the compared ones from scratch as well."""
     watched = Rows(np.arange(rows), tuple(f"w{i}" for i in range(rows)))
     state, ours, theirs = State(), [], {}
     for i, step in track(list(enumerate(steps)), description=f"{rows:,} rows", transient=True):
         vectors = np.ascontiguousarray(frames[i, :rows])
         start = time.perf_counter()
-        analysis, state = analyse(Snapshot("word", step, watched, vectors), state, Config())
+        analysis, state = analyze(Snapshot("word", step, watched, vectors), state, Config())
         seconds = time.perf_counter() - start
         trust = {m: analysis.scalars[f"{m}/trustworthiness"] for m in ("tsne", "umap")}
         ours.append({"step": step, "seconds": seconds, "parts": dict(analysis.seconds), **trust})

@@ -3,7 +3,7 @@
 The aim: all of them together take less than the graph. The quality of maps, which ranks all rows around each and so
 does the graph's work over again, is counted apart. The table has blobs of words in a space of falling variances, the
 frequencies a power law; a second snapshot, turned and moved a little, stands for the one before. Each is called as
-`analyse` calls it, on one thread, and timed on its own: CPU time, which other work on the machine moves less; the
+`analyze` calls it, on one thread, and timed on its own: CPU time, which other work on the machine moves less; the
 median counts.
 """
 
@@ -21,22 +21,20 @@ from _common import parser, report
 from threadpoolctl import threadpool_limits
 
 from visualdl_embedding import metrics
-from visualdl_embedding.analyse import analyse
-from visualdl_embedding.analysis import Analysis, Config, State
-from visualdl_embedding.diagnose import diagnose
+from visualdl_embedding.analysis import Analysis, Config, State, analyze, diagnose
+from visualdl_embedding.core.neighbors import nearest_neighbors, normalize
+from visualdl_embedding.core.rows import Rows
+from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import cka, compare_snapshots
 from visualdl_embedding.drift._towards import watched_directions
 from visualdl_embedding.findings import find
-from visualdl_embedding.groups import encode_groups, study_groups, wrong_side
-from visualdl_embedding.groups._cohesion import measure_cohesion
-from visualdl_embedding.groups._probe import probe_scores
-from visualdl_embedding.groups._purity import measure_purity
-from visualdl_embedding.groups._silhouette import measure_silhouette
-from visualdl_embedding.neighbors import nearest_neighbors, normalize
-from visualdl_embedding.project import fit_basis, project
-from visualdl_embedding.rows import Rows
-from visualdl_embedding.snapshot import Snapshot
-from visualdl_embedding.strata import strata, study_strata
+from visualdl_embedding.metrics.groups import encode_groups, study_groups, wrong_side
+from visualdl_embedding.metrics.groups._cohesion import measure_cohesion
+from visualdl_embedding.metrics.groups._probe import probe_scores
+from visualdl_embedding.metrics.groups._purity import measure_purity
+from visualdl_embedding.metrics.groups._silhouette import measure_silhouette
+from visualdl_embedding.metrics.strata import strata, study_strata
+from visualdl_embedding.projection import fit_basis, project
 
 N_NEIGHBORS = 15
 GROUPS = ("positive", "negative", "neutral")
@@ -107,7 +105,7 @@ def measure(case: Case, repeats: int) -> dict[str, Any]:
     strata_of = strata(frequency)
     basis = fit_basis(vectors, n_components=2)
     pca = project(vectors, method="pca", basis=basis).coordinates
-    # As many as `analyse` makes; how long they take does not depend on how they were made.
+    # As many as `analyze` makes; how long they take does not depend on how they were made.
     maps = {f"map {i}": pca + np.float32(i) * vectors[:, i : i + 2] for i in range(3)}
     calls: dict[str, Callable[[], object]] = {
         "norms": lambda: metrics.norms(vectors),
@@ -167,8 +165,8 @@ def measure(case: Case, repeats: int) -> dict[str, Any]:
 
 def _frame(first: Snapshot, second: Snapshot) -> Analysis:
     config = Config(methods=("pca",))
-    _, state = analyse(first, State(), config)
-    return analyse(second, state, config)[0]
+    _, state = analyze(first, State(), config)
+    return analyze(second, state, config)[0]
 
 
 def main() -> None:

@@ -87,7 +87,7 @@ def main() -> None:
     if arguments.quick:
         num_rows, arguments.rows, arguments.steps, arguments.repeats = 10_000, 100, 60, 1
     logging.getLogger("visualdl_embedding").setLevel(logging.ERROR)
-    without, with_it, waits, analysed = [], [], [], []
+    without, with_it, waits, analyzed = [], [], [], []
     train(num_rows, dim, 20, None)
     with tempfile.TemporaryDirectory() as folder:
         for repeat in range(arguments.repeats):
@@ -99,7 +99,7 @@ def main() -> None:
             waits.append(wait)
             # It knows the model it was given; kept alive, its 1.5 GB would be freed inside the next training with it.
             callback = None
-            analysed.append(len(open_run(run).steps("embedding", analysed=True)))
+            analyzed.append(len(open_run(run).steps("embedding", analyzed=True)))
             print(f"{repeat + 1}/{arguments.repeats}: {without[-1]:.1f} s without, {seconds:.1f} s with", flush=True)
     ratios = [b / a for a, b in zip(without, with_it, strict=True)]
     figures = {
@@ -107,7 +107,7 @@ def main() -> None:
         "with_seconds": with_it,
         "ratio_median": statistics.median(ratios),
         "wait_seconds_median": statistics.median(waits),
-        "analysed_median": statistics.median(analysed),
+        "analyzed_median": statistics.median(analyzed),
         "snapshots": arguments.steps // every + 1,
     }
     report(
@@ -118,7 +118,7 @@ def main() -> None:
             ["with the callback, s", f"{statistics.median(with_it):.2f}", " ".join(f"{s:.2f}" for s in with_it)],
             ["with / without (aim 1.03)", f"{figures['ratio_median']:.3f}", " ".join(f"{r:.3f}" for r in ratios)],
             ["wait at the end, s", f"{figures['wait_seconds_median']:.2f}", " ".join(f"{w:.2f}" for w in waits)],
-            [f"analysed of {figures['snapshots']}", f"{figures['analysed_median']}", " ".join(map(str, analysed))],
+            [f"analyzed of {figures['snapshots']}", f"{figures['analyzed_median']}", " ".join(map(str, analyzed))],
         ],
         figures=figures,
         options=arguments,

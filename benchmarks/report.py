@@ -56,7 +56,7 @@ def megabytes(field: str = "VmHWM") -> float:
 
 def ours(*, path: str, rows: int, output: str) -> dict[str, Any]:
     """Report with this library."""
-    from visualdl_embedding.report import report
+    from visualdl_embedding.reports import report
 
     made = report(path, rows=rows, methods=METHODS)
     start = time.perf_counter()
@@ -102,7 +102,7 @@ def by_hand(*, path: str, ids: str, output: str) -> dict[str, Any]:
 
 def open_ours(*, path: str, ids: str, output: str) -> dict[str, Any]:
     """Find the table and read rows with this library."""
-    from visualdl_embedding.sources import choose_table, open_tables
+    from visualdl_embedding.files import choose_table, open_tables
 
     chosen, before, start = np.load(ids), megabytes("VmRSS"), time.perf_counter()
     tables = open_tables(path)
@@ -155,7 +155,7 @@ def run(child: Callable[..., dict[str, Any]], *, cache: Path | None = None, **gi
 
 def watched_ids(path: Path, rows: int) -> np.ndarray:
     """Ids of the rows that a report shows."""
-    from visualdl_embedding.sources import open_tables
+    from visualdl_embedding.files import open_tables
     from visualdl_embedding.vocabulary import open_vocabulary, select_rows
 
     (stored,) = open_tables(path)

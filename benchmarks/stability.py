@@ -24,7 +24,7 @@ from _common import parser, report
 from rich.progress import track
 
 from visualdl_embedding.metrics import trustworthiness
-from visualdl_embedding.project import align, motion, project
+from visualdl_embedding.projection import align, motion, project
 
 Pair = tuple[np.ndarray, np.ndarray]
 

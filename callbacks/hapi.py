@@ -10,16 +10,13 @@ from typing import Any, Literal
 
 import paddle
 
-from visualdl_embedding.alerts import Alert, Rule
+from visualdl_embedding.alerts import Alert, Rule, read_rules
 from visualdl_embedding.analysis import Config
 from visualdl_embedding.callbacks._peers import calling_list, find_visualdl
-from visualdl_embedding.callbacks._rows import watch_rows
-from visualdl_embedding.callbacks._rules import read_rules
-from visualdl_embedding.callbacks._session import TrainingSession
-from visualdl_embedding.recorder import RecorderSettings
-from visualdl_embedding.schedule import Schedule
-from visualdl_embedding.sources.live import find_tables
-from visualdl_embedding.visualdl_log import LogFile
+from visualdl_embedding.logs import LogFile
+from visualdl_embedding.models import watch_rows
+from visualdl_embedding.models.live import find_tables
+from visualdl_embedding.training import RecorderSettings, Schedule, TrainingSession
 
 __all__ = ["EmbeddingCallback"]
 
@@ -29,7 +26,7 @@ logger = logging.getLogger("visualdl_embedding")
 class EmbeddingCallback(paddle.callbacks.Callback):  # type: ignore[misc]
     """Watch embedding tables during ``paddle.Model.fit`` and log them for VisualDL.
 
-    Snapshots of the watched rows are taken on the training thread, a few milliseconds each; neighbours, projections,
+    Snapshots of the watched rows are taken on the training thread, a few milliseconds each; neighbors, projections,
     metrics and pictures are computed in a child process of low priority. Whatever goes wrong is logged once and
     switches the callback off; training goes on. Wrong arguments raise at once.
 

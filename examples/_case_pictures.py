@@ -11,7 +11,7 @@ import numpy as np
 from visualdl_embedding import open_run
 from visualdl_embedding.figures import cjk_font
 from visualdl_embedding.metrics import crowding
-from visualdl_embedding.strata import STRATA, strata
+from visualdl_embedding.metrics.strata import STRATA, strata
 
 COLORS = {"before": "#5B6372", "again": "#3D7DCA", "remedy": "#D9622B", "checked": "#2E9E6B"}
 
@@ -107,8 +107,8 @@ def draw_long_tail(
     """Draw maps of the first seed, how the tail fills the space, what gradients items get, and what users get."""
     from matplotlib.figure import Figure
 
-    from visualdl_embedding.neighbors import nearest_neighbors
-    from visualdl_embedding.project import project
+    from visualdl_embedding.core.neighbors import nearest_neighbors
+    from visualdl_embedding.projection import project
 
     figure = Figure(figsize=(15, 8), layout="constrained")
     axes = figure.subplots(2, len(log_dirs))

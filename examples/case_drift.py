@@ -29,12 +29,12 @@ from numpy.typing import NDArray
 
 from visualdl_embedding.alerts import Alert, DriftTowards, History, replay
 from visualdl_embedding.analysis import Config
+from visualdl_embedding.core.rows import Rows
+from visualdl_embedding.core.snapshot import Snapshot
+from visualdl_embedding.core.table import Table
 from visualdl_embedding.demo import Corpus, ReviewClassifier, Reviews, load_corpus
 from visualdl_embedding.drift import Direction, Pair, compare_snapshots, measure_pair
-from visualdl_embedding.recorder import record_once
-from visualdl_embedding.rows import Rows
-from visualdl_embedding.snapshot import Snapshot
-from visualdl_embedding.table import Table
+from visualdl_embedding.runs import record_once
 
 WORD, DONOR, TOWARDS = "便宜", "差", "negative"
 WATCH = (WORD, "满意", "失望")

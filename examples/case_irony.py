@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from visualdl_embedding import open_run
 from visualdl_embedding.callbacks import EmbeddingCallback
 from visualdl_embedding.demo import Corpus, ReviewClassifier, Reviews, load_corpus
-from visualdl_embedding.groups import Misplaced, encode_groups, wrong_side
+from visualdl_embedding.metrics.groups import Misplaced, encode_groups, wrong_side
 
 ARMS = ("before", "again", "remedy", "checked")
 TABLE = "embedding"
@@ -149,7 +149,7 @@ def train(
                 rows=lexicon_words(corpus)[: size.rows],
                 watch=[word for word in WATCH if word in corpus.vocabulary],
                 every_n_steps=-(-steps // size.snapshots),
-                # Analysed at once, so that every snapshot of a training of seconds has its numbers.
+                # Analyzed at once, so that every snapshot of a training of seconds has its numbers.
                 methods=("pca",),
                 background=False,
                 alerts=(),
@@ -179,7 +179,7 @@ def curves(log_dir: Path, taught: set[str]) -> dict[str, dict[int, float]]:
     scalars = run.scalars(TABLE)
     found: dict[str, dict[int, float]] = {name: scalars[name] for name in ("group_purity", "wrong_side_rows")}
     found |= {"untaught_purity": {}, "untaught_wrong_side": {}}
-    for step in run.steps(TABLE, analysed=True):
+    for step in run.steps(TABLE, analyzed=True):
         purity = run.analysis(TABLE, step).row_metrics["group_purity"][untaught]
         found["untaught_purity"][step] = float(np.nanmean(purity))
         found["untaught_wrong_side"][step] = float(sum(word.label not in taught for word in misplaced(log_dir, step)))

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from visualdl_embedding import open_run
 from visualdl_embedding.callbacks import EmbeddingCallback
 from visualdl_embedding.metrics import crowding
-from visualdl_embedding.strata import STRATA, strata
+from visualdl_embedding.metrics.strata import STRATA, strata
 
 TOP = 10
 DIM = 32

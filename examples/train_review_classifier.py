@@ -12,8 +12,8 @@ import paddle
 
 from visualdl_embedding import open_run
 from visualdl_embedding.callbacks import EmbeddingCallback
+from visualdl_embedding.core.neighbors import nearest_neighbors
 from visualdl_embedding.demo import WATCH, ReviewClassifier, Reviews, load_corpus
-from visualdl_embedding.neighbors import nearest_neighbors
 
 parser = argparse.ArgumentParser(description="Train a sentiment classifier and watch its word embeddings.")
 parser.add_argument("--log-dir", default="runs/reviews")
@@ -59,11 +59,11 @@ model.fit(
 )
 
 # Every snapshot is kept. This training is over before the first one is drawn, so most have no picture yet:
-# `visualdl-embedding analyse RUN` makes them, and `visualdl-embedding relog RUN` shows them in VisualDL.
+# `visualdl-embedding analyze RUN` makes them, and `visualdl-embedding relog RUN` shows them in VisualDL.
 run = open_run(options.log_dir)
 table = run.tables()[0]
 steps = run.steps(table)
-print(f"{len(steps)} snapshots, {len(run.steps(table, analysed=True))} of them analysed.")
+print(f"{len(steps)} snapshots, {len(run.steps(table, analyzed=True))} of them analyzed.")
 for step in (steps[0], steps[-1]):
     snapshot = run.snapshot(table, step)
     graph = nearest_neighbors(snapshot.vectors, 5)

@@ -17,10 +17,10 @@ from served_runs import CONFIG, STEPS, Writer, begin, make_rows
 from sklearn.metrics import adjusted_rand_score
 
 from visualdl_embedding import open_run
-from visualdl_embedding.agreement import clusters
 from visualdl_embedding.analysis import Config
+from visualdl_embedding.core.snapshot import Snapshot
+from visualdl_embedding.metrics.agreement import clusters
 from visualdl_embedding.server import RunSource, _studies, make_server
-from visualdl_embedding.snapshot import Snapshot
 from visualdl_embedding.store import DamagedFileError
 
 PREFIX = "/app/embeddings/api/v1/"
@@ -117,12 +117,12 @@ def test_vectors_at_the_end_of_float32_give_no_other_number(tmp_path: Path, dist
     assert min(found["clusters"]) >= -1
 
 
-def test_clusters_are_sent_once_whether_a_step_is_analysed_or_not(tmp_path: Path) -> None:
+def test_clusters_are_sent_once_whether_a_step_is_analyzed_or_not(tmp_path: Path) -> None:
     writer = begin(tmp_path / "runs")
     snapshot = write(writer, blobs())
     address = PREFIX + "clusters?run=.&table=word&step=0"
     tag = client_of(tmp_path / "runs").get(address).headers["ETag"]
-    writer.analyse(snapshot)
+    writer.analyze(snapshot)
     later = client_of(tmp_path / "runs")
     assert later.get(address, headers={"If-None-Match": tag}).status_code == 304
     writer.store.path("snapshot", 0).unlink()
@@ -178,7 +178,7 @@ def test_a_row_that_is_not_finite_has_null(tmp_path: Path) -> None:
     writer = begin(tmp_path / "runs")
     vectors = blobs()
     vectors[7] = np.nan
-    writer.analyse(write(writer, vectors))
+    writer.analyze(write(writer, vectors))
     client = client_of(tmp_path / "runs")
     broken = ask(client, "row", **TABLE, step=0, row=7)["metrics"]
     assert broken["norm"] is None
@@ -245,7 +245,7 @@ def test_bad_parameters_give_a_sentence(client: FlaskClient, address: str, statu
 def test_a_row_of_a_step_without_an_analysis_says_so(tmp_path: Path) -> None:
     writer = begin(tmp_path / "runs")
     writer.write(0)
-    writer.write(50, analysed=False)
+    writer.write(50, analyzed=False)
     answer = client_of(tmp_path / "runs").get(PREFIX + "row?run=.&table=word&step=50&row=0")
     assert answer.status_code == 404
-    assert "not analysed yet" in answer.json["error"]
+    assert "not analyzed yet" in answer.json["error"]

@@ -104,10 +104,10 @@ def check(
     history = scalars if isinstance(scalars, History) else History(table, (0,), (scalars,), {0: evidence})
     if isinstance(baseline_scalars, History):
         if not len(baseline_scalars):
-            raise ValueError("The baseline holds no analysed snapshot; analyse it first, or give another.")
+            raise ValueError("The baseline holds no analyzed snapshot; analyze it first, or give another.")
         baseline_scalars = baseline_scalars.scalars[-1]
     if not len(history):
-        raise ValueError(f"The run holds no analysed snapshot of {history.table!r}; analyse it first.")
+        raise ValueError(f"The run holds no analyzed snapshot of {history.table!r}; analyze it first.")
     verdicts: list[Verdict] = []
     for rule in distinct(rules):
         if matches(rule, history.table):

@@ -38,9 +38,9 @@ def explain(
     \b
       explain MODEL --item X --history A B C
     """
-    from visualdl_embedding.explain import explain as explain_item
-    from visualdl_embedding.report import plain
-    from visualdl_embedding.space import open_space
+    from visualdl_embedding.models import explain as explain_item
+    from visualdl_embedding.models import open_space
+    from visualdl_embedding.reports import plain
 
     space = open_space(model, table=table, vocabulary=vocabulary)
     with progress_bars() as on_progress:

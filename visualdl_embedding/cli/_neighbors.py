@@ -10,8 +10,8 @@ import numpy as np
 from visualdl_embedding.cli._terminal import FriendlyCommand, echo, table_of
 
 if TYPE_CHECKING:
-    from visualdl_embedding.query import Match
-    from visualdl_embedding.space import Space
+    from visualdl_embedding.core.query import Match
+    from visualdl_embedding.models import Space
 
 __all__ = ["neighbors"]
 
@@ -60,7 +60,7 @@ def neighbors(
       neighbors MODEL --plus 国王 --minus 男 --plus 女
       neighbors MODEL --from 悲伤 --to 高兴 --word 讽刺
     """
-    from visualdl_embedding.space import open_space
+    from visualdl_embedding.models import open_space
 
     on_a_line = bool(begin or end)
     if sum((on_a_line, bool(plus or minus), bool(words) and not on_a_line)) != 1:
@@ -107,7 +107,7 @@ def _print_line(
     distance: Any,
     as_json: bool,
 ) -> None:
-    from visualdl_embedding.query import position_on_axis
+    from visualdl_embedding.core.query import position_on_axis
 
     axis = space.axis(begin, end, distance=distance)
     places = space.positions(axis)
@@ -158,6 +158,6 @@ def _as_dict(match: Match) -> dict[str, Any]:
 
 
 def _json(content: Any) -> str:
-    from visualdl_embedding.report import plain
+    from visualdl_embedding.reports import plain
 
     return json.dumps(plain(content), ensure_ascii=False, indent=2, allow_nan=False)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.core.neighbors import Distance
 from visualdl_embedding.drift._direction import Direction
-from visualdl_embedding.neighbors import Distance
 
 __all__ = ["Drift", "GroupDrift", "WordDrift"]
 

@@ -53,7 +53,7 @@ def respond(answer: Answer, request: Request, cache: Cache) -> Response:
     if answer.status == 200 and request.if_none_match.contains_weak(tag):
         response = Response(status=304)
         response.set_etag(tag, weak=True)
-        return _labelled(response)
+        return _labeled(response)
 
     def make() -> bytes:
         body = answer.make()
@@ -72,7 +72,7 @@ def respond(answer: Answer, request: Request, cache: Cache) -> Response:
         response.headers["Content-Encoding"] = "gzip"
     if answer.status == 200:
         response.set_etag(tag, weak=True)
-    return _labelled(response)
+    return _labeled(response)
 
 
 def error_response(status: int, sentence: str) -> Response:
@@ -87,8 +87,8 @@ def compress(body: bytes, level: int = _LEVEL) -> bytes:
     return gzip.compress(body, compresslevel=level, mtime=0)
 
 
-def _labelled(response: Response) -> Response:
-    # Kept by the browser, but never used unasked: a frame may be analysed anew.
+def _labeled(response: Response) -> Response:
+    # Kept by the browser, but never used unasked: a frame may be analyzed anew.
     response.headers["Cache-Control"] = "private, no-cache"
     response.headers["Vary"] = "Accept-Encoding, Cookie"
     return response

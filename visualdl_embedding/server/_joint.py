@@ -13,7 +13,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from visualdl_embedding.compare import Joint, Side, align_maps, cache_folder, read_cached, split_key
+from visualdl_embedding.runs import Joint, Side, align_maps, cache_folder, read_cached, split_key
 from visualdl_embedding.server._endpoint import Answer, BadRequest, NotReady
 from visualdl_embedding.server._frames import frame_key, pack
 from visualdl_embedding.server._served import NotFound, ServedTable
@@ -107,7 +107,7 @@ class Comparisons:
         order = {"a": vars(job.a), "b": vars(job.b), "projection": job.projection, "cache": job.cache}
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": _search_path()}
         with subprocess.Popen(
-            [sys.executable, "-m", "visualdl_embedding.compare"],
+            [sys.executable, "-m", "visualdl_embedding.runs.joint_worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -186,7 +186,7 @@ def _sides(source: RunSource, asked: Asked) -> tuple[ServedTable, ServedTable]:
     tables = []
     for side in ("a", "b"):
         table = source.table(asked[f"run_{side}"], asked[f"table_{side}"])
-        table.check_step(asked[f"step_{side}"], analysed=True)
+        table.check_step(asked[f"step_{side}"], analyzed=True)
         tables.append(table)
     one, two = tables
     if one.reader.folder == two.reader.folder and asked["step_a"] == asked["step_b"]:

@@ -40,7 +40,7 @@ def row(source: RunSource, asked: Asked) -> Answer:
     """Give every number that the analysis of a step has of one row."""
     table = source.table(asked["run"], asked["table"])
     step, position = asked["step"], asked["row"]
-    table.check_step(step, analysed=True)
+    table.check_step(step, analyzed=True)
     label = table.label(position)
 
     def make() -> dict[str, Any]:

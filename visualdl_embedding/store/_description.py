@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from visualdl_embedding.analysis import Config
-from visualdl_embedding.rows import Rows
+from visualdl_embedding.core.rows import Rows
+from visualdl_embedding.core.table import Table
 from visualdl_embedding.store._files import write_atomically
 from visualdl_embedding.store._format import (
     FORMAT_VERSION,
@@ -20,7 +21,6 @@ from visualdl_embedding.store._format import (
     check_format,
 )
 from visualdl_embedding.store._json import dumps, loads
-from visualdl_embedding.table import Table
 
 __all__ = ["Description", "Selection", "describe", "read_description", "write_description"]
 
@@ -71,7 +71,7 @@ class Description:
     table
         The weight matrix.
     config
-        How snapshots are analysed.
+        How snapshots are analyzed.
     rows_version
         Version of the rows that newer snapshots use.
     selections

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.analysis import Analysis, Projection
+from visualdl_embedding.core.neighbors import Neighbors
+from visualdl_embedding.core.rows import Rows
+from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import Direction
-from visualdl_embedding.neighbors import Neighbors
-from visualdl_embedding.project import Basis
-from visualdl_embedding.rows import Rows
-from visualdl_embedding.snapshot import Snapshot
+from visualdl_embedding.projection import Basis
 from visualdl_embedding.store._files import write_atomically
 from visualdl_embedding.store._format import FORMAT_VERSION, DamagedFileError, NewerFormatError, check_format
 from visualdl_embedding.store._json import dumps, loads
