@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,6 +52,6 @@ def row(source: RunSource, asked: Asked) -> Answer:
         file = _ValueFile(table.reader.path("analysis", step))
         with file:
             values = {name: file.value(f"row_metrics/{name}", own) for name in names}
-        return answer | {"metrics": {name: value if math.isfinite(value) else None for name, value in values.items()}}
+        return answer | {"metrics": values}
 
     return Answer(("row", *table.stamp(step), table.reader.description.rows_version, position), make)
