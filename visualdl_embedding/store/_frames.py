@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from visualdl_embedding.analysis import Analysis, Projection
 from visualdl_embedding.core.jsonable import dumps_exact, loads_exact
+from visualdl_embedding.core.safetensors_format import pack
 from visualdl_embedding.drift import Direction
 from visualdl_embedding.neighbors import Neighbors
 from visualdl_embedding.project import Basis
@@ -20,7 +21,7 @@ from visualdl_embedding.rows import Rows
 from visualdl_embedding.snapshot import Snapshot
 from visualdl_embedding.store._files import write_atomically
 from visualdl_embedding.store._format import FORMAT_VERSION, DamagedFileError, NewerFormatError, check_format
-from visualdl_embedding.store._safetensors import TensorFile, pack
+from visualdl_embedding.store._safetensors import TensorFile
 
 __all__ = [
     "read_analysis",
