@@ -3,7 +3,6 @@
 from visualdl_embedding.report._make import report
 from visualdl_embedding.report._report import Report
 from visualdl_embedding.report._source import Material, open_source, read_snapshot
-from visualdl_embedding.report._tables import plain
 from visualdl_embedding.report._text import visible_text
 from visualdl_embedding.report._views import Plan, View
 from visualdl_embedding.report._write import check_folder
@@ -15,7 +14,6 @@ __all__ = [
     "View",
     "check_folder",
     "open_source",
-    "plain",
     "read_snapshot",
     "report",
     "visible_text",
