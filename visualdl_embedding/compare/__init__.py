@@ -1,6 +1,6 @@
 """Two runs on one map: the space of one turned onto that of the other, then both projected jointly.
 
-``python -m visualdl_embedding.compare`` is the child process in which a server has that done.
+``__main__`` is the child process in which a server has that done.
 """
 
 from visualdl_embedding.compare._joint import Joint, align_maps, project_jointly, shared_rows, turn_onto

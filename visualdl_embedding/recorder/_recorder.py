@@ -108,6 +108,22 @@ class Recorder:
             store, state, guard, analysed=analysed, recorded=len(store.steps())
         )
 
+    def start(self) -> None:
+        """Start the analysis process and the thread of the recorder, unless they run or `background` is off.
+
+        Call it before the trainer forks workers for its data: a process forked later inherits none of the pipes that
+        are open only while the analysis process starts.
+
+        Raises
+        ------
+        OSError
+            If the process cannot be started.
+        """
+        if self.settings.background and self._thread is None:
+            self._worker = self._start_worker()
+            self._thread = threading.Thread(target=self._run, name="embedding-recorder", daemon=True)
+            self._thread.start()
+
     def record(self, snapshot: Snapshot, *, final: bool = False) -> None:
         """Take over a snapshot; returns at once unless the disk is behind or `background` is off.
 
@@ -125,9 +141,7 @@ class Recorder:
         if not self.settings.background:
             self._guard(lambda: self._record_now(snapshot, final))
             return
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="embedding-recorder", daemon=True)
-            self._thread.start()
+        self.start()
         if self._in_flight.acquire(timeout=HAND_OVER_SECONDS):
             self._events.put(("snapshot", snapshot, final))
         else:
@@ -212,6 +226,13 @@ class Recorder:
                     why,
                     table.log_dir,
                 )
+
+    def _start_worker(self) -> WorkerClient:
+        return WorkerClient(
+            lambda answer: self._events.put(("answer", answer)),
+            n_jobs=self.config.n_jobs,
+            on_stoppable=self._governor.attach,
+        )
 
     # Everything below runs on the recorder's own thread, or inside `record` where background is off.
 
@@ -316,11 +337,7 @@ class Recorder:
         if not waiting:
             return
         if self._worker is None:
-            self._worker = WorkerClient(
-                lambda answer: self._events.put(("answer", answer)),
-                n_jobs=self.config.n_jobs,
-                on_stoppable=self._governor.attach,
-            )
+            self._worker = self._start_worker()
             if self._closing:
                 self._worker.send({"kind": "hurry"})
         table = min(waiting, key=lambda t: t.analysed)
