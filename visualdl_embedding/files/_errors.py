@@ -1,4 +1,4 @@
-"""The error of everything that reads saved models."""
+"""Error raised by the readers of saved models."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ _ADVICE = "Restore it from a copy, or save the model again"
 
 
 class UnreadableModelError(ValueError):
-    """A file that does not hold what it should; the message names it, what was expected, and what to do.
+    """File that cannot be read as a model. The message names the file, the expected content, and what to do.
 
     Attributes
     ----------
     path
-        The file, as text.
+            Path of the file, as text.
     reason
-        What is wrong with it.
+            Description of the problem.
     """
 
     def __init__(self, path: str | os.PathLike[str], reason: str, *, advice: str = _ADVICE, details: str = "") -> None:
