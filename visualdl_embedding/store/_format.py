@@ -1,4 +1,4 @@
-"""Version of what the store writes, and the errors of reading it."""
+"""Format version of the store, and errors of its readers."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 __all__ = ["FORMAT_VERSION", "DamagedFileError", "NewerFormatError", "NotAnalyzedError", "check_format"]
 
 FORMAT_VERSION = 1
-"""Counts up when an older library could no longer read what this one writes; every file carries it."""
+"""Written to every file; increased when older libraries cannot read the new files."""
 
 
 class DamagedFileError(ValueError):
-    """A file of the store that does not hold what it should; the message names it."""
+    """Store file with invalid content; the message names the file."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(
-            f"{path} is damaged: {reason}. Restore it from a copy or move it away; the other files of the run stay "
+            f"{path} is damaged: {reason}. Restore it from a copy or move it away; the other files of the run remain "
             "readable."
         )
 
@@ -26,30 +26,30 @@ class NewerFormatError(ValueError):
 
 
 class NotAnalyzedError(ValueError):
-    """A step that has a snapshot and no analysis."""
+    """Step with a snapshot but without an analysis."""
 
 
 def check_format(found: Any, path: Path) -> None:
-    """Refuse a format that this library does not know.
+    """Check that this library can read a format version.
 
     Parameters
     ----------
     found
-        The ``format_version`` that the file states.
+            ``format_version`` of the file.
     path
-        The file, for the message.
+            Path of the file, for the message.
 
     Raises
     ------
     NewerFormatError
-        If the version is above `FORMAT_VERSION`.
+            If the version is newer than `FORMAT_VERSION`.
     DamagedFileError
-        If it is no version at all.
+            If it is not a version number.
     """
     if not isinstance(found, int) or isinstance(found, bool) or found < 1:
         raise DamagedFileError(path, f"its format version is {found!r}, not a number from 1")
     if found > FORMAT_VERSION:
         raise NewerFormatError(
-            f"{path} has format {found} and this version of visualdl-embedding reads formats up to {FORMAT_VERSION}: "
+            f"{path} has format {found}, but this version of visualdl-embedding reads formats up to {FORMAT_VERSION}: "
             "run `pip install --upgrade visualdl-embedding`."
         )
