@@ -1,4 +1,4 @@
-"""Colors of groups: the same for all pictures of a run."""
+"""Colors of groups, the same in all pictures of a run."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from numpy.typing import NDArray
 __all__ = ["ALONE", "NO_GROUP", "Group", "Groups", "color_groups"]
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
-"""Okabe and Ito's, those that read best on a light ground first; their black is kept for text."""
+"""Okabe and Ito's colors, ordered by legibility on a light background; black is reserved for text."""
 OTHERS = "#8A8F99"
 NO_GROUP = "#C3C7CE"
 USUAL = {
     "#0072B2": ("positive", "pos", "积极", "正面", "褒义"),
     "#D55E00": ("negative", "neg", "消极", "负面", "贬义"),
 }
-"""Names that readers expect in a certain color; a red "positive" would be misread."""
+"""Conventional colors of sentiment names; readers would misread a red "positive"."""
 ALONE = "#0072B2"
-"""Where no groups were given: there is nothing to stand out from, and gray would be dull."""
+"""Color without groups."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A line of the legend."""
+    """Entry of the legend."""
 
     name: str
     color: str
@@ -42,7 +42,7 @@ class Groups:
     colors
         ``(n,)`` strings ``"#RRGGBB"``.
     legend
-        The largest group first; empty where no groups were given.
+            Largest group first; empty without groups.
     """
 
     colors: NDArray[np.str_]
@@ -50,12 +50,12 @@ class Groups:
 
 
 def color_groups(groups: Sequence[str] | None, n: int) -> Groups:
-    """Give the largest groups colors of their own, the others one gray, and rows without a group a lighter one.
+    """Assign distinct colors to the largest groups, gray to the others, and light gray to rows without a group.
 
     Parameters
     ----------
     groups
-        n names, ``""`` for none; all rows count, drawn or not, so that colors stay as rows come and go.
+            n names, ``""`` for none. Rows that are not drawn count too, so that colors do not depend on them.
     n
         Number of rows.
     """
@@ -76,7 +76,7 @@ def color_groups(groups: Sequence[str] | None, n: int) -> Groups:
 
 
 def _own_colors(names: list[str]) -> dict[str, str]:
-    """By name, not by size, so that two tables with the same groups agree; but yellow is for few points."""
+    """Assign colors by name, so that two tables with the same groups agree; yellow goes to small groups."""
     color: dict[str, str] = {}
     if len(names) == len(COLORS):
         color[names[-1]] = COLORS[-1]
