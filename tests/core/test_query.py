@@ -92,7 +92,7 @@ def test_an_unknown_label_names_the_nearest() -> None:
         closest(vectors, ["happy", "sad", "高兴"], "hapy")
     with pytest.raises(ValueError, match="nearest: '高兴'"):
         locate(["happy", "sad", "高兴"], ["高行"])
-    with pytest.raises(ValueError, match="nothing like it"):
+    with pytest.raises(ValueError, match="no similar label"):
         locate(labels, ["zzzzz"])
 
 
@@ -108,23 +108,23 @@ def test_an_ambiguous_label_is_refused_only_when_asked_for() -> None:
     ("call", "message"),
     [
         (lambda v, w: closest(v, w, "词1", k=0), "k must be at least 1"),
-        (lambda v, w: closest(v, w, "词1", distance="manhattan"), "Unknown distance"),
-        (lambda v, w: closest(v, w[:-1], "词1"), "one for each"),
+        (lambda v, w: closest(v, w, "词1", distance="manhattan"), "distance must be one of"),
+        (lambda v, w: closest(v, w[:-1], "词1"), "one entry per vector"),
         (lambda v, w: closest(v, w, np.zeros(3)), "label or a vector"),
         (lambda v, w: closest(v[0], w, "词1"), r"\(n, d\)"),
         (lambda v, w: combine(v, w, plus=[]), "at least one"),
         (lambda v, w: combine(v, w, plus=["词1"], minus=["词1"]), "cancel"),
-        (lambda v, w: axis_between(v[0], v[0]), "same place"),
-        (lambda v, w: axis_between(v[0], v[1, :3]), "one width"),
+        (lambda v, w: axis_between(v[0], v[0]), "Both ends are equal"),
+        (lambda v, w: axis_between(v[0], v[1, :3]), "same width"),
         (lambda v, w: axis_between(v[0] * np.nan, v[1]), "finite"),
-        (lambda v, w: position_on_axis(v[:, :3], axis_between(v[0], v[1])), "as the axis is"),
+        (lambda v, w: position_on_axis(v[:, :3], axis_between(v[0], v[1])), "like the axis"),
     ],
 )
 def test_wrong_arguments_are_explained(call, message: str) -> None:  # type: ignore[no-untyped-def]
     vectors, labels = space(10, 4)
     with pytest.raises(ValueError, match=message):
         call(vectors, labels)
-    with pytest.raises(TypeError, match="as a list"):
+    with pytest.raises(TypeError, match="must be a list"):
         locate(labels, "词1")  # type: ignore[arg-type]
 
 

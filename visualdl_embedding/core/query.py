@@ -1,4 +1,4 @@
-"""Questions to a space: the nearest of a word, sums and differences of words, and lines between two words or groups."""
+"""Queries on embeddings: nearest rows, sums and differences of words, and axes between words or groups."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ __all__ = [
 Floats = NDArray[np.float32]
 Labels = Sequence[str | None]
 _BLOCK = 65_536
-"""Rows compared at a time, so that a memory-mapped table of any size is read once and never held."""
+"""Rows compared at a time, so that a memory-mapped table of any size is read once in blocks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A row near to what was asked for.
+    """Row near to a query.
 
     Attributes
     ----------
     label
-        Of the row.
+            Label of the row.
     row
-        Its position.
+            Position of the row.
     cosine
-        -1 to 1; 0 where one of the two is a zero vector.
+            -1 to 1; 0 if one of the two is a zero vector.
     distance
-        By the distance that was asked for: ``1 - cosine``, or Euclidean.
+            Distance as requested: ``1 - cosine``, or Euclidean.
     """
 
     label: str
@@ -53,14 +53,14 @@ class Match:
 
 @dataclass(frozen=True)
 class Axis:
-    """A line through the space.
+    """Line through the space.
 
     Attributes
     ----------
     origin, direction
-        ``(d,)`` float64: the line is ``origin + t · direction``, t being 0 at one end and 1 at the other.
+            ``(d,)`` float64: the line is ``origin + t · direction``, with t = 0 at one end and t = 1 at the other.
     distance
-        ``"cosine"``: the space is that of unit vectors; ``"euclidean"``: vectors as they are.
+            ``"cosine"`` for unit vectors; ``"euclidean"`` for unscaled vectors.
     """
 
     origin: NDArray[np.float64]
@@ -74,9 +74,9 @@ def locate(labels: Labels, wanted: Sequence[str]) -> NDArray[np.intp]:
     Parameters
     ----------
     labels
-        Of all rows; None for a row without one.
+            Labels of all rows; None for a row without one.
     wanted
-        One or more of them.
+            Labels to find.
 
     Returns
     -------
@@ -85,13 +85,13 @@ def locate(labels: Labels, wanted: Sequence[str]) -> NDArray[np.intp]:
     Raises
     ------
     ValueError
-        For a label that no row has (the message names the nearest ones) or that several rows have.
+            If no row has a label (the message suggests the nearest), or several rows have it.
 
     >>> locate(["高兴", "悲伤"], ["悲伤"]).tolist()
     [1]
     """
     if isinstance(wanted, str):
-        raise TypeError(f"Labels are given as a list: [{wanted!r}], not {wanted!r}.")
+        raise TypeError(f"Labels must be a list: [{wanted!r}], not {wanted!r}.")
     asked = dict.fromkeys(wanted)
     where: dict[str, list[int]] = {label: [] for label in asked}
     for row, label in enumerate(labels):
@@ -104,8 +104,8 @@ def locate(labels: Labels, wanted: Sequence[str]) -> NDArray[np.intp]:
     for label, rows in where.items():
         if len(rows) > 1:
             raise ValueError(
-                f"{len(rows)} rows have the label {label!r} ({', '.join(map(str, rows[:5]))}); pass the vector of the "
-                "row that you mean."
+                f"{len(rows)} rows have the label {label!r} ({', '.join(map(str, rows[:5]))}); pass the vector of "
+                "one of them."
             )
     return np.array([where[label][0] for label in wanted], dtype=np.intp)
 
@@ -114,9 +114,9 @@ def _validate(vectors: NDArray[np.floating], labels: Labels, distance: str) -> N
     if np.ndim(vectors) != 2 or len(vectors) == 0:
         raise ValueError(f"vectors must be a non-empty (n, d) array, not one of shape {np.shape(vectors)}.")
     if len(labels) != len(vectors):
-        raise ValueError(f"{len(labels)} labels for {len(vectors)} vectors; there must be one for each.")
+        raise ValueError(f"labels must have one entry per vector: {len(labels)} labels for {len(vectors)} vectors.")
     if distance not in DISTANCES:
-        raise ValueError(f"Unknown distance {distance!r}; known are {', '.join(DISTANCES)}.")
+        raise ValueError(f"distance must be one of {', '.join(DISTANCES)}, not {distance!r}.")
 
 
 def closest(
@@ -128,31 +128,31 @@ def closest(
     distance: Distance = "cosine",
     exclude: Sequence[str] = (),
 ) -> tuple[Match, ...]:
-    """Find the rows nearest to a word or to any vector, in the original space.
+    """Find the rows nearest to a word or to a vector in the original space.
 
     Parameters
     ----------
     vectors
-        ``(n, d)``; may be memory-mapped. Rows that are not finite, and rows without a label, are passed over.
+            ``(n, d)``; may be memory-mapped. Rows that are not finite or have no label are skipped.
     labels
         n labels.
     query
-        A label, which itself is left out of the answer, or a vector ``(d,)``.
+            A label, which is excluded from the result, or a vector ``(d,)``.
     k
-        How many, at most.
+            Maximum number of rows.
     distance
         ``"cosine"`` or ``"euclidean"``.
     exclude
-        Labels that are no answer.
+            Labels to exclude.
 
     Returns
     -------
-    The nearest first; equal distances by row.
+    Matches, nearest first; equal distances by row.
 
     Raises
     ------
     ValueError
-        For an unknown label, naming the nearest ones.
+            If a label is unknown; the message suggests the nearest.
     """
     _validate(vectors, labels, distance)
     excluded = locate(labels, list(exclude)) if exclude else np.zeros(0, dtype=np.intp)
@@ -163,7 +163,7 @@ def closest(
     else:
         target = np.asarray(query, dtype=np.float64)
         if target.shape != (vectors.shape[1],):
-            raise ValueError(f"The query must be a label or a vector ({vectors.shape[1]},), not {target.shape}.")
+            raise ValueError(f"query must be a label or a vector of shape ({vectors.shape[1]},), not {target.shape}.")
     skipped = np.fromiter((label is None for label in labels), dtype=bool, count=len(labels))
     skipped[excluded] = True
     found = nearest_rows(_blocks(vectors), target, k=k, distance=distance, skipped=skipped)
@@ -178,41 +178,41 @@ def nearest_rows(
     distance: Distance = "cosine",
     skipped: NDArray[np.bool_],
 ) -> list[tuple[int, float, float]]:
-    """Find the rows nearest to a vector in a table of any size, a block at a time.
+    """Find the rows nearest to a vector in a table of any size, block by block.
 
     Parameters
     ----------
     blocks
-        Of the table in order: the number of a block's first row, and its vectors ``(b, d)``.
+            Blocks of the table in order: the number of the first row, and the vectors ``(b, d)``.
     target
         ``(d,)``.
     k
-        How many, at most.
+            Maximum number of rows.
     distance
         ``"cosine"`` or ``"euclidean"``.
     skipped
-        ``(V,)`` bool: rows that are no answer. Rows that are not finite never are.
+            ``(V,)`` bool: rows to exclude. Rows that are not finite are always excluded.
 
     Returns
     -------
-    Row, cosine and distance of each, the nearest first; equal distances by row.
+    Row, cosine and distance of each match, nearest first; equal distances by row.
 
     Raises
     ------
     ValueError
-        The target is not finite, or k is below 1.
+            If the target is not finite, or k is below 1.
     """
     if k < 1:
         raise ValueError(f"k must be at least 1, not {k}.")
     aim = np.asarray(target, dtype=np.float64)
     if not np.isfinite(aim).all():
-        raise ValueError("The query's vector holds NaN or inf, so nothing is near to it.")
+        raise ValueError("The query vector contains NaN or inf; pass a finite vector.")
     best: list[tuple[float, int, float]] = []
     for start, cosine, apart in _compare(blocks, aim):
         order = 1 - cosine if distance == "cosine" else apart
         order = np.where(skipped[start : start + len(order)] | ~np.isfinite(order), np.inf, order)
         near = np.argpartition(order, k - 1)[:k] if k < len(order) else np.arange(len(order))
-        # Ties with the last place: the partition may have kept any of them.
+        # Include all ties with the last place: the partition may have kept any of them.
         near = np.flatnonzero(order <= order[near].max()) if len(near) == k else near
         best.extend((float(order[i]), start + int(i), float(cosine[i])) for i in near if np.isfinite(order[i]))
         best = sorted(best)[:k]
@@ -228,7 +228,7 @@ def _blocks(vectors: NDArray[np.floating]) -> Iterator[tuple[int, NDArray[np.flo
 def _compare(
     blocks: Iterable[tuple[int, NDArray[np.floating]]], target: NDArray[np.float64]
 ) -> Iterator[tuple[int, NDArray[np.float64], NDArray[np.float64]]]:
-    """Yield, block by block, its first row, its cosines with the target, and its Euclidean distances from it."""
+    """Yield the first row, the cosines with the target, and the Euclidean distances to it, for each block."""
     length = float(np.linalg.norm(target))
     with np.errstate(invalid="ignore", over="ignore"):
         for start, part in blocks:
@@ -240,9 +240,9 @@ def _compare(
 
 
 def combine(vectors: NDArray[np.floating], labels: Labels, *, plus: Sequence[str], minus: Sequence[str] = ()) -> Floats:
-    """Add and subtract words: the vector that 国王 - 男 + 女 points to.
+    """Add and subtract words, as in 国王 - 男 + 女.
 
-    Unit vectors are summed (3CosAdd), so that no word counts for more because it is longer.
+    Unit vectors are summed (3CosAdd), so that the length of a vector has no influence.
 
     Parameters
     ----------
@@ -251,7 +251,7 @@ def combine(vectors: NDArray[np.floating], labels: Labels, *, plus: Sequence[str
     labels
         n labels.
     plus, minus
-        Labels, at least one to add.
+            Labels; `plus` has at least one.
 
     Returns
     -------
@@ -263,15 +263,15 @@ def combine(vectors: NDArray[np.floating], labels: Labels, *, plus: Sequence[str
     """
     _validate(vectors, labels, "cosine")
     if not plus:
-        raise ValueError("Nothing to add: plus needs at least one label.")
+        raise ValueError("plus must have at least one label, but is empty.")
     rows = locate(labels, [*plus, *minus])
     units = normalize(np.asarray(vectors[rows], dtype=np.float32)).astype(np.float64)
     if not np.isfinite(units).all():
-        raise ValueError("One of the words has a vector with NaN or inf; leave it out.")
+        raise ValueError("One of the words has a vector with NaN or inf; remove that word.")
     total = units[: len(plus)].sum(axis=0) - units[len(plus) :].sum(axis=0)
     length = float(np.linalg.norm(total))
     if length < 1e-6:
-        raise ValueError("The words cancel each other out: their sum has no direction.")
+        raise ValueError("The words cancel out, so their sum has no direction; choose other words.")
     return np.asarray(total / length, dtype=np.float32)
 
 
@@ -283,7 +283,7 @@ def solve_analogy(
     minus: Sequence[str] = (),
     k: int = 20,
 ) -> tuple[Match, ...]:
-    """Find the rows nearest, by cosine, to a sum and difference of words; these words themselves are left out.
+    """Find the rows nearest by cosine to a sum and difference of words, excluding these words.
 
     Parameters and errors are those of `combine` and `closest`.
 
@@ -296,21 +296,21 @@ def solve_analogy(
 
 
 def axis_between(a: NDArray[np.floating], b: NDArray[np.floating], *, distance: Distance = "cosine") -> Axis:
-    """Draw the line from one word to another, or from one group of words to another.
+    """Create the axis between two words, or between two groups of words.
 
     Parameters
     ----------
     a, b
-        A vector ``(d,)``, or the vectors of a group ``(m, d)``, whose mean is the end of the line.
+            A vector ``(d,)``, or the vectors of a group ``(m, d)``, represented by their mean.
     distance
-        ``"cosine"``: ends are (means of) unit vectors.
+            ``"cosine"``: the ends are unit vectors, or means of unit vectors.
 
     Returns
     -------
-    An axis on which `a` is at 0 and `b` at 1.
+    An axis with `a` at 0 and `b` at 1.
     """
     if distance not in DISTANCES:
-        raise ValueError(f"Unknown distance {distance!r}; known are {', '.join(DISTANCES)}.")
+        raise ValueError(f"distance must be one of {', '.join(DISTANCES)}, not {distance!r}.")
     ends = []
     for name, end in (("a", a), ("b", b)):
         rows = np.atleast_2d(np.asarray(end, dtype=np.float32))
@@ -318,30 +318,29 @@ def axis_between(a: NDArray[np.floating], b: NDArray[np.floating], *, distance: 
             raise ValueError(f"{name} must be a vector (d,) or a group (m, d) of finite values, not {np.shape(end)}.")
         ends.append((normalize(rows) if distance == "cosine" else rows).mean(axis=0, dtype=np.float64))
     if ends[0].shape != ends[1].shape:
-        raise ValueError(f"Both ends must be of one width: a has {len(ends[0])} columns, b has {len(ends[1])}.")
+        raise ValueError(f"Both ends must have the same width: a has {len(ends[0])} columns, b has {len(ends[1])}.")
     direction = ends[1] - ends[0]
     if np.linalg.norm(direction) <= 1e-6 * max(np.linalg.norm(ends[0]), np.linalg.norm(ends[1])):
-        raise ValueError("Both ends are at the same place, so no line runs between them; choose other words.")
+        raise ValueError("Both ends are equal, so there is no line between them; choose other words.")
     return Axis(ends[0], direction, distance)
 
 
 def position_on_axis(vectors: NDArray[np.floating], axis: Axis) -> Floats:
-    """Tell where on a line each row falls, seen from the side.
+    """Project rows onto an axis.
 
     Parameters
     ----------
     vectors
         ``(n, d)``.
     axis
-        Of `axis_between`.
+            Axis from `axis_between`.
 
     Returns
     -------
-    ``(n,)`` float32: 0 beside its one end, 1 beside the other, beyond them below 0 and above 1; NaN for a row that is
-    not finite.
+    ``(n,)`` float32: 0 at one end, 1 at the other, below 0 and above 1 beyond them; NaN for rows that are not finite.
     """
     if np.ndim(vectors) != 2 or vectors.shape[1] != len(axis.direction):
-        raise ValueError(f"vectors must be (n, {len(axis.direction)}) as the axis is, not {np.shape(vectors)}.")
+        raise ValueError(f"vectors must be (n, {len(axis.direction)}) like the axis, not {np.shape(vectors)}.")
     step = axis.direction / float(axis.direction @ axis.direction)
     places = np.empty(len(vectors), dtype=np.float32)
     with np.errstate(invalid="ignore", over="ignore"):

@@ -1,4 +1,4 @@
-"""What the user may have meant: the known labels most like one that is not."""
+"""Suggestions for unknown labels."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _SHORT_LIST = 200
 
 
 def nearest_labels(label: str, labels: Iterable[str | None], *, limit: int = 3) -> list[str]:
-    """Labels most like one that is unknown, the most like first.
+    """Return the known labels most similar to an unknown one, most similar first.
 
-    `difflib` alone takes 2 s for 350,000 labels; here it orders only the 200 that share most characters.
+    `difflib` alone takes 2 s for 350,000 labels; here it compares only the 200 with the largest character overlap.
 
     >>> nearest_labels("hapy", ["happy", "sad", "apply"])
     ['happy', 'apply']
@@ -45,6 +45,6 @@ def nearest_labels(label: str, labels: Iterable[str | None], *, limit: int = 3) 
 
 
 def did_you_mean(label: str, labels: Iterable[str | None]) -> str:
-    """Name an unknown label with its nearest: ``'hapy' (nearest: 'happy', 'apply')``."""
+    """Format an unknown label with suggestions: ``'hapy' (nearest: 'happy', 'apply')``."""
     near = nearest_labels(label, labels)
-    return f"{label!r} (nearest: {', '.join(map(repr, near))})" if near else f"{label!r} (nothing like it)"
+    return f"{label!r} (nearest: {', '.join(map(repr, near))})" if near else f"{label!r} (no similar label)"

@@ -1,4 +1,4 @@
-"""What is known of an embedding table without reading it."""
+"""Description of an embedding table, available without reading it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ __all__ = ["Table"]
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One embedding weight matrix of a model.
+    """Embedding weight matrix of a model.
 
     Attributes
     ----------
     name
-        The dotted name of its layer (``"encoder.word_embeddings"``), ``"embedding"`` for a layer at the root.
+            Dotted name of its layer (``"encoder.word_embeddings"``), ``"embedding"`` for a layer at the root.
     num_rows
         V, the number of rows.
     dim
@@ -22,7 +22,7 @@ class Table:
     dtype
         Name of the stored type: ``"float32"``, ``"float16"``, ``"bfloat16"``, …
     padding_idx
-        The row that the layer holds at zero, or None.
+            Row that the layer keeps at zero, or None.
     """
 
     name: str
