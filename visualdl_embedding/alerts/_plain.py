@@ -1,4 +1,4 @@
-"""Text that every reader of a table or of XML understands."""
+"""Cleaning of text for terminals and XML."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["clean"]
 
 
 def clean(text: str) -> str:
-    r"""Make one printable line of text: a label may hold what XML forbids or what moves a terminal's cursor.
+    r"""Convert text to one printable line: labels may contain characters that XML forbids or terminals interpret.
 
     >>> clean("a\x1b[31m\nb")
     'a�[31m b'
@@ -19,7 +19,7 @@ def clean(text: str) -> str:
 def _printable(character: str) -> str:
     if character in "\t\n\r\u2028\u2029\x85":
         return " "
-    # U+FFFE and U+FFFF are no characters, and XML 1.0 refuses them as it does control characters.
+    # XML 1.0 forbids U+FFFE, U+FFFF and control characters.
     if unicodedata.category(character) in ("Cc", "Cs") or character in "\ufffe\uffff":
         return "\ufffd"
     return character
