@@ -17,7 +17,7 @@ from visualdl_embedding.files import UnreadableModelError, open_tables
     [
         (raw_tensor(VECTORS)[:-1], "cut off"),
         (raw_tensor(VECTORS) + b"\0", "bytes early|cut off"),
-        (raw_tensor(VECTORS)[:16] + struct.pack(">i", 6) + raw_tensor(VECTORS)[20:], "big-endian|no known kind"),
+        (raw_tensor(VECTORS)[:16] + struct.pack(">i", 6) + raw_tensor(VECTORS)[20:], "big-endian|format is unknown"),
         (b"\0" * 16 + struct.pack("<i", 6) + b"\x08\x05\x10\xff\xff\x7f", "cut off"),
         (b"\0" * 16 + struct.pack("<i", 4) + b"\x08\x63\x10\x02" + b"\0" * 8, "type number 99 is unknown"),
         (b"\0" * 16 + struct.pack("<i", 4) + b"\x08\x05\x12\x7f" + b"\0" * 8, "beyond its message"),

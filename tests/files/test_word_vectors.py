@@ -82,7 +82,7 @@ def test_words_in_another_encoding(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (word2vec_text()[:-60], "cut off|10 words, and 9 stand there|word 9 has"),
+        (word2vec_text()[:-60], "cut off|10 words, but 9 were found|word 9 has"),
         (word2vec_binary()[:-30], "cut off"),
         (word2vec_text().replace(b"10 6", b"10 5", 1), "gives 5 dimensions, but its first vector has 6"),
         (word2vec_text().replace(b"10 6", b"9 6", 1), "more lines than the 9"),
