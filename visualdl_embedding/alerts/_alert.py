@@ -23,19 +23,19 @@ class Alert:
     Attributes
     ----------
     table, step
-            Snapshot of the alert.
+        Snapshot of the alert.
     rule, severity
-            Name of the rule, and ``"warning"`` or ``"critical"``.
+        Name of the rule, and ``"warning"`` or ``"critical"``.
     metric
-            Scalar key, or a key for another value (such as the p-value of a drift).
+        Scalar key, or a key for another value (such as the p-value of a drift).
     value, threshold
-            Value of the metric, and the threshold it is compared with.
+        Value of the metric, and the threshold it is compared with.
     message, message_zh
-            One or two sentences.
+        One or two sentences.
     evidence
         Plain values by name.
     trained_step
-            Step of the training when the alert fires; None without a training.
+        Step of the training when the alert fires; None without a training.
     """
 
     table: str
@@ -105,7 +105,7 @@ class Alert:
         Raises
         ------
         ValueError
-                If a value is missing or has a wrong type. Unknown keys are ignored.
+            If a value is missing or has a wrong type. Unknown keys are ignored.
         """
         trained_step = values.get("trained_step")
         for key, good in (

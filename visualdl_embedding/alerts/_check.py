@@ -26,17 +26,17 @@ class Verdict:
     Attributes
     ----------
     table, step
-            Evaluated snapshot; the step is None for a single snapshot without a step.
+        Evaluated snapshot; the step is None for a single snapshot without a step.
     rule, severity
-            Name of the rule, and ``"warning"`` or ``"critical"``.
+        Name of the rule, and ``"warning"`` or ``"critical"``.
     status
-            ``"passed"``, ``"failed"``, or ``"unknown"`` if a value is missing or not finite.
+        ``"passed"``, ``"failed"``, or ``"unknown"`` if a value is missing or not finite.
     metric
-            Scalar key, or a key for another value.
+        Scalar key, or a key for another value.
     value, threshold
-            Value of the metric, and the threshold it is compared with; NaN if unknown.
+        Value of the metric, and the threshold it is compared with; NaN if unknown.
     message, message_zh
-            One or two sentences, in English and in Chinese.
+        One or two sentences, in English and in Chinese.
     evidence
         Plain values by name.
     """
@@ -74,16 +74,16 @@ def check(
     Parameters
     ----------
     rules
-            Rules; those whose `tables` does not match are ignored, see `unmatched`.
+        Rules; those whose `tables` does not match are ignored, see `unmatched`.
     scalars
-            Scalars of one snapshot, or the history of a run.
+        Scalars of one snapshot, or the history of a run.
     baseline_scalars
-            Reference for changes and for a fall of the effective rank; of a run the newest snapshot is used. Without it
-            the reference is an earlier snapshot of the run.
+        Reference for changes and for a fall of the effective rank; of a run the newest snapshot is used. Without it the
+        reference is an earlier snapshot of the run.
     table
-            Name of the table, if `scalars` is not a history.
+        Name of the table, if `scalars` is not a history.
     evidence
-            Drift results against the baseline, if `scalars` is not a history.
+        Drift results against the baseline, if `scalars` is not a history.
 
     Returns
     -------
@@ -92,7 +92,7 @@ def check(
     Raises
     ------
     ValueError
-            If two rules have the same name, or a run or baseline has no analyzed snapshot.
+        If two rules have the same name, or a run or baseline has no analyzed snapshot.
 
     Examples
     --------

@@ -37,13 +37,13 @@ class DriftTowards(Rule):
     Attributes
     ----------
     group
-            Target group.
+        Target group.
     words
-            Labels; empty for all words of the evidence.
+        Labels; empty for all words of the evidence.
     alpha
-            Probability of a false alarm of this rule, between 0 and 1.
+        Probability of a false alarm of this rule, between 0 and 1.
     looks
-            Number of snapshots that `alpha` is spent on; None for an unlimited number.
+        Number of snapshots that `alpha` is spent on; None for an unlimited number.
     """
 
     kind: ClassVar[str] = "drift_towards"

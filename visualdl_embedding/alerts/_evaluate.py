@@ -20,13 +20,13 @@ class RuleState:
     Attributes
     ----------
     step
-            Last evaluated step; None before the first.
+        Last evaluated step; None before the first.
     held
-            Number of consecutive snapshots at which the rule holds, by rule and subject.
+        Number of consecutive snapshots at which the rule holds, by rule and subject.
     fired
-            Step of the last alert, by rule and subject, until the condition is clear.
+        Step of the last alert, by rule and subject, until the condition is clear.
     judged
-            Number of snapshots with a known value, by rule.
+        Number of snapshots with a known value, by rule.
     """
 
     step: int | None = None
@@ -50,7 +50,7 @@ class RuleState:
         Raises
         ------
         ValueError
-                If a value has a wrong type.
+            If a value has a wrong type.
         """
         step, judged = values.get("step"), values.get("judged", {})
         nested = [values.get("held", {}), values.get("fired", {})]
@@ -75,15 +75,15 @@ def evaluate(
     Parameters
     ----------
     rules
-            Rules; those whose `tables` does not match are ignored.
+        Rules; those whose `tables` does not match are ignored.
     history
-            Scalars of one table up to the newest snapshot. Older snapshots that are not in the state are counted, but
-            fire no alert.
+        Scalars of one table up to the newest snapshot. Older snapshots that are not in the state are counted, but fire
+        no alert.
     state
-            State from the previous call; None for the first. A newest snapshot that is already in the state fires no
-            alert. If training restarted from an earlier step, alerts after that step are forgotten.
+        State from the previous call; None for the first. A newest snapshot that is already in the state fires no alert.
+        If training restarted from an earlier step, alerts after that step are forgotten.
     trained_step
-            Current step of the training, for the alerts.
+        Current step of the training, for the alerts.
 
     Returns
     -------
@@ -92,7 +92,7 @@ def evaluate(
     Raises
     ------
     ValueError
-            If two rules have the same name.
+        If two rules have the same name.
 
     Examples
     --------
@@ -126,7 +126,7 @@ def replay(rules: Iterable[Rule], history: History) -> tuple[tuple[Alert, ...], 
     Raises
     ------
     ValueError
-            If two rules have the same name.
+        If two rules have the same name.
     """
     rules, state = distinct(rules), RuleState()
     alerts: list[Alert] = []

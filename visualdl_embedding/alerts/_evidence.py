@@ -13,13 +13,13 @@ class Evidence(Protocol):
     Attributes
     ----------
     label, group
-            Word, and target group.
+        Word, and target group.
     p_value
-            0 to 1, not corrected for other words or steps.
+        0 to 1, not corrected for other words or steps.
     share_before, share_after
-            Share of the group among the word's neighbors, 0 to 1; NaN if unknown.
+        Share of the group among the word's neighbors, 0 to 1; NaN if unknown.
     lean_before, lean_after
-            Mean similarity of the word to the group minus that to all others; NaN if unknown.
+        Mean similarity of the word to the group minus that to all others; NaN if unknown.
     """
 
     @property

@@ -20,11 +20,11 @@ class History:
     table
         Name of the table.
     steps
-            Ascending. Keep the run's first step, because a collapse is measured against it.
+        Ascending. Keep the run's first step, because a collapse is measured against it.
     scalars
-            One mapping per step, by `visualdl_embedding.core.names.scalar_key`.
+        One mapping per step, by `visualdl_embedding.core.names.scalar_key`.
     evidence
-            Drift results by step, for `DriftTowards`.
+        Drift results by step, for `DriftTowards`.
     """
 
     table: str
@@ -92,15 +92,15 @@ class View:
     Attributes
     ----------
     history
-            The whole history.
+        The whole history.
     index
-            Position of the evaluated snapshot; rules ignore later ones.
+        Position of the evaluated snapshot; rules ignore later ones.
     baseline
-            Scalars to compare with instead of earlier snapshots, or None.
+        Scalars to compare with instead of earlier snapshots, or None.
     look
-            Number of snapshots evaluated by this rule, including this one; None for a single evaluation (CI).
+        Number of snapshots evaluated by this rule, including this one; None for a single evaluation (CI).
     timeless
-            Whether the snapshot is a model without a known step.
+        Whether the snapshot is a model without a known step.
     """
 
     history: History

@@ -29,9 +29,9 @@ class HookResult:
     Attributes
     ----------
     status
-            Exit status, negative for a signal; None if it did not start or timed out.
+        Exit status, negative for a signal; None if it did not start or timed out.
     reason
-            Reason for a failure, as a sentence; ``""`` on success.
+        Reason for a failure, as a sentence; ``""`` on success.
     """
 
     status: int | None
@@ -51,9 +51,9 @@ def run_hook(command: str | Sequence[str], alert: Alert, *, timeout: float = 30.
     Parameters
     ----------
     command
-            Split like in a shell, but run without one, so that labels cannot inject commands; a list is used unchanged.
+        Split like in a shell, but run without one, so that labels cannot inject commands; a list is used unchanged.
     timeout
-            Seconds after which the command and its child processes are killed.
+        Seconds after which the command and its child processes are killed.
     """
     try:
         words = shlex.split(command) if isinstance(command, str) else list(command)

@@ -33,7 +33,7 @@ class RulesError(ValueError):
     Attributes
     ----------
     mistakes
-            One sentence per mistake.
+        One sentence per mistake.
     """
 
     def __init__(self, where: str, mistakes: list[str]) -> None:
@@ -53,15 +53,15 @@ def load_rules(source: str | os.PathLike[str] | Mapping[str, Any]) -> tuple[Rule
     Parameters
     ----------
     source
-            Path of a TOML file, or its content: ``[[rule]]`` tables with ``kind`` and the values of that rule.
+        Path of a TOML file, or its content: ``[[rule]]`` tables with ``kind`` and the values of that rule.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     RulesError
-            If there are mistakes: a ValueError that lists each with the rule's number and name, the key, and the
-            expected value.
+        If there are mistakes: a ValueError that lists each with the rule's number and name, the key, and the expected
+        value.
 
     Examples
     --------

@@ -24,16 +24,16 @@ def check_metric(key: str, metric: object) -> None:
     Parameters
     ----------
     key
-            Key of the rule, for the message.
+        Key of the rule, for the message.
     metric
         ``"mean_cosine"``, ``"tsne/trustworthiness"``, ``"group/positive/purity"``, ``"watch/加息/displacement"``, …
 
     Raises
     ------
     ValueError
-            If the metric is unknown; the message suggests the nearest name.
+        If the metric is unknown; the message suggests the nearest name.
     TypeError
-            If it is not text.
+        If it is not text.
     """
     check_text(key, metric, "a scalar key such as 'tsne/trustworthiness'")
     assert isinstance(metric, str)

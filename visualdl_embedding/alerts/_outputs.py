@@ -76,7 +76,7 @@ def to_junit_xml(verdicts: Sequence[Verdict], *, name: str = "visualdl-embedding
     Parameters
     ----------
     name
-            Name of the whole report.
+        Name of the whole report.
 
     References
     ----------

@@ -18,7 +18,7 @@ def read_rules(given: Any) -> tuple[Rule, ...]:
     Raises
     ------
     FileNotFoundError, ValueError, TypeError
-            If an item is not a rule, or two rules have the same name.
+        If an item is not a rule, or two rules have the same name.
     """
     if given is None:
         return default_rules()

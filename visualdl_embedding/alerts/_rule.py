@@ -50,16 +50,16 @@ class Judgment:
     Attributes
     ----------
     subject
-            Subject of the rule, the same at every snapshot. A rule may have several, such as words, each with its own
-            episodes.
+        Subject of the rule, the same at every snapshot. A rule may have several, such as words, each with its own
+        episodes.
     status
-            ``"unknown"`` if a value is missing or not finite.
+        ``"unknown"`` if a value is missing or not finite.
     metric
-            Scalar key, or a key for another value.
+        Scalar key, or a key for another value.
     value, threshold
-            Value of the metric, and the threshold it is compared with; NaN if unknown.
+        Value of the metric, and the threshold it is compared with; NaN if unknown.
     text
-            Description of the result.
+        Description of the result.
     evidence
         Plain values by name.
     """
@@ -80,16 +80,16 @@ class Rule(ABC):
     Attributes
     ----------
     for_snapshots
-            Number of consecutive snapshots, at least 1, at which the rule must hold before it fires. Snapshots with an
-            unknown value neither count nor interrupt the sequence.
+        Number of consecutive snapshots, at least 1, at which the rule must hold before it fires. Snapshots with an
+        unknown value neither count nor interrupt the sequence.
     name
-            Name, distinct among the rules used together; by default made from the other values.
+        Name, distinct among the rules used together; by default made from the other values.
     severity
         ``"warning"`` or ``"critical"``.
     tables
-            Pattern (``*``, ``?``, ``[…]``) for the names of tables.
+        Pattern (``*``, ``?``, ``[…]``) for the names of tables.
     message
-            Text that is prepended to the rule's own message.
+        Text that is prepended to the rule's own message.
     """
 
     kind: ClassVar[str]
@@ -144,9 +144,9 @@ def distinct(rules: Iterable[Rule]) -> tuple[Rule, ...]:
     Raises
     ------
     ValueError
-            If two rules have the same name.
+        If two rules have the same name.
     TypeError
-            If an item is not a rule.
+        If an item is not a rule.
     """
     found = tuple(rules)
     seen = set()

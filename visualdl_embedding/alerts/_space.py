@@ -33,7 +33,7 @@ class NonFinite(Rule):
     Attributes
     ----------
     rows
-            Minimum number of rows, at least 1.
+        Minimum number of rows, at least 1.
     """
 
     kind: ClassVar[str] = "non_finite"
@@ -67,9 +67,9 @@ class Collapsed(Rule):
     Attributes
     ----------
     rank_share
-            0 to 1: fires if the effective rank is below this share of the run's first (or of the baseline's).
+        0 to 1: fires if the effective rank is below this share of the run's first (or of the baseline's).
     mean_cosine
-            -1 to 1: fires if the mean cosine of all pairs of rows is above it.
+        -1 to 1: fires if the mean cosine of all pairs of rows is above it.
 
     References
     ----------
@@ -149,10 +149,10 @@ class GroupMixing(Rule):
     Attributes
     ----------
     group
-            Name of the group; None for the mean over the rows of all groups.
+        Name of the group; None for the mean over the rows of all groups.
     over
-            0 to 1: fires if the share of neighbors from other groups (1 minus the purity) is above it. For g groups of
-            equal size, the expected value by chance is 1 - 1/g.
+        0 to 1: fires if the share of neighbors from other groups (1 minus the purity) is above it. For g groups of
+        equal size, the expected value by chance is 1 - 1/g.
     """
 
     kind: ClassVar[str] = "group_mixing"
@@ -195,7 +195,7 @@ class TailCrowding(Rule):
     Attributes
     ----------
     over
-            0 to 1: fires if the crowding is above it.
+        0 to 1: fires if the crowding is above it.
     """
 
     kind: ClassVar[str] = "tail_crowding"

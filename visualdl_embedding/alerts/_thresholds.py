@@ -35,7 +35,7 @@ class Above(Rule):
     metric
         Scalar key: ``"mean_cosine"``, ``"tsne/trustworthiness"``, ``"watch/加息/displacement"``, …
     value
-            Upper limit of the metric.
+        Upper limit of the metric.
 
     Examples
     --------
@@ -69,7 +69,7 @@ class Below(Rule):
     metric
         Scalar key: ``"effective_rank"``, ``"tsne/trustworthiness"``, ``"watch/加息/neighbor_overlap"``, …
     value
-            Lower limit of the metric.
+        Lower limit of the metric.
     """
 
     kind: ClassVar[str] = "below"
@@ -113,11 +113,11 @@ class Changes(Rule):
     metric
         Scalar key.
     by
-            Positive: in units of the metric, or as a share of the earlier value if `relative`.
+        Positive: in units of the metric, or as a share of the earlier value if `relative`.
     relative
-            Measure the change as a share of the earlier value; 0.2 is a fifth. Unknown if the earlier value is 0.
+        Measure the change as a share of the earlier value; 0.2 is a fifth. Unknown if the earlier value is 0.
     within
-            Number of earlier snapshots to compare with, at least 1. Ignored with a baseline.
+        Number of earlier snapshots to compare with, at least 1. Ignored with a baseline.
     direction
         ``"up"``, ``"down"`` or ``"any"``.
     """

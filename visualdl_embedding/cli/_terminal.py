@@ -29,7 +29,7 @@ class _Friendly(click.Command):
     Attributes
     ----------
     bad_input
-            Exit status for user errors.
+        Exit status for user errors.
     """
 
     bad_input = 1

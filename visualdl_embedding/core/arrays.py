@@ -51,11 +51,11 @@ def spread(values: NDArray[np.floating], rows: NDArray[np.integer] | NDArray[np.
     Parameters
     ----------
     values
-            Values in the order of the rows.
+        Values in the order of the rows.
     rows
-            Row positions ``(m,)``, or a mask ``(n,)`` bool with m true values.
+        Row positions ``(m,)``, or a mask ``(n,)`` bool with m true values.
     n
-            Number of all rows.
+        Number of all rows.
 
     >>> spread(np.array([1.0, 2.0]), np.array([2, 0]), 3)
     array([ 2., nan,  1.], dtype=float32)

@@ -27,7 +27,7 @@ def plain(value: Any) -> Any:
     Raises
     ------
     TypeError
-            If `value` contains other types than numbers, strings, None, lists, arrays and mappings.
+        If `value` contains other types than numbers, strings, None, lists, arrays and mappings.
 
     Examples
     --------
@@ -45,16 +45,16 @@ def dumps(value: Any, *, indent: int | None = None, compact: bool = False) -> st
     Parameters
     ----------
     value
-            Value as in `plain`.
+        Value as in `plain`.
     indent
-            Spaces per level; None for one line.
+        Spaces per level; None for one line.
     compact
-            Whether to omit the spaces after commas and colons.
+        Whether to omit the spaces after commas and colons.
 
     Raises
     ------
     TypeError
-            As in `plain`.
+        As in `plain`.
 
     Examples
     --------

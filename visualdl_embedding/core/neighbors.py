@@ -30,7 +30,7 @@ class Neighbors:
     distance
         ``"cosine"`` or ``"euclidean"``.
     exact
-            False if an approximate index was used.
+        False if an approximate index was used.
     """
 
     indices: NDArray[np.int32]
@@ -144,7 +144,7 @@ def nearest_neighbors(
     random_state
         Seed of the approximate search.
     n_jobs
-            Number of threads.
+        Number of threads.
 
     Returns
     -------

@@ -30,11 +30,11 @@ def start_child(module: str, *, stderr: int | IO[bytes], n_threads: int = 1) -> 
     Parameters
     ----------
     module
-            Full module name, such as ``"visualdl_embedding.training.worker"``.
+        Full module name, such as ``"visualdl_embedding.training.worker"``.
     stderr
-            Destination of its standard error: a file, or `subprocess.DEVNULL`.
+        Destination of its standard error: a file, or `subprocess.DEVNULL`.
     n_threads
-            Number of threads for its libraries.
+        Number of threads for its libraries.
 
     Returns
     -------

@@ -36,13 +36,13 @@ class Match:
     Attributes
     ----------
     label
-            Label of the row.
+        Label of the row.
     row
-            Position of the row.
+        Position of the row.
     cosine
-            -1 to 1; 0 if one of the two is a zero vector.
+        -1 to 1; 0 if one of the two is a zero vector.
     distance
-            Distance as requested: ``1 - cosine``, or Euclidean.
+        Distance as requested: ``1 - cosine``, or Euclidean.
     """
 
     label: str
@@ -58,9 +58,9 @@ class Axis:
     Attributes
     ----------
     origin, direction
-            ``(d,)`` float64: the line is ``origin + t · direction``, with t = 0 at one end and t = 1 at the other.
+        ``(d,)`` float64: the line is ``origin + t · direction``, with t = 0 at one end and t = 1 at the other.
     distance
-            ``"cosine"`` for unit vectors; ``"euclidean"`` for unscaled vectors.
+        ``"cosine"`` for unit vectors; ``"euclidean"`` for unscaled vectors.
     """
 
     origin: NDArray[np.float64]
@@ -74,9 +74,9 @@ def locate(labels: Labels, wanted: Sequence[str]) -> NDArray[np.intp]:
     Parameters
     ----------
     labels
-            Labels of all rows; None for a row without one.
+        Labels of all rows; None for a row without one.
     wanted
-            Labels to find.
+        Labels to find.
 
     Returns
     -------
@@ -85,7 +85,7 @@ def locate(labels: Labels, wanted: Sequence[str]) -> NDArray[np.intp]:
     Raises
     ------
     ValueError
-            If no row has a label (the message suggests the nearest), or several rows have it.
+        If no row has a label (the message suggests the nearest), or several rows have it.
 
     >>> locate(["高兴", "悲伤"], ["悲伤"]).tolist()
     [1]
@@ -133,17 +133,17 @@ def closest(
     Parameters
     ----------
     vectors
-            ``(n, d)``; may be memory-mapped. Rows that are not finite or have no label are skipped.
+        ``(n, d)``; may be memory-mapped. Rows that are not finite or have no label are skipped.
     labels
         n labels.
     query
-            A label, which is excluded from the result, or a vector ``(d,)``.
+        A label, which is excluded from the result, or a vector ``(d,)``.
     k
-            Maximum number of rows.
+        Maximum number of rows.
     distance
         ``"cosine"`` or ``"euclidean"``.
     exclude
-            Labels to exclude.
+        Labels to exclude.
 
     Returns
     -------
@@ -152,7 +152,7 @@ def closest(
     Raises
     ------
     ValueError
-            If a label is unknown; the message suggests the nearest.
+        If a label is unknown; the message suggests the nearest.
     """
     _validate(vectors, labels, distance)
     excluded = locate(labels, list(exclude)) if exclude else np.zeros(0, dtype=np.intp)
@@ -183,15 +183,15 @@ def nearest_rows(
     Parameters
     ----------
     blocks
-            Blocks of the table in order: the number of the first row, and the vectors ``(b, d)``.
+        Blocks of the table in order: the number of the first row, and the vectors ``(b, d)``.
     target
         ``(d,)``.
     k
-            Maximum number of rows.
+        Maximum number of rows.
     distance
         ``"cosine"`` or ``"euclidean"``.
     skipped
-            ``(V,)`` bool: rows to exclude. Rows that are not finite are always excluded.
+        ``(V,)`` bool: rows to exclude. Rows that are not finite are always excluded.
 
     Returns
     -------
@@ -200,7 +200,7 @@ def nearest_rows(
     Raises
     ------
     ValueError
-            If the target is not finite, or k is below 1.
+        If the target is not finite, or k is below 1.
     """
     if k < 1:
         raise ValueError(f"k must be at least 1, not {k}.")
@@ -251,7 +251,7 @@ def combine(vectors: NDArray[np.floating], labels: Labels, *, plus: Sequence[str
     labels
         n labels.
     plus, minus
-            Labels; `plus` has at least one.
+        Labels; `plus` has at least one.
 
     Returns
     -------
@@ -301,9 +301,9 @@ def axis_between(a: NDArray[np.floating], b: NDArray[np.floating], *, distance: 
     Parameters
     ----------
     a, b
-            A vector ``(d,)``, or the vectors of a group ``(m, d)``, represented by their mean.
+        A vector ``(d,)``, or the vectors of a group ``(m, d)``, represented by their mean.
     distance
-            ``"cosine"``: the ends are unit vectors, or means of unit vectors.
+        ``"cosine"``: the ends are unit vectors, or means of unit vectors.
 
     Returns
     -------
@@ -333,7 +333,7 @@ def position_on_axis(vectors: NDArray[np.floating], axis: Axis) -> Floats:
     vectors
         ``(n, d)``.
     axis
-            Axis from `axis_between`.
+        Axis from `axis_between`.
 
     Returns
     -------

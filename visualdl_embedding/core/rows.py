@@ -24,20 +24,20 @@ class Rows:
     Attributes
     ----------
     ids
-            ``(n,)`` int64: row of the table, or `COMPOSED` (-1) for the mean of several rows.
+        ``(n,)`` int64: row of the table, or `COMPOSED` (-1) for the mean of several rows.
     labels
         n distinct strings.
     columns
-            Additional columns by name, n strings each, ``""`` for unknown values. The library uses the columns
-            ``"group"`` and ``"frequency"``.
+        Additional columns by name, n strings each, ``""`` for unknown values. The library uses the columns ``"group"``
+        and ``"frequency"``.
     pieces
-            Table rows of each composed row, by its position.
+        Table rows of each composed row, by its position.
     watch
-            Labels with their own scalars; a subset of `labels`.
+        Labels with their own scalars; a subset of `labels`.
     left_out
-            Number of candidates left out, by reason (``"special token"``, ``"no label"``, …).
+        Number of candidates left out, by reason (``"special token"``, ``"no label"``, …).
     how
-            Description of the selection, such as ``"the 500 most frequent"``.
+        Description of the selection, such as ``"the 500 most frequent"``.
     """
 
     ids: NDArray[np.int64]
@@ -81,7 +81,7 @@ class Rows:
         Parameters
         ----------
         gathered
-                ``(m, d)``: the table rows `gather_ids`.
+            ``(m, d)``: the table rows `gather_ids`.
 
         Returns
         -------

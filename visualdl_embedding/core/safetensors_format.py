@@ -71,9 +71,9 @@ class Layout:
     Attributes
     ----------
     metadata
-            Metadata from the file: a mapping of text to text, unless the file is damaged; empty if there is none.
+        Metadata from the file: a mapping of text to text, unless the file is damaged; empty if there is none.
     places
-            Places by tensor name, in header order.
+        Places by tensor name, in header order.
     data_start
         Offset of the byte after the header.
     """
@@ -110,7 +110,7 @@ def read_layout(file: IO[bytes]) -> Layout:
     Raises
     ------
     LayoutError
-            If the header is damaged, or a tensor ends beyond the file.
+        If the header is damaged, or a tensor ends beyond the file.
     """
     size = os.fstat(file.fileno()).st_size
     prefix = file.read(8)
@@ -165,7 +165,7 @@ def pack(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> It
     tensors
         Arrays of bool, int8 to int64, uint8 or float16 to float64; contiguous ones are not copied.
     metadata
-            Text values by name.
+        Text values by name.
 
     Yields
     ------

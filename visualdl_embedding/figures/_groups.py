@@ -42,7 +42,7 @@ class Groups:
     colors
         ``(n,)`` strings ``"#RRGGBB"``.
     legend
-            Largest group first; empty without groups.
+        Largest group first; empty without groups.
     """
 
     colors: NDArray[np.str_]
@@ -55,7 +55,7 @@ def color_groups(groups: Sequence[str] | None, n: int) -> Groups:
     Parameters
     ----------
     groups
-            n names, ``""`` for none. Rows that are not drawn count too, so that colors do not depend on them.
+        n names, ``""`` for none. Rows that are not drawn count too, so that colors do not depend on them.
     n
         Number of rows.
     """

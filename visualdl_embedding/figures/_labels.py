@@ -60,19 +60,19 @@ def draw_labels(
     Parameters
     ----------
     canvas
-            Canvas of a figure with its points.
+        Canvas of a figure with its points.
     pixels
-            ``(n, 2)``: pixel positions; NaN for points not drawn.
+        ``(n, 2)``: pixel positions; NaN for points not drawn.
     names
-            Display names.
+        Display names.
     watched, wanted
-            Row numbers.
+        Row numbers.
     taken
-            Boxes to keep free of labels.
+        Boxes to keep free of labels.
     limit
-            Maximum number of labels from `wanted`.
+        Maximum number of labels from `wanted`.
     fonts
-            Font families.
+        Font families.
     """
     from matplotlib.font_manager import FontProperties
     from matplotlib.lines import Line2D

@@ -52,34 +52,33 @@ def render_map(
     Parameters
     ----------
     projection
-            Projection of n rows to 2 or 3 components. Rows that are not finite or outside the axes are counted, not
-            drawn.
+        Projection of n rows to 2 or 3 components. Rows that are not finite or outside the axes are counted, not drawn.
     labels
-            n labels in plain text. Labels with missing glyphs are shown by id, ``#17``.
+        n labels in plain text. Labels with missing glyphs are shown by id, ``#17``.
     groups
-            n names, ``""`` for none. The seven largest groups have their own colors.
+        n names, ``""`` for none. The seven largest groups have their own colors.
     values
-            ``(n,)`` numbers to color by instead of groups, NaN for unknown; for example frequencies.
+        ``(n,)`` numbers to color by instead of groups, NaN for unknown; for example frequencies.
     values_name
-            Name of `values`.
+        Name of `values`.
     logarithmic
-            Whether to color `values` on a logarithmic scale.
+        Whether to color `values` on a logarithmic scale.
     watch
-            Labels that are always drawn.
+        Labels that are always drawn.
     ids
         n row ids, -1 for a composed row; positions if None.
     table, step
-            Used in the title.
+        Used in the title.
     quality
-            Metrics to print by name.
+        Metrics to print by name.
     telling
-            ``(n,)``: rows with larger values are labeled first, NaN last; None for row order.
+        ``(n,)``: rows with larger values are labeled first, NaN last; None for row order.
     title
-            Title, by default made of the method and the table.
+        Title, by default made of the method and the table.
     caption
-            Text printed before the parameters.
+        Text printed before the parameters.
     annotate
-            Maximum number of labels besides the watched ones.
+        Maximum number of labels besides the watched ones.
     dpi, size
         Dots per inch, and width and height in inches, at least 5 by 4.
 
@@ -92,7 +91,7 @@ def render_map(
     Raises
     ------
     ValueError
-            If lengths differ, a watched label is unknown, or the projection is not 2-D or 3-D.
+        If lengths differ, a watched label is unknown, or the projection is not 2-D or 3-D.
 
     References
     ----------

@@ -20,11 +20,11 @@ class Scale:
     Attributes
     ----------
     colors
-            ``(n,)`` strings ``"#RRGGBB"``; gray for values that are not finite.
+        ``(n,)`` strings ``"#RRGGBB"``; gray for values that are not finite.
     name
-            Name of the values.
+        Name of the values.
     low, high
-            Values at the two ends: the 1st and the 99th percentile, so that outliers do not compress the scale.
+        Values at the two ends: the 1st and the 99th percentile, so that outliers do not compress the scale.
     """
 
     colors: NDArray[np.str_]
@@ -48,11 +48,11 @@ def color_numbers(values: NDArray[np.floating], name: str, *, logarithmic: bool 
     Parameters
     ----------
     values
-            ``(n,)``, NaN for unknown.
+        ``(n,)``, NaN for unknown.
     name
-            Name of the values.
+        Name of the values.
     logarithmic
-            Whether to use a logarithmic scale; values must then be at least 0.
+        Whether to use a logarithmic scale; values must then be at least 0.
     """
     known = np.isfinite(values)
     if not known.any():

@@ -24,11 +24,11 @@ class Placed:
     Attributes
     ----------
     row
-            Row of the label.
+        Row of the label.
     box
-            Box of the text.
+        Box of the text.
     distance
-            Distance from its point in pixels; distant labels need a line.
+        Distance from its point in pixels; distant labels need a line.
     """
 
     row: int
@@ -54,23 +54,23 @@ def place_labels(
     Parameters
     ----------
     points
-            ``(n, 2)``: pixels of all points; NaN for points not drawn.
+        ``(n, 2)``: pixels of all points; NaN for points not drawn.
     always
-            Rows that are always labeled; these overlap as little as possible.
+        Rows that are always labeled; these overlap as little as possible.
     wanted
-            Additional rows, most wanted first; at most `limit` of them are placed.
+        Additional rows, most wanted first; at most `limit` of them are placed.
     size
-            Width and height of a row's text in pixels.
+        Width and height of a row's text in pixels.
     bounds
-            Box that contains all labels.
+        Box that contains all labels.
     taken
-            Boxes to keep free of labels.
+        Boxes to keep free of labels.
     limit
-            Maximum number of labels from `wanted`.
+        Maximum number of labels from `wanted`.
     spacing
-            Minimum distance in pixels between labeled points of `wanted`, to spread labels over the map.
+        Minimum distance in pixels between labeled points of `wanted`, to spread labels over the map.
     tries
-            Maximum number of rows of `wanted` to try; limits the time at 100,000 rows.
+        Maximum number of rows of `wanted` to try; limits the time at 100,000 rows.
     unit
         Pixels per hundredth of an inch.
     """

@@ -32,11 +32,11 @@ class Points:
     coordinates
         ``(n, 2)`` or ``(n, 3)``.
     axes
-            ``(2, 2)`` or ``(3, 2)``: lower and upper limits.
+        ``(2, 2)`` or ``(3, 2)``: lower and upper limits.
     colors
         ``(n,)``.
     watched
-            Rows drawn larger and on top.
+        Rows drawn larger and on top.
     """
 
     coordinates: NDArray[np.float64]

@@ -52,7 +52,7 @@ def check_range(path: Path, offset: int, size: int) -> None:
     Raises
     ------
     UnreadableModelError
-            If the file ends before the end of the range.
+        If the file ends before the end of the range.
     """
     found = os.path.getsize(path)
     if offset < 0 or size < 0 or offset + size > found:
@@ -188,13 +188,13 @@ class StreamBytes:
     Attributes
     ----------
     path
-            Path of the file, for error messages.
+        Path of the file, for error messages.
     open_stream
-            Function that opens the decompressor at the start of the stream.
+        Function that opens the decompressor at the start of the stream.
     offset
-            Offset of the first byte in the stream.
+        Offset of the first byte in the stream.
     broken
-            Exceptions that the decompressor raises on damaged input.
+        Exceptions that the decompressor raises on damaged input.
     """
 
     path: Path

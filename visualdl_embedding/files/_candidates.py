@@ -53,11 +53,11 @@ def candidates(tensors: Sequence[Tensor], *, all_matrices: bool, vocab_size: int
     Parameters
     ----------
     tensors
-            Tensors of one model. A parameter with several names (tied weights) is listed once, under its first name.
+        Tensors of one model. A parameter with several names (tied weights) is listed once, under its first name.
     all_matrices
-            Return every matrix of floats.
+        Return every matrix of floats.
     vocab_size
-            Vocabulary size in the model's configuration. A table with this number of rows holds words.
+        Vocabulary size in the model's configuration. A table with this number of rows holds words.
     """
     matrices = _once([t for t in tensors if t.reader is not None and t.shape[0] > 0 and 0 < t.shape[1] <= MAX_DIM])
     if all_matrices or len(tensors) == 1:

@@ -20,9 +20,9 @@ def table_counters(stored: StoredTable, *, on_progress: Callable[[int, int], Non
     Parameters
     ----------
     stored
-            Table to read.
+        Table to read.
     on_progress
-            Called after every block with the number of rows done and the total.
+        Called after every block with the number of rows done and the total.
 
     Returns
     -------
@@ -34,7 +34,7 @@ def table_counters(stored: StoredTable, *, on_progress: Callable[[int, int], Non
     Raises
     ------
     UnreadableModelError
-            If the file is damaged.
+        If the file is damaged.
     """
     num_rows = stored.table.num_rows
     norms = np.full(num_rows, np.nan, np.float32)

@@ -15,9 +15,9 @@ class UnreadableModelError(ValueError):
     Attributes
     ----------
     path
-            Path of the file, as text.
+        Path of the file, as text.
     reason
-            Description of the problem.
+        Description of the problem.
     """
 
     def __init__(self, path: str | os.PathLike[str], reason: str, *, advice: str = _ADVICE, details: str = "") -> None:

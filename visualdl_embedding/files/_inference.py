@@ -24,14 +24,14 @@ def read_inference(parameters: Path, program: Path | None) -> list[Tensor]:
     Parameters
     ----------
     parameters
-            The ``.pdiparams`` file.
+        The ``.pdiparams`` file.
     program
-            The ``.json`` or ``.pdmodel`` file. Without it the tensors are named ``parameter_0``, ``parameter_1``, …
+        The ``.json`` or ``.pdmodel`` file. Without it the tensors are named ``parameter_0``, ``parameter_1``, …
 
     Raises
     ------
     UnreadableModelError
-            If a file is damaged, or the two files do not match.
+        If a file is damaged, or the two files do not match.
     """
     tensors = list(read_tensors(parameters))
     if program is None:
@@ -64,7 +64,7 @@ def read_variables(files: Sequence[Path], program: Path | None) -> list[Tensor]:
     Raises
     ------
     UnreadableModelError
-            If a file is damaged.
+        If a file is damaged.
     """
     described = read_program(program) if program is not None else None
     found = []

@@ -50,12 +50,12 @@ class ModelFiles:
     Attributes
     ----------
     kind
-            ``"index"``: `files` holds one ``*.index.json``; ``"inference"``: one ``.pdiparams``; ``"variables"``: one
-            file per tensor.
+        ``"index"``: `files` holds one ``*.index.json``; ``"inference"``: one ``.pdiparams``; ``"variables"``: one file
+        per tensor.
     files
-            Files that hold the tensors.
+        Files that hold the tensors.
     program
-            Program file of the model.
+        Program file of the model.
     """
 
     kind: Kind
@@ -69,9 +69,9 @@ def locate(path: Path) -> ModelFiles:
     Raises
     ------
     FileNotFoundError
-            If there is no model; the message lists the names that were tried.
+        If there is no model; the message lists the names that were tried.
     UnreadableModelError
-            If there are several models, or a part is missing.
+        If there are several models, or a part is missing.
     """
     if path.is_dir():
         return _in_folder(path)

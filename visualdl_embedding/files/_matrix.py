@@ -51,21 +51,21 @@ class Tensor:
     Attributes
     ----------
     key
-            Name in the file.
+        Name in the file.
     shape
-            Shape, of any rank.
+        Shape, of any rank.
     dtype
-            Name of the type, such as ``"float32"``.
+        Name of the type, such as ``"float32"``.
     path
-            File that holds the values.
+        File that holds the values.
     reader
-            Row reader; None unless the tensor is a matrix of a type in `FLOATS`.
+        Row reader; None unless the tensor is a matrix of a type in `FLOATS`.
     parameter
-            Paddle's name of the parameter (``"embedding_0.w_0"``), or ``""`` if the file does not hold it.
+        Paddle's name of the parameter (``"embedding_0.w_0"``), or ``""`` if the file does not hold it.
     looked_up
-            Whether the program next to the file uses the tensor as an embedding table; None without a program.
+        Whether the program next to the file uses the tensor as an embedding table; None without a program.
     padding_idx
-            Padding index in the program.
+        Padding index in the program.
     """
 
     key: str
@@ -84,10 +84,10 @@ def widen(values: NDArray[Any], dtype: str) -> NDArray[np.float32]:
     Parameters
     ----------
     values
-            Values of the type `FLOATS` has for `dtype`, in any byte order.
+        Values of the type `FLOATS` has for `dtype`, in any byte order.
     dtype
-            ``"bfloat16"`` values are the upper halves of float32 values. Float64 values beyond the float32 range become
-            inf.
+        ``"bfloat16"`` values are the upper halves of float32 values. Float64 values beyond the float32 range become
+        inf.
 
     Returns
     -------
@@ -109,13 +109,13 @@ class DenseRows:
     Attributes
     ----------
     source
-            Bytes of the matrix.
+        Bytes of the matrix.
     shape
-            ``(V, d)``.
+        ``(V, d)``.
     dtype
-            Key of `FLOATS`.
+        Key of `FLOATS`.
     byte_order
-            ``"<"`` or ``">"``.
+        ``"<"`` or ``">"``.
     fortran
         Whether columns are contiguous instead of rows.
     """

@@ -36,7 +36,7 @@ def read_npy(path: Path) -> list[Tensor]:
     Raises
     ------
     UnreadableModelError
-            If it is damaged, or holds anything other than an array of numbers.
+        If it is damaged, or holds anything other than an array of numbers.
     """
     with open(path, "rb") as file:
         header, offset = _header(file, path)
@@ -53,7 +53,7 @@ def read_npz(path: Path) -> list[Tensor]:
     Raises
     ------
     UnreadableModelError
-            If it is damaged, or is not an archive of arrays.
+        If it is damaged, or is not an archive of arrays.
     """
     try:
         with zipfile.ZipFile(path) as archive:

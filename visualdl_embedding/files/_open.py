@@ -39,15 +39,15 @@ def open_tables(path: str | os.PathLike[str], *, all_matrices: bool = False) -> 
     Parameters
     ----------
     path
-            - a ``.pdparams``, or a folder written by PaddleNLP's ``save_pretrained``;
-            - an inference model: its folder, its ``.pdiparams``, ``.json`` or ``.pdmodel``, or their common prefix;
-              also older models with one file per parameter;
+        - a ``.pdparams``, or a folder written by PaddleNLP's ``save_pretrained``;
+        - an inference model: its folder, its ``.pdiparams``, ``.json`` or ``.pdmodel``, or their common prefix;
+          also older models with one file per parameter;
         - safetensors, also sharded with a ``model.safetensors.index.json``;
         - word2vec (text and binary), GloVe, fastText's ``.vec``, each also gzipped;
-            - a ``.npy`` or ``.npz``; a file, or a folder of files, with one Paddle tensor each.
+        - a ``.npy`` or ``.npz``; a file, or a folder of files, with one Paddle tensor each.
     all_matrices
-            List every matrix of floats, for tables with unusual names. By default tables are detected from the program,
-            from Paddle's parameter names, from the names in the checkpoint, or from the shapes.
+        List every matrix of floats, for tables with unusual names. By default tables are detected from the program,
+        from Paddle's parameter names, from the names in the checkpoint, or from the shapes.
 
     Returns
     -------
@@ -56,10 +56,10 @@ def open_tables(path: str | os.PathLike[str], *, all_matrices: bool = False) -> 
     Raises
     ------
     FileNotFoundError
-            If there is no such file, or no model in the folder; the message lists the names that were tried.
+        If there is no such file, or no model in the folder; the message lists the names that were tried.
     UnreadableModelError
-            If a file is damaged, does not match its extension, or asks for code to be run. Also if no tensor looks like
-            a table; the message then lists the tensors.
+        If a file is damaged, does not match its extension, or asks for code to be run. Also if no tensor looks like a
+        table; the message then lists the tensors.
     """
     path = Path(path)
     model = locate(path)
@@ -70,8 +70,7 @@ def open_tables(path: str | os.PathLike[str], *, all_matrices: bool = False) -> 
             path,
             f"none of its {len(tensors)} tensors looks like an embedding table",
             advice="A table is a matrix of float16, bfloat16, float32 or float64; to choose one of these by its name, "
-            "pass "
-            "all_matrices=True",
+            "pass all_matrices=True",
             details=_listed(tensors),
         )
     vocabulary = find_vocabulary(path if path.exists() else model.files[0])

@@ -54,7 +54,7 @@ def read_tensors(path: Path) -> Iterator[Tensor]:
     Raises
     ------
     UnreadableModelError
-            If the file is not a sequence of complete tensors.
+        If the file is not a sequence of complete tensors.
     """
     size = os.path.getsize(path)
     if size == 0:

@@ -41,7 +41,7 @@ def read_checkpoint(path: Path) -> list[Tensor]:
     Raises
     ------
     UnreadableModelError
-            If it cannot be read without running code from the file.
+        If it cannot be read without running code from the file.
     """
     root = read_pickle(path)
     if isinstance(root, dict) and isinstance(root.get(_BIG), dict):

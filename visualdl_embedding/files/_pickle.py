@@ -51,8 +51,7 @@ def read_pickle(path: Path) -> Any:
     Raises
     ------
     UnreadableModelError
-            If the file is not a complete pickle, or uses a name that is not part of a tensor; the message has that
-            name.
+        If the file is not a complete pickle, or uses a name that is not part of a tensor; the message has that name.
     """
     with open(path, "rb") as file:
         machine = _Machine(file, path)

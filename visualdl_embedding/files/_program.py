@@ -29,9 +29,9 @@ class Program:
     Attributes
     ----------
     parameters
-            Shape of each parameter, by name.
+        Shape of each parameter, by name.
     embeddings
-            ``padding_idx`` (or None) of each parameter that rows are looked up in, by name.
+        ``padding_idx`` (or None) of each parameter that rows are looked up in, by name.
     """
 
     parameters: dict[str, tuple[int, ...]] = field(default_factory=dict)
@@ -53,7 +53,7 @@ def read_program(path: Path) -> Program:
     Raises
     ------
     UnreadableModelError
-            If it is neither, is damaged, or is larger than 64 MiB.
+        If it is neither, is damaged, or is larger than 64 MiB.
     """
     if (size := os.path.getsize(path)) > _MAX_PROGRAM:
         raise UnreadableModelError(path, f"it has {size:,} bytes, but a Paddle program has at most {_MAX_PROGRAM:,}")

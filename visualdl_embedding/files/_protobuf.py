@@ -33,7 +33,7 @@ def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     Raises
     ------
     ValueError
-            If it is not a message, or a field ends beyond it.
+        If it is not a message, or a field ends beyond it.
 
     >>> [(number, value) for number, value in fields(memoryview(bytes([8, 5, 16, 0x80, 1])))]
     [(1, 5), (2, 128)]

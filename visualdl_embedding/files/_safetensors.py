@@ -20,7 +20,7 @@ def read_safetensors(path: Path) -> list[Tensor]:
     Raises
     ------
     UnreadableModelError
-            If the header is damaged, or does not match the file.
+        If the header is damaged, or does not match the file.
     """
     try:
         with open(path, "rb") as file:

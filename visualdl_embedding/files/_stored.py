@@ -29,15 +29,15 @@ class StoredTable:
     table
         Name, shape, type, padding row.
     path
-            File that holds the values.
+        File that holds the values.
     key
-            Name in the file, such as ``"encoder.word_embeddings.weight"``.
+        Name in the file, such as ``"encoder.word_embeddings.weight"``.
     evidence
-            Reason why it counts as a table: ``"the program looks up rows in it"``, ``"its name"``, …
+        Reason why it counts as a table: ``"the program looks up rows in it"``, ``"its name"``, …
     priority
-            0: holds words, by its name or size; 1: other table; 2: positions, token types and similar.
+        0: holds words, by its name or size; 1: other table; 2: positions, token types and similar.
     vocabulary
-            Vocabulary file next to the model, for tables it may belong to.
+        Vocabulary file next to the model, for tables it may belong to.
     """
 
     table: Table
@@ -58,7 +58,7 @@ class StoredTable:
         Parameters
         ----------
         ids
-                ``(m,)`` integers from 0 to V - 1, in any order; repetitions are allowed.
+            ``(m,)`` integers from 0 to V - 1, in any order; repetitions are allowed.
 
         Returns
         -------
@@ -67,9 +67,9 @@ class StoredTable:
         Raises
         ------
         ValueError
-                If an id is not a row of the table.
+            If an id is not a row of the table.
         UnreadableModelError
-                If the file is damaged.
+            If the file is damaged.
         """
         wanted = np.asarray(ids)
         if wanted.ndim != 1 or (wanted.size and not np.issubdtype(wanted.dtype, np.integer)):
@@ -90,7 +90,7 @@ class StoredTable:
         Parameters
         ----------
         rows_per_block
-                Default: about 8 MiB per block.
+            Default: about 8 MiB per block.
 
         Yields
         ------
@@ -101,7 +101,7 @@ class StoredTable:
         ValueError
             If `rows_per_block` is below 1.
         UnreadableModelError
-                If the file is damaged.
+            If the file is damaged.
         """
         if rows_per_block is not None and rows_per_block < 1:
             raise ValueError(f"rows_per_block must be at least 1, not {rows_per_block}.")
@@ -122,7 +122,7 @@ class StoredTable:
         Parameters
         ----------
         encoding, errors
-                As in `bytes.decode`.
+            As in `bytes.decode`.
 
         Returns
         -------
@@ -131,7 +131,7 @@ class StoredTable:
         Raises
         ------
         UnreadableModelError
-                If a label is not valid in this encoding.
+            If a label is not valid in this encoding.
         """
         return self.reader.words(encoding=encoding, errors=errors) if isinstance(self.reader, WordVectors) else None
 
@@ -142,15 +142,15 @@ def choose_table(tables: Sequence[StoredTable], name: str | None = None) -> Stor
     Parameters
     ----------
     tables
-            Tables from `open_tables`.
+        Tables from `open_tables`.
     name
-            Name of the table, its key in the file, or a pattern that matches exactly one of them (``"*word*"``). None:
-            the only table, or the only table with the lowest `StoredTable.priority`.
+        Name of the table, its key in the file, or a pattern that matches exactly one of them (``"*word*"``). None: the
+        only table, or the only table with the lowest `StoredTable.priority`.
 
     Raises
     ------
     ValueError
-            If no table or several tables match; the message lists them.
+        If no table or several tables match; the message lists them.
     """
     if not tables:
         raise ValueError("The model has no tables. Expected at least one table to choose from.")

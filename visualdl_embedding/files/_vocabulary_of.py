@@ -21,7 +21,7 @@ def find_vocabulary(path: str | os.PathLike[str]) -> Path | None:
     Parameters
     ----------
     path
-            The model's folder, file, or the prefix of its file names.
+        The model's folder, file, or the prefix of its file names.
 
     Returns
     -------

@@ -55,7 +55,7 @@ def read_word_vectors(path: Path) -> list[Tensor]:
     Raises
     ------
     UnreadableModelError
-            If the file does not hold word vectors.
+        If the file does not hold word vectors.
     """
     vectors = _layout(path)
     name = path.name
@@ -175,15 +175,15 @@ class WordVectors:
     Attributes
     ----------
     path
-            Path of the file.
+        Path of the file.
     stated_rows
-            V from the header; None without a header.
+        V from the header; None without a header.
     dim
-            Number of dimensions.
+        Number of dimensions.
     start
-            Offset of the first entry.
+        Offset of the first entry.
     separator
-            Separator between the fields of a line; None for binary vectors.
+        Separator between the fields of a line; None for binary vectors.
     """
 
     path: Path
@@ -236,12 +236,12 @@ class WordVectors:
         Parameters
         ----------
         encoding, errors
-                As in `bytes.decode`; ``errors="replace"`` marks damaged characters.
+            As in `bytes.decode`; ``errors="replace"`` marks damaged characters.
 
         Raises
         ------
         UnreadableModelError
-                If a word is not valid in this encoding.
+            If a word is not valid in this encoding.
         """
         found = []
         for row, entry in self._all_entries():

@@ -32,9 +32,9 @@ class LogBudget:
     Parameters
     ----------
     max_bytes
-            Limit for all kinds together; None for no limit.
+        Limit for all kinds together; None for no limit.
     frames
-            Expected number of frames, if known. The frames are then spaced as closely as the limit allows.
+        Expected number of frames, if known. The frames are then spaced as closely as the limit allows.
     """
 
     def __init__(self, max_bytes: int | None = DEFAULT_LOG_BYTES, *, frames: int | None = None) -> None:
@@ -60,13 +60,13 @@ class LogBudget:
         Parameters
         ----------
         snapshot, config
-                Snapshot and settings, from which the sizes are estimated.
+            Snapshot and settings, from which the sizes are estimated.
         frame
-                Number of earlier frames of the table: 0 for the first.
+            Number of earlier frames of the table: 0 for the first.
         spent
-                Bytes of the table in the log by kind, from `Tally.of`.
+            Bytes of the table in the log by kind, from `Tally.of`.
         tables
-                Number of tables that share the log.
+            Number of tables that share the log.
         final
             Whether it is the last frame of the training.
 

@@ -23,13 +23,13 @@ class Entry:
     Attributes
     ----------
     tag
-            Tag with ``/`` between its levels.
+        Tag with ``/`` between its levels.
     kind
-            Field of the message: ``"value"`` (a scalar), ``"embeddings"``, ``"image"``, ``"histogram"``, …
+        Field of the message: ``"value"`` (a scalar), ``"embeddings"``, ``"image"``, ``"histogram"``, …
     data
-            Serialized record, without its length.
+        Serialized record, without its length.
     end
-            Offset of the byte after the record.
+        Offset of the byte after the record.
     """
 
     tag: str

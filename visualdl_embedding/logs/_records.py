@@ -57,16 +57,16 @@ def snapshot_records(
     Parameters
     ----------
     snapshot, analysis
-            Frame to log.
+        Frame to log.
     images
-            PNG of each projection by its key; None for no images.
+        PNG of each projection by its key; None for no images.
     scalars
-            Include all finite scalars, and histograms of norms and displacements.
+        Include all finite scalars, and histograms of norms and displacements.
     vectors
-            Include the vectors, centered and reduced to 200 dimensions, for the High Dimensional page. If they are
-            reduced, the scalar ``vectors_variance_kept`` is the remaining share of their variance.
+        Include the vectors, centered and reduced to 200 dimensions, for the High Dimensional page. If they are reduced,
+        the scalar ``vectors_variance_kept`` is the remaining share of their variance.
     projections
-            Include the coordinates, for the same page.
+        Include the coordinates, for the same page.
     walltime
         Milliseconds since 1970; now if None.
 

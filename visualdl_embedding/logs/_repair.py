@@ -61,9 +61,9 @@ def repair(path: str | os.PathLike[str], *, tally: Tally | None = None) -> int:
     Parameters
     ----------
     path
-            Path of a log file.
+        Path of a log file.
     tally
-            Counts every complete record.
+        Counts every complete record.
 
     Returns
     -------
@@ -107,12 +107,12 @@ def rewrite(
     Parameters
     ----------
     paths
-            One log file, or several in the order of their records (that of `log_files`).
+        One log file, or several in the order of their records (that of `log_files`).
     keep
-            Function of a record's tag that returns whether to keep the record, such as ``train/loss`` and all else that
-            is not rebuilt. The file's header record is always kept, once.
+        Function of a record's tag that returns whether to keep the record, such as ``train/loss`` and all else that is
+        not rebuilt. The file's header record is always kept, once.
     append
-            Serialized records to append, such as those of `snapshot_records`; consumed one at a time.
+        Serialized records to append, such as those of `snapshot_records`; consumed one at a time.
 
     Returns
     -------

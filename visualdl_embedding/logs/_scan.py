@@ -33,10 +33,10 @@ class Gap:
     Attributes
     ----------
     start, stop
-            Offsets in bytes of a damaged record, or of the bytes after the last complete record.
+        Offsets in bytes of a damaged record, or of the bytes after the last complete record.
     torn
-            Whether the gap is an incomplete record at the end of the file, or only zeros: the result of an interrupted
-            write, with no usable content.
+        Whether the gap is an incomplete record at the end of the file, or only zeros: the result of an interrupted
+        write, with no usable content.
     """
 
     start: int

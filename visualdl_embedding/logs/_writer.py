@@ -41,14 +41,14 @@ class LogFile:
     Attributes
     ----------
     path
-            Path of the file.
+        Path of the file.
     note
-            Message for the user about values shown as separate runs, or None.
+        Message for the user about values shown as separate runs, or None.
     error
-            First write error, including those of VisualDL's own records; None without errors. Records that could not be
-            written are lost, but the file remains readable.
+        First write error, including those of VisualDL's own records; None without errors. Records that could not be
+        written are lost, but the file remains readable.
     tally
-            Bytes of our records in the file or in the queue, for a `LogBudget`.
+        Bytes of our records in the file or in the queue, for a `LogBudget`.
     """
 
     def __init__(self, writer: Any, *, owned: bool, note: str | None = None, tally: Tally | None = None) -> None:
@@ -75,20 +75,20 @@ class LogFile:
         Parameters
         ----------
         log_dir
-                The directory; may be None if one of the other arguments determines it.
+            The directory; may be None if one of the other arguments determines it.
         writer
-                An open `visualdl.LogWriter`; takes precedence.
+            An open `visualdl.LogWriter`; takes precedence.
         share
             A `paddle.callbacks.VisualDL` of the same training, see `LogFile.share`.
 
         Raises
         ------
         OSError
-                If the directory cannot be written.
+            If the directory cannot be written.
         TypeError
-                If `writer` is not a LogWriter, or no argument determines the directory.
+            If `writer` is not a LogWriter, or no argument determines the directory.
         ValueError
-                If `writer` is closed.
+            If `writer` is closed.
         """
         if writer is not None:
             return cls(_validate_writer(writer), owned=False)
@@ -136,9 +136,9 @@ class LogFile:
         Parameters
         ----------
         record
-                Record from `snapshot_records`.
+            Record from `snapshot_records`.
         timeout
-                Maximum time to wait for a slow disk, in seconds.
+            Maximum time to wait for a slow disk, in seconds.
 
         Returns
         -------
@@ -147,7 +147,7 @@ class LogFile:
         Raises
         ------
         ValueError
-                If the bytes are not a record: an incomplete record would make the whole log unreadable.
+            If the bytes are not a record: an incomplete record would make the whole log unreadable.
         """
         if os.getpid() != self._pid:
             return False

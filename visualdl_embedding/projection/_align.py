@@ -20,9 +20,9 @@ class Alignment:
     Attributes
     ----------
     rotation
-            ``(c, c)`` float64, orthogonal; applied to points in rows from the right.
+        ``(c, c)`` float64, orthogonal; applied to points in rows from the right.
     scale
-            Positive factor.
+        Positive factor.
     shift
         ``(c,)`` float64, added last.
     """
@@ -53,13 +53,13 @@ def align(
     Parameters
     ----------
     source, target
-            ``(n, c)``; rows that are not finite in both are ignored.
+        ``(n, c)``; rows that are not finite in both are ignored.
     scaling
-            If False, keep the size.
+        If False, keep the size.
     reflection
-            If False, allow rotations only.
+        If False, allow rotations only.
     weights
-            ``(n,)``, not negative: weight of each row.
+        ``(n,)``, not negative: weight of each row.
 
     Returns
     -------

@@ -24,13 +24,13 @@ def draw_axes(
     Parameters
     ----------
     coordinates
-            ``(n, c)``; rows that are not finite are ignored.
+        ``(n, c)``; rows that are not finite are ignored.
     axes
-            ``(c, 2)``: current lower and upper limits.
+        ``(c, 2)``: current lower and upper limits.
     margin
-            Margin around the layout for new axes, as a fraction of its extent, for the growth of later frames.
+        Margin around the layout for new axes, as a fraction of its extent, for the growth of later frames.
     smallest
-            New axes are chosen if the layout is smaller than this fraction of the axes.
+        New axes are chosen if the layout is smaller than this fraction of the axes.
 
     Returns
     -------

@@ -28,9 +28,9 @@ class Field:
     Parameters
     ----------
     kernel
-            Function of distances; smooth on the scale of the spacing.
+        Function of distances; smooth on the scale of the spacing.
     spacing
-            Distance between nodes.
+        Distance between nodes.
 
     References
     ----------

@@ -30,17 +30,17 @@ def noise_floor(
     Parameters
     ----------
     vectors
-            ``(n, d)`` float32 vectors of the layout.
+        ``(n, d)`` float32 vectors of the layout.
     layout
-            Result of `project`; its coordinates may have been aligned since.
+        Result of `project`; its coordinates may have been aligned since.
     neighbors
-            Neighbor graph of the layout.
+        Neighbor graph of the layout.
     random_state
-            Seed of the layout; the refit uses the next one.
+        Seed of the layout; the refit uses the next one.
     n_jobs
-            Number of threads.
+        Number of threads.
     **parameters
-            Parameters passed to `project`: ``perplexity``, ``n_neighbors``, ``min_dist``.
+        Parameters passed to `project`: ``perplexity``, ``n_neighbors``, ``min_dist``.
 
     Returns
     -------

@@ -17,15 +17,15 @@ class Basis:
     Attributes
     ----------
     mean
-            ``(d,)`` float32: subtracted before the projection.
+        ``(d,)`` float32: subtracted before the projection.
     components
-            ``(c, d)`` float32: orthonormal rows, strongest first.
+        ``(c, d)`` float32: orthonormal rows, strongest first.
     explained_variance_ratio
-            ``(c,)`` float32, 0 to 1: share of the variance of the fitted snapshot.
+        ``(c,)`` float32, 0 to 1: share of the variance of the fitted snapshot.
     version
-            Increased by every refit; coordinates of different versions are not comparable.
+        Increased by every refit; coordinates of different versions are not comparable.
     step
-            Step of the fitted snapshot.
+        Step of the fitted snapshot.
     """
 
     mean: NDArray[np.float32]
@@ -42,7 +42,7 @@ class Basis:
         vectors
             ``(n, d)`` float32.
         n_components
-                Number of components; components missing in the basis are zero.
+            Number of components; components missing in the basis are zero.
 
         Returns
         -------
@@ -84,9 +84,9 @@ def fit_basis(vectors: NDArray[np.float32], *, n_components: int = 3, version: i
     vectors
         ``(n, d)`` float32, finite.
     n_components
-            Maximum number of components; never more than n or d.
+        Maximum number of components; never more than n or d.
     version, step
-            Stored in the basis.
+        Stored in the basis.
 
     Returns
     -------
@@ -121,11 +121,11 @@ def variance_kept(basis: Basis, vectors: NDArray[np.float32], n_components: int 
     Parameters
     ----------
     basis
-            Basis with d columns.
+        Basis with d columns.
     vectors
         ``(n, d)`` float32.
     n_components
-            Number of components.
+        Number of components.
 
     Returns
     -------
@@ -148,13 +148,13 @@ def basis_is_stale(basis: Basis, vectors: NDArray[np.float32], n_components: int
     Parameters
     ----------
     basis
-            Frozen basis.
+        Frozen basis.
     vectors
         ``(n, d)`` float32.
     n_components
-            Number of components.
+        Number of components.
     keep
-            Minimum share of a new basis's variance.
+        Minimum share of a new basis's variance.
 
     Returns
     -------

@@ -31,13 +31,13 @@ class Layout:
     Attributes
     ----------
     coordinates
-            ``(n, n_components)`` float32, finite; not aligned to another layout.
+        ``(n, n_components)`` float32, finite; not aligned to another layout.
     parameters
-            All parameters used, as plain values for JSON.
+        All parameters used, as plain values for JSON.
     kl_divergence
-            Divergence of t-SNE in nats; None for other methods.
+        Divergence of t-SNE in nats; None for other methods.
     notes
-            Messages for the user about lowered parameters or fallbacks.
+        Messages for the user about lowered parameters or fallbacks.
     """
 
     coordinates: NDArray[np.float32]
@@ -101,26 +101,26 @@ def project(
     n_components
         2 or 3.
     init
-            ``(n, n_components)``: coordinates of the previous frame, from which t-SNE and UMAP continue with as few
-            iterations as possible; NaN for new rows. None for a new layout.
+        ``(n, n_components)``: coordinates of the previous frame, from which t-SNE and UMAP continue with as few
+        iterations as possible; NaN for new rows. None for a new layout.
     neighbors
-            Neighbor graph of these rows, at least `neighbors_needed` wide; None to compute it.
+        Neighbor graph of these rows, at least `neighbors_needed` wide; None to compute it.
     distance
-            Distance for the neighbor graph computed here.
+        Distance for the neighbor graph computed here.
     perplexity
-            Perplexity of t-SNE; lowered, with a note, if there are too few rows or neighbors.
+        Perplexity of t-SNE; lowered, with a note, if there are too few rows or neighbors.
     n_neighbors
-            Neighbors of UMAP, including the row itself as in umap-learn.
+        Neighbors of UMAP, including the row itself as in umap-learn.
     min_dist
-            Minimum distance of UMAP.
+        Minimum distance of UMAP.
     max_iter
-            Iterations of t-SNE, epochs of UMAP; None to stop at convergence.
+        Iterations of t-SNE, epochs of UMAP; None to stop at convergence.
     random_state
         Seed.
     n_jobs
-            Number of threads; UMAP always uses one.
+        Number of threads; UMAP always uses one.
     basis
-            Frozen basis of PCA; None to fit one.
+        Frozen basis of PCA; None to fit one.
 
     Returns
     -------

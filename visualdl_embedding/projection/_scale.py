@@ -33,11 +33,11 @@ def best_factor(
     points
         ``(n, c)``, n at least 2.
     edges
-            Heads, tails and weights; `_SAMPLES` of them are sampled by weight.
+        Heads, tails and weights; `_SAMPLES` of them are sampled by weight.
     cost
-            Function of the squared lengths of edges, sampled by weight, and of the squared distances of random pairs.
+        Function of the squared lengths of edges, sampled by weight, and of the squared distances of random pairs.
     random
-            Generator for the samples.
+        Generator for the samples.
 
     Returns
     -------

@@ -42,11 +42,11 @@ def place_new_rows(init: NDArray[np.floating[Any]], neighbors: Neighbors, *, ran
     Parameters
     ----------
     init
-            ``(n, c)``, NaN for new rows.
+        ``(n, c)``, NaN for new rows.
     neighbors
-            Graph of the current frame.
+        Graph of the current frame.
     random_state
-            Seed of the small scatter that separates rows with the same neighbors.
+        Seed of the small scatter that separates rows with the same neighbors.
 
     Returns
     -------

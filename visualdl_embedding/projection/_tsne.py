@@ -168,19 +168,19 @@ def fit_tsne(
     Parameters
     ----------
     neighbors
-            Graph with at least three times the perplexity as width, if n allows it.
+        Graph with at least three times the perplexity as width, if n allows it.
     start
-            ``(n, c)``: the previous frame if `warm`, else any layout of standard deviation 1.
+        ``(n, c)``: the previous frame if `warm`, else any layout of standard deviation 1.
     warm
-            Continue from `start`; otherwise use only its arrangement.
+        Continue from `start`; otherwise use only its arrangement.
     perplexity
         Effective number of neighbors.
     max_iter
-            Number of iterations; None to stop at convergence.
+        Number of iterations; None to stop at convergence.
     random_state
-            Seed of the order in which rows are processed.
+        Seed of the order in which rows are processed.
     n_jobs
-            Number of threads, in 3-D.
+        Number of threads, in 3-D.
 
     Returns
     -------

@@ -186,19 +186,19 @@ def fit_umap(
     Parameters
     ----------
     neighbors
-            Graph at least ``n_neighbors - 1`` wide, if n allows it.
+        Graph at least ``n_neighbors - 1`` wide, if n allows it.
     start
-            ``(n, c)``: the previous frame if `warm`, else any layout of standard deviation 1.
+        ``(n, c)``: the previous frame if `warm`, else any layout of standard deviation 1.
     warm
-            Continue from `start`; otherwise use only its arrangement.
+        Continue from `start`; otherwise use only its arrangement.
     n_neighbors
-            Number of neighbors, including the row itself.
+        Number of neighbors, including the row itself.
     min_dist
-            Minimum distance between rows.
+        Minimum distance between rows.
     max_iter
-            Number of iterations, in 3-D epochs; None to stop at convergence.
+        Number of iterations, in 3-D epochs; None to stop at convergence.
     random_state
-            Seed of the order in which rows are processed; in 3-D of the sampling.
+        Seed of the order in which rows are processed; in 3-D of the sampling.
 
     Returns
     -------

@@ -22,14 +22,14 @@ def append_alerts(path: str | os.PathLike[str], alerts: Iterable[Mapping[str, An
     Parameters
     ----------
     path
-            ``alerts.jsonl`` in the table's folder, which must exist.
+        ``alerts.jsonl`` in the table's folder, which must exist.
     alerts
-            Alerts from `Alert.to_dict`.
+        Alerts from `Alert.to_dict`.
 
     Raises
     ------
     OSError
-            With the system's reason; the file then has its previous length.
+        With the system's reason; the file then has its previous length.
     """
     if lines := [dumps_exact(alert) for alert in alerts]:
         append_line(Path(path), "\n".join(lines))

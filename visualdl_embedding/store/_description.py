@@ -45,11 +45,11 @@ class Selection:
     Attributes
     ----------
     how
-            Description of the selection, such as ``"the 500 most frequent"``.
+        Description of the selection, such as ``"the 500 most frequent"``.
     left_out
-            Number of candidates left out, by reason.
+        Number of candidates left out, by reason.
     watch
-            Labels with their own scalars.
+        Labels with their own scalars.
     """
 
     how: str = ""
@@ -69,21 +69,21 @@ class Description:
     Attributes
     ----------
     table
-            Watched table.
+        Watched table.
     config
-            Settings of the analysis.
+        Settings of the analysis.
     rows_version
         Version of the rows that newer snapshots use.
     selections
-            Selections by version of the rows, oldest first.
+        Selections by version of the rows, oldest first.
     versions
-            Versions of Python and the libraries, by name.
+        Versions of Python and the libraries, by name.
     created
-            Time of the first write, ISO 8601 in UTC.
+        Time of the first write, ISO 8601 in UTC.
     resumed_after
-            Last stored step at each resume of the training, in order of time.
+        Last stored step at each resume of the training, in order of time.
     extra
-            Additional values from the writer: the schedule, the command, …
+        Additional values from the writer: the schedule, the command, …
     """
 
     table: Table
@@ -154,9 +154,9 @@ def read_description(path: Path) -> Description:
     Raises
     ------
     FileNotFoundError
-            If there is no such file.
+        If there is no such file.
     DamagedFileError, NewerFormatError
-            If the content is invalid or newer than this library.
+        If the content is invalid or newer than this library.
     """
     try:
         found = loads_exact(path.read_bytes())

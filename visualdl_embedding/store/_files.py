@@ -28,14 +28,14 @@ def write_atomically(path: Path, parts: Iterable[Part]) -> None:
     Parameters
     ----------
     path
-            The file. An existing file is kept until the new one is complete.
+        The file. An existing file is kept until the new one is complete.
     parts
-            Content in order. Memory views are written without a copy.
+        Content in order. Memory views are written without a copy.
 
     Raises
     ------
     OSError
-            With the system's reason (no space, no permission). No temporary file is left and the old file is intact.
+        With the system's reason (no space, no permission). No temporary file is left and the old file is intact.
     """
     temporary = path.with_name(f"{path.name}.{_host()}-{os.getpid()}-{next(_counter)}.tmp")
     _in_flight.add(temporary.name)
@@ -64,7 +64,7 @@ def append_line(path: Path, line: str) -> None:
     Raises
     ------
     OSError
-            With the system's reason; the file then has its previous length.
+        With the system's reason; the file then has its previous length.
     """
     with open(path, "a+b", buffering=0) as file:
         size = file.seek(0, os.SEEK_END)
@@ -106,7 +106,7 @@ def check_writable(folder: Path) -> None:
     Raises
     ------
     OSError
-            A `NotADirectoryError` or `PermissionError` that names the folder.
+        A `NotADirectoryError` or `PermissionError` that names the folder.
     """
     existing = folder
     while not os.path.lexists(existing) and existing != existing.parent:

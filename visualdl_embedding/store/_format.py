@@ -35,16 +35,16 @@ def check_format(found: Any, path: Path) -> None:
     Parameters
     ----------
     found
-            ``format_version`` of the file.
+        ``format_version`` of the file.
     path
-            Path of the file, for the message.
+        Path of the file, for the message.
 
     Raises
     ------
     NewerFormatError
-            If the version is newer than `FORMAT_VERSION`.
+        If the version is newer than `FORMAT_VERSION`.
     DamagedFileError
-            If it is not a version number.
+        If it is not a version number.
     """
     if not isinstance(found, int) or isinstance(found, bool) or found < 1:
         raise DamagedFileError(path, f"its format version is {found!r}, not a number from 1")

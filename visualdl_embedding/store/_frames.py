@@ -43,7 +43,7 @@ def write_snapshot(path: Path, snapshot: Snapshot) -> None:
     Raises
     ------
     OSError
-            With the system's reason; nothing is written in this case.
+        With the system's reason; nothing is written in this case.
     """
     header = {
         "kind": "snapshot",
@@ -66,14 +66,14 @@ def read_snapshot(path: Path, rows_of: Callable[[str], Rows]) -> Snapshot:
     Parameters
     ----------
     path
-            Path of the file.
+        Path of the file.
     rows_of
-            Function that returns the rows of a version.
+        Function that returns the rows of a version.
 
     Raises
     ------
     DamagedFileError, NewerFormatError
-            If the file is invalid or newer than this library.
+        If the file is invalid or newer than this library.
     """
     with _reading(path), TensorFile(path) as file:
         header = _header(file, "snapshot")
@@ -96,9 +96,9 @@ def write_analysis(path: Path, analysis: Analysis) -> None:
     Raises
     ------
     OSError
-            With the system's reason; nothing is written in this case.
+        With the system's reason; nothing is written in this case.
     TypeError
-            If a parameter of a projection is not a plain value.
+        If a parameter of a projection is not a plain value.
     """
     basis = analysis.basis
     header = {
@@ -150,7 +150,7 @@ def read_analysis(path: Path) -> Analysis:
     Raises
     ------
     DamagedFileError, NewerFormatError
-            If the file is invalid or newer than this library.
+        If the file is invalid or newer than this library.
     """
     with _reading(path), TensorFile(path) as file:
         header = _header(file, "analysis")
@@ -182,7 +182,7 @@ def read_header(path: Path) -> Mapping[str, Any]:
     Raises
     ------
     DamagedFileError, NewerFormatError
-            If the file is invalid or newer than this library.
+        If the file is invalid or newer than this library.
     """
     with _reading(path), TensorFile(path) as file:
         header = _header(file, "analysis")
@@ -196,7 +196,7 @@ def read_projection(path: Path, key: str) -> Projection:
     Raises
     ------
     ValueError
-            If the analysis has no such projection; the message lists the stored projections.
+        If the analysis has no such projection; the message lists the stored projections.
     """
     with _reading(path), TensorFile(path) as file:
         found = _header(file, "analysis")["projections"]

@@ -50,14 +50,14 @@ def parse_rows(text: str, **others: Any) -> Rows:
     Parameters
     ----------
     text
-            Content of the file.
+        Content of the file.
     others
-            Attributes not stored in the file: ``watch``, ``left_out``, ``how``.
+        Attributes not stored in the file: ``watch``, ``left_out``, ``how``.
 
     Raises
     ------
     ValueError
-            If the text is not such a table; the message gives the line.
+        If the text is not such a table; the message gives the line.
     """
     lines = text.removesuffix("\n").split("\n")
     header = [_unescape(name) for name in lines[0].split("\t")]

@@ -67,9 +67,9 @@ def move_aside(files: Mapping[int, list[Path]], folder: Path) -> Path:
     Parameters
     ----------
     files
-            Files by step.
+        Files by step.
     folder
-            Parent of the new folder.
+        Parent of the new folder.
 
     Returns
     -------

@@ -37,7 +37,7 @@ def open_run(path: str | os.PathLike[str]) -> Run:
     Raises
     ------
     FileNotFoundError
-            If there is no such run; the message names runs next to it or below it.
+        If there is no such run; the message names runs next to it or below it.
 
     Examples
     --------
@@ -61,7 +61,7 @@ class Run:
     Attributes
     ----------
     path
-            The ``log_dir`` of a training.
+        The ``log_dir`` of a training.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -91,9 +91,9 @@ class Run:
         Parameters
         ----------
         table
-                Name of the table.
+            Name of the table.
         analyzed
-                List only steps with an analysis.
+            List only steps with an analysis.
         """
         return self.reader(table).steps(analyzed=analyzed)
 
@@ -103,8 +103,8 @@ class Run:
         Raises
         ------
         ValueError
-                If there is no such table or step; the message suggests the nearest. `DamagedFileError` if the file is
-                invalid.
+            If there is no such table or step; the message suggests the nearest. `DamagedFileError` if the file is
+            invalid.
         """
         reader = self._reader_at(table, step)
         return reader.read_snapshot(step)
@@ -115,9 +115,9 @@ class Run:
         Raises
         ------
         NotAnalyzedError
-                If the step has a snapshot but no analysis.
+            If the step has a snapshot but no analysis.
         ValueError
-                As in `snapshot`.
+            As in `snapshot`.
         """
         return self._reader_analyzed(table, step).read_analysis(step)
 
@@ -132,20 +132,20 @@ class Run:
         Parameters
         ----------
         table, step
-                Table name and step of the snapshot.
+            Table name and step of the snapshot.
         method
             ``"pca"``, ``"tsne"`` or ``"umap"``.
         n_components
             2 or 3.
         reproject
-                If False, return the PCA that was stored when the step was analyzed.
+            If False, return the PCA that was stored when the step was analyzed.
 
         Raises
         ------
         NotAnalyzedError
-                If the step has a snapshot but no analysis.
+            If the step has a snapshot but no analysis.
         ValueError
-                If no such projection is stored (the message lists the stored projections), or as in `snapshot`.
+            If no such projection is stored (the message lists the stored projections), or as in `snapshot`.
         """
         reader = self._reader_analyzed(table, step)
         stored = _frames.read_projection(reader.path("analysis", step), projection_key(method, n_components))
@@ -186,7 +186,7 @@ class Run:
         Raises
         ------
         ValueError
-                If there is no such table; the message lists the tables.
+            If there is no such table; the message lists the tables.
         """
         folder = self.path / "embeddings" / folder_name(table)
         try:

@@ -28,14 +28,14 @@ class TensorFile:
     Attributes
     ----------
     path
-            Path of the file.
+        Path of the file.
     metadata
-            Text values by name.
+        Text values by name.
 
     Raises
     ------
     DamagedFileError
-            If it is not a complete safetensors file.
+        If it is not a complete safetensors file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -68,7 +68,7 @@ class TensorFile:
         Raises
         ------
         DamagedFileError
-                If there is no such tensor.
+            If there is no such tensor.
         """
         place = self._place(name)
         dtype = _dtype(place)

@@ -48,7 +48,7 @@ class TableReader:
     folder
         ``<log_dir>/embeddings/<table>``.
     description
-            Content of ``table.json``.
+        Content of ``table.json``.
     """
 
     def __init__(self, folder: Path, description: Description) -> None:
@@ -63,9 +63,9 @@ class TableReader:
         Raises
         ------
         FileNotFoundError
-                If the log directory has no such table.
+            If the log directory has no such table.
         DamagedFileError, NewerFormatError
-                If its ``table.json`` is invalid or newer than this library.
+            If its ``table.json`` is invalid or newer than this library.
         """
         folder = table_folder(log_dir, name)
         path = folder / "table.json"
@@ -79,7 +79,7 @@ class TableReader:
         Parameters
         ----------
         analyzed
-                List only steps with an analysis.
+            List only steps with an analysis.
         """
         found = list_steps(self.folder, "snapshot")
         return sorted(found & list_steps(self.folder, "analysis") if analyzed else found)
@@ -107,7 +107,7 @@ class TableReader:
         Raises
         ------
         ValueError
-                If there is no such version, or its file was modified.
+            If there is no such version, or its file was modified.
         """
         version = version or self.description.rows_version
         if version not in self._rows:
@@ -124,7 +124,7 @@ class TableReader:
         Parameters
         ----------
         step
-                Use the newest readable analysis at or before this step; None for the newest of all.
+            Use the newest readable analysis at or before this step; None for the newest of all.
 
         Returns
         -------

@@ -41,7 +41,7 @@ class TableStore(TableReader):
     Attributes
     ----------
     superseded
-            Steps moved aside when this training was resumed.
+        Steps moved aside when this training was resumed.
     """
 
     def __init__(self, folder: Path, description: Description) -> None:
@@ -63,18 +63,18 @@ class TableStore(TableReader):
         Parameters
         ----------
         log_dir
-                Directory of the run; created if missing.
+            Directory of the run; created if missing.
         table, rows
-                Watched table and rows.
+            Watched table and rows.
         config
-                Settings of the analysis.
+            Settings of the analysis.
         extra
-                Additional plain values for ``table.json``.
+            Additional plain values for ``table.json``.
 
         Raises
         ------
         FileExistsError
-                If snapshots of this table are already stored there.
+            If snapshots of this table are already stored there.
         OSError
             If the directory cannot be written.
         """
@@ -115,18 +115,18 @@ class TableStore(TableReader):
         Parameters
         ----------
         log_dir, table, rows, config, extra
-                As in `create`.
+            As in `create`.
         resume
-                Continue the stored data if table, rows and settings match. If nothing is stored, create it.
+            Continue the stored data if table, rows and settings match. If nothing is stored, create it.
         initial_step
-                Number of batches done at the restart; None for the last stored step.
+            Number of batches done at the restart; None for the last stored step.
 
         Raises
         ------
         FileExistsError
             If snapshots are stored and `resume` is False.
         ValueError
-                If the stored data differ; the message describes the difference.
+            If the stored data differ; the message describes the difference.
         OSError
             If the directory cannot be written.
         """
@@ -177,9 +177,9 @@ class TableStore(TableReader):
         FileExistsError
             If a different snapshot is stored at this step.
         ValueError
-                If the snapshot belongs to another table, or has rows that are not in the store.
+            If the snapshot belongs to another table, or has rows that are not in the store.
         OSError
-                With the system's reason; nothing is written in this case.
+            With the system's reason; nothing is written in this case.
         """
         if snapshot.table != self.description.table.name:
             raise ValueError(f"A snapshot of {snapshot.table!r} does not belong to {self.description.table.name!r}.")
@@ -206,7 +206,7 @@ class TableStore(TableReader):
         Raises
         ------
         OSError
-                With the system's reason; nothing is written in this case.
+            With the system's reason; nothing is written in this case.
         """
         _frames.write_analysis(self.path("analysis", analysis.step), analysis)
 
@@ -216,7 +216,7 @@ class TableStore(TableReader):
         Raises
         ------
         OSError
-                With the system's reason; nothing is written in this case.
+            With the system's reason; nothing is written in this case.
         """
         append_alerts(self.folder / "alerts.jsonl", [alert])
 
@@ -236,9 +236,9 @@ class TableStore(TableReader):
         Parameters
         ----------
         budget
-                Maximum size in bytes of this table's snapshots and analyses.
+            Maximum size in bytes of this table's snapshots and analyses.
         protected
-                Additional steps to keep, such as those not yet analyzed.
+            Additional steps to keep, such as those not yet analyzed.
 
         Returns
         -------

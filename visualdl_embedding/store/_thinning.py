@@ -22,13 +22,13 @@ def choose_to_drop(
     Parameters
     ----------
     steps
-            Steps of the stored snapshots, ascending.
+        Steps of the stored snapshots, ascending.
     sizes
-            Size of each snapshot in bytes.
+        Size of each snapshot in bytes.
     budget
-            Maximum total size in bytes. It is exceeded only if the first, last and protected snapshots exceed it.
+        Maximum total size in bytes. It is exceeded only if the first, last and protected snapshots exceed it.
     protected
-            Steps that are never dropped.
+        Steps that are never dropped.
 
     Returns
     -------
@@ -37,7 +37,7 @@ def choose_to_drop(
     Raises
     ------
     ValueError
-            If the steps are not ascending, or the sizes do not match them.
+        If the steps are not ascending, or the sizes do not match them.
     """
     if len(steps) != len(sizes):
         raise ValueError(f"steps and sizes must have the same length, but have {len(steps)} and {len(sizes)}.")

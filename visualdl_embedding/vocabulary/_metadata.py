@@ -29,11 +29,11 @@ class Metadata:
     Attributes
     ----------
     columns
-            Values by column name and key.
+        Values by column name and key.
     source
-            Source of the columns, for messages.
+        Source of the columns, for messages.
     notes
-            Messages for the user.
+        Messages for the user.
     """
 
     columns: Mapping[str, Mapping[Key, str]]
@@ -60,17 +60,16 @@ def read_metadata(metadata: Any, *, encoding: str | None = None) -> Metadata:
         A path (``.csv``: comma-separated with quotes; otherwise tab-separated without), a DataFrame, such a dict, or a
         `Metadata`, which is returned.
     encoding
-            Encoding of a file. None: UTF-8, or else GB18030 with a note.
+        Encoding of a file. None: UTF-8, or else GB18030 with a note.
 
     Raises
     ------
     FileNotFoundError
-            If there is no such file.
+        If there is no such file.
     TypeError
-            If the metadata have an unsupported type.
+        If the metadata have an unsupported type.
     ValueError
-            If there is no header, a line has the wrong number of cells, an id is not a number, or a dict is keyed by
-            label.
+        If there is no header, a line has the wrong number of cells, an id is not a number, or a dict is keyed by label.
 
     >>> read_metadata({"group": {"positive": ["高兴"]}}).columns
     {'group': {'高兴': 'positive'}}

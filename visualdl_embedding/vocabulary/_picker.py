@@ -28,9 +28,9 @@ class Picker:
     Attributes
     ----------
     taken
-            Chosen rows in order: ids, and composed words with the ids of their pieces.
+        Chosen rows in order: ids, and composed words with the ids of their pieces.
     strata
-            Stratum by id; empty unless the rows are a stratified sample.
+        Stratum by id; empty unless the rows are a stratified sample.
     """
 
     def __init__(self, vocabulary: Vocabulary, num_rows: int, *, padding_idx: int | None, keep: frozenset[str]) -> None:
@@ -93,11 +93,11 @@ class Picker:
         Parameters
         ----------
         asked
-                Labels and ids.
+            Labels and ids.
         name
-                Name of the argument, for messages.
+            Name of the argument, for messages.
         required
-                Raise an error if a row cannot be taken; otherwise count it.
+            Raise an error if a row cannot be taken; otherwise count it.
 
         Returns
         -------
@@ -169,7 +169,7 @@ class Picker:
         Raises
         ------
         ValueError
-                If no row was taken.
+            If no row was taken.
         """
         left_out = self._count()
         if not self.taken:

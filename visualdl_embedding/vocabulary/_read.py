@@ -23,30 +23,30 @@ def open_vocabulary(source: Any, *, num_rows: int | None = None, encoding: str |
     Parameters
     ----------
     source
-            - a path to a text file with one token per line; the line number (from 0) is the id. An empty line is an id
-              without a label, white space is a token, a final newline is not an id. A ``.vocab`` of SentencePiece also
-              works;
-            - a path to a file of ``token<TAB>id`` or ``id<TAB>token``; the order is detected;
-            - a path to ``.json``: a list, ``{token: id}``, ``{id: token}``, or a ``tokenizer.json``;
-            - a dict in one of these two forms, or a list, tuple, array or Series of tokens, None for ids without a
-              token;
-            - a tokenizer with ``get_vocab()``, or with ``vocab`` (a dict, or an object with ``token_to_idx`` as in
-              PaddleNLP);
-            - None: the labels are ``row 0``, ``row 1``, …, `num_rows` of them;
-            - a `Vocabulary`, which is returned unchanged.
+        - a path to a text file with one token per line; the line number (from 0) is the id. An empty line is an id
+          without a label, white space is a token, a final newline is not an id. A ``.vocab`` of SentencePiece also
+          works;
+        - a path to a file of ``token<TAB>id`` or ``id<TAB>token``; the order is detected;
+        - a path to ``.json``: a list, ``{token: id}``, ``{id: token}``, or a ``tokenizer.json``;
+        - a dict in one of these two forms, or a list, tuple, array or Series of tokens, None for ids without a
+          token;
+        - a tokenizer with ``get_vocab()``, or with ``vocab`` (a dict, or an object with ``token_to_idx`` as in
+          PaddleNLP);
+        - None: the labels are ``row 0``, ``row 1``, …, `num_rows` of them;
+        - a `Vocabulary`, which is returned unchanged.
     num_rows
-            Number of rows, required if `source` is None.
+        Number of rows, required if `source` is None.
     encoding
-            Encoding of a file. None: UTF-8 with or without a byte order mark, or else GB18030 with a note.
+        Encoding of a file. None: UTF-8 with or without a byte order mark, or else GB18030 with a note.
 
     Raises
     ------
     FileNotFoundError
-            If there is no such file.
+        If there is no such file.
     TypeError
-            If the source has an unsupported type.
+        If the source has an unsupported type.
     ValueError
-            If the file cannot be decoded or parsed, has no tokens, or has a duplicate id.
+        If the file cannot be decoded or parsed, has no tokens, or has a duplicate id.
 
     >>> open_vocabulary({"a": 0, "b": 2}).labels
     ('a', None, 'b')

@@ -57,38 +57,38 @@ def select_rows(
     Parameters
     ----------
     vocabulary
-            Labels of the ids.
+        Labels of the ids.
     num_rows
         V, the number of rows of the table.
     rows
-            - an int k: the k most frequent rows if the vocabulary has a column ``"frequency"`` (unknown frequencies
-              last),
+        - an int k: the k most frequent rows if the vocabulary has a column ``"frequency"`` (unknown frequencies
+          last),
           otherwise the first k by id;
         - ``"all"``;
-            - a list of labels, of ids (ints), or of both; an ambiguous label is written as ``"label (id)"``;
-            - ``{column: value}`` or ``{column: [values]}``, such as ``{"group": "positive"}``;
+        - a list of labels, of ids (ints), or of both; an ambiguous label is written as ``"label (id)"``;
+        - ``{column: value}`` or ``{column: [values]}``, such as ``{"group": "positive"}``;
         - ``Stratified(k)`` or ``"stratified:k"``.
 
-            Sets of rows are ordered by id, followed by composed words; a list keeps its order.
+        Sets of rows are ordered by id, followed by composed words; a list keeps its order.
     watch
-            Labels or ids that are added to `rows` and have their own scalars.
+        Labels or ids that are added to `rows` and have their own scalars.
     padding_idx
         The table's padding row.
     keep
-            Any of ``"special"``, ``"subword"``, ``"padding"``: kinds of rows to include.
+        Any of ``"special"``, ``"subword"``, ``"padding"``: kinds of rows to include.
     random_state
         Seed of the stratified sample.
     groups
-            A lexicon ``{group: labels}``: its words are added to `rows` and get their group as column ``"group"``.
-            Words that can be neither found nor composed are counted.
+        A lexicon ``{group: labels}``: its words are added to `rows` and get their group as column ``"group"``. Words
+        that can be neither found nor composed are counted.
 
     Raises
     ------
     TypeError
-            If an argument has an unsupported type.
+        If an argument has an unsupported type.
     ValueError
-            If the vocabulary is longer than the table, a label is unknown or ambiguous, an id is out of range, a column
-            is missing, the number of rows is below 1, or no row is left to watch.
+        If the vocabulary is longer than the table, a label is unknown or ambiguous, an id is out of range, a column is
+        missing, the number of rows is below 1, or no row is left to watch.
 
     >>> rows = select_rows(Vocabulary(("[PAD]", "高", "兴", "##跑")), num_rows=4, watch=["高兴"])
     >>> rows.labels, rows.ids.tolist(), dict(rows.left_out)

@@ -17,9 +17,9 @@ def read_text(path: Path, *, encoding: str | None = None, what: str = "file") ->
     Raises
     ------
     FileNotFoundError
-            If there is no such file, or it is a directory.
+        If there is no such file, or it is a directory.
     ValueError
-            If it cannot be decoded.
+        If it cannot be decoded.
     """
     if path.is_dir():
         files = sorted(p.name for p in path.iterdir() if p.suffix in (".txt", ".json", ".dic", ".tsv", ".csv"))

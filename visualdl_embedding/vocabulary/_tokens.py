@@ -30,14 +30,14 @@ class Style:
     Attributes
     ----------
     wordpiece
-            ``##x`` marks a continuation.
+        ``##x`` marks a continuation.
     bpe
-            ``x@@`` marks a piece that is continued.
+        ``x@@`` marks a piece that is continued.
     sentencepiece
-            ``▁x`` marks the beginning of a word, for at least 5% of the labels. Mixed and Chinese SentencePiece
-            vocabularies have far more, word lists almost none.
+        ``▁x`` marks the beginning of a word, for at least 5% of the labels. Mixed and Chinese SentencePiece
+        vocabularies have far more, word lists almost none.
     longest
-            Length of the longest label in characters.
+        Length of the longest label in characters.
     """
 
     wordpiece: bool
@@ -71,9 +71,9 @@ def token_kind(label: str, *, sentencepiece: bool = False) -> Literal["word", "s
     Parameters
     ----------
     label
-            Label, not empty.
+        Label, not empty.
     sentencepiece
-            Whether the vocabulary is a SentencePiece vocabulary.
+        Whether the vocabulary is a SentencePiece vocabulary.
 
     >>> token_kind("[unused17]"), token_kind("[笑]"), token_kind("##ing")
     ('special', 'word', 'subword')
@@ -105,9 +105,9 @@ def compose(word: str, index: Mapping[str, int], style: Style) -> tuple[int, ...
     word
         Any string.
     index
-            Id of each label.
+        Id of each label.
     style
-            Style of the vocabulary (`style_of`).
+        Style of the vocabulary (`style_of`).
 
     Returns
     -------

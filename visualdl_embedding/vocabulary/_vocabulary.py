@@ -25,16 +25,16 @@ class Vocabulary:
     Attributes
     ----------
     labels
-            Labels by row id; None or ``""`` if an id has no label.
+        Labels by row id; None or ``""`` if an id has no label.
     columns
-            Additional columns by name, each by row id; ``""`` for unknown values. The library uses the columns
-            ``"frequency"`` and ``"group"``.
+        Additional columns by name, each by row id; ``""`` for unknown values. The library uses the columns
+        ``"frequency"`` and ``"group"``.
     source
-            Source of the vocabulary, for messages.
+        Source of the vocabulary, for messages.
     notes
-            Messages for the user: an unusual encoding, ids without a label, metadata without a matching label.
+        Messages for the user: an unusual encoding, ids without a label, metadata without a matching label.
     unmatched
-            Labels of the metadata that are not in the vocabulary, with their columns; they may be composed.
+        Labels of the metadata that are not in the vocabulary, with their columns; they may be composed.
     """
 
     labels: tuple[str | None, ...]
@@ -137,7 +137,7 @@ class Vocabulary:
         Parameters
         ----------
         metadata
-                Any input of `read_metadata`.
+            Any input of `read_metadata`.
 
         Returns
         -------
@@ -146,7 +146,7 @@ class Vocabulary:
         Raises
         ------
         ValueError
-                If nothing matches: no label, no id, and no label that can be composed of the vocabulary's labels.
+            If nothing matches: no label, no id, and no label that can be composed of the vocabulary's labels.
         """
         metadata = read_metadata(metadata)
         columns = {name: list(values) for name, values in self.columns.items()}
