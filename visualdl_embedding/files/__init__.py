@@ -5,9 +5,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from visualdl_embedding.errors import UnreadableModelError
+
 if TYPE_CHECKING:
     from visualdl_embedding.files._counters import table_counters
-    from visualdl_embedding.files._errors import UnreadableModelError
     from visualdl_embedding.files._open import open_tables
     from visualdl_embedding.files._stored import StoredTable, choose_table
     from visualdl_embedding.files._vocabulary_of import find_vocabulary
@@ -23,7 +24,6 @@ __all__ = [
 
 _MODULES = {
     "StoredTable": "_stored",
-    "UnreadableModelError": "_errors",
     "choose_table": "_stored",
     "find_vocabulary": "_vocabulary_of",
     "open_tables": "_open",

@@ -3,7 +3,7 @@
 `visualdl_embedding.runs.joint_worker` is the child process in which the server computes joint maps.
 """
 
-from visualdl_embedding.runs._check import Checked, check_tables
+from visualdl_embedding.runs._check import Checked, check
 from visualdl_embedding.runs._drift import drift_between
 from visualdl_embedding.runs._guard import Guard, alert_records, alert_text, rules_as_extra
 from visualdl_embedding.runs._joint import Joint, align_maps, project_jointly, shared_rows, turn_onto
@@ -27,7 +27,7 @@ __all__ = [
     "align_maps",
     "analyze_run",
     "cache_folder",
-    "check_tables",
+    "check",
     "compare",
     "drift_between",
     "is_run",

@@ -6,7 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from visualdl_embedding.alerts import DriftTowards, History, Rule, Verdict, check, unmatched
+from visualdl_embedding.alerts import (
+    DriftTowards,
+    History,
+    Rule,
+    RulesLike,
+    Verdict,
+    check_scalars,
+    read_rules,
+    unmatched,
+)
 from visualdl_embedding.analysis import Config, analyze
 from visualdl_embedding.core.neighbors import Distance
 from visualdl_embedding.core.snapshot import Snapshot
@@ -16,7 +25,7 @@ from visualdl_embedding.runs._drift import compare_sides
 from visualdl_embedding.runs._sides import Models, PathLike, Side, choose_table, is_run, side_of_run
 from visualdl_embedding.store import open_run
 
-__all__ = ["Checked", "check_tables"]
+__all__ = ["Checked", "check"]
 
 PAIR_METRICS = ("neighbor_overlap", "displacement", "cka")
 """Against a baseline these are measured anew; what a run holds of them is about its own previous snapshot."""
@@ -46,9 +55,9 @@ class Checked:
         return all(verdict.status == "passed" for verdict in self.verdicts)
 
 
-def check_tables(
+def check(
     target: PathLike,
-    rules: Sequence[Rule],
+    rules: RulesLike | None = None,
     *,
     baseline: PathLike | None = None,
     table: str | None = None,
@@ -73,7 +82,7 @@ def check_tables(
     target, baseline
         The log directory of a run, or a path to a saved model.
     rules
-        Of `visualdl_embedding.alerts`.
+        A TOML file, rules of `visualdl_embedding.alerts`, or a list of both; None for the default ones.
     table
         Only this one.
     vocabulary, metadata, rows, watch, null, n_neighbors, distance, random_state, n_jobs
@@ -84,10 +93,11 @@ def check_tables(
     FileNotFoundError, ValueError
         As in `drift_between`, and for a rule that is for none of the tables.
     """
-    words = [word for rule in rules if isinstance(rule, DriftTowards) for word in rule.words]
+    chosen = read_rules(rules)
+    words = [word for rule in chosen if isinstance(rule, DriftTowards) for word in rule.words]
     asked = list(dict.fromkeys([*watch, *words]))
     config = Config(
-        methods=_methods(rules),
+        methods=_methods(chosen),
         n_neighbors=n_neighbors,
         distance=distance,
         noise_floor_every=0,
@@ -109,7 +119,7 @@ def check_tables(
         snapshot, notes = models.read(target, table, rows=rows, watch=asked)
         side = _analyzed(snapshot, config)
         sides = {snapshot.table: replace(side, notes=(*notes, *side.notes))}
-    if lost := unmatched(rules, sides):
+    if lost := unmatched(chosen, sides):
         raise ValueError(
             f"No table is meant by the rule {lost[0]!r}; the tables are {', '.join(map(repr, sides))}. Mend its "
             "'tables'."
@@ -139,8 +149,8 @@ def check_tables(
         newest = max(side.scalars)
         single = len(side.scalars) == 1 and not of_run
         judged: Any = side.newest if single else History.of(name, side.scalars, evidence=side.evidence)
-        verdicts += check(
-            rules, judged, baseline_scalars, table=name, evidence=side.evidence.get(newest, ()) if single else ()
+        verdicts += check_scalars(
+            chosen, judged, baseline_scalars, table=name, evidence=side.evidence.get(newest, ()) if single else ()
         )
     return Checked(tuple(verdicts), drift, tuple(dict.fromkeys(notes_of_all)))
 

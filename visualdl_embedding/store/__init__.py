@@ -1,9 +1,10 @@
 """The run directory: written atomically during training, read at any moment."""
 
+from visualdl_embedding.errors import DamagedFileError, NewerFormatError, NotAnalyzedError
 from visualdl_embedding.store._alerts import append_alerts, read_alerts
 from visualdl_embedding.store._description import Description, Selection, read_description
 from visualdl_embedding.store._files import check_writable, fresh_directory
-from visualdl_embedding.store._format import FORMAT_VERSION, DamagedFileError, NewerFormatError, NotAnalyzedError
+from visualdl_embedding.store._format import FORMAT_VERSION
 from visualdl_embedding.store._frames import read_header
 from visualdl_embedding.store._metadata import parse_rows
 from visualdl_embedding.store._run import Run, open_run

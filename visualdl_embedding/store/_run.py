@@ -14,11 +14,11 @@ from visualdl_embedding.analysis import Analysis, Projection, projection_key
 from visualdl_embedding.core.arrays import spread
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
+from visualdl_embedding.errors import DamagedFileError, NotAnalyzedError
 from visualdl_embedding.projection import Basis
 from visualdl_embedding.store import _frames
 from visualdl_embedding.store._description import Description, read_description
 from visualdl_embedding.store._folder import folder_name
-from visualdl_embedding.store._format import DamagedFileError, NotAnalyzedError
 from visualdl_embedding.store._table_reader import TableReader
 
 __all__ = ["Run", "open_run"]
