@@ -88,9 +88,9 @@ def test_a_memory_mapped_table_is_read_in_blocks(tmp_path, monkeypatch: pytest.M
 
 def test_an_unknown_label_names_the_nearest() -> None:
     vectors, labels = space(3, 4)
-    with pytest.raises(ValueError, match=r"No row has the label 'hapy' \(nearest: 'happy'"):
+    with pytest.raises(ValueError, match=r"No row has the label 'hapy' \(did you mean 'happy'"):
         closest(vectors, ["happy", "sad", "高兴"], "hapy")
-    with pytest.raises(ValueError, match="nearest: '高兴'"):
+    with pytest.raises(ValueError, match="did you mean '高兴'"):
         locate(["happy", "sad", "高兴"], ["高行"])
     with pytest.raises(ValueError, match="nothing like it"):
         locate(labels, ["zzzzz"])

@@ -119,7 +119,7 @@ def test_padding_row_is_no_piece():
 
 def test_unknown_labels_name_the_nearest():
     vocabulary = Vocabulary(("happy", "sad", "apply", "x"))
-    with pytest.raises(ValueError, match=r"'hapy' \(nearest: 'happy', 'apply'\).*'zzzzzz' \(nothing like it\)"):
+    with pytest.raises(ValueError, match=r"'hapy' \(did you mean 'happy' or 'apply'\?\).*'zzzzzz' \(nothing like it\)"):
         select(vocabulary, watch=["sad", "hapy", "zzzzzz"])
     with pytest.raises(ValueError, match="and 3 more"):
         select(vocabulary, rows=[f"unknown {i}" for i in range(8)])

@@ -99,7 +99,8 @@ def locate(labels: Labels, wanted: Sequence[str]) -> NDArray[np.intp]:
             where[label].append(row)
     unknown = [label for label, rows in where.items() if not rows]
     if unknown:
-        named = "; ".join(did_you_mean(label, labels) for label in unknown)
+        hints = [did_you_mean(label, labels, limit=3, otherwise="nothing like it") for label in unknown]
+        named = "; ".join(f"{label!r} ({hint})" for label, hint in zip(unknown, hints, strict=True))
         raise ValueError(f"No row has the label {named}.")
     for label, rows in where.items():
         if len(rows) > 1:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from visualdl_embedding.core.suggest import did_you_mean
 from visualdl_embedding.core.table import Table
 from visualdl_embedding.files._matrix import RowReader
 from visualdl_embedding.files._word_vectors import WordVectors
@@ -168,9 +168,8 @@ def choose_table(tables: Sequence[StoredTable], name: str | None = None) -> Stor
             return matches[0]
         if matches:
             raise ValueError(f"{name!r} matches {len(matches)} tables. Choose one by its name:\n{_listed(matches)}")
-    near = get_close_matches(name, [stored.table.name for stored in tables], n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"The model has no table {name!r}.{hint} It has:\n{_listed(tables)}")
+    hint = did_you_mean(name, [stored.table.name for stored in tables], otherwise="nothing is like it.")
+    raise ValueError(f"The model has no table {name!r}; {hint} It has:\n{_listed(tables)}")
 
 
 def _listed(tables: Sequence[StoredTable], limit: int = 30) -> str:

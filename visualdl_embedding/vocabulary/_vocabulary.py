@@ -129,7 +129,7 @@ class Vocabulary:
 
     def suggest(self, label: str) -> str:
         """Name an unknown label with the nearest known ones, for a message."""
-        return did_you_mean(label, self.labels)
+        return f"{label!r} ({did_you_mean(label, self.labels, limit=3, otherwise='nothing like it')})"
 
     def with_columns(self, metadata: Any) -> Vocabulary:
         """Add columns, or values to columns that there are.
