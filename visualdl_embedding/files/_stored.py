@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -49,8 +50,7 @@ class StoredTable:
     vocabulary: Path | None = None
 
     def __str__(self) -> str:
-        table = self.table
-        return f"{table.name} ({table.num_rows:,} × {table.dim:,}, {table.dtype})"
+        return str(self.table)
 
     def read_rows(self, ids: ArrayLike) -> NDArray[np.float32]:
         """Read only these rows.
@@ -134,13 +134,27 @@ class StoredTable:
         return self.reader.words(encoding=encoding, errors=errors) if isinstance(self.reader, WordVectors) else None
 
 
-def choose_table(tables: Sequence[StoredTable], name: str | None = None) -> StoredTable:
+class _Listed(Protocol):
+    @property
+    def table(self) -> Table: ...
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def priority(self) -> int: ...
+
+
+Choice = TypeVar("Choice", bound=_Listed)
+
+
+def choose_table(tables: Sequence[Choice], name: str | None = None) -> Choice:
     """Choose one of the tables of a model.
 
     Parameters
     ----------
     tables
-        As `open_tables` lists them.
+        As `open_tables` or `visualdl_embedding.models.open_model` lists them.
     name
         Name of the table, its key in the file, or a pattern that only one of them matches (``"*word*"``). None: the
         only table, or the only one of the lowest `StoredTable.priority`.
@@ -172,6 +186,6 @@ def choose_table(tables: Sequence[StoredTable], name: str | None = None) -> Stor
     raise ValueError(f"The model has no table {name!r}; {hint} It has:\n{_listed(tables)}")
 
 
-def _listed(tables: Sequence[StoredTable], limit: int = 30) -> str:
+def _listed(tables: Sequence[Choice], limit: int = 30) -> str:
     lines = [f"  {stored}" for stored in tables[:limit]]
     return "\n".join([*lines, f"  … and {len(tables) - limit} more"] if len(tables) > limit else lines)
