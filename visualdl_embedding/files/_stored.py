@@ -6,17 +6,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from visualdl_embedding.core.suggest import did_you_mean
-from visualdl_embedding.core.table import Table
+from visualdl_embedding.core.table import Readable, Table
 from visualdl_embedding.files._matrix import RowReader
 from visualdl_embedding.files._word_vectors import WordVectors
 
-__all__ = ["StoredTable", "choose_table"]
+__all__ = ["StoredTable", "choose_table", "first_tables"]
 
 _BLOCK_BYTES = 8 * 2**20
 
@@ -134,18 +134,13 @@ class StoredTable:
         return self.reader.words(encoding=encoding, errors=errors) if isinstance(self.reader, WordVectors) else None
 
 
-class _Listed(Protocol):
-    @property
-    def table(self) -> Table: ...
-
-    @property
-    def key(self) -> str: ...
-
-    @property
-    def priority(self) -> int: ...
+Choice = TypeVar("Choice", bound=Readable)
 
 
-Choice = TypeVar("Choice", bound=_Listed)
+def first_tables(tables: Sequence[Choice]) -> list[Choice]:
+    """Choose the tables of the lowest `StoredTable.priority`; tables in memory have none, and are all of one."""
+    priorities = [getattr(stored, "priority", 0) for stored in tables]
+    return [stored for stored, own in zip(tables, priorities, strict=True) if own == min(priorities)]
 
 
 def choose_table(tables: Sequence[Choice], name: str | None = None) -> Choice:
@@ -167,16 +162,17 @@ def choose_table(tables: Sequence[Choice], name: str | None = None) -> Choice:
     if not tables:
         raise ValueError("There is no table to choose from.")
     if name is None:
-        first = [stored for stored in tables if stored.priority == min(stored.priority for stored in tables)]
+        first = first_tables(tables)
         if len(first) == 1:
             return first[0]
         raise ValueError(
             f"The model has {len(tables)} tables, and {len(first)} may be meant. Choose one by its name:\n"
             f"{_listed(tables)}"
         )
+    names = [(stored.table.name, getattr(stored, "key", stored.table.name)) for stored in tables]
     for matches in (
-        [stored for stored in tables if name in (stored.table.name, stored.key)],
-        [stored for stored in tables if fnmatchcase(stored.table.name, name) or fnmatchcase(stored.key, name)],
+        [stored for stored, own in zip(tables, names, strict=True) if name in own],
+        [stored for stored, own in zip(tables, names, strict=True) if any(fnmatchcase(one, name) for one in own)],
     ):
         if len(matches) == 1:
             return matches[0]
@@ -187,5 +183,5 @@ def choose_table(tables: Sequence[Choice], name: str | None = None) -> Choice:
 
 
 def _listed(tables: Sequence[Choice], limit: int = 30) -> str:
-    lines = [f"  {stored}" for stored in tables[:limit]]
+    lines = [f"  {stored.table}" for stored in tables[:limit]]
     return "\n".join([*lines, f"  … and {len(tables) - limit} more"] if len(tables) > limit else lines)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.table import Readable, Table
@@ -15,14 +15,12 @@ from visualdl_embedding.models._run_table import RunTable, StoredStep
 from visualdl_embedding.models._table import ModelTable
 from visualdl_embedding.models._words import Words
 from visualdl_embedding.models.live import find_tables, is_layer, is_tensor, live_table
+from visualdl_embedding.vocabulary import KEEP
 
 if TYPE_CHECKING:
-    from visualdl_embedding.files import StoredTable
     from visualdl_embedding.store import Run
 
 __all__ = ["Model", "open_model"]
-
-Choice = TypeVar("Choice", "StoredTable", RunTable)
 
 UNLABELED_ROWS = 500
 """Rows of a table without words, where `rows` is a choice by label, group or frequency."""
@@ -62,7 +60,8 @@ class Model:
         """
         from visualdl_embedding.files import choose_table
 
-        return choose_table(self.tables, name)
+        chosen = choose_table([table.reader for table in self.tables], name)
+        return next(table for table in self.tables if table.reader is chosen)
 
     def choose_rows(self, *, rows: Any = 500, watch: Sequence[str] = (), random_state: int = 42) -> dict[str, Rows]:
         """Choose the rows to watch of every table.
@@ -197,7 +196,7 @@ def _array_name(table: Any) -> str:
     return table if isinstance(table, str) else "array"
 
 
-def _chosen(tables: Sequence[Choice], table: Any) -> list[Choice]:
+def _chosen(tables: Sequence[Readable], table: Any) -> list[Readable]:
     """Choose among the tables of a saved model or a run."""
     if table is None:
         return list(tables)
@@ -209,7 +208,8 @@ def _chosen(tables: Sequence[Choice], table: Any) -> list[Choice]:
     from visualdl_embedding.files import choose_table
 
     names = [table] if isinstance(table, str) else table
-    return list(dict.fromkeys(choose_table(tables, name) for name in names))
+    chosen = [choose_table(tables, name) for name in names]
+    return list({id(reader): reader for reader in chosen}.values())
 
 
 def _of_run(run: Run, table: Any, step: int | None) -> Model:
@@ -219,5 +219,6 @@ def _of_run(run: Run, table: Any, step: int | None) -> Model:
     stored = {name: known[-1] if step is None else step for name, known in steps.items() if step in (None, *known)}
     if step is not None and not stored:
         run.snapshot(next(iter(steps)), step)  # raises, and names the nearest steps
-    tables = [RunTable(StoredStep(run, name, at), Words(())) for name, at in stored.items()]
-    return Model(run.path.resolve().name, str(run.path), tuple(_chosen(tables, table)))
+    readers = _chosen([StoredStep(run, name, at) for name, at in stored.items()], table)
+    tables = [RunTable(reader, Words((reader,)), KEEP) for reader in readers if isinstance(reader, StoredStep)]
+    return Model(run.path.resolve().name, str(run.path), tuple(tables))

@@ -63,19 +63,9 @@ class ModelTable:
         return self.table.name
 
     @property
-    def key(self) -> str:
-        """Key of the table in its file, else its name."""
-        return str(getattr(self.reader, "key", self.name))
-
-    @property
-    def priority(self) -> int:
-        """As of `visualdl_embedding.files.StoredTable`; 0 for other tables."""
-        return int(getattr(self.reader, "priority", 0))
-
-    @property
     def num_rows(self) -> int:
-        """Number of rows that can be read."""
-        return self.table.num_rows
+        """Number of rows that can be read: of a run, those watched."""
+        return int(getattr(self.reader, "num_rows", self.table.num_rows))
 
     def read_rows(self, ids: NDArray[np.int64], /) -> Floats:
         """Read only these rows: ``(m, d)`` float32."""
@@ -103,7 +93,7 @@ class ModelTable:
 
     @cached_property
     def _read_words(self) -> tuple[Vocabulary, tuple[str, ...]]:
-        return self.words.read(self.reader)
+        return self.words.read(self.reader, self.num_rows)
 
     @property
     def has_words(self) -> bool:
@@ -177,7 +167,7 @@ class ModelTable:
         """
         chosen = self.choose_rows(rows=rows, watch=watch, groups=groups, random_state=random_state)
         on_progress("rows", 0, 1)
-        vectors = chosen.assemble(self.read_rows(chosen.gather_ids))
+        vectors = self.vectors_of(chosen)
         on_progress("rows", 1, 1)
         counters = self._counters_of_file(on_progress)
         return Snapshot(self.name, step, chosen, vectors, counters, notes=self._notes_on(rows, chosen))

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from visualdl_embedding.core.table import Readable, Table
+from visualdl_embedding.files import first_tables
 from visualdl_embedding.vocabulary import Vocabulary, check_length, open_vocabulary
 
 __all__ = ["Words", "best_fit"]
@@ -62,7 +63,7 @@ class Words:
             return {}
         if isinstance(vocabulary, Mapping) and vocabulary and {*vocabulary} <= {r.table.name for r in self.tables}:
             return dict(vocabulary)
-        tables = [reader.table for reader in self._main]
+        tables = [reader.table for reader in first_tables(self.tables)]
         if len(tables) == 1:
             return {tables[0].name: vocabulary}
         opened = open_vocabulary(vocabulary)
@@ -74,12 +75,6 @@ class Words:
                 "Give the vocabulary that the model was built with."
             )
         return {tables[position].name: opened}
-
-    @property
-    def _main(self) -> list[Readable]:
-        """The tables of the lowest priority."""
-        priorities = [getattr(reader, "priority", 0) for reader in self.tables]
-        return [r for r, priority in zip(self.tables, priorities, strict=True) if priority == min(priorities)]
 
     def source_of(self, reader: Readable) -> Any:
         """Find the vocabulary of a table; None for a table without one."""
@@ -96,10 +91,11 @@ class Words:
 
     def belong_to(self, reader: Readable) -> bool:
         """Whether labels and columns are those of a table: it has a vocabulary, or is the only one that may."""
-        return self.has_words(reader) or [id(main) for main in self._main] == [id(reader)]
+        first, *others = first_tables(self.tables)
+        return self.has_words(reader) or (first is reader and not others)
 
-    def read(self, reader: Readable) -> tuple[Vocabulary, tuple[str, ...]]:
-        """Read the labels and columns of a table.
+    def read(self, reader: Readable, num_rows: int) -> tuple[Vocabulary, tuple[str, ...]]:
+        """Read the labels and columns of a table with so many rows.
 
         Returns
         -------
@@ -110,7 +106,6 @@ class Words:
         ValueError
             A vocabulary longer than the table, or columns of which nothing matches.
         """
-        num_rows = reader.table.num_rows
         words = open_vocabulary(self.source_of(reader), num_rows=num_rows)
         check_length(words, num_rows)
         notes: tuple[str, ...] = ()

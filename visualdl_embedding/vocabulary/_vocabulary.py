@@ -36,6 +36,8 @@ class Vocabulary:
         Sentences for the user: a foreign encoding, ids without a label, metadata that met no label.
     unmatched
         Labels of the metadata that are not in the vocabulary, with their columns; they can be composed.
+    composes
+        Whether an absent word may be composed of the labels.
     """
 
     labels: Sequence[str | None]
@@ -43,6 +45,7 @@ class Vocabulary:
     source: str = "the vocabulary"
     notes: tuple[str, ...] = ()
     unmatched: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    composes: bool = True
 
     def __post_init__(self) -> None:
         for name, values in self.columns.items():
@@ -135,7 +138,7 @@ class Vocabulary:
 
     def compose(self, word: str) -> tuple[int, ...] | None:
         """Ids of the pieces that make up a word, or None; a repeated piece counts with its lowest id."""
-        return compose(word, self._first, self.style)
+        return compose(word, self._first, self.style) if self.composes else None
 
     def suggest(self, label: str) -> str:
         """Name an unknown label with the nearest known ones, for a message."""
