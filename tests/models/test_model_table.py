@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from visualdl_embedding.core.query import closest
+from visualdl_embedding.core.query import Match, nearest_rows
 from visualdl_embedding.models import ModelTable, open_model
 
 LABELS = ["[PAD]", "高", "兴", "高兴", "悲", "伤", "a", "a", *(f"词{i}" for i in range(40))]
@@ -24,8 +24,10 @@ def opened(tmp_path: Path, vectors: np.ndarray) -> ModelTable:
 
 def test_answers_are_those_of_the_pure_function(opened: ModelTable, vectors: np.ndarray) -> None:
     shown = [f"{label} ({i})" if label == "a" else label for i, label in enumerate(LABELS)]
-    expected = closest(vectors, [None, *shown[1:]], "高兴", k=9)
-    assert opened.closest("高兴", k=9) == expected
+    skipped = np.isin(np.arange(len(LABELS)), [0, 3])
+    found = nearest_rows([(0, vectors)], vectors[3], k=9, skipped=skipped)
+    assert opened.closest("高兴", k=9) == tuple(Match(shown[row], row, cosine, away) for row, cosine, away in found)
+    assert opened.closest("高兴", k=9, exclude=[3]) == opened.closest("高兴", k=9)
 
 
 def test_nan_rows_and_the_words_themselves_are_no_answer(tmp_path: Path, vectors: np.ndarray) -> None:

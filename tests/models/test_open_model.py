@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import paddle
 import pytest
+from sklearn.metrics.pairwise import cosine_distances, euclidean_distances
+from sklearn.preprocessing import normalize
 
 from visualdl_embedding import open_run
 from visualdl_embedding.analysis import Config
-from visualdl_embedding.core.query import axis_between, closest, position_on_axis, solve_analogy
+from visualdl_embedding.core.query import axis_between, position_on_axis
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.table import Table
 from visualdl_embedding.files import UnreadableModelError, open_tables
@@ -104,13 +106,19 @@ def test_groups_choose_rows(opened: ModelTable) -> None:
 
 
 def test_answers_are_those_of_the_pure_functions(opened: ModelTable) -> None:
-    assert opened.closest("词3", k=5) == closest(VECTORS, WORDS, "词3", k=5)
-    assert opened.closest(3, k=5, distance="euclidean") == closest(VECTORS, WORDS, "词3", k=5, distance="euclidean")
-    assert opened.solve_analogy(["词1", "词2"], ["词3"], k=4) == solve_analogy(
-        VECTORS, WORDS, plus=["词1", "词2"], minus=["词3"], k=4
-    )
-    expected = position_on_axis(VECTORS, axis_between(VECTORS[[1]], VECTORS[[2, 3]]))
-    np.testing.assert_allclose(opened.positions(opened.axis("词1", ["词2", "词3"])), expected, rtol=1e-6)
+    away = cosine_distances(VECTORS[[3]], VECTORS)[0]
+    near = np.argsort(away)[1:6].tolist()
+    found = opened.closest("词3", k=5)
+    assert [(match.row, match.label) for match in found] == [(row, WORDS[row]) for row in near]
+    np.testing.assert_allclose([match.distance for match in found], away[near], atol=1e-6)
+    far = np.argsort(euclidean_distances(VECTORS[[3]], VECTORS)[0])[1:6].tolist()
+    assert [match.row for match in opened.closest(3, k=5, distance="euclidean")] == far
+    units = normalize(VECTORS)
+    order = np.argsort(-(units @ (units[1] + units[2] - units[3])))
+    expected = [row for row in order.tolist() if row not in (1, 2, 3)][:4]
+    assert [match.row for match in opened.solve_analogy(["词1", "词2"], ["词3"], k=4)] == expected
+    places = position_on_axis(VECTORS, axis_between(VECTORS[[1]], VECTORS[[2, 3]]))
+    np.testing.assert_allclose(opened.positions(opened.axis("词1", ["词2", "词3"])), places, rtol=1e-6)
     snapshot = opened.with_axes(opened.snapshot(rows=[1, 2]), [(["词1"], ["词2"])])
     assert snapshot.rows.columns["词1 → 词2"] == ("0.0000", "1.0000")
 

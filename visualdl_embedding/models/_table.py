@@ -273,24 +273,43 @@ class ModelTable:
         return row
 
     def closest(
-        self, word: str | int, *, k: int = 20, distance: Distance = "cosine", exclude: Sequence[str | int] = ()
+        self, word: str | int | Floats, *, k: int = 20, distance: Distance = "cosine", exclude: Sequence[str | int] = ()
     ) -> tuple[Match, ...]:
-        """Find the words nearest to a word in the whole table, the nearest first.
+        """Find the words nearest to a word or a vector in the whole table.
 
         Parameters
         ----------
         word
-            Label or id; it is no answer itself.
+            Label or id, which is no answer itself, or a vector ``(d,)``.
         k
             How many, at most.
         distance
             ``"cosine"`` or ``"euclidean"``.
         exclude
             Words that are no answer.
+
+        Returns
+        -------
+        The nearest first; equal distances by row.
+
+        Raises
+        ------
+        ValueError
+            As `find` raises, and for a vector that has another width or is not finite.
         """
-        rows = self.find(word)
-        excluded = [rows, *([self.find(exclude)] if exclude else [])]
-        return self._closest(self.vectors_of(rows)[0], k=k, distance=distance, excluded=excluded)
+        skipped = self.no_answer.copy()
+        if isinstance(word, np.ndarray):
+            target = word
+            if target.shape != (self.table.dim,):
+                raise ValueError(f"Give a label, an id, or a vector ({self.table.dim},); {target.shape} was given.")
+        else:
+            target, exclude = self.vectors(word)[0], [word, *exclude]
+        for excluded in exclude:
+            rows = self.find(excluded).ids
+            skipped[rows[rows != COMPOSED]] = True
+        found = nearest_rows(self.reader.blocks(), target, k=k, distance=distance, skipped=skipped)
+        name_of = self.vocabulary.name_of
+        return tuple(Match(name_of(row), self.id_of(row), cosine, away) for row, cosine, away in found)
 
     def solve_analogy(
         self, plus: Sequence[str | int], minus: Sequence[str | int] = (), *, k: int = 20
@@ -301,25 +320,9 @@ class ModelTable:
         ----------
         Levy and Goldberg 2014, "Linguistic regularities in sparse and explicit word representations".
         """
-        if not plus:
-            raise ValueError("Nothing to add: plus needs at least one word.")
-        added, taken = self.find(plus), self.find(minus) if minus else None
-        terms = [added, *([taken] if taken else [])]
-        target = combine(
-            np.concatenate([self.vectors_of(rows) for rows in terms]),
-            [label for rows in terms for label in rows.labels],
-            plus=added.labels,
-            minus=taken.labels if taken else (),
-        )
-        return self._closest(target, k=k, distance="cosine", excluded=terms)
-
-    def _closest(self, target: Floats, *, k: int, distance: Distance, excluded: Sequence[Rows]) -> tuple[Match, ...]:
-        skipped = self.no_answer.copy()
-        for rows in excluded:
-            skipped[rows.ids[rows.ids != COMPOSED]] = True
-        found = nearest_rows(self.reader.blocks(), target, k=k, distance=distance, skipped=skipped)
-        name_of = self.vocabulary.name_of
-        return tuple(Match(name_of(row), self.id_of(row), cosine, away) for row, cosine, away in found)
+        none = np.empty((0, self.table.dim), dtype=np.float32)
+        target = combine(*(self.vectors(words) if words else none for words in (plus, minus)))
+        return self.closest(target, k=k, exclude=[*plus, *minus])
 
     def axis(
         self,
