@@ -6,7 +6,6 @@ import json
 import os
 import stat
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from scipy.stats import ortho_group
 
 from visualdl_embedding.analysis import Config, State, analyze
 from visualdl_embedding.core.neighbors import nearest_neighbors
+from visualdl_embedding.core.process import start_child
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.table import Table
@@ -262,17 +262,10 @@ def test_results_go_beside_the_runs_or_into_the_users_cache(tmp_path: Path, monk
     assert stat.S_ISDIR(runs.stat().st_mode)
 
 
-def start(job: dict[str, Any]) -> subprocess.Popen[str]:
-    root = Path(__file__).resolve().parents[1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "visualdl_embedding.runs.joint_worker"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=root,
-    )
+def start(job: dict[str, Any]) -> subprocess.Popen[bytes]:
+    process = start_child("visualdl_embedding.runs.joint_worker", stderr=subprocess.DEVNULL)
     assert process.stdin is not None
-    process.stdin.write(json.dumps(job) + "\n")
+    process.stdin.write(json.dumps(job).encode() + b"\n")
     process.stdin.flush()
     return process
 

@@ -3,14 +3,8 @@
 from visualdl_embedding.logs._budget import DEFAULT_LOG_BYTES, SHARES, LogBudget
 from visualdl_embedding.logs._entries import Entry, Tally, is_ours
 from visualdl_embedding.logs._records import reduce_dimensions, snapshot_records, snapshot_sizes, text_record
-from visualdl_embedding.logs._repair import (
-    hidden_files_note,
-    log_files,
-    repair,
-    rewrite,
-    scan,
-    whole_length,
-)
+from visualdl_embedding.logs._repair import hidden_files_note, log_files, repair, rewrite
+from visualdl_embedding.logs._scan import scan
 from visualdl_embedding.logs._writer import LogFile
 
 __all__ = [
@@ -30,5 +24,4 @@ __all__ = [
     "snapshot_records",
     "snapshot_sizes",
     "text_record",
-    "whole_length",
 ]

@@ -41,15 +41,16 @@ class Entry:
 def describe(data: bytes) -> tuple[str, str] | None:
     """Read tag and kind of a serialized record; None if VisualDL could not read it.
 
-    No bytes, or zeros, are an empty message to protobuf, and break the server. 2.7 ms for 20,000 rows of 128.
+    No bytes, or zeros, are an empty message to protobuf, and break the server; an empty tag does not. 2.7 ms for 20,000
+    rows of 128.
     """
     from google.protobuf.message import DecodeError
 
     try:
         record: Any = record_class().FromString(data)
-    except DecodeError:
+    except (DecodeError, UnicodeDecodeError):  # the latter where protobuf has no compiled part
         return None
-    if not record.values or not record.values[0].tag:
+    if not record.values:
         return None
     kind = record.values[0].WhichOneof("one_value")
     return None if kind is None else (record.values[0].tag.replace("%", "/"), kind)

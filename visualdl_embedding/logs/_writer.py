@@ -13,7 +13,8 @@ from typing import Any
 from visualdl_embedding.logs._entries import Entry, Tally, describe
 from visualdl_embedding.logs._guard import Guard, file_lock, guard_writer
 from visualdl_embedding.logs._library import log_writer_class, quiet_thread
-from visualdl_embedding.logs._repair import hidden_files_note, log_files, repair, whole_length
+from visualdl_embedding.logs._repair import hidden_files_note, log_files, repair
+from visualdl_embedding.logs._scan import scan
 
 __all__ = ["LogFile"]
 
@@ -58,7 +59,8 @@ class LogFile:
         self.error: OSError | None = None
         self.tally = Tally() if tally is None else tally
         if tally is None and self.path.exists():
-            whole_length(self.path, tally=self.tally)
+            for entry in scan(self.path):
+                self.tally.add(entry)
         self._attach(writer, owned=owned)
         _open_files.add(self)
 
@@ -66,7 +68,8 @@ class LogFile:
     def open(cls, log_dir: str | os.PathLike[str] | None = None, *, writer: Any = None, share: Any = None) -> LogFile:
         """Write into a directory, with a `visualdl.LogWriter` that somebody else closes, or into a callback's file.
 
-        A log that the directory holds already is cut back to its last whole record and continued.
+        A log that the directory holds already is continued, without the records that
+        cannot be read, see `repair`.
 
         Parameters
         ----------
@@ -273,7 +276,8 @@ def _make_ready(path: Path, tally: Tally | None) -> None:
     """Find out now that a file cannot be written, for VisualDL finds out in its thread and tells nobody."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with file_lock(path), open(path, "ab"):
+        with file_lock(path):
+            open(path, "ab").close()
             repair(path, tally=tally)
     except OSError as error:
         reason = error.strerror or str(error)

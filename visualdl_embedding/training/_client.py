@@ -6,13 +6,13 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO, Any
+
+from visualdl_embedding.core.process import start_child
 
 __all__ = ["Answer", "WorkerClient", "WorkerDied"]
 
@@ -61,20 +61,13 @@ class WorkerClient:
         deliver: Callable[[Answer | WorkerDied], None],
         *,
         n_jobs: int = 1,
-        on_stoppable: Callable[[subprocess.Popen[bytes]], None] = lambda process: None,
+        on_stoppable: Callable[[subprocess.Popen[bytes]], None] | None = None,
     ) -> None:
         self._deliver = deliver
         self._on_stoppable = on_stoppable
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the process
         self._closing = False
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "visualdl_embedding.training.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._stderr,
-            env=_environment(n_jobs),
-            start_new_session=True,
-        )
+        self.process = start_child("visualdl_embedding.training.worker", stderr=self._stderr, n_threads=n_jobs)
         self._reader = threading.Thread(target=self._read, name="embedding-worker-reader", daemon=True)
         self._reader.start()
 
@@ -107,7 +100,7 @@ class WorkerClient:
             while line := stdout.readline():
                 header = json.loads(line)
                 if header["kind"] == "ready":
-                    if header["stoppable"]:
+                    if header["stoppable"] and self._on_stoppable is not None:
                         self._on_stoppable(self.process)
                     continue
                 lengths = header.pop("records")
@@ -123,17 +116,3 @@ class WorkerClient:
         size = self._stderr.seek(0, os.SEEK_END)
         self._stderr.seek(max(0, size - STDERR_TAIL_BYTES))
         return self._stderr.read().decode("utf-8", "replace").strip()
-
-
-def _environment(n_jobs: int) -> dict[str, str]:
-    """Environment of the worker: few threads, no GPU, and this very package even where it is not installed."""
-    environment = dict(os.environ)
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-        environment[name] = str(n_jobs)
-    environment["CUDA_VISIBLE_DEVICES"] = ""
-    # A file called random.py in the user's folder must not become the worker's standard library (Python 3.11+).
-    environment["PYTHONSAFEPATH"] = "1"
-    root = str(Path(__file__).resolve().parents[2])
-    if "site-packages" not in root:
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [environment.get("PYTHONPATH"), root]))
-    return environment

@@ -121,8 +121,8 @@ class TrainingSession:
         atexit.register(self._at_exit)
 
     def begin(self) -> None:
-        """Take the snapshot before training, unless the run holds it."""
-        self._guarded(self._snapshot)
+        """Start the recorder, and take the snapshot before training unless the run holds it."""
+        self._guarded(self._begin)
 
     def after_batch(self, *, last: bool = False) -> None:
         """Count a batch, and take a snapshot if one is due; `last` if no batch will follow."""
@@ -151,6 +151,11 @@ class TrainingSession:
     def abandon(self) -> None:
         """Close without waiting."""
         self._guarded(lambda: self._close(timeout=0))
+
+    def _begin(self) -> None:
+        assert self._recorder is not None
+        self._recorder.start()
+        self._snapshot()
 
     def _snapshot(self, *, final: bool = False) -> None:
         assert self._recorder is not None

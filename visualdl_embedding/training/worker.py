@@ -1,4 +1,4 @@
-"""The child process that analyses: ``python -m visualdl_embedding.training.worker``.
+"""The child process that analyses; `core.process.start_child` starts it.
 
 Jobs come as JSON lines on stdin, answers leave as a JSON line followed by raw bytes on stdout. It ends when its stdin
 closes or its parent is gone, whatever it is doing: every file it writes is renamed into place, so nothing breaks.
@@ -152,7 +152,3 @@ def _open_table(job: dict[str, Any]) -> tuple[TableStore, State, Guard]:
 
     store = TableStore.open(job["log_dir"], job["table"])
     return store, store.load_state(), Guard.of(store, before=job["step"])
-
-
-if __name__ == "__main__":
-    main()
