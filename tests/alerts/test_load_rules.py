@@ -114,8 +114,8 @@ def test_rules_travel_as_plain_data() -> None:
     ("rule", "says"),
     [
         ({"kind": "abov"}, "rule 1, key 'kind': 'abov' is unknown; did you mean 'above'?"),
-        ({"metric": "isoscore"}, "rule 1, key 'kind': is missing; use one of 'above', 'below', 'changes', "),
-        ({"kind": 3}, "rule 1, key 'kind': 3 is unknown; use one of 'above'"),
+        ({"metric": "isoscore"}, "rule 1, key 'kind': is missing; known are 'above', 'below', 'changes', "),
+        ({"kind": 3}, "rule 1, key 'kind': 3 is unknown; known are 'above'"),
         ({"kind": "below", "metric": "isoscore"}, "rule 1, key 'value': is missing, but 'below' requires it."),
         (
             {"kind": "below", "metric": "isoscore", "value": 1, "for_snapshot": 2},

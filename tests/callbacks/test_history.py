@@ -278,7 +278,7 @@ def test_an_overflown_batch_has_no_gradients() -> None:
 
 def test_the_way_of_accelerators_counts_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ids and lengths wait on the device: here it is the CPU, told to be none."""
-    from visualdl_embedding.callbacks import _history
+    from visualdl_embedding.training import history as _history
 
     found = []
     for waits in (False, True):

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.files._stored import StoredTable
+from visualdl_embedding.core.table import Readable
 
 __all__ = ["table_counters"]
 
 
-def table_counters(stored: StoredTable, *, on_progress: Callable[[int, int], None] | None = None) -> dict[str, float]:
+def table_counters(stored: Readable, *, on_progress: Callable[[int, int], None] | None = None) -> dict[str, float]:
     """Compute counts and norm statistics of all rows of a table.
 
     Memory: 24 bytes per row (a norm, a hash, and a copy of the hashes for sorting), plus a few blocks of 8 MiB.

@@ -1,32 +1,16 @@
-"""Format version of the store, and errors of its readers."""
+"""Format version of the store."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-__all__ = ["FORMAT_VERSION", "DamagedFileError", "NewerFormatError", "NotAnalyzedError", "check_format"]
+from visualdl_embedding.errors import DamagedFileError, NewerFormatError
+
+__all__ = ["FORMAT_VERSION", "check_format"]
 
 FORMAT_VERSION = 1
 """Written to every file; increased when older libraries cannot read the new files."""
-
-
-class DamagedFileError(ValueError):
-    """Store file with invalid content; the message names the file."""
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(
-            f"{path} is damaged: {reason}. Restore it from a copy or move it away; the other files of the run remain "
-            "readable."
-        )
-
-
-class NewerFormatError(ValueError):
-    """A file written by a newer version of this library."""
-
-
-class NotAnalyzedError(ValueError):
-    """Step with a snapshot but without an analysis."""
 
 
 def check_format(found: Any, path: Path) -> None:
