@@ -24,7 +24,7 @@ from PIL import Image
 
 HERE = Path(__file__).resolve().parent
 # The helpers that the tests look at VisualDL and at our page with.
-sys.path[:0] = [str(HERE.parent / "tests"), str(HERE.parent / "tests" / "viewer")]
+sys.path[:0] = [str(HERE.parent / "tests")]
 
 from browser_tools import (  # noqa: E402
     choose,
@@ -32,12 +32,12 @@ from browser_tools import (  # noqa: E402
     image_card,
     our_server,
     picture_width,
+    ready,
     search_scalars,
     visualdl,
     wait_for_curves,
     wait_until,
 )
-from page_tools import ready  # noqa: E402
 
 from visualdl_embedding import open_run  # noqa: E402
 from visualdl_embedding.demo import run_demo  # noqa: E402
@@ -64,7 +64,7 @@ def maps(run_dir: Path) -> bytes:
     run = open_run(run_dir)
     steps = run.steps(TABLE, analysed=True)
     # Words that the training took furthest from where they began: the same ones are named in both maps.
-    telling = run.analysis(TABLE, steps[-1]).row_metrics["norm"]
+    norm = run.analysis(TABLE, steps[-1]).row_metrics["norm"]
     pictures = []
     for step in (steps[0], steps[-1]):
         analysis = run.analysis(TABLE, step)
@@ -78,7 +78,7 @@ def maps(run_dir: Path) -> bytes:
             table=TABLE,
             step=step,
             quality={"trustworthiness": analysis.scalars["tsne/trustworthiness"]},
-            telling=telling,
+            representative=norm,
             size=(8.0, 6.3),
         )
         pictures.append(Image.open(io.BytesIO(png)).convert("RGB"))

@@ -58,6 +58,11 @@ def test_colors_do_not_depend_on_sizes_but_the_largest_come_first() -> None:
     assert list(two) == ["negative", "a", "b"]
 
 
+def test_of_many_groups_the_largest_have_the_clearest_colors() -> None:
+    found = group_colors(name for i, name in enumerate("zyxwvutsrqpo") for _ in range(20 - i))
+    assert {found[name] for name in "zyxwvut"} == set(GROUPS[:7])
+
+
 @given(st.lists(st.sampled_from(["", "a", "b", "positive", "neg", "中性", *(f"g{i}" for i in range(20))])))
 def test_no_two_groups_share_a_color(values: list[str]) -> None:
     found = group_colors(values)

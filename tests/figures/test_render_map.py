@@ -231,12 +231,12 @@ def test_wrong_arguments_say_what_was_expected() -> None:
         render_map(projection(), labels_of(50), size=(3, 3))
 
 
-def test_telling_rows_are_annotated_first(drawn: list[Figure]) -> None:
-    telling = np.zeros(50)
-    telling[33] = 5.0
-    telling[2] = np.nan
-    for values in (None, telling):
-        render_map(projection(), labels_of(50), telling=values, annotate=1)
+def test_representative_rows_are_annotated_first(drawn: list[Figure]) -> None:
+    representative = np.zeros(50)
+    representative[33] = 5.0
+    representative[2] = np.nan
+    for values in (None, representative):
+        render_map(projection(), labels_of(50), representative=values, annotate=1)
     assert "词0" in words_of(drawn[0])
     assert "词33" in words_of(drawn[1])
 

@@ -24,7 +24,8 @@ GROUPS = (
     "#A3485B",
     "#6E8B3D",
 )
-"""The first seven are Okabe and Ito's, with a yellow dark enough for white paper; their black is kept for text."""
+"""The first are Okabe and Ito's, with a yellow dark enough for white paper; their black is kept for text."""
+OKABE_ITO = 7
 EXPECTED = {
     GREEN: ("positive", "pos", "积极", "正面", "正向", "褒义", "好评"),
     VERMILLION: ("negative", "neg", "消极", "负面", "负向", "贬义", "差评"),
@@ -42,7 +43,7 @@ ALONE = {"light": "#0072B2", "dark": "#56B4E9"}
 def group_colors(values: Iterable[str]) -> dict[str, str]:
     """Give the largest groups a color each.
 
-    Colors go by name rather than by size, so that two tables with the same groups agree.
+    Colors go by name rather than by size, so that two tables with the same few groups agree.
 
     Parameters
     ----------
@@ -69,9 +70,12 @@ def group_colors(values: Iterable[str]) -> dict[str, str]:
         expected = _expected(name)
         if expected and expected not in color.values():
             color[name] = expected
-    free = (hue for hue in GROUPS if hue not in color.values())
-    for name in sorted(set(names) - set(color)):
-        color[name] = next(free)
+    free = [hue for hue in GROUPS if hue not in color.values()]
+    rest = [name for name in names if name not in color]
+    # The largest take Okabe and Ito's, the small ones the others.
+    clearest = len(set(free) & set(GROUPS[:OKABE_ITO]))
+    ordered = sorted(rest[:clearest]) + sorted(rest[clearest:])
+    color.update(zip(ordered, free, strict=False))
     return {name: color[name] for name in names}
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.figures import METHOD_NAMES, color_groups
+from visualdl_embedding.page import neighbor_table
 from visualdl_embedding.report._colors import Coloring, choose_coloring
-from visualdl_embedding.report._tables import neighbor_table
 from visualdl_embedding.report._text import visible_text
 
 if TYPE_CHECKING:
@@ -44,7 +44,13 @@ def view_title(view: View) -> str:
 
 def view_figure(report: Report, view: View, *, color: str | None) -> plotly.graph_objects.Figure:
     """See `Report.figure`."""
-    import plotly.graph_objects as go
+    try:
+        import plotly.graph_objects as go
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(
+            "Figures for notebooks need plotly, which is not installed: pip install 'visualdl-embedding[notebook]'. "
+            "Report.write makes a page and pictures without it."
+        ) from None
 
     colorings = {
         **report.colorings,
@@ -106,7 +112,7 @@ def _traces(coloring: Coloring, n: int) -> list[tuple[str, NDArray[np.intp], dic
 def _hover_texts(report: Report) -> NDArray[np.object_]:
     rows = report.snapshot.rows
     labels = [plain(label) for label in rows.labels]
-    indices, cosines, _ = neighbor_table(report)
+    indices, cosines, _ = neighbor_table(report.snapshot, report.analysis)
     groups = rows.columns.get("group")
     texts = []
     for i, label in enumerate(labels):

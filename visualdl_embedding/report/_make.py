@@ -26,7 +26,7 @@ from visualdl_embedding.snapshot import Snapshot
 
 __all__ = ["report"]
 
-LIBRARIES = ("visualdl-embedding", "numpy", "scipy", "scikit-learn", "openTSNE", "umap-learn", "pynndescent", "plotly")
+LIBRARIES = ("visualdl-embedding", "numpy", "scipy", "scikit-learn", "openTSNE", "umap-learn", "pynndescent")
 
 
 def report(

@@ -55,8 +55,8 @@ export const STRINGS = {
   "map.perplexity": ["perplexity {value}", "困惑度 {value}"],
   "map.n_neighbors": ["{value} neighbors", "近邻数 {value}"],
   "map.seed": ["seed {value}", "种子 {value}"],
-  "only-here": ["{n} clusters on this map only", "{n} 个簇仅此图可见"],
-  "only-here.one": ["one cluster on this map only", "1 个簇仅此图可见"],
+  "only-here": ["{n} clusters only here", "{n} 个簇仅此图"],
+  "only-here.one": ["one cluster only here", "1 个簇仅此图"],
   "only-here.hint": [
     "Neither the original space nor a map of another method holds these clusters together. Click to select their rows.",
     "原空间和其他方法的图都不支持这些簇。点击可选中其中的行。",

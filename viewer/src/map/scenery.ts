@@ -166,11 +166,12 @@ export function connect(
       cloud = dense ? { grid: cloudOf(density(positions, look.shown, DENSE, DENSE_REACH), inkOf().accent) } : null;
       // Another map, or one that was laid on another, stands elsewhere.
       const moved = drawnScene !== null && !sameGround(drawnScene, scene);
+      const isNew = drawnScene === null && !view.peek().eye;
       drawnScene = scene;
       drawn.set(model.index, { placed: positions, shown: look.shown, canvas: over });
-      // The first map decides what is seen; later ones, and later steps, are seen through the same window.
+      // All maps are seen through one window: it grows with each new map until somebody moves it.
       if (!camera.peek() && view.peek().eye) lookThrough(view.peek().eye!);
-      else if (!camera.peek() || moved) fitAll();
+      else if (!camera.peek() || moved || isNew) fitAll();
       // What lies over the points is painted with them.
       map.draw(drawing, glides);
     }),

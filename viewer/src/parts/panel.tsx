@@ -144,6 +144,7 @@ function Head({ model }: { model: PanelModel }) {
         <Select
           value={map}
           label={`${say("map")} (${model.letter})`}
+          title={parametersOf(model)}
           options={maps.map((name) => ({ value: name, label: mapName(name) }))}
           onChange={(name) => changePanel(model.index, { map: name })}
         />
@@ -167,6 +168,16 @@ function Head({ model }: { model: PanelModel }) {
       )}
     </header>
   );
+}
+
+/** The parameters that made the map that is shown. */
+function parametersOf(model: PanelModel): string {
+  const { map } = model.spec.value;
+  const info = model.info.value.value;
+  const plain = Object.entries(info?.parameters ?? {}).filter(([, value]) => ["number", "string"].includes(typeof value));
+  const told = plain.map(([name, value]) => `${nameOf(name)} ${typeof value === "number" ? figure(value) : value}`);
+  if (info?.random_state != null) told.push(say("map.seed", { value: info.random_state }));
+  return [mapName(map), ...told].join(" · ");
 }
 
 /** What stands where there is no map. */
