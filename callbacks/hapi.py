@@ -10,16 +10,13 @@ from typing import Any, Literal
 
 import paddle
 
-from visualdl_embedding.alerts import Alert, Rule
+from visualdl_embedding.alerts import Alert, Rule, read_rules
 from visualdl_embedding.analysis import Config
 from visualdl_embedding.callbacks._peers import calling_list, find_visualdl
-from visualdl_embedding.callbacks._rows import watch_rows
-from visualdl_embedding.callbacks._rules import read_rules
-from visualdl_embedding.callbacks._session import TrainingSession
-from visualdl_embedding.recorder import RecorderSettings
-from visualdl_embedding.schedule import Schedule
-from visualdl_embedding.sources.live import find_tables
-from visualdl_embedding.visualdl_log import LogFile
+from visualdl_embedding.logs import LogFile
+from visualdl_embedding.models import watch_rows
+from visualdl_embedding.models.live import find_tables
+from visualdl_embedding.training import RecorderSettings, Schedule, TrainingSession
 
 __all__ = ["EmbeddingCallback"]
 
@@ -29,7 +26,7 @@ logger = logging.getLogger("visualdl_embedding")
 class EmbeddingCallback(paddle.callbacks.Callback):  # type: ignore[misc]
     """Watch embedding tables during ``paddle.Model.fit`` and log them for VisualDL.
 
-    Snapshots of the watched rows are taken on the training thread, a few milliseconds each; neighbours, projections,
+    Snapshots of the watched rows are taken on the training thread, a few milliseconds each; neighbors, projections,
     metrics and pictures are computed in a child process of low priority. Whatever goes wrong is logged once and
     switches the callback off; training goes on. Wrong arguments raise at once.
 
@@ -80,7 +77,7 @@ class EmbeddingCallback(paddle.callbacks.Callback):  # type: ignore[misc]
         False computes in the training thread, which then waits.
     max_slowdown
         Share of the training's time, 0 to 1, that analyses in the background may cost, measured at every batch; beyond
-        it they wait. None lets them run whatever they cost.
+        it they wait, and they wait for the first 16 batches. None measures nothing and lets them run.
     drain_timeout
         Seconds to wait at the end of training for the last frames; None without limit.
     max_log_bytes, max_store_bytes
@@ -128,7 +125,7 @@ class EmbeddingCallback(paddle.callbacks.Callback):  # type: ignore[misc]
         stop_on: Literal["warning", "critical"] | None = None,
         training_history: bool = True,
         background: bool = True,
-        max_slowdown: float | None = 0.03,
+        max_slowdown: float | None = None,
         drain_timeout: float | None = 300.0,
         max_log_bytes: int | None = 200_000_000,
         max_store_bytes: int | None = None,

@@ -1,8 +1,8 @@
 """The observatory for embedding tables in PaddlePaddle.
 
 `open_run` reads what a training left. The callback stands in `visualdl_embedding.callbacks`, the raw parts in
-`visualdl_embedding.project`, `visualdl_embedding.neighbors`, `visualdl_embedding.metrics` and
-`visualdl_embedding.analyse`.
+`visualdl_embedding.projection`, `visualdl_embedding.core.neighbors`, `visualdl_embedding.metrics` and
+`visualdl_embedding.analysis`.
 """
 
 from __future__ import annotations

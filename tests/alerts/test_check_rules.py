@@ -88,9 +88,9 @@ class TestCheck:
         assert (found[0].value, found[0].threshold) == (pytest.approx(0.04), 0.05)
 
     def test_a_run_without_snapshots_is_an_error(self) -> None:
-        with pytest.raises(ValueError, match="no analysed snapshot of 'word'"):
+        with pytest.raises(ValueError, match="no analyzed snapshot of 'word'"):
             check(RULES, History.of("word", {}))
-        with pytest.raises(ValueError, match="baseline holds no analysed"):
+        with pytest.raises(ValueError, match="baseline holds no analyzed"):
             check(RULES, {}, History.of("word", {}))
 
     def test_rules_that_are_for_no_table_are_named(self) -> None:

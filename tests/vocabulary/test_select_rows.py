@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from visualdl_embedding.rows import COMPOSED
-from visualdl_embedding.suggest import nearest_labels
+from visualdl_embedding.core.rows import COMPOSED
+from visualdl_embedding.core.suggest import nearest_labels
 from visualdl_embedding.vocabulary import Stratified, Vocabulary, open_vocabulary, select_rows
 
 LABELS = ("[PAD]", "[UNK]", "高", "兴", "高兴", "##兴", "悲伤", None, "跑", "手机")

@@ -12,6 +12,7 @@ from visualdl_embedding.alerts._history import History
 from visualdl_embedding.alerts._hook import HookResult, run_hook
 from visualdl_embedding.alerts._load import KINDS, RulesError, default_rules, load_rules
 from visualdl_embedding.alerts._outputs import to_json, to_junit_xml, verdict_table
+from visualdl_embedding.alerts._read_rules import read_rules
 from visualdl_embedding.alerts._rule import Rule, Severity
 from visualdl_embedding.alerts._space import Collapsed, GroupMixing, NonFinite, TailCrowding
 from visualdl_embedding.alerts._thresholds import Above, Below, Changes
@@ -41,6 +42,7 @@ __all__ = [
     "evaluate",
     "load_rules",
     "never_judged",
+    "read_rules",
     "replay",
     "run_hook",
     "to_json",

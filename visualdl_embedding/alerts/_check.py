@@ -9,8 +9,8 @@ from typing import Any, Literal
 from visualdl_embedding.alerts._evaluate import worded
 from visualdl_embedding.alerts._evidence import Evidence
 from visualdl_embedding.alerts._history import History, View
-from visualdl_embedding.alerts._plain import plain
 from visualdl_embedding.alerts._rule import Judgment, Rule, Severity, Text, distinct, matches
+from visualdl_embedding.core.jsonable import plain
 
 __all__ = ["STATUSES", "Status", "Verdict", "check", "unmatched"]
 
@@ -104,10 +104,10 @@ def check(
     history = scalars if isinstance(scalars, History) else History(table, (0,), (scalars,), {0: evidence})
     if isinstance(baseline_scalars, History):
         if not len(baseline_scalars):
-            raise ValueError("The baseline holds no analysed snapshot; analyse it first, or give another.")
+            raise ValueError("The baseline holds no analyzed snapshot; analyze it first, or give another.")
         baseline_scalars = baseline_scalars.scalars[-1]
     if not len(history):
-        raise ValueError(f"The run holds no analysed snapshot of {history.table!r}; analyse it first.")
+        raise ValueError(f"The run holds no analyzed snapshot of {history.table!r}; analyze it first.")
     verdicts: list[Verdict] = []
     for rule in distinct(rules):
         if matches(rule, history.table):

@@ -20,8 +20,8 @@ from visualdl_embedding.alerts._rule import (
     rounded,
     unknown,
 )
+from visualdl_embedding.core.names import escape
 from visualdl_embedding.drift import correct, spend_alpha
-from visualdl_embedding.names import escape
 
 __all__ = ["DriftTowards"]
 

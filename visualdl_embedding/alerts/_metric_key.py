@@ -7,7 +7,7 @@ import re
 
 from visualdl_embedding.alerts._rule import check_text
 from visualdl_embedding.metrics import METRICS, get_metric
-from visualdl_embedding.project import METHODS
+from visualdl_embedding.projection import METHODS
 
 __all__ = ["CROWDING", "GROUP_PURITY", "PURITY", "check_metric"]
 

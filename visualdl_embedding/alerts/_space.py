@@ -19,7 +19,7 @@ from visualdl_embedding.alerts._rule import (
     rounded,
     unknown,
 )
-from visualdl_embedding.names import scalar_key
+from visualdl_embedding.core.names import scalar_key
 
 __all__ = ["Collapsed", "GroupMixing", "NonFinite", "TailCrowding"]
 

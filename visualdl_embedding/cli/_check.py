@@ -77,7 +77,7 @@ def check(
 ) -> None:
     """Judge TARGET, a run or a saved model, by rules: exit status 0 if all passed, 1 if not, 2 for bad input."""
     from visualdl_embedding.alerts import default_rules, load_rules, to_json, to_junit_xml, verdict_table
-    from visualdl_embedding.verdicts import check_tables
+    from visualdl_embedding.runs import check_tables
 
     chosen = default_rules() if rules is None else load_rules(rules)
     done = check_tables(target, chosen, baseline=baseline, rows=top_k, metadata=list(metadata) or None, **options)
@@ -129,14 +129,12 @@ def _run_hooks(command: str, failed: Sequence[Verdict]) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def drift(before: str, after: str, *, top_k: int, metadata: Sequence[str], as_json: bool, **options: Any) -> None:
     """Tell what changed from BEFORE to AFTER, runs or saved models: the space, groups, words and their directions."""
-    import json
-
-    from visualdl_embedding.report import plain
-    from visualdl_embedding.verdicts import drift_between
+    from visualdl_embedding.core.jsonable import dumps
+    from visualdl_embedding.runs import drift_between
 
     found = drift_between(before, after, rows=top_k, metadata=list(metadata) or None, **options)
     if as_json:
-        click.echo(json.dumps(plain(found.to_dict()), ensure_ascii=False, indent=2, allow_nan=False))
+        click.echo(dumps(found.to_dict(), indent=2))
     else:
         _print_drift(found)
 

@@ -75,7 +75,7 @@ def shown(text: str, *, lines: bool = False) -> str:
 
     With `lines`, ends of lines stay.
     """
-    from visualdl_embedding.report import visible_text
+    from visualdl_embedding.reports import visible_text
 
     return "\n".join(map(visible_text, text.splitlines())) if lines else visible_text(text)
 

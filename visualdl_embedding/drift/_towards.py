@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.core.neighbors import Distance
+from visualdl_embedding.core.query import locate
+from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift._correct import Correction, correct
 from visualdl_embedding.drift._direction import Direction, share_of_groups
 from visualdl_embedding.drift._measure import lay_out
 from visualdl_embedding.drift._ranks import strata_of
 from visualdl_embedding.drift._statistics import codes_of, lean_changes, pair_leans, rank_rows
-from visualdl_embedding.neighbors import Distance
-from visualdl_embedding.query import locate
-from visualdl_embedding.snapshot import Snapshot
 
 __all__ = ["asked_rows", "directions_of", "groups_of", "known_somewhere", "layers_of", "watched_directions"]
 

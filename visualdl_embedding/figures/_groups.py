@@ -43,7 +43,7 @@ class Groups:
 
 
 def color_groups(groups: Sequence[str] | None, n: int) -> Groups:
-    """Give the largest groups colors of their own, the others one grey, and rows without a group a lighter one.
+    """Give the largest groups colors of their own, the others one gray, and rows without a group a lighter one.
 
     Parameters
     ----------

@@ -7,9 +7,9 @@ from typing import Any
 
 from visualdl_embedding.analysis import Projection
 from visualdl_embedding.core.palette import group_colors
+from visualdl_embedding.core.rows import Rows
+from visualdl_embedding.core.table import Table
 from visualdl_embedding.metrics import METRICS
-from visualdl_embedding.rows import Rows
-from visualdl_embedding.table import Table
 
 __all__ = ["frame_info", "metric_infos", "rows_answer", "scalar_series", "table_info"]
 
@@ -28,7 +28,7 @@ def table_info(
     projections: Iterable[str],
     watch: Iterable[str],
     steps: Sequence[int],
-    analysed: Sequence[int],
+    analyzed: Sequence[int],
     rows_version: str,
 ) -> dict[str, Any]:
     """Describe a table.
@@ -41,7 +41,7 @@ def table_info(
         Number of watched rows.
     columns, projections
         Names.
-    steps, analysed
+    steps, analyzed
         Steps with a snapshot, and those of them with an analysis.
     """
     return {
@@ -55,7 +55,7 @@ def table_info(
         "columns": list(columns),
         "watch": list(watch),
         "steps": list(steps),
-        "analysed": list(analysed),
+        "analyzed": list(analyzed),
         "rows_version": rows_version,
     }
 
@@ -100,7 +100,7 @@ def frame_info(
         "trustworthiness": scalars.get(f"{key}/trustworthiness"),
         "continuity": scalars.get(f"{key}/continuity"),
         "motion": scalars.get(f"{key}/motion"),
-        "analysed_against": previous_step,
+        "analyzed_against": previous_step,
     }
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
-import json
 import re
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
+
+from visualdl_embedding.core.jsonable import dumps
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -27,7 +28,7 @@ def html_file(data: Any, *, title: str) -> str:
     Parameters
     ----------
     data
-        From `inlined`, plain values for JSON without NaN.
+        From `inlined`.
 
     Raises
     ------
@@ -66,7 +67,7 @@ def embedded_json(value: Any) -> str:
     >>> embedded_json(["</script><!--"])
     '["\\u003c/script\\u003e\\u003c!--"]'
     """
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).translate(_FOR_JSON)
+    return dumps(value, compact=True).translate(_FOR_JSON)
 
 
 def _policy(script: str) -> str:

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from visualdl_embedding.analysis import Analysis
+from visualdl_embedding.core.neighbors import normalize
 from visualdl_embedding.core.palette import palette
-from visualdl_embedding.neighbors import normalize
+from visualdl_embedding.core.snapshot import Snapshot
+from visualdl_embedding.core.table import Table
 from visualdl_embedding.page._answers import frame_info, metric_infos, rows_answer, scalar_series, table_info
-from visualdl_embedding.snapshot import Snapshot
-from visualdl_embedding.table import Table
 
 __all__ = ["FORMAT", "Moment", "inline_run", "inlined", "neighbor_table"]
 
@@ -107,7 +107,7 @@ def inline_run(
         projections=last.analysis.projections,
         watch=rows.watch,
         steps=steps,
-        analysed=steps,
+        analyzed=steps,
         rows_version=rows.version,
     )
     described = rows_answer(rows, version=rows.version)

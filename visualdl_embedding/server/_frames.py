@@ -35,7 +35,7 @@ def frame(source: RunSource, asked: Asked) -> Answer:
     """Give the coordinates of all rows at a step."""
     table = source.table(asked["run"], asked["table"])
     step, projection = asked["step"], asked["projection"]
-    table.check_step(step, analysed=True)
+    table.check_step(step, analyzed=True)
     n_components = _components(table, step, projection)
 
     def make() -> bytes:
@@ -56,7 +56,7 @@ def frame_info(source: RunSource, asked: Asked) -> Answer:
     """Say how a frame was made, how true it is, and how much of its motion is noise."""
     table = source.table(asked["run"], asked["table"])
     step, projection = asked["step"], asked["projection"]
-    table.check_step(step, analysed=True)
+    table.check_step(step, analyzed=True)
 
     def make() -> dict[str, Any]:
         found = table.projection(step, projection)
@@ -70,7 +70,7 @@ def row_metrics(source: RunSource, asked: Asked) -> Answer:
     """List the numbers that single rows have at a step."""
     table = source.table(asked["run"], asked["table"])
     step = asked["step"]
-    table.check_step(step, analysed=True)
+    table.check_step(step, analyzed=True)
     return Answer(("row-metrics", *table.stamp(step)), lambda: {"names": list(table.header(step)["row_metrics"])})
 
 
@@ -78,7 +78,7 @@ def row_metric(source: RunSource, asked: Asked) -> Answer:
     """Give one number of every row at a step."""
     table = source.table(asked["run"], asked["table"])
     step, name = asked["step"], asked["name"]
-    table.check_step(step, analysed=True)
+    table.check_step(step, analyzed=True)
     known = table.header(step)["row_metrics"]
     if name not in known:
         raise NotFound(

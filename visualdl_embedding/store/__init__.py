@@ -3,7 +3,7 @@
 from visualdl_embedding.store._alerts import append_alerts, read_alerts
 from visualdl_embedding.store._description import Description, Selection, read_description
 from visualdl_embedding.store._files import check_writable, fresh_directory
-from visualdl_embedding.store._format import FORMAT_VERSION, DamagedFileError, NewerFormatError, NotAnalysedError
+from visualdl_embedding.store._format import FORMAT_VERSION, DamagedFileError, NewerFormatError, NotAnalyzedError
 from visualdl_embedding.store._frames import read_header
 from visualdl_embedding.store._metadata import parse_rows
 from visualdl_embedding.store._run import Run, open_run
@@ -17,7 +17,7 @@ __all__ = [
     "DamagedFileError",
     "Description",
     "NewerFormatError",
-    "NotAnalysedError",
+    "NotAnalyzedError",
     "Run",
     "Selection",
     "TableReader",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-__all__ = ["FORMAT_VERSION", "DamagedFileError", "NewerFormatError", "NotAnalysedError", "check_format"]
+__all__ = ["FORMAT_VERSION", "DamagedFileError", "NewerFormatError", "NotAnalyzedError", "check_format"]
 
 FORMAT_VERSION = 1
 """Counts up when an older library could no longer read what this one writes; every file carries it."""
@@ -25,7 +25,7 @@ class NewerFormatError(ValueError):
     """A file written by a newer version of this library."""
 
 
-class NotAnalysedError(ValueError):
+class NotAnalyzedError(ValueError):
     """A step that has a snapshot and no analysis."""
 
 

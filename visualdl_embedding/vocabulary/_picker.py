@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.rows import COMPOSED, Rows
+from visualdl_embedding.core.rows import COMPOSED, Rows
 from visualdl_embedding.vocabulary._text import first_few
 from visualdl_embedding.vocabulary._tokens import token_kind
 from visualdl_embedding.vocabulary._vocabulary import Vocabulary
@@ -51,10 +51,10 @@ class Picker:
         labels, sentencepiece = self.vocabulary.labels, self.vocabulary.style.sentencepiece
         codes = {"word": 0, "special": _SPECIAL, "subword": _SUBWORD}
         codes |= {kind: 0 for kind in self._keep if kind in codes}
-        labelled = candidates[candidates < known].tolist()
-        reasons[labelled] = [
+        labeled = candidates[candidates < known].tolist()
+        reasons[labeled] = [
             codes[token_kind(label, sentencepiece=sentencepiece)] if (label := labels[i]) else _NO_LABEL
-            for i in labelled
+            for i in labeled
         ]
         if self._padding is not None and self._padding in candidates:
             reasons[self._padding] = self._obstacle(self._padding)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.rows import Rows
-from visualdl_embedding.strata import STRATA, strata
+from visualdl_embedding.core.rows import Rows
+from visualdl_embedding.metrics.strata import STRATA, strata
 from visualdl_embedding.vocabulary._picker import KEEP, Picker
 from visualdl_embedding.vocabulary._text import first_few, is_number
 from visualdl_embedding.vocabulary._vocabulary import Vocabulary

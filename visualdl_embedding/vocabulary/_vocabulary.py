@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from visualdl_embedding.suggest import did_you_mean
+from visualdl_embedding.core.suggest import did_you_mean
 from visualdl_embedding.vocabulary._metadata import Key, Metadata, read_metadata
 from visualdl_embedding.vocabulary._text import first_few
 from visualdl_embedding.vocabulary._tokens import Style, compose, style_of
@@ -94,7 +94,7 @@ class Vocabulary:
         if not name:
             raise ValueError(f"Row {row_id} has no label in {self.source}.")
         if name in self._repeated:
-            # Another row may be labelled 'a (3)' itself.
+            # Another row may be labeled 'a (3)' itself.
             while name in self._first:
                 name = f"{name} ({row_id})"
         return name

@@ -11,7 +11,7 @@ export interface TableInfo {
   columns: string[];
   watch: string[];
   steps: number[];
-  analysed: number[];
+  analyzed: number[];
   rows_version: string;
 }
 
@@ -67,7 +67,7 @@ export interface FrameInfo {
   trustworthiness: number | null;
   continuity: number | null;
   motion: number | null;
-  analysed_against: number | null;
+  analyzed_against: number | null;
   /** Clusters that only this method shows, as rows; where the source compared the maps. */
   only_here?: number[][];
 }

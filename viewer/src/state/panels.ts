@@ -25,9 +25,9 @@ export const changePanel = (index: number, part: Partial<PanelSpec>): void => {
   change({ panels: view.value.panels.map((panel, i) => (i === index ? { ...panel, ...part } : panel)) });
 };
 
-/** A panel for a run: its first table that is analysed, t-SNE where there is one. */
+/** A panel for a run: its first table that is analyzed, t-SNE where there is one. */
 export function specFor(run: RunInfo, map?: string): PanelSpec | null {
-  const table = run.tables.find(({ analysed }) => analysed.length) ?? run.tables[0];
+  const table = run.tables.find(({ analyzed }) => analyzed.length) ?? run.tables[0];
   if (!table) return null;
   const maps = [map, ...["tsne", "umap", "pca"].map((method) => mapLike(table.projections, method, false))];
   return {
@@ -51,7 +51,7 @@ export function addPanel(): void {
   if (specs.length >= MAX_PANELS || !runs.value) return;
   const shown = new Set(specs.map(({ run }) => run));
   const next = runs.value.find(
-    ({ name, tables }) => !shown.has(name) && tables.some(({ analysed }) => analysed.length),
+    ({ name, tables }) => !shown.has(name) && tables.some(({ analyzed }) => analyzed.length),
   );
   const last = specs.at(-1);
   const spec = (next && specFor(next, last?.map)) ?? (last ? anotherMap(specs, last) : null);

@@ -26,7 +26,7 @@ function makePlace(index: number): Place {
     return last;
   });
   const table = computed(() => tableOf(spec.value.run, spec.value.table));
-  const steps = computed(() => table.value?.analysed ?? []);
+  const steps = computed(() => table.value?.analyzed ?? []);
   const wanted = computed(() => (view.value.linked ? view.value.step : spec.value.step));
   const step = computed(() =>
     wanted.value === null ? (steps.value.at(-1) ?? null) : stepAt(steps.value, wanted.value),

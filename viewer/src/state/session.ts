@@ -43,7 +43,7 @@ function settle(): void {
   const asked = view.value.panels.length > 0;
   if (asked && known.length === view.value.panels.length) return;
   const { opening } = source;
-  const first = runs.value.find(({ tables }) => tables.some(({ analysed }) => analysed.length)) ?? runs.value[0];
+  const first = runs.value.find(({ tables }) => tables.some(({ analyzed }) => analyzed.length)) ?? runs.value[0];
   const spec = first && specFor(first);
   const usual = opening ? opening.panels.map((panel) => ({ ...panel, step: null })) : spec ? [spec] : [];
   const next = known.length ? known : usual;

@@ -1,0 +1,42 @@
+"""Where tables come from: networks in memory (`visualdl_embedding.models.live`) and saved models, which this opens."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from visualdl_embedding.files._counters import table_counters
+    from visualdl_embedding.files._errors import UnreadableModelError
+    from visualdl_embedding.files._open import open_tables
+    from visualdl_embedding.files._stored import StoredTable, choose_table
+    from visualdl_embedding.files._vocabulary_of import find_vocabulary
+
+__all__ = [
+    "StoredTable",
+    "UnreadableModelError",
+    "choose_table",
+    "find_vocabulary",
+    "open_tables",
+    "table_counters",
+]
+
+_MODULES = {
+    "StoredTable": "_stored",
+    "UnreadableModelError": "_errors",
+    "choose_table": "_stored",
+    "find_vocabulary": "_vocabulary_of",
+    "open_tables": "_open",
+    "table_counters": "_counters",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load on first use (PEP 562): a training that watches a network need not pay for the readers of files."""
+    if name in _MODULES:
+        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
