@@ -156,12 +156,13 @@ def open_view(page: Page, address: str, runs: list[str], **view: str | list[str]
 def report_page(page: Page, folder: Path) -> bytes:
     """Report on LAC's table as the example does, with a word searched for."""
     subprocess.run([sys.executable, HERE.parent / "examples" / "report_lac.py", folder], check=True)
-    page.set_viewport_size({"width": SCREEN_WIDTH, "height": 900})
     page.goto((folder / "report.html").as_uri())
-    page.wait_for_function("document.documentElement.dataset.ready === 'true'")
-    page.locator("#search").fill("高")
+    ready(page, 2)
+    page.locator("#search-box").fill("高")
     page.keyboard.press("Enter")
-    return screen(page, height=900)
+    page.locator("#search-box").fill("")
+    page.locator(".neighbors .word").first.wait_for()
+    return screen(page, height=900, width=SHOWN_WIDTH)
 
 
 def screen(page: Page, *, height: int, width: int = SCREEN_WIDTH) -> bytes:
@@ -238,7 +239,7 @@ def make_all(folder: Path, output: Path) -> None:
     """Train in a folder unless it holds the runs already, and write all pictures."""
     train(folder, RUN)
     make_pages(folder, output)
-    with chromium(width=SCREEN_WIDTH) as (page, _):
+    with chromium(width=SHOWN_WIDTH) as (page, _):
         save(output, "report.png", report_page(page, folder / "report"))
     steps = open_run(folder / RUN).steps(TABLE, analyzed=True)
     save(output, "maps.png", maps(folder / RUN))

@@ -260,7 +260,7 @@ function Foot({ model }: { model: PanelModel }) {
       {info?.trustworthiness != null && scene?.alignment === "own" && (
         <span title={say("trust.hint")}>{say("trust", { value: info.trustworthiness.toFixed(2) })}</span>
       )}
-      {scene?.alignment !== "joint" && (
+      {scene?.alignment !== "joint" && (hasTime.value || info?.noise_floor != null) && (
         <span class="noise" title={info?.noise_floor == null ? say("noise.unknown") : say("noise.hint")}>
           <span class="ring" aria-hidden="true" /> {say("noise")}{" "}
           {info?.noise_floor == null ? "–" : `${figure(info.noise_floor)}σ`}
