@@ -68,9 +68,9 @@ def test_a_missing_or_non_finite_value_is_unknown(rule: Rule, key: str, value: f
 @pytest.mark.parametrize(("rule", "key"), ALL)
 def test_every_sentence_is_there_in_both_languages(rule: Rule, key: str) -> None:
     for values in ([0.2, 0.95], [0.95, 0.2], [0.2, None]):
-        en, zh = last(rule, curve(key, values)).text
-        assert en.endswith(".")
-        assert zh.endswith("。")
+        text = last(rule, curve(key, values)).text
+        assert text.en.endswith(".")
+        assert text.zh.endswith("。")
 
 
 class TestChanges:
@@ -349,8 +349,8 @@ def test_metrics_that_an_analysis_writes_are_known(metric: str) -> None:
         ("tsne/mean_cosine", "write 'mean_cosine'"),
         ("norm", "write 'watch/LABEL/norm'"),
         ("watch/norm", "write 'watch/NAME/METRIC'"),
-        ("watch/加息/tsne/y/x", "none of pca"),
-        ("qqqqqqqq", "known are trustworthiness"),
+        ("watch/加息/tsne/y/x", "begins with 'tsne/y', which is unknown; did you mean 'tsne'"),
+        ("qqqqqqqq", "known are 'trustworthiness'"),
         ("", "is empty"),
     ],
 )

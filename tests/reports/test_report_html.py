@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from report_examples import NASTY, example
 
 from visualdl_embedding.core.palette import group_colors
+from visualdl_embedding.core.text import visible_text
 from visualdl_embedding.page import _file, embedded_json
-from visualdl_embedding.reports import Report, visible_text
+from visualdl_embedding.reports import Report
 from visualdl_embedding.reports._page import page, page_data
 
 BUILT = pytest.mark.skipif(not (STATIC / "index.html").is_file(), reason="The page is not built.")

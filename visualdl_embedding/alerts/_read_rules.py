@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
 
 from visualdl_embedding.alerts._load import default_rules, load_rules
 from visualdl_embedding.alerts._rule import Rule
 
-__all__ = ["read_rules"]
+__all__ = ["RulesLike", "read_rules"]
+
+RulesLike: TypeAlias = "str | os.PathLike[str] | Mapping[str, Any] | Rule | Iterable[RulesLike]"
+"""A TOML file, what such a file holds, a rule, or a list of all these."""
 
 
-def read_rules(given: Any) -> tuple[Rule, ...]:
+def read_rules(given: RulesLike | None) -> tuple[Rule, ...]:
     """Read rules from a TOML file, a mapping, a rule, or a list of all these; None for the default rules.
 
     Raises

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from visualdl_embedding.cli._terminal import FriendlyCommand, echo, shown, table_of
+from visualdl_embedding.cli._terminal import FriendlyCommand, echo, table_of
+from visualdl_embedding.core.text import visible_text
 
 if TYPE_CHECKING:
     from visualdl_embedding.alerts import Verdict
@@ -76,11 +77,10 @@ def check(
     **options: Any,
 ) -> None:
     """Judge TARGET, a run or a saved model, by rules: exit status 0 if all passed, 1 if not, 2 for bad input."""
-    from visualdl_embedding.alerts import default_rules, load_rules, to_json, to_junit_xml, verdict_table
-    from visualdl_embedding.runs import check_tables
+    from visualdl_embedding import runs
+    from visualdl_embedding.alerts import to_json, to_junit_xml, verdict_table
 
-    chosen = default_rules() if rules is None else load_rules(rules)
-    done = check_tables(target, chosen, baseline=baseline, rows=top_k, metadata=list(metadata) or None, **options)
+    done = runs.check(target, rules, baseline=baseline, rows=top_k, metadata=list(metadata) or None, **options)
     if as_json:
         click.echo(to_json(done.verdicts))
     else:
@@ -117,7 +117,7 @@ def _run_hooks(command: str, failed: Sequence[Verdict]) -> None:
         )
         result = run_hook(command, alert)
         if not result.ok:
-            click.echo(shown(f"--on-alert: {result.reason}"), err=True)
+            click.echo(visible_text(f"--on-alert: {result.reason}"), err=True)
 
 
 @click.command(cls=FriendlyCommand)

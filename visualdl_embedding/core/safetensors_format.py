@@ -19,6 +19,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.errors import EmbeddingError
+
 __all__ = ["MAX_RANK", "Layout", "LayoutError", "TensorPlace", "looks_like_safetensors", "pack", "read_layout"]
 
 MAX_RANK = 16
@@ -37,7 +39,7 @@ _WRITTEN = {
 }
 
 
-class LayoutError(ValueError):
+class LayoutError(EmbeddingError, ValueError):
     """A header that does not describe its file; the message is the end of a sentence about the file."""
 
 

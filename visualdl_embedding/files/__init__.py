@@ -5,11 +5,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from visualdl_embedding.errors import UnreadableModelError
+
 if TYPE_CHECKING:
     from visualdl_embedding.files._counters import table_counters
-    from visualdl_embedding.files._errors import UnreadableModelError
     from visualdl_embedding.files._open import open_tables
-    from visualdl_embedding.files._stored import StoredTable, choose_table
+    from visualdl_embedding.files._stored import StoredTable, choose_table, first_tables
     from visualdl_embedding.files._vocabulary_of import find_vocabulary
 
 __all__ = [
@@ -17,15 +18,16 @@ __all__ = [
     "UnreadableModelError",
     "choose_table",
     "find_vocabulary",
+    "first_tables",
     "open_tables",
     "table_counters",
 ]
 
 _MODULES = {
     "StoredTable": "_stored",
-    "UnreadableModelError": "_errors",
     "choose_table": "_stored",
     "find_vocabulary": "_vocabulary_of",
+    "first_tables": "_stored",
     "open_tables": "_open",
     "table_counters": "_counters",
 }

@@ -17,7 +17,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import IO, Protocol
 
-from visualdl_embedding.files._errors import UnreadableModelError
+from visualdl_embedding.errors import UnreadableModelError
 
 __all__ = [
     "Bytes",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from visualdl_embedding.files._errors import UnreadableModelError
+from visualdl_embedding.errors import UnreadableModelError
 from visualdl_embedding.files._matrix import Tensor
 from visualdl_embedding.files._paddle_tensor import read_tensors
 from visualdl_embedding.files._pdparams import structured_names

@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
+from visualdl_embedding.errors import UnreadableModelError
 from visualdl_embedding.files._bytes import Bytes, FileBytes, StreamBytes, check_range, read_exactly
-from visualdl_embedding.files._errors import UnreadableModelError
 from visualdl_embedding.files._matrix import FLOATS, MAX_RANK, DenseRows, Tensor
 
 __all__ = ["read_npy", "read_npz"]

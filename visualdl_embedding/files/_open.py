@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
+from visualdl_embedding.errors import UnreadableModelError
 from visualdl_embedding.files._candidates import candidates
-from visualdl_embedding.files._errors import UnreadableModelError
 from visualdl_embedding.files._inference import read_inference, read_variables
 from visualdl_embedding.files._locate import ENDINGS, ModelFiles, kind_of_content, locate
 from visualdl_embedding.files._matrix import Tensor

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from visualdl_embedding.errors import UnreadableModelError
 from visualdl_embedding.files._bytes import FileBytes, check_range, read_exactly
-from visualdl_embedding.files._errors import UnreadableModelError
 from visualdl_embedding.files._matrix import FLOATS, MAX_RANK, DenseRows, Tensor
 from visualdl_embedding.files._protobuf import fields, numbers, signed
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from visualdl_embedding.errors import UnreadableModelError
 from visualdl_embedding.files._bytes import Bytes, FileBytes, JoinedBytes, Latin1Bytes, MemoryBytes
-from visualdl_embedding.files._errors import UnreadableModelError
 from visualdl_embedding.files._matrix import MAX_RANK, DenseRows, Tensor
 from visualdl_embedding.files._pickle import read_pickle
 from visualdl_embedding.files._pickle_names import Array, DType, Span

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
+from visualdl_embedding.errors import UnreadableModelError
 from visualdl_embedding.files._bytes import check_range, read_exactly
-from visualdl_embedding.files._errors import UnreadableModelError
 from visualdl_embedding.files._pickle_names import BUILDERS, Array, DType, Global, Span, fill
 
 __all__ = ["read_pickle"]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from visualdl_embedding.files._errors import UnreadableModelError
+from visualdl_embedding.errors import UnreadableModelError
 from visualdl_embedding.files._protobuf import fields, numbers, signed
 
 __all__ = ["Program", "read_program"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from visualdl_embedding.core.safetensors_format import LayoutError, TensorPlace, read_layout
+from visualdl_embedding.errors import UnreadableModelError
 from visualdl_embedding.files._bytes import FileBytes
-from visualdl_embedding.files._errors import UnreadableModelError
 from visualdl_embedding.files._matrix import FLOATS, DenseRows, Tensor
 
 __all__ = ["read_safetensors"]

@@ -22,7 +22,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.files._errors import UnreadableModelError
+from visualdl_embedding.errors import UnreadableModelError
 from visualdl_embedding.files._matrix import MAX_DIM, Tensor
 
 __all__ = ["WordVectors", "looks_like_word_vectors", "read_word_vectors"]

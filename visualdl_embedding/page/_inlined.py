@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from visualdl_embedding.analysis import Analysis
+from visualdl_embedding.core.jsonable import plain
 from visualdl_embedding.core.neighbors import normalize
 from visualdl_embedding.core.palette import palette
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.table import Table
+from visualdl_embedding.core.text import visible_text
 from visualdl_embedding.page._answers import frame_info, metric_infos, rows_answer, scalar_series, table_info
 
 __all__ = ["FORMAT", "Moment", "inline_run", "inlined", "neighbor_table"]
@@ -69,8 +71,12 @@ def inlined(
         The view that the page opens with: panels, color and pinned labels.
     metrics
         Meanings of metrics that the library's registry does not have.
+
+    Returns
+    -------
+    Plain values for JSON. Labels and all other texts are shown as they are, so none holds control characters.
     """
-    return {
+    content = {
         "format": FORMAT,
         "palette": palette(),
         "metrics": metric_infos() | dict(metrics or {}),
@@ -78,6 +84,17 @@ def inlined(
         "opening": dict(opening),
         "runs": list(runs),
     }
+    visible: dict[str, Any] = _visible(plain(content))
+    return visible
+
+
+def _visible(value: Any) -> Any:
+    """Escape characters that act in every string, names of columns and groups too."""
+    if isinstance(value, str):
+        return visible_text(value)
+    if isinstance(value, dict):
+        return {visible_text(key): _visible(item) for key, item in value.items()}
+    return [_visible(item) for item in value] if isinstance(value, list) else value
 
 
 def inline_run(

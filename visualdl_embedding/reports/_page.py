@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from visualdl_embedding.core.jsonable import plain
 from visualdl_embedding.page import Moment, html_file, inline_run, inlined
-from visualdl_embedding.reports._text import visible_text
 
 if TYPE_CHECKING:
     from visualdl_embedding.reports._report import Report
@@ -53,7 +51,7 @@ def page(report: Report) -> str:
 
 
 def page_data(report: Report) -> dict[str, Any]:
-    """List all that the page shows; every text is shown as it is, so none holds characters that act."""
+    """List all that the page shows."""
     study = report.study
     only_here: dict[str, list[Any]] = {}
     for doubt in study.doubtful:
@@ -73,9 +71,7 @@ def page_data(report: Report) -> dict[str, Any]:
         [moment],
         representative=np.argsort(-report.representative, kind="stable"),
     )
-    content = inlined([run], about=_about(report), opening=_opening(report), metrics=MEANINGS)
-    shown: dict[str, Any] = _visible(plain(content))
-    return shown
+    return inlined([run], about=_about(report), opening=_opening(report), metrics=MEANINGS)
 
 
 def _about(report: Report) -> dict[str, Any]:
@@ -124,12 +120,3 @@ def _color(report: Report) -> str:
     if derived == "cluster":
         return f"cluster:{report.snapshot.step}"
     return f"metric:{derived}" if derived in OF_ROWS else ""
-
-
-def _visible(value: Any) -> Any:
-    """Rid every string, names of columns and groups too, of characters that act."""
-    if isinstance(value, str):
-        return visible_text(value)
-    if isinstance(value, dict):
-        return {visible_text(key): _visible(item) for key, item in value.items()}
-    return [_visible(item) for item in value] if isinstance(value, list) else value

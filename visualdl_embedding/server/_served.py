@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from visualdl_embedding.analysis import Analysis, Projection
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
+from visualdl_embedding.errors import EmbeddingError
 from visualdl_embedding.runs import split_key
 from visualdl_embedding.server._cache import Cache
 from visualdl_embedding.server._listing import Listing
@@ -30,7 +31,7 @@ from visualdl_embedding.store import (
 __all__ = ["BoundedReader", "NotFound", "OneTable", "ServedTable"]
 
 
-class NotFound(LookupError):
+class NotFound(EmbeddingError, LookupError):
     """What was asked for is not there; the message says what is."""
 
 

@@ -18,9 +18,10 @@ from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.safetensors_format import pack
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import Direction
+from visualdl_embedding.errors import DamagedFileError, NewerFormatError
 from visualdl_embedding.projection import Basis
 from visualdl_embedding.store._files import write_atomically
-from visualdl_embedding.store._format import FORMAT_VERSION, DamagedFileError, NewerFormatError, check_format
+from visualdl_embedding.store._format import FORMAT_VERSION, check_format
 from visualdl_embedding.store._safetensors import TensorFile
 
 __all__ = [

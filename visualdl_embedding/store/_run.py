@@ -14,16 +14,21 @@ from visualdl_embedding.analysis import Analysis, Projection, projection_key
 from visualdl_embedding.core.arrays import spread
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
+from visualdl_embedding.errors import DamagedFileError, NotAnalyzedError
 from visualdl_embedding.projection import Basis
 from visualdl_embedding.store import _frames
 from visualdl_embedding.store._description import Description, read_description
 from visualdl_embedding.store._folder import folder_name
-from visualdl_embedding.store._format import DamagedFileError, NotAnalyzedError
 from visualdl_embedding.store._table_reader import TableReader
 
-__all__ = ["Run", "open_run"]
+__all__ = ["Run", "is_run", "open_run"]
 
 _SHOWN = 10
+
+
+def is_run(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is the log directory of a run, and not a saved model."""
+    return bool(_table_files(Path(path)))
 
 
 def open_run(path: str | os.PathLike[str]) -> Run:

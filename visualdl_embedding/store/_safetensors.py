@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.safetensors_format import LayoutError, TensorPlace, read_layout
-from visualdl_embedding.store._format import DamagedFileError
+from visualdl_embedding.errors import DamagedFileError
 
 __all__ = ["TensorFile"]
 

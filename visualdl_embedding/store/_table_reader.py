@@ -12,11 +12,11 @@ from visualdl_embedding.core.names import step_name
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import Direction
+from visualdl_embedding.errors import DamagedFileError
 from visualdl_embedding.store import _frames
 from visualdl_embedding.store._alerts import parse_alerts
 from visualdl_embedding.store._description import Description, read_description
 from visualdl_embedding.store._folder import folder_name
-from visualdl_embedding.store._format import DamagedFileError
 from visualdl_embedding.store._metadata import parse_rows
 
 __all__ = ["Kind", "TableReader", "list_steps", "table_folder"]

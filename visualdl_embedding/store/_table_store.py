@@ -14,6 +14,7 @@ from visualdl_embedding.analysis import Analysis, Config
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.table import Table
+from visualdl_embedding.errors import DamagedFileError
 from visualdl_embedding.store import _frames
 from visualdl_embedding.store._alerts import append_alerts, write_alerts
 from visualdl_embedding.store._description import Description, describe, write_description
@@ -23,7 +24,6 @@ from visualdl_embedding.store._files import (
     remove_stale,
     write_atomically,
 )
-from visualdl_embedding.store._format import DamagedFileError
 from visualdl_embedding.store._metadata import format_rows
 from visualdl_embedding.store._resume import config_difference, move_aside, rows_difference, table_difference
 from visualdl_embedding.store._table_reader import TableReader, list_steps, table_folder

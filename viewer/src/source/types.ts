@@ -141,7 +141,7 @@ export interface Alert {
 
 export interface Finding {
   kind: string;
-  severity: "info" | "look" | "alarm";
+  severity: "info" | "warning" | "critical";
   title: string;
   title_zh: string;
   evidence: string;

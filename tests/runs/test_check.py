@@ -16,8 +16,8 @@ from safetensors.numpy import save_file
 from visualdl_embedding import files
 from visualdl_embedding.alerts import Changes, default_rules
 from visualdl_embedding.cli import main
-from visualdl_embedding.models import _source
-from visualdl_embedding.runs import check_tables, drift_between
+from visualdl_embedding.models import _words
+from visualdl_embedding.runs import check, drift_between
 
 WORDS = ["[PAD]", *(f"词{i}" for i in range(80))]
 ONE_TABLE: Mapping[str, float] = MappingProxyType({"word_embeddings": 1.0})
@@ -61,8 +61,8 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         monkeypatch.setattr(module, name, counting)
 
     count(files, "open_tables", lambda path: Path(path).name)
-    count(files, "table_counters", lambda stored: stored.path.parent.name)
-    count(_source, "open_vocabulary", lambda path: Path(path).parent.name)
+    count(files, "table_counters", lambda table: table.reader.path.parent.name)
+    count(_words, "open_vocabulary", lambda path: Path(path).parent.name)
     return counted
 
 
@@ -74,13 +74,13 @@ def once(*names: str) -> dict[str, int]:
 
 
 def test_check_opens_both_models_once(models: dict[str, Path], reads: Counter[str]) -> None:
-    done = check_tables(models["after"], default_rules(), baseline=models["before"])
+    done = check(models["after"], default_rules(), baseline=models["before"])
     assert reads == once("before", "after")
     assert done.drift["word_embeddings"].labels == tuple(WORDS[1:])
 
 
 def test_a_model_against_itself_is_opened_once(models: dict[str, Path], reads: Counter[str]) -> None:
-    done = check_tables(models["before"], default_rules(), baseline=models["before"])
+    done = check(models["before"], default_rules(), baseline=models["before"])
     assert reads == once("before")
     assert done.drift["word_embeddings"].mean_neighbor_overlap == 1
 
@@ -91,7 +91,7 @@ def test_a_model_beside_a_run_is_opened_once(
 ) -> None:
     reads.clear()
     target, baseline = (log_dir, models["after"]) if target_is_run else (models["after"], log_dir)
-    check_tables(target, default_rules(), baseline=baseline)
+    check(target, default_rules(), baseline=baseline)
     assert reads == once("after")
     reads.clear()
     drift_between(baseline, target)
@@ -109,5 +109,5 @@ def test_the_chosen_table_is_that_of_the_baseline_as_well(tmp_path: Path) -> Non
     tables = {"words.embedding": 10.0, "items.embedding": 1.0}
     before, after = (save_model(tmp_path / name, seed=seed, tables=tables) for seed, name in enumerate(("a", "b")))
     rules = [Changes("norm_mean", by=0.5)]
-    (verdict,) = check_tables(after, rules, baseline=before, table="items.embedding").verdicts
+    (verdict,) = check(after, rules, baseline=before, table="items.embedding").verdicts
     assert (verdict.table, verdict.status) == ("items.embedding", "passed")
