@@ -1,0 +1,1 @@
+"""Tables, rows, snapshots and what all of the library computes from them alike."""
