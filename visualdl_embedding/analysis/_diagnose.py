@@ -31,7 +31,7 @@ class Diagnosis:
     scalars
         By `visualdl_embedding.core.names.scalar_key`; what is not known is left out.
     row_metrics
-        ``(v,)`` float32 each, of the valid rows: ``"group_purity"``, and ``"crowding"``: how many times more rows the
+        ``(v,)`` float32 each, of the usable rows: ``"group_purity"``, and ``"crowding"``: how many times more rows the
         part of the space around a row holds than its share.
     groups, strata
         None where the rows have no groups, or no frequencies.
@@ -69,7 +69,7 @@ def diagnose(
     snapshot
         Its columns ``"group"`` and ``"frequency"`` are read where it has them.
     neighbors
-        Graph of its v valid rows.
+        Graph of its v usable rows.
     before
         The snapshot before, and its graph, or None for a graph that is not at hand; directions need no graph.
     overlap, update
@@ -79,7 +79,7 @@ def diagnose(
     random_state
         Seed of everything random.
     """
-    positions = np.flatnonzero(snapshot.valid)
+    positions = np.flatnonzero(snapshot.usable(neighbors.distance))
     vectors = np.ascontiguousarray(snapshot.vectors[positions])
     rows = snapshot.rows
     crowded = crowding(vectors, neighbors, random_state=random_state)
