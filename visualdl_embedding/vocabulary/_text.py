@@ -53,8 +53,8 @@ def _decode_chinese(path: Path, data: bytes, error: UnicodeDecodeError, *, what:
     # spot, and GB18030, which accepts most byte pairs, would turn all of it into other characters without a word.
     if text.count("\ufffd") * 10 < foreign:
         raise ValueError(
-            f"The {what} '{path}' is UTF-8 with a damaged spot: {_position(data, error)}. Mend that line, or give the "
-            "encoding= that it is in."
+            f"The {what} '{path}' is UTF-8 with a damaged spot: {_position(data, error)}. Correct that line, or give "
+            "the encoding= that it is in."
         )
     try:
         decoded = data.decode("gb18030")
