@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 
 from visualdl_embedding.core.names import scalar_key
 from visualdl_embedding.core.neighbors import Neighbors
-from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import Direction, compare_snapshots, watched_directions
 from visualdl_embedding.metrics import Crowding, crowding, never_trained
 from visualdl_embedding.metrics.groups import MAX_GROUPS, GroupStudy, group_scalars, study_groups
 from visualdl_embedding.metrics.strata import StrataStudy, strata, stratum_scalars, study_strata
 
-__all__ = ["Diagnosis", "diagnose", "direction_scalars", "frequencies"]
+__all__ = ["Diagnosis", "diagnose", "direction_scalars"]
 
 Floats = NDArray[np.float32]
 
@@ -100,7 +99,7 @@ def diagnose(
         row_metrics["group_purity"] = study.row_purity
         notes += study.notes
     by_stratum = None
-    frequency = frequencies(rows)[positions]
+    frequency = rows.frequencies()[positions]
     if np.nansum(frequency) > 0:
         known = np.where(np.isfinite(frequency), strata(frequency), "")
         by_stratum = study_strata(
@@ -129,20 +128,6 @@ def diagnose(
         directions=directions,
         notes=tuple(notes),
     )
-
-
-def frequencies(rows: Rows) -> NDArray[np.float64]:
-    """Read the column ``"frequency"``; ``(n,)`` float64, NaN where it is empty, no number, or negative."""
-
-    def number(cell: str) -> float:
-        try:
-            value = float(cell)
-        except ValueError:
-            return np.nan
-        return value if 0 <= value < np.inf else np.nan
-
-    cells = rows.columns.get("frequency")
-    return np.full(len(rows), np.nan) if cells is None else np.array([number(cell) for cell in cells])
 
 
 def direction_scalars(directions: Iterable[Direction]) -> dict[str, float]:

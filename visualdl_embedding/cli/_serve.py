@@ -35,7 +35,7 @@ def serve(
     token: str | None,
     open_browser: bool,
 ) -> None:
-    """Start VisualDL, whole, with a page where embeddings move; faults of its own embedding page are mended."""
+    """Start VisualDL with a page where embeddings move; faults of its own embedding page are patched."""
     from visualdl_embedding.server import serve as serve_runs
 
     serve_runs(

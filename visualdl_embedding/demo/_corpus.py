@@ -157,7 +157,7 @@ def _labels(reviews: Sequence[Review]) -> NDArray[np.int64]:
 def _jieba() -> Any:
     try:
         with warnings.catch_warnings():
-            # Invalid escapes in its sources and the end of pkg_resources: nothing that a user of the demo could mend.
+            # Invalid escapes in its sources and the end of pkg_resources: nothing that a user of the demo could fix.
             warnings.simplefilter("ignore")
             import jieba
     except ModuleNotFoundError as error:

@@ -174,16 +174,8 @@ class Space:
 
     @cached_property
     def frequencies(self) -> NDArray[np.float64] | None:
-        """``(m,)``, NaN where unknown; None without such a column."""
-        cells = self.snapshot.rows.columns.get(self.frequency_column)
-        if cells is None:
-            return None
-        values = np.full(len(self), np.nan)
-        for i, position in enumerate(self.positions):
-            try:
-                values[i] = float(cells[position])
-            except ValueError:
-                continue
+        """``(m,)``, NaN where unknown; None where all are."""
+        values = self.snapshot.rows.frequencies(self.frequency_column)[self.positions]
         return values if np.isfinite(values).any() else None
 
     def values(self, name: str) -> NDArray[np.float64] | None:
@@ -208,7 +200,7 @@ class Space:
             return None
         # One occurrence more for all, so that rows without any, which are looked up as negatives only, count too.
         least = float(frequency[frequency > 0].min())
-        ratio: NDArray[np.float64] = lookups / (np.where(frequency >= 0, frequency, np.nan) + least)
+        ratio: NDArray[np.float64] = lookups / (frequency + least)
         return ratio
 
     def compare(self, values: NDArray[np.float64], rows: NDArray[np.intp]) -> Comparison | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["cell_text", "first_few", "is_number", "read_text", "split_lines"]
+__all__ = ["cell_text", "first_few", "read_text", "split_lines"]
 
 
 def read_text(path: Path, *, encoding: str | None = None, what: str = "file") -> tuple[str, tuple[str, ...]]:
@@ -53,8 +53,8 @@ def _decode_chinese(path: Path, data: bytes, error: UnicodeDecodeError, *, what:
     # spot, and GB18030, which accepts most byte pairs, would turn all of it into other characters without a word.
     if text.count("\ufffd") * 10 < foreign:
         raise ValueError(
-            f"The {what} '{path}' is UTF-8 with a damaged spot: {_position(data, error)}. Mend that line, or give the "
-            "encoding= that it is in."
+            f"The {what} '{path}' is UTF-8 with a damaged spot: {_position(data, error)}. Correct that line, or give "
+            "the encoding= that it is in."
         )
     try:
         decoded = data.decode("gb18030")
@@ -112,12 +112,3 @@ def first_few(items: list[str], limit: int = 5) -> str:
     """
     named = ", ".join(repr(item) for item in items[:limit])
     return named if len(items) <= limit else f"{named} and {len(items) - limit} more"
-
-
-def is_number(text: str) -> bool:
-    """Whether a cell reads as a number."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
