@@ -14,8 +14,7 @@ from visualdl_embedding.alerts import Alert, Rule, read_rules
 from visualdl_embedding.analysis import Config
 from visualdl_embedding.callbacks._peers import calling_list, find_visualdl
 from visualdl_embedding.logs import LogFile
-from visualdl_embedding.models import watch_rows
-from visualdl_embedding.models.live import find_tables
+from visualdl_embedding.models import open_model
 from visualdl_embedding.training import RecorderSettings, Schedule, TrainingSession
 
 __all__ = ["EmbeddingCallback"]
@@ -200,19 +199,16 @@ class EmbeddingCallback(paddle.callbacks.Callback):  # type: ignore[misc]
         if not paddle.in_dynamic_mode():
             raise RuntimeError("EmbeddingCallback reads layers in dynamic mode; remove paddle.enable_static().")
         log_dir = self._resolve_log_dir()
-        tables = find_tables(self.model.network, self.tables)
-        rows = watch_rows(
-            [live.table for live in tables],
+        model = open_model(
+            self.model.network,
+            table=self.tables,
             vocabulary=self.vocabulary,
             metadata=self.metadata,
-            rows=self.rows,
-            watch=self.watch,
             keep=self.keep,
-            random_state=self.config.random_state,
         )
         self.session_ = TrainingSession(
-            tables,
-            rows,
+            model,
+            model.choose_rows(rows=self.rows, watch=self.watch, random_state=self.config.random_state),
             log_dir=log_dir,
             open_log=lambda: self._open_log(log_dir),
             config=self.config,

@@ -349,8 +349,8 @@ def test_metrics_that_an_analysis_writes_are_known(metric: str) -> None:
         ("tsne/mean_cosine", "write 'mean_cosine'"),
         ("norm", "write 'watch/LABEL/norm'"),
         ("watch/norm", "write 'watch/NAME/METRIC'"),
-        ("watch/加息/tsne/y/x", "none of pca"),
-        ("qqqqqqqq", "known are trustworthiness"),
+        ("watch/加息/tsne/y/x", "begins with 'tsne/y', which is unknown; did you mean 'tsne'"),
+        ("qqqqqqqq", "known are 'trustworthiness'"),
         ("", "is empty"),
     ],
 )

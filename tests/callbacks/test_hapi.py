@@ -268,6 +268,7 @@ def test_without_a_vocabulary_rows_go_by_their_numbers(tmp_path: Path, padding_i
     snapshot = open_run(tmp_path).snapshot("word", 8)
     assert snapshot.ids.tolist() == list(range(first, first + 20))
     assert snapshot.labels[0] == f"row {first}"
+    assert snapshot.rows.how == "the first 20"
 
 
 def test_without_a_vocabulary_rows_are_watched_by_number(tmp_path: Path) -> None:

@@ -222,7 +222,7 @@ def test_a_model_of_two_tables_leaves_the_choice(tmp_path: Path) -> None:
     assert choose_table(tables, "item").table.num_rows == 70
     assert choose_table(tables, "us*").table.num_rows == 90
     assert choose_table(tables, "item.weight").table.num_rows == 70
-    with pytest.raises(ValueError, match=r"no table 'itme'. Did you mean 'item'\?"):
+    with pytest.raises(ValueError, match=r"no table 'itme'; did you mean 'item'\? It has:"):
         choose_table(tables, "itme")
     with pytest.raises(ValueError, match="matches 2 tables"):
         choose_table(tables, "*e*")

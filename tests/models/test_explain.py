@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from visualdl_embedding.figures import render_relations
-from visualdl_embedding.models import Space, explain, open_space
+from visualdl_embedding.models import ModelTable, explain, open_model
 
 N, DIM = 200, 8
 
 
-def make_space(folder: Path, *, seed: int = 0) -> tuple[Space, np.ndarray]:
+def make_table(folder: Path, *, seed: int = 0) -> tuple[ModelTable, np.ndarray]:
     vectors = np.random.default_rng(seed).normal(size=(N, DIM)).astype(np.float32)
     np.save(folder / "items.npy", vectors)
-    return open_space(folder / "items.npy", vocabulary=[f"item {i}" for i in range(N)]), vectors
+    return open_model(folder / "items.npy", vocabulary=[f"item {i}" for i in range(N)]).table(), vectors
 
 
 def by_hand(vectors: np.ndarray, item: int, other: int, history: list[int]) -> tuple[int, float]:
@@ -32,9 +32,9 @@ def by_hand(vectors: np.ndarray, item: int, other: int, history: list[int]) -> t
 @settings(deadline=None, max_examples=15)
 @given(st.lists(st.integers(0, N - 1), min_size=2, max_size=6, unique=True), st.integers(0, 5))
 def test_ranks_are_those_counted_by_hand(tmp_path_factory: pytest.TempPathFactory, rows: list[int], seed: int) -> None:
-    space, vectors = make_space(tmp_path_factory.mktemp("space"), seed=seed)
+    table, vectors = make_table(tmp_path_factory.mktemp("items"), seed=seed)
     item, *history = rows
-    found = explain(space, item, history)
+    found = explain(table, item, history)
     assert {relation.row for relation in found.relations} == set(history)
     for relation in found.relations:
         rank, cosine = by_hand(vectors, item, relation.row, history)
@@ -46,8 +46,8 @@ def test_ranks_are_those_counted_by_hand(tmp_path_factory: pytest.TempPathFactor
 
 
 def test_what_is_usual_is_the_spread_of_all_other_items(tmp_path: Path) -> None:
-    space, vectors = make_space(tmp_path)
-    relation = explain(space, "item 0", ["item 1"]).relations[0]
+    table, vectors = make_table(tmp_path)
+    relation = explain(table, "item 0", ["item 1"]).relations[0]
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     cosines = (unit @ unit[1])[2:]
     expected = np.percentile(cosines, [5, 50, 95], method="inverted_cdf")
@@ -56,27 +56,27 @@ def test_what_is_usual_is_the_spread_of_all_other_items(tmp_path: Path) -> None:
 
 
 def test_a_twin_is_named_as_the_reason_and_a_stranger_is_not(tmp_path: Path) -> None:
-    space, vectors = make_space(tmp_path)
+    table, vectors = make_table(tmp_path)
     vectors[7] = vectors[3] + 0.01
     vectors[9] = -vectors[3]
     np.save(tmp_path / "items.npy", vectors)
-    space = open_space(tmp_path / "items.npy", vocabulary=[f"item {i}" for i in range(N)])
-    found = explain(space, "item 3", ["item 9", "item 7"])
+    table = open_model(tmp_path / "items.npy", vocabulary=[f"item {i}" for i in range(N)]).table()
+    found = explain(table, "item 3", ["item 9", "item 7"])
     assert "near to “item 7” (nothing is nearer to it)" in found.sentence
     assert "接近「item 7」" in found.sentence_zh
     assert found.relations[-1].rank == found.relations[-1].num_items
-    alone = explain(space, "item 3", ["item 9"])
+    alone = explain(table, "item 3", ["item 9"])
     assert "not especially near" in alone.sentence
     assert "不算接近" in alone.sentence_zh
     assert json.loads(json.dumps(found.to_dict()))["relations"][0]["rank"] == 1
 
 
 def test_rows_that_are_not_finite_are_no_rivals(tmp_path: Path) -> None:
-    _, vectors = make_space(tmp_path)
+    _, vectors = make_table(tmp_path)
     vectors[50:60] = np.nan
     np.save(tmp_path / "items.npy", vectors)
-    space = open_space(tmp_path / "items.npy", vocabulary=[f"item {i}" for i in range(N)])
-    assert explain(space, 0, [1]).relations[0].num_items == N - 10 - 1
+    table = open_model(tmp_path / "items.npy", vocabulary=[f"item {i}" for i in range(N)]).table()
+    assert explain(table, 0, [1]).relations[0].num_items == N - 10 - 1
 
 
 @pytest.mark.parametrize(
@@ -89,19 +89,19 @@ def test_rows_that_are_not_finite_are_no_rivals(tmp_path: Path) -> None:
     ],
 )
 def test_bad_questions(tmp_path: Path, item: str, history: list[str], said: str) -> None:
-    _, vectors = make_space(tmp_path)
+    _, vectors = make_table(tmp_path)
     vectors[5] = 0
     np.save(tmp_path / "items.npy", vectors)
-    space = open_space(tmp_path / "items.npy", vocabulary=[f"item {i}" for i in range(N)])
+    table = open_model(tmp_path / "items.npy", vocabulary=[f"item {i}" for i in range(N)]).table()
     with pytest.raises(ValueError, match=said):
-        explain(space, item, history)
+        explain(table, item, history)
 
 
 def test_the_picture_grows_with_the_history(tmp_path: Path) -> None:
-    space, _ = make_space(tmp_path)
+    table, _ = make_table(tmp_path)
     heights = []
     for history in (["item 1"], ["item 1", "item 2", "item 3"]):
-        found = explain(space, "item 0", history)
+        found = explain(table, "item 0", history)
         png = render_relations(
             "高兴 $x$",
             [r.label for r in found.relations],

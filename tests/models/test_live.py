@@ -40,7 +40,7 @@ def test_a_parameter_outside_any_embedding_layer() -> None:
     net = Net()
     (live,) = find_tables(net, {"my/table": net.bare})
     assert (live.table.name, live.table.num_rows, live.table.dim) == ("my/table", 30, 6)
-    assert np.array_equal(live.gather(np.array([29, 0])), net.bare.numpy()[[29, 0]])
+    assert np.array_equal(live.read_rows(np.array([29, 0])), net.bare.numpy()[[29, 0]])
 
 
 @pytest.mark.parametrize(("given", "kept"), [(None, None), (3, 3), (-1, 49), (-50, 0)])
@@ -56,7 +56,7 @@ def test_other_types_are_read_as_float32(dtype: str) -> None:
     layer.to(dtype=dtype)
     (live,) = find_tables(layer)
     assert live.table.dtype == dtype
-    block = live.gather(np.array([4, 2]))
+    block = live.read_rows(np.array([4, 2]))
     assert block.dtype == np.float32
     assert np.array_equal(block, expected)
 
@@ -64,11 +64,11 @@ def test_other_types_are_read_as_float32(dtype: str) -> None:
 def test_a_read_block_is_a_copy() -> None:
     layer = paddle.nn.Embedding(50, 4)
     (live,) = find_tables(layer)
-    before = live.gather(np.array([1]))
+    before = live.read_rows(np.array([1]))
     kept = before.copy()
     layer.weight.set_value(np.zeros((50, 4), np.float32))
     assert np.array_equal(before, kept)
-    assert np.array_equal(live.gather(np.array([1])), np.zeros((1, 4)))
+    assert np.array_equal(live.read_rows(np.array([1])), np.zeros((1, 4)))
 
 
 def test_nothing_found_lists_what_there_is() -> None:

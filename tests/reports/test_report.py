@@ -183,7 +183,7 @@ def test_a_vocabulary_of_another_model_is_refused_or_told() -> None:
         ({"n_neighbors": 1}, "n_neighbors must be at least 2"),
         ({"repeats": 0}, "repeats counts the seeds from 1"),
         ({"distance": "manhattan"}, "Unknown distance 'manhattan'"),
-        ({"color": "gruop"}, "Did you mean 'group'"),
+        ({"color": "gruop"}, "did you mean 'group'"),
         ({"watch": ["absent"]}, "absent"),
     ],
 )

@@ -25,7 +25,7 @@ from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.table import Table
 from visualdl_embedding.runs import (
     Joint,
-    Side,
+    SnapshotReference,
     align_maps,
     cache_folder,
     compare,
@@ -174,21 +174,21 @@ def test_maps_are_laid_on_one_another_by_label() -> None:
     assert np.isnan(laid[4]).all()
 
 
-def make_run(log_dir: Path, snapshot: Snapshot) -> Side:
+def make_run(log_dir: Path, snapshot: Snapshot) -> SnapshotReference:
     table = Table("word", num_rows=1000, dim=snapshot.vectors.shape[1])
     store = TableStore.create(log_dir, table, snapshot.rows, config=CONFIG)
     store.write_snapshot(snapshot)
     store.write_analysis(analyze(snapshot, State(), CONFIG)[0])
-    return Side(str(log_dir), "word", snapshot.step)
+    return SnapshotReference(str(log_dir), "word", snapshot.step)
 
 
 @pytest.fixture
-def sides(tmp_path: Path) -> tuple[Side, Side]:
+def sides(tmp_path: Path) -> tuple[SnapshotReference, SnapshotReference]:
     a = make_snapshot()
     return make_run(tmp_path / "runs" / "a", a), make_run(tmp_path / "runs" / "b", turned(a))
 
 
-def test_a_comparison_is_made_once(sides: tuple[Side, Side], tmp_path: Path) -> None:
+def test_a_comparison_is_made_once(sides: tuple[SnapshotReference, SnapshotReference], tmp_path: Path) -> None:
     a, b = sides
     cache = tmp_path / "cache"
     assert read_cached(a, b, projection="tsne", cache=cache) is None
@@ -206,7 +206,7 @@ def test_a_comparison_is_made_once(sides: tuple[Side, Side], tmp_path: Path) -> 
     assert read_cached(a, b, projection="tsne", cache=cache) is None
 
 
-def test_a_damaged_result_is_made_again(sides: tuple[Side, Side], tmp_path: Path) -> None:
+def test_a_damaged_result_is_made_again(sides: tuple[SnapshotReference, SnapshotReference], tmp_path: Path) -> None:
     made = compare(*sides, projection="pca", cache=tmp_path)
     (path,) = tmp_path.glob("joint-*.npz")
     for content in (b"", b"PK\x03\x04", path.read_bytes()[:200]):
@@ -215,7 +215,9 @@ def test_a_damaged_result_is_made_again(sides: tuple[Side, Side], tmp_path: Path
         np.testing.assert_array_equal(compare(*sides, projection="pca", cache=tmp_path).b, made.b)
 
 
-def test_the_oldest_results_go(sides: tuple[Side, Side], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_oldest_results_go(
+    sides: tuple[SnapshotReference, SnapshotReference], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     a, b = sides
     monkeypatch.setattr("visualdl_embedding.runs._joint_cache.CACHE_BYTES", 6000)
     for projection in ("pca", "tsne"):
@@ -234,7 +236,7 @@ def test_tables_of_different_width_have_their_maps_aligned(tmp_path: Path) -> No
     assert joint.a.shape == joint.b.shape == (80, 2)
 
 
-def test_what_is_not_there_is_an_error(sides: tuple[Side, Side], tmp_path: Path) -> None:
+def test_what_is_not_there_is_an_error(sides: tuple[SnapshotReference, SnapshotReference], tmp_path: Path) -> None:
     a, b = sides
     with pytest.raises(ValueError, match="no snapshot at step 7"):
         compare(a, replace(b, step=7))
@@ -268,7 +270,9 @@ def start(job: dict[str, Any]) -> subprocess.Popen[bytes]:
     return process
 
 
-def test_the_child_process_tells_its_progress_and_leaves_the_result(sides: tuple[Side, Side], tmp_path: Path) -> None:
+def test_the_child_process_tells_its_progress_and_leaves_the_result(
+    sides: tuple[SnapshotReference, SnapshotReference], tmp_path: Path
+) -> None:
     a, b = sides
     job = {"a": vars(a), "b": vars(b), "projection": "tsne", "cache": str(tmp_path / "cache")}
     with start(job) as process:
@@ -280,14 +284,18 @@ def test_the_child_process_tells_its_progress_and_leaves_the_result(sides: tuple
     assert read_cached(a, b, projection="tsne", cache=tmp_path / "cache") is not None
 
 
-def test_the_child_process_says_what_cannot_be_done(sides: tuple[Side, Side], tmp_path: Path) -> None:
+def test_the_child_process_says_what_cannot_be_done(
+    sides: tuple[SnapshotReference, SnapshotReference], tmp_path: Path
+) -> None:
     a, b = sides
     with start({"a": vars(a), "b": {**vars(b), "step": 7}, "projection": "tsne", "cache": str(tmp_path)}) as process:
         assert process.stdout is not None
         assert "no snapshot at step 7" in json.loads(process.stdout.read())["error"]
 
 
-def test_the_child_process_ends_with_its_parent(sides: tuple[Side, Side], tmp_path: Path) -> None:
+def test_the_child_process_ends_with_its_parent(
+    sides: tuple[SnapshotReference, SnapshotReference], tmp_path: Path
+) -> None:
     a, b = sides
     with start({"a": vars(a), "b": vars(b), "projection": "tsne", "cache": str(tmp_path)}) as process:
         assert process.stdin is not None

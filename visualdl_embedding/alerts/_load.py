@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from visualdl_embedding.alerts._drift import DriftTowards
-from visualdl_embedding.alerts._rule import Rule, did_you_mean
+from visualdl_embedding.alerts._rule import Rule
 from visualdl_embedding.alerts._space import Collapsed, GroupMixing, NonFinite, TailCrowding
 from visualdl_embedding.alerts._thresholds import Above, Below, Changes
+from visualdl_embedding.core.suggest import did_you_mean
 from visualdl_embedding.errors import RulesError
 
 if sys.version_info >= (3, 11):

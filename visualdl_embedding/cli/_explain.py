@@ -39,12 +39,12 @@ def explain(
     """
     from visualdl_embedding.core.jsonable import dumps
     from visualdl_embedding.models import explain as explain_item
-    from visualdl_embedding.models import open_space
+    from visualdl_embedding.models import open_model
 
-    space = open_space(model, table=table, vocabulary=vocabulary)
+    opened = open_model(model, table=table, vocabulary=vocabulary).table()
     with progress_bars() as on_progress:
         found = explain_item(
-            space, item, [*history, *more_history], on_progress=lambda done, total: on_progress("reading", done, total)
+            opened, item, [*history, *more_history], on_progress=lambda done, total: on_progress("reading", done, total)
         )
     if output is not None:
         from visualdl_embedding.figures import render_relations

@@ -1,30 +1,25 @@
-"""Questions to a space: the nearest of a word, sums and differences of words, and lines between two words or groups."""
+"""Questions to a space: the nearest of a vector, sums and differences of vectors, and lines between two groups."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.neighbors import DISTANCES, Distance, normalize
-from visualdl_embedding.core.suggest import did_you_mean
 
 __all__ = [
     "Axis",
     "Match",
     "axis_between",
-    "closest",
     "combine",
-    "locate",
     "nearest_rows",
     "position_on_axis",
-    "solve_analogy",
 ]
 
 Floats = NDArray[np.float32]
-Labels = Sequence[str | None]
 _BLOCK = 65_536
 """Rows compared at a time, so that a memory-mapped table of any size is read once and never held."""
 
@@ -68,108 +63,6 @@ class Axis:
     distance: Distance = "cosine"
 
 
-def locate(labels: Labels, wanted: Sequence[str]) -> NDArray[np.intp]:
-    """Find the rows of labels.
-
-    Parameters
-    ----------
-    labels
-        Of all rows; None for a row without one.
-    wanted
-        One or more of them.
-
-    Returns
-    -------
-    ``(len(wanted),)`` positions.
-
-    Raises
-    ------
-    ValueError
-        For a label that no row has (the message names the nearest ones) or that several rows have.
-
-    >>> locate(["高兴", "悲伤"], ["悲伤"]).tolist()
-    [1]
-    """
-    if isinstance(wanted, str):
-        raise TypeError(f"Labels are given as a list: [{wanted!r}], not {wanted!r}.")
-    asked = dict.fromkeys(wanted)
-    where: dict[str, list[int]] = {label: [] for label in asked}
-    for row, label in enumerate(labels):
-        if label in where:
-            where[label].append(row)
-    unknown = [label for label, rows in where.items() if not rows]
-    if unknown:
-        named = "; ".join(did_you_mean(label, labels) for label in unknown)
-        raise ValueError(f"No row has the label {named}.")
-    for label, rows in where.items():
-        if len(rows) > 1:
-            raise ValueError(
-                f"{len(rows)} rows have the label {label!r} ({', '.join(map(str, rows[:5]))}); pass the vector of the "
-                "row that you mean."
-            )
-    return np.array([where[label][0] for label in wanted], dtype=np.intp)
-
-
-def _validate(vectors: NDArray[np.floating], labels: Labels, distance: str) -> None:
-    if np.ndim(vectors) != 2 or len(vectors) == 0:
-        raise ValueError(f"vectors must be a non-empty (n, d) array, not one of shape {np.shape(vectors)}.")
-    if len(labels) != len(vectors):
-        raise ValueError(f"{len(labels)} labels for {len(vectors)} vectors; there must be one for each.")
-    if distance not in DISTANCES:
-        raise ValueError(f"Unknown distance {distance!r}; known are {', '.join(DISTANCES)}.")
-
-
-def closest(
-    vectors: NDArray[np.floating],
-    labels: Labels,
-    query: str | NDArray[np.floating],
-    *,
-    k: int = 20,
-    distance: Distance = "cosine",
-    exclude: Sequence[str] = (),
-) -> tuple[Match, ...]:
-    """Find the rows nearest to a word or to any vector, in the original space.
-
-    Parameters
-    ----------
-    vectors
-        ``(n, d)``; may be memory-mapped. Rows that are not finite, and rows without a label, are passed over.
-    labels
-        n labels.
-    query
-        A label, which itself is left out of the answer, or a vector ``(d,)``.
-    k
-        How many, at most.
-    distance
-        ``"cosine"`` or ``"euclidean"``.
-    exclude
-        Labels that are no answer.
-
-    Returns
-    -------
-    The nearest first; equal distances by row.
-
-    Raises
-    ------
-    ValueError
-        For an unknown label, naming the nearest ones.
-    """
-    _validate(vectors, labels, distance)
-    excluded = locate(labels, list(exclude)) if exclude else np.zeros(0, dtype=np.intp)
-    if isinstance(query, str):
-        row = locate(labels, [query])
-        excluded = np.concatenate([excluded, row])
-        target = np.asarray(vectors[row[0]], dtype=np.float64)
-    else:
-        target = np.asarray(query, dtype=np.float64)
-        if target.shape != (vectors.shape[1],):
-            raise ValueError(f"The query must be a label or a vector ({vectors.shape[1]},), not {target.shape}.")
-    skipped = np.fromiter((label is None for label in labels), dtype=bool, count=len(labels))
-    skipped[excluded] = True
-    found = nearest_rows(_blocks(vectors), target, k=k, distance=distance, skipped=skipped)
-    return tuple(Match(str(labels[row]), row, cosine, away) for row, cosine, away in found)
-
-
 def nearest_rows(
     blocks: Iterable[tuple[int, NDArray[np.floating]]],
     target: NDArray[np.floating],
@@ -200,8 +93,10 @@ def nearest_rows(
     Raises
     ------
     ValueError
-        The target is not finite, or k is below 1.
+        The target is not finite, the distance is unknown, or k is below 1.
     """
+    if distance not in DISTANCES:
+        raise ValueError(f"Unknown distance {distance!r}; known are {', '.join(DISTANCES)}.")
     if k < 1:
         raise ValueError(f"k must be at least 1, not {k}.")
     aim = np.asarray(target, dtype=np.float64)
@@ -219,12 +114,6 @@ def nearest_rows(
     return [(row, cosine, away) for away, row, cosine in best]
 
 
-def _blocks(vectors: NDArray[np.floating]) -> Iterator[tuple[int, NDArray[np.floating]]]:
-    size = max(1, min(_BLOCK, 16_777_216 // max(1, vectors.shape[1])))
-    for start in range(0, len(vectors), size):
-        yield start, vectors[start : start + size]
-
-
 def _compare(
     blocks: Iterable[tuple[int, NDArray[np.floating]]], target: NDArray[np.float64]
 ) -> Iterator[tuple[int, NDArray[np.float64], NDArray[np.float64]]]:
@@ -239,19 +128,15 @@ def _compare(
             yield start, np.clip(cosine, -1, 1), np.linalg.norm(block - target, axis=1)
 
 
-def combine(vectors: NDArray[np.floating], labels: Labels, *, plus: Sequence[str], minus: Sequence[str] = ()) -> Floats:
+def combine(plus: NDArray[np.floating], minus: NDArray[np.floating]) -> Floats:
     """Add and subtract words: the vector that 国王 - 男 + 女 points to.
 
     Unit vectors are summed (3CosAdd), so that no word counts for more because it is longer.
 
     Parameters
     ----------
-    vectors
-        ``(n, d)``.
-    labels
-        n labels.
     plus, minus
-        Labels, at least one to add.
+        Vectors ``(m, d)`` of the words, at least one to add.
 
     Returns
     -------
@@ -261,38 +146,16 @@ def combine(vectors: NDArray[np.floating], labels: Labels, *, plus: Sequence[str
     ----------
     Levy and Goldberg 2014, "Linguistic regularities in sparse and explicit word representations".
     """
-    _validate(vectors, labels, "cosine")
-    if not plus:
-        raise ValueError("Nothing to add: plus needs at least one label.")
-    rows = locate(labels, [*plus, *minus])
-    units = normalize(np.asarray(vectors[rows], dtype=np.float32)).astype(np.float64)
-    if not np.isfinite(units).all():
+    if not len(plus):
+        raise ValueError("Nothing to add: plus needs at least one word.")
+    if not np.isfinite(plus).all() or not np.isfinite(minus).all():
         raise ValueError("One of the words has a vector with NaN or inf; leave it out.")
-    total = units[: len(plus)].sum(axis=0) - units[len(plus) :].sum(axis=0)
+    added, taken = (normalize(np.asarray(part, dtype=np.float32)).astype(np.float64) for part in (plus, minus))
+    total = added.sum(axis=0) - taken.sum(axis=0)
     length = float(np.linalg.norm(total))
     if length < 1e-6:
         raise ValueError("The words cancel each other out: their sum has no direction.")
     return np.asarray(total / length, dtype=np.float32)
-
-
-def solve_analogy(
-    vectors: NDArray[np.floating],
-    labels: Labels,
-    *,
-    plus: Sequence[str],
-    minus: Sequence[str] = (),
-    k: int = 20,
-) -> tuple[Match, ...]:
-    """Find the rows nearest, by cosine, to a sum and difference of words; these words themselves are left out.
-
-    Parameters and errors are those of `combine` and `closest`.
-
-    References
-    ----------
-    Levy and Goldberg 2014, "Linguistic regularities in sparse and explicit word representations".
-    """
-    target = combine(vectors, labels, plus=plus, minus=minus)
-    return closest(vectors, labels, target, k=k, exclude=[*plus, *minus])
 
 
 def axis_between(a: NDArray[np.floating], b: NDArray[np.floating], *, distance: Distance = "cosine") -> Axis:

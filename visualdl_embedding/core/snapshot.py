@@ -33,6 +33,8 @@ class Snapshot:
     row_values
         ``(n,)`` float32 each, NaN where unknown: what training did to the rows up to this step. ``"lookups"``: how
         often each was looked up; ``"gradient_mean"``: mean length of the gradient that came back.
+    notes
+        Sentences for the user about the choice of the rows and their labels; not stored in a run.
     """
 
     table: str
@@ -41,6 +43,7 @@ class Snapshot:
     vectors: NDArray[np.float32]
     counters: Mapping[str, float] = field(default_factory=dict)
     row_values: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.vectors.ndim != 2 or len(self.vectors) != len(self.rows):

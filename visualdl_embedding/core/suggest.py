@@ -1,4 +1,4 @@
-"""What the user may have meant: the known labels most like one that is not."""
+"""What the user may have meant: the known names most like one that is unknown."""
 
 from __future__ import annotations
 
@@ -44,7 +44,26 @@ def nearest_labels(label: str, labels: Iterable[str | None], *, limit: int = 3) 
     return [candidate for _, candidate in sorted(scored)[:limit]]
 
 
-def did_you_mean(label: str, labels: Iterable[str | None]) -> str:
-    """Name an unknown label with its nearest: ``'hapy' (nearest: 'happy', 'apply')``."""
-    near = nearest_labels(label, labels)
-    return f"{label!r} (nearest: {', '.join(map(repr, near))})" if near else f"{label!r} (nothing like it)"
+def did_you_mean(word: str, known: Iterable[str | None], *, limit: int = 1, otherwise: str | None = None) -> str:
+    """Clause of an error message about an unknown name.
+
+    Parameters
+    ----------
+    word
+        The unknown name.
+    known
+        The names that there are.
+    limit
+        How many are suggested, at most.
+    otherwise
+        The clause where nothing is like it; None lists all that is known.
+
+    >>> did_you_mean("hapy", ["happy", "sad", "apply"], limit=2)
+    "did you mean 'happy' or 'apply'?"
+    >>> did_you_mean("zzz", ["happy", "sad"])
+    "known are 'happy', 'sad'."
+    """
+    names = list(known)
+    if near := nearest_labels(word, names, limit=limit):
+        return f"did you mean {' or '.join(map(repr, near))}?"
+    return otherwise if otherwise is not None else f"known are {', '.join(map(repr, names))}."

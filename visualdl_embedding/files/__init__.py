@@ -10,7 +10,7 @@ from visualdl_embedding.errors import UnreadableModelError
 if TYPE_CHECKING:
     from visualdl_embedding.files._counters import table_counters
     from visualdl_embedding.files._open import open_tables
-    from visualdl_embedding.files._stored import StoredTable, choose_table
+    from visualdl_embedding.files._stored import StoredTable, choose_table, first_tables
     from visualdl_embedding.files._vocabulary_of import find_vocabulary
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "UnreadableModelError",
     "choose_table",
     "find_vocabulary",
+    "first_tables",
     "open_tables",
     "table_counters",
 ]
@@ -26,6 +27,7 @@ _MODULES = {
     "StoredTable": "_stored",
     "choose_table": "_stored",
     "find_vocabulary": "_vocabulary_of",
+    "first_tables": "_stored",
     "open_tables": "_open",
     "table_counters": "_counters",
 }

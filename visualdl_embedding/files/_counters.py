@@ -7,12 +7,12 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.files._stored import StoredTable
+from visualdl_embedding.core.table import Readable
 
 __all__ = ["table_counters"]
 
 
-def table_counters(stored: StoredTable, *, on_progress: Callable[[int, int], None] | None = None) -> dict[str, float]:
+def table_counters(stored: Readable, *, on_progress: Callable[[int, int], None] | None = None) -> dict[str, float]:
     """Count and measure the rows of a whole table.
 
     Memory: 24 bytes a row (a length, a hash, and the hashes once more while they are sorted), and some blocks of 8 MiB.

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from visualdl_embedding.core.table import Table
+from visualdl_embedding.core.suggest import did_you_mean
+from visualdl_embedding.core.table import Readable, Table
 from visualdl_embedding.files._matrix import RowReader
 from visualdl_embedding.files._word_vectors import WordVectors
 
-__all__ = ["StoredTable", "choose_table"]
+__all__ = ["StoredTable", "choose_table", "first_tables"]
 
 _BLOCK_BYTES = 8 * 2**20
 
@@ -49,8 +50,7 @@ class StoredTable:
     vocabulary: Path | None = None
 
     def __str__(self) -> str:
-        table = self.table
-        return f"{table.name} ({table.num_rows:,} × {table.dim:,}, {table.dtype})"
+        return str(self.table)
 
     def read_rows(self, ids: ArrayLike) -> NDArray[np.float32]:
         """Read only these rows.
@@ -134,13 +134,22 @@ class StoredTable:
         return self.reader.words(encoding=encoding, errors=errors) if isinstance(self.reader, WordVectors) else None
 
 
-def choose_table(tables: Sequence[StoredTable], name: str | None = None) -> StoredTable:
+Choice = TypeVar("Choice", bound=Readable)
+
+
+def first_tables(tables: Sequence[Choice]) -> list[Choice]:
+    """Choose the tables of the lowest `StoredTable.priority`; tables in memory have none, and are all of one."""
+    priorities = [getattr(stored, "priority", 0) for stored in tables]
+    return [stored for stored, own in zip(tables, priorities, strict=True) if own == min(priorities)]
+
+
+def choose_table(tables: Sequence[Choice], name: str | None = None) -> Choice:
     """Choose one of the tables of a model.
 
     Parameters
     ----------
     tables
-        As `open_tables` lists them.
+        As `open_tables` or `visualdl_embedding.models.open_model` lists them.
     name
         Name of the table, its key in the file, or a pattern that only one of them matches (``"*word*"``). None: the
         only table, or the only one of the lowest `StoredTable.priority`.
@@ -153,26 +162,26 @@ def choose_table(tables: Sequence[StoredTable], name: str | None = None) -> Stor
     if not tables:
         raise ValueError("There is no table to choose from.")
     if name is None:
-        first = [stored for stored in tables if stored.priority == min(stored.priority for stored in tables)]
+        first = first_tables(tables)
         if len(first) == 1:
             return first[0]
         raise ValueError(
             f"The model has {len(tables)} tables, and {len(first)} may be meant. Choose one by its name:\n"
             f"{_listed(tables)}"
         )
+    names = [(stored.table.name, getattr(stored, "key", stored.table.name)) for stored in tables]
     for matches in (
-        [stored for stored in tables if name in (stored.table.name, stored.key)],
-        [stored for stored in tables if fnmatchcase(stored.table.name, name) or fnmatchcase(stored.key, name)],
+        [stored for stored, own in zip(tables, names, strict=True) if name in own],
+        [stored for stored, own in zip(tables, names, strict=True) if any(fnmatchcase(one, name) for one in own)],
     ):
         if len(matches) == 1:
             return matches[0]
         if matches:
             raise ValueError(f"{name!r} matches {len(matches)} tables. Choose one by its name:\n{_listed(matches)}")
-    near = get_close_matches(name, [stored.table.name for stored in tables], n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"The model has no table {name!r}.{hint} It has:\n{_listed(tables)}")
+    hint = did_you_mean(name, [stored.table.name for stored in tables], otherwise="nothing is like it.")
+    raise ValueError(f"The model has no table {name!r}; {hint} It has:\n{_listed(tables)}")
 
 
-def _listed(tables: Sequence[StoredTable], limit: int = 30) -> str:
-    lines = [f"  {stored}" for stored in tables[:limit]]
+def _listed(tables: Sequence[Choice], limit: int = 30) -> str:
+    lines = [f"  {stored.table}" for stored in tables[:limit]]
     return "\n".join([*lines, f"  … and {len(tables) - limit} more"] if len(tables) > limit else lines)

@@ -1,24 +1,8 @@
-"""Anything that holds embedding tables: live networks, saved models, arrays and stored runs."""
+"""Live networks, saved models, arrays and stored runs as one `Model`: tables, rows, snapshots, neighbors, axes."""
 
 from visualdl_embedding.models._explain import Explanation, Relation, explain
-from visualdl_embedding.models._source import Gathered, Material, Progress, gather, open_source, read_snapshot
-from visualdl_embedding.models._space import Readable, Space, open_space, words_of
-from visualdl_embedding.models._watch_rows import choose_vocabulary, watch_rows
+from visualdl_embedding.models._model import Model, open_model
+from visualdl_embedding.models._run_table import RunTable
+from visualdl_embedding.models._table import ModelTable, Progress
 
-__all__ = [
-    "Explanation",
-    "Gathered",
-    "Material",
-    "Progress",
-    "Readable",
-    "Relation",
-    "Space",
-    "choose_vocabulary",
-    "explain",
-    "gather",
-    "open_source",
-    "open_space",
-    "read_snapshot",
-    "watch_rows",
-    "words_of",
-]
+__all__ = ["Explanation", "Model", "ModelTable", "Progress", "Relation", "RunTable", "explain", "open_model"]

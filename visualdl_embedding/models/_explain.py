@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.neighbors import normalize
-from visualdl_embedding.models._space import Space
+from visualdl_embedding.models._table import ModelTable
 
 __all__ = ["Explanation", "Relation", "explain"]
 
@@ -140,7 +140,7 @@ class Explanation:
 
 
 def explain(
-    space: Space,
+    table: ModelTable,
     item: str | int,
     history: Sequence[str | int],
     *,
@@ -153,8 +153,8 @@ def explain(
 
     Parameters
     ----------
-    space
-        The table: `visualdl_embedding.models.open_space`.
+    table
+        The table: `visualdl_embedding.models.open_model`.
     item
         Label or id of what was recommended.
     history
@@ -170,10 +170,10 @@ def explain(
     """
     if not history:
         raise ValueError("The history is empty: name at least one item that the user knows.")
-    target, past = space.rows([item]), space.rows(list(dict.fromkeys(history)))
+    target, past = table.find(item), table.find(list(dict.fromkeys(history)))
     if target.labels[0] in past.labels:
         raise ValueError(f"{target.labels[0]!r} is in the history itself; explain an item that is not.")
-    vectors = np.concatenate([rows.assemble(space.stored.read_rows(rows.gather_ids)) for rows in (target, past)])
+    vectors = np.concatenate([table.vectors_of(rows) for rows in (target, past)])
     lengths = np.linalg.norm(vectors, axis=1)
     for label, length in zip((*target.labels, *past.labels), lengths, strict=True):
         if not np.isfinite(length) or length == 0:
@@ -183,9 +183,9 @@ def explain(
     own = np.append(own, own.mean())
     counts = np.zeros((len(own), BINS), dtype=np.int64)
     nearer = np.zeros(len(own), dtype=np.int64)
-    skipped = space.no_answer.copy()
+    skipped = table.no_answer.copy()
     skipped[[row for row in (*target.ids.tolist(), *past.ids.tolist()) if row >= 0]] = True
-    for start, block in space.stored.blocks():
+    for start, block in table.blocks():
         usable = ~skipped[start : start + len(block)] & np.isfinite(block).all(axis=1)
         cosines = normalize(np.asarray(block[usable], dtype=np.float32)) @ known.T
         cosines = np.column_stack([cosines, cosines.mean(axis=1)])
@@ -194,9 +194,9 @@ def explain(
         for i, column in enumerate(bins.T):
             counts[i] += np.bincount(column, minlength=BINS)
         if on_progress is not None:
-            on_progress(start + len(block), space.stored.table.num_rows)
+            on_progress(start + len(block), table.num_rows)
     relations = [
-        _relation(label, int(row), float(own[i]), int(nearer[i]) + 1, counts[i])
+        _relation(label, table.id_of(int(row)), float(own[i]), int(nearer[i]) + 1, counts[i])
         for i, (label, row) in enumerate(zip((*past.labels, ""), (*past.ids, -1), strict=True))
     ]
     *each, overall = relations

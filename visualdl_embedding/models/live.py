@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -10,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.core.table import Table
+from visualdl_embedding.core.table import Table, block_ranges
 
 if TYPE_CHECKING:
     import paddle
 
-__all__ = ["LiveTable", "find_tables"]
+__all__ = ["LiveTable", "find_tables", "is_layer", "is_tensor", "live_table"]
 
 ROOT_NAME = "embedding"
 """Name of the table when the network itself is the embedding layer, whose sublayer name is empty."""
@@ -39,7 +40,7 @@ class LiveTable:
     parameter: paddle.Tensor
     layers: tuple[paddle.nn.Layer, ...] = ()
 
-    def gather(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+    def read_rows(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
         """Read rows on the parameter's device and bring only them to NumPy.
 
         Call it on the training thread: a background reader sees torn rows.
@@ -65,6 +66,21 @@ class LiveTable:
             vectors: NDArray[np.float32] = paddle.gather(self.parameter, index).astype("float32").numpy()
         return vectors
 
+    def blocks(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Read all rows in order, about 8 MiB at a time: the number of a block's first row, and ``(b, d)`` float32."""
+        for start, stop in block_ranges(self.table.num_rows, self.table.dim):
+            yield start, self.read_rows(np.arange(start, stop))
+
+
+def is_layer(source: Any) -> bool:
+    """Whether something is a ``paddle.nn.Layer``; Paddle is not imported for that."""
+    return "paddle" in sys.modules and isinstance(source, sys.modules["paddle"].nn.Layer)
+
+
+def is_tensor(source: Any) -> bool:
+    """Whether something is a ``paddle.Tensor``; Paddle is not imported for that."""
+    return "paddle" in sys.modules and isinstance(source, sys.modules["paddle"].Tensor)
+
 
 def find_tables(
     network: paddle.nn.Layer,
@@ -86,7 +102,7 @@ def find_tables(
         Where nothing is found or a name matches nothing; the message lists what the network has.
     """
     if isinstance(tables, Mapping):
-        return [_live(name, parameter, None) for name, parameter in tables.items()]
+        return [live_table(name, parameter, None) for name, parameter in tables.items()]
     found = _embedding_layers(network)
     if tables is None:
         if not found:
@@ -120,12 +136,19 @@ def _embedding_layers(network: paddle.nn.Layer) -> dict[str, LiveTable]:
     found: dict[str, LiveTable] = {}
     for layers in sharing.values():
         name, first = layers[0]
-        live = _live(name, first.weight, getattr(first, "_padding_idx", None))
+        live = live_table(name, first.weight, getattr(first, "_padding_idx", None))
         found[live.table.name] = replace(live, layers=tuple(layer for _, layer in layers))
     return found
 
 
-def _live(name: str, parameter: Any, padding_idx: int | None) -> LiveTable:
+def live_table(name: str, parameter: Any, padding_idx: int | None = None) -> LiveTable:
+    """Make a table of a 2-D parameter.
+
+    Raises
+    ------
+    ValueError
+        It is no matrix.
+    """
     shape = tuple(getattr(parameter, "shape", ()))
     if len(shape) != 2:
         kind = f"a tensor of shape {shape}" if shape else f"{type(parameter).__name__}"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from visualdl_embedding.core.suggest import did_you_mean
 
 __all__ = ["DERIVED", "Coloring", "choose_coloring", "column_colorings", "numeric"]
 
@@ -91,9 +92,7 @@ def choose_coloring(colorings: Mapping[str, Coloring], name: str | None) -> str:
         usual = ["group", *groupings, *(["cluster"] if clustered else []), "frequency", "cluster", "norm", *colorings]
         return next((key for key in usual if key in colorings), "")
     if name not in colorings:
-        similar = difflib.get_close_matches(name, colorings, n=1)
-        hint = f"Did you mean {similar[0]!r}? " if similar else ""
-        raise ValueError(f"Points cannot be colored by {name!r}. {hint}There are {', '.join(map(repr, colorings))}.")
+        raise ValueError(f"Points cannot be colored by {name!r}; {did_you_mean(name, colorings)}")
     return name
 
 

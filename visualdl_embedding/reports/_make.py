@@ -16,7 +16,7 @@ from visualdl_embedding.core.arrays import spread
 from visualdl_embedding.core.neighbors import DISTANCES, Distance, Neighbors, nearest_neighbors
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.findings import find
-from visualdl_embedding.models import Progress, gather, open_source
+from visualdl_embedding.models import Progress, open_model
 from visualdl_embedding.projection import Basis, neighbors_needed
 from visualdl_embedding.reports._colors import DERIVED, Coloring, choose_coloring, column_colorings
 from visualdl_embedding.reports._report import Report
@@ -57,7 +57,7 @@ def report(
     Parameters
     ----------
     source
-        A path to a model (see `visualdl_embedding.files.open_tables`), one of the tables found there, or an
+        Whatever `visualdl_embedding.models.open_model` takes: a path to a saved model or a run, a layer, a run, or an
         ``(n, d)`` array, whose labels are then `vocabulary`.
     table
         Which table of the model, by name; needed only where several are candidates.
@@ -123,19 +123,13 @@ def report(
     neighborhood = int(sizes[0])
     work = _Work(on_progress or (lambda part, done, total: None))
     with work.timed("source"):
-        found = gather(
-            open_source(source, table=table, vocabulary=vocabulary, metadata=metadata),
-            rows=rows,
-            watch=watch,
-            keep=keep,
-            groups=groups,
-            axes=axes,
-            distance=distance,
-            random_state=random_state,
-            on_progress=work.on_progress,
+        model = open_model(source, table=table, vocabulary=vocabulary, metadata=metadata, keep=keep)
+        opened = model.table()
+        snapshot = opened.snapshot(
+            rows=rows, watch=watch, groups=groups, random_state=random_state, on_progress=work.on_progress
         )
-    snapshot = found.snapshot
-    work.notes.extend(found.notes)
+        snapshot = opened.with_axes(snapshot, axes, distance=distance)
+    work.notes.extend(snapshot.notes)
     if color is not None:
         # Before the work, not after it.
         choose_coloring(column_colorings(snapshot.rows.columns) | {name: Coloring(name) for name in DERIVED}, color)
@@ -145,8 +139,8 @@ def report(
     with work.timed("findings"):
         findings = find(snapshot, analysis, agreement=study.maps, clusters=study.seen, random_state=random_state)
     parameters = {
-        "table": found.table.name,
-        "vocabulary": found.origin,
+        "table": opened.name,
+        "vocabulary": opened.origin,
         "rows": rows if isinstance(rows, int | str) else snapshot.rows.how,
         "watch": list(snapshot.rows.watch),
         "keep": list(keep),
@@ -162,9 +156,9 @@ def report(
         "n_jobs": n_jobs,
     }
     return Report(
-        name=found.name,
-        source=found.source,
-        table=found.table,
+        name=model.name,
+        source=model.source,
+        table=opened.table,
         snapshot=snapshot,
         analysis=analysis,
         views=views,

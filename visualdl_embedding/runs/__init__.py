@@ -7,11 +7,17 @@ from visualdl_embedding.runs._check import Checked, check
 from visualdl_embedding.runs._drift import drift_between
 from visualdl_embedding.runs._guard import Guard, alert_records, alert_text, rules_as_extra
 from visualdl_embedding.runs._joint import Joint, align_maps, project_jointly, shared_rows, turn_onto
-from visualdl_embedding.runs._joint_cache import CACHE_NAME, Side, cache_folder, compare, read_cached, split_key
+from visualdl_embedding.runs._joint_cache import (
+    CACHE_NAME,
+    SnapshotReference,
+    cache_folder,
+    compare,
+    read_cached,
+    split_key,
+)
 from visualdl_embedding.runs._process import Processed, notes_of, process_snapshot, records_of
 from visualdl_embedding.runs._record import next_step, record_once
 from visualdl_embedding.runs._replay import OnStep, Replayed, analyze_run, relog_run
-from visualdl_embedding.runs._sides import is_run
 
 __all__ = [
     "CACHE_NAME",
@@ -21,7 +27,7 @@ __all__ = [
     "OnStep",
     "Processed",
     "Replayed",
-    "Side",
+    "SnapshotReference",
     "alert_records",
     "alert_text",
     "align_maps",
@@ -30,7 +36,6 @@ __all__ = [
     "check",
     "compare",
     "drift_between",
-    "is_run",
     "next_step",
     "notes_of",
     "process_snapshot",

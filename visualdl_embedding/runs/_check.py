@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from visualdl_embedding.alerts import (
@@ -20,15 +20,43 @@ from visualdl_embedding.analysis import Config, analyze
 from visualdl_embedding.core.neighbors import Distance
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import Drift
+from visualdl_embedding.models import open_model
 from visualdl_embedding.projection import METHODS
 from visualdl_embedding.runs._drift import compare_sides
-from visualdl_embedding.runs._sides import Models, PathLike, Side, choose_table, is_run, side_of_run
-from visualdl_embedding.store import open_run
+from visualdl_embedding.runs._opened import OpenedTables, PathLike
+from visualdl_embedding.store import Run, is_run, open_run
 
 __all__ = ["Checked", "check"]
 
 PAIR_METRICS = ("neighbor_overlap", "displacement", "cka")
 """Against a baseline these are measured anew; what a run holds of them is about its own previous snapshot."""
+
+
+@dataclass(frozen=True)
+class MeasuredTable:
+    """The newest snapshot of a table, with the scalars of its run, or its own.
+
+    Attributes
+    ----------
+    snapshot
+        The newest that is analyzed.
+    scalars
+        By step.
+    evidence
+        By step: where watched words went.
+    notes
+        Sentences for the user.
+    """
+
+    snapshot: Snapshot
+    scalars: Mapping[int, Mapping[str, float]]
+    evidence: Mapping[int, Sequence[Any]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def newest(self) -> Mapping[str, float]:
+        """Scalars of the snapshot."""
+        return self.scalars[max(self.scalars)]
 
 
 @dataclass(frozen=True)
@@ -104,21 +132,20 @@ def check(
         random_state=random_state,
         n_jobs=n_jobs,
     )
-    models = Models(vocabulary, metadata, random_state)
+    models = OpenedTables(vocabulary, metadata, random_state)
     of_run = is_run(target)
     base = None if baseline is None else _Baseline(baseline, models, config, {})
     if of_run:
         run = open_run(target)
-        sides = {name: side_of_run(run, name) for name in ([table] if table else run.tables())}
+        sides = {name: _measured_in_run(run, name) for name in ([table] if table else run.tables())}
         if base is not None and not base.of_run:
             # One table of a model is the baseline of one table, not of all.
-            choose_table(run, table)
+            _table_of(run, table)
     else:
         if base is not None and base.of_run:
             rows = models.known(target, table, base.stored(table).snapshot.labels)
-        snapshot, notes = models.read(target, table, rows=rows, watch=asked)
-        side = _analyzed(snapshot, config)
-        sides = {snapshot.table: replace(side, notes=(*notes, *side.notes))}
+        snapshot = models.read(target, table, rows=rows, watch=asked)
+        sides = {snapshot.table: _analyzed(snapshot, config)}
     if lost := unmatched(chosen, sides):
         raise ValueError(
             f"No table is meant by the rule {lost[0]!r}; the tables are {', '.join(map(repr, sides))}. Mend its "
@@ -158,24 +185,24 @@ def check(
 @dataclass(frozen=True)
 class _Baseline:
     path: PathLike
-    models: Models
+    models: OpenedTables
     config: Config
-    sides: dict[str, Side]
+    sides: dict[str, MeasuredTable]
 
     @property
     def of_run(self) -> bool:
         return is_run(self.path)
 
-    def stored(self, table: str | None) -> Side:
+    def stored(self, table: str | None) -> MeasuredTable:
         """Read a table of a run, once."""
         run = open_run(self.path)
-        name = choose_table(run, table)
+        name = _table_of(run, table)
         if name not in self.sides:
-            self.sides[name] = side_of_run(run, name)
+            self.sides[name] = _measured_in_run(run, name)
         return self.sides[name]
 
     def of(
-        self, side: Side, table: str | None, *, rows: Any, watch: Sequence[str]
+        self, side: MeasuredTable, table: str | None, *, rows: Any, watch: Sequence[str]
     ) -> tuple[Snapshot, Mapping[str, float]]:
         """Find what a side is compared with, and the scalars that its own are held against.
 
@@ -194,12 +221,34 @@ class _Baseline:
         same = _analyzed(self.models.read_known(self.path, table, side.snapshot.labels), self.config)
         if rows is None:
             return same.snapshot, same.newest
-        return self.models.read(self.path, table, rows=rows, watch=watch)[0], same.newest
+        return self.models.read(self.path, table, rows=rows, watch=watch), same.newest
 
 
-def _analyzed(snapshot: Snapshot, config: Config) -> Side:
+def _table_of(run: Run, table: str | None) -> str:
+    return open_model(run).table(table if len(run.tables()) > 1 else None).name
+
+
+def _measured_in_run(run: Run, name: str) -> MeasuredTable:
+    """Read the newest analyzed snapshot of a run's table, and the numbers of all before it."""
+    reader = run.reader(name)
+    steps = reader.steps(analyzed=True)
+    if not steps:
+        raise ValueError(
+            f"{run.path} holds no analyzed snapshot of {name!r}; run `visualdl-embedding analyze {run.path}` first."
+        )
+    numbers = {step: reader.read_numbers(step) for step in steps}
+    return MeasuredTable(
+        reader.read_snapshot(steps[-1]),
+        {step: scalars for step, (scalars, _) in numbers.items()},
+        {step: directions for step, (_, directions) in numbers.items()},
+    )
+
+
+def _analyzed(snapshot: Snapshot, config: Config) -> MeasuredTable:
     analysis, _ = analyze(snapshot, config=config)
-    return Side(snapshot, {0: {**snapshot.counters, **analysis.scalars}}, notes=analysis.notes)
+    return MeasuredTable(
+        snapshot, {0: {**snapshot.counters, **analysis.scalars}}, notes=(*snapshot.notes, *analysis.notes)
+    )
 
 
 def _methods(rules: Sequence[Rule]) -> tuple[str, ...]:
@@ -208,7 +257,7 @@ def _methods(rules: Sequence[Rule]) -> tuple[str, ...]:
     return tuple(method for method in METHODS if any(name in (method, f"{method}_3d") for name in metrics))
 
 
-def _against(side: Side, drift: Drift) -> Side:
+def _against(side: MeasuredTable, drift: Drift) -> MeasuredTable:
     """Put what was measured against the baseline in the place of what a run says of its own previous snapshot."""
     newest = max(side.scalars)
     scalars = {key: value for key, value in side.newest.items() if key not in PAIR_METRICS}

@@ -8,7 +8,8 @@ from typing import Any
 from visualdl_embedding.core.neighbors import Distance
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import Drift, compare_snapshots
-from visualdl_embedding.runs._sides import Models, PathLike, is_run, newest_of_run
+from visualdl_embedding.models import RunTable
+from visualdl_embedding.runs._opened import OpenedTables, PathLike
 
 __all__ = ["compare_sides", "drift_between"]
 
@@ -55,19 +56,18 @@ def drift_between(
     FileNotFoundError, ValueError
         An unreadable side, no such table or step, or no label that both have.
     """
-    models = Models(vocabulary, metadata, random_state)
-    first, second = (
-        newest_of_run(path, table, step=step) if is_run(path) else None
-        for path, step in ((before, step_before), (after, step_after))
-    )
-    run = first or second
+    models = OpenedTables(vocabulary, metadata, random_state)
+    asked = ((before, step_before), (after, step_after))
+    opened = [models.table(path, table, step=step) for path, step in asked]
+    stored = [side.snapshot() if isinstance(side, RunTable) else None for side in opened]
+    run = stored[0] or stored[1]
 
     def read(path: PathLike) -> Snapshot:
         if run is not None:
             return models.read_known(path, table, run.labels)
-        return models.read(path, table, rows=rows, watch=watch)[0]
+        return models.read(path, table, rows=rows, watch=watch)
 
-    first, second = first or read(before), second or read(after)
+    first, second = stored[0] or read(before), stored[1] or read(after)
     return compare_sides(
         first,
         second,

@@ -20,7 +20,7 @@ from visualdl_embedding.projection import draw_axes
 from visualdl_embedding.runs._joint import Joint, Progress, align_maps, project_jointly
 from visualdl_embedding.store import open_run
 
-__all__ = ["CACHE_NAME", "Side", "cache_folder", "compare", "read_cached", "split_key"]
+__all__ = ["CACHE_NAME", "SnapshotReference", "cache_folder", "compare", "read_cached", "split_key"]
 
 CACHE_NAME = ".visualdl-embedding-cache"
 CACHE_BYTES = 512 * 2**20
@@ -29,7 +29,7 @@ _FORMAT = 1
 
 
 @dataclass(frozen=True)
-class Side:
+class SnapshotReference:
     """One of the two snapshots: the log directory of a run, a table, a step."""
 
     log_dir: str
@@ -48,8 +48,8 @@ def split_key(projection: str) -> tuple[str, int]:
 
 
 def compare(
-    a: Side,
-    b: Side,
+    a: SnapshotReference,
+    b: SnapshotReference,
     *,
     projection: str = "tsne",
     cache: str | os.PathLike[str] | None = None,
@@ -82,7 +82,9 @@ def compare(
     return joint
 
 
-def read_cached(a: Side, b: Side, *, projection: str, cache: str | os.PathLike[str]) -> Joint | None:
+def read_cached(
+    a: SnapshotReference, b: SnapshotReference, *, projection: str, cache: str | os.PathLike[str]
+) -> Joint | None:
     """Find a map that was made before of the very same files; None where there is none, or it cannot be read."""
     try:
         path = _path(a, b, projection, cache)
@@ -108,7 +110,7 @@ def cache_folder(log_dir: str | os.PathLike[str]) -> Path:
     return home / "visualdl-embedding" / digest
 
 
-def _compare(a: Side, b: Side, projection: str, tell: Progress) -> Joint:
+def _compare(a: SnapshotReference, b: SnapshotReference, projection: str, tell: Progress) -> Joint:
     method, n_components = split_key(projection)
     run_a, run_b = open_run(a.log_dir), open_run(b.log_dir)
     one, two = run_a.snapshot(a.table, a.step), run_b.snapshot(b.table, b.step)
@@ -132,7 +134,7 @@ def _compare(a: Side, b: Side, projection: str, tell: Progress) -> Joint:
     return Joint(map_a, laid, axes, n_shared, "procrustes", (note,))
 
 
-def _stored_map(side: Side, projection: str) -> NDArray[np.float32] | None:
+def _stored_map(side: SnapshotReference, projection: str) -> NDArray[np.float32] | None:
     method, n_components = split_key(projection)
     try:
         found = open_run(side.log_dir).projection(side.table, side.step, method, n_components=n_components)
@@ -142,7 +144,7 @@ def _stored_map(side: Side, projection: str) -> NDArray[np.float32] | None:
     return found.coordinates
 
 
-def _path(a: Side, b: Side, projection: str, cache: str | os.PathLike[str]) -> Path:
+def _path(a: SnapshotReference, b: SnapshotReference, projection: str, cache: str | os.PathLike[str]) -> Path:
     """Name a result after all that it depends on, the moments at which the files were written included."""
     parts: list[Any] = [_FORMAT, projection]
     for side in (a, b):

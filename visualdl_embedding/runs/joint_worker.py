@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 
-from visualdl_embedding.runs._joint_cache import Side, compare
+from visualdl_embedding.runs._joint_cache import SnapshotReference, compare
 
 __all__ = ["main"]
 
@@ -31,7 +31,11 @@ def main() -> None:
 
         try:
             compare(
-                Side(**job["a"]), Side(**job["b"]), projection=job["projection"], cache=job["cache"], on_progress=tell
+                SnapshotReference(**job["a"]),
+                SnapshotReference(**job["b"]),
+                projection=job["projection"],
+                cache=job["cache"],
+                on_progress=tell,
             )
         except (ValueError, OSError) as error:
             print(json.dumps({"error": str(error)}), file=answers, flush=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from visualdl_embedding.core.process import start_child
-from visualdl_embedding.runs import Joint, Side, align_maps, cache_folder, read_cached, split_key
+from visualdl_embedding.runs import Joint, SnapshotReference, align_maps, cache_folder, read_cached, split_key
 from visualdl_embedding.server._endpoint import Answer, BadRequest, NotReady
 from visualdl_embedding.server._frames import frame_key, pack
 from visualdl_embedding.server._served import NotFound, ServedTable
@@ -31,8 +31,8 @@ _RETRY_SECONDS = 30.0
 
 @dataclass
 class _Job:
-    a: Side
-    b: Side
+    a: SnapshotReference
+    b: SnapshotReference
     projection: str
     cache: str
     done: float = 0.0
@@ -190,10 +190,10 @@ def _key(a: ServedTable, b: ServedTable, asked: Asked) -> tuple[Any, ...]:
     return ("joint", *frame_key(a, asked["step_a"], projection), *frame_key(b, asked["step_b"], projection))
 
 
-def _named(a: ServedTable, b: ServedTable, asked: Asked) -> tuple[Side, Side]:
+def _named(a: ServedTable, b: ServedTable, asked: Asked) -> tuple[SnapshotReference, SnapshotReference]:
     return (
-        Side(str(a.run.path), a.name, asked["step_a"]),
-        Side(str(b.run.path), b.name, asked["step_b"]),
+        SnapshotReference(str(a.run.path), a.name, asked["step_a"]),
+        SnapshotReference(str(b.run.path), b.name, asked["step_b"]),
     )
 
 

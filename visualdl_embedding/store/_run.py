@@ -21,9 +21,14 @@ from visualdl_embedding.store._description import Description, read_description
 from visualdl_embedding.store._folder import folder_name
 from visualdl_embedding.store._table_reader import TableReader
 
-__all__ = ["Run", "open_run"]
+__all__ = ["Run", "is_run", "open_run"]
 
 _SHOWN = 10
+
+
+def is_run(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is the log directory of a run, and not a saved model."""
+    return bool(_table_files(Path(path)))
 
 
 def open_run(path: str | os.PathLike[str]) -> Run:

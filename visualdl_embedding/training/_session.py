@@ -13,6 +13,7 @@ from visualdl_embedding.analysis import Config
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.logs import LogFile
+from visualdl_embedding.models import Model, ModelTable
 from visualdl_embedding.models.live import LiveTable
 from visualdl_embedding.runs import rules_as_extra
 from visualdl_embedding.store import TableStore
@@ -34,8 +35,8 @@ class TrainingSession:
 
     Parameters
     ----------
-    tables
-        What to watch.
+    model
+        The network, with the tables to watch.
     rows
         The watched rows, by table.
     log_dir
@@ -70,7 +71,7 @@ class TrainingSession:
 
     def __init__(
         self,
-        tables: Sequence[LiveTable],
+        model: Model,
         rows: Mapping[str, Rows],
         *,
         log_dir: Path,
@@ -84,22 +85,24 @@ class TrainingSession:
         rules: Sequence[Rule] = (),
         history: bool = True,
     ) -> None:
-        self._tables = {live.table.name: live for live in tables}
+        self._tables = {table.name: table for table in model.tables}
         self._rows = rows
         self._schedule = schedule
         self._on_error = on_error
         stores = [
             TableStore.open_for_writing(
                 log_dir,
-                live.table,
+                table.table,
                 rows[name],
                 config=config,
                 resume=resume,
                 initial_step=initial_step,
                 extra=rules_as_extra(rules),
             )
-            for name, live in self._tables.items()
+            for name, table in self._tables.items()
         ]
+        for table in model.tables:
+            _log_choice(table, rows[table.name])
         stored = [step for store in stores for step in store.steps()]
         self.step = initial_step if initial_step is not None else max(stored, default=0)
         self._last_snapshot = self.step if self.step in stored else -1
@@ -112,7 +115,8 @@ class TrainingSession:
             self._recorder.add_table(store)
         from visualdl_embedding.training.history import RowHistory
 
-        counted = [live for live in tables if history and live.layers]
+        live_tables = [table.reader for table in model.tables if isinstance(table.reader, LiveTable)]
+        counted = [live for live in live_tables if history and live.layers]
         self._histories = {live.table.name: RowHistory(live, rows[live.table.name]) for live in counted}
         atexit.register(self._at_exit)
 
@@ -156,9 +160,9 @@ class TrainingSession:
     def _snapshot(self, *, final: bool = False) -> None:
         assert self._recorder is not None
         if self.step != self._last_snapshot:
-            for name, live in self._tables.items():
+            for name, table in self._tables.items():
                 rows = self._rows[name]
-                vectors = rows.assemble(live.gather(rows.gather_ids))
+                vectors = rows.assemble(table.read_rows(rows.gather_ids))
                 values = self._histories[name].values() if name in self._histories else {}
                 self._recorder.record(Snapshot(name, self.step, rows, vectors, row_values=values), final=final)
             self._last_snapshot = self.step
@@ -204,3 +208,18 @@ class TrainingSession:
                 error,
                 exc_info=logger.isEnabledFor(logging.DEBUG),
             )
+
+
+def _log_choice(table: ModelTable, rows: Rows) -> None:
+    for note in table.notes:
+        logger.warning("Table %s: %s", table.name, note)
+    left_out = ", ".join(f"{count:,} {reason}" for reason, count in rows.left_out.items() if count)
+    logger.info(
+        "Table %s (%d x %d): watching %d rows, %s%s.",
+        table.name,
+        table.table.num_rows,
+        table.table.dim,
+        len(rows),
+        rows.how,
+        f"; left out: {left_out}" if left_out else "",
+    )
