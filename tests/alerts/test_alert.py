@@ -114,7 +114,7 @@ class TestHook:
         text = "import sys; sys.stderr.write('x' * 5000 + ' robot is \\x1b[31mdown\\n'); sys.exit(3)"
         result = run_hook(self.script(tmp_path, text), make_alert())
         assert (result.ok, result.status) == (False, 3)
-        assert result.reason.endswith("robot is \ufffd[31mdown")
+        assert result.reason.endswith("robot is \\x1b[31mdown")
         assert len(result.reason) < 800
 
     def test_a_command_that_reads_nothing_is_fine(self, tmp_path: Path) -> None:

@@ -68,9 +68,9 @@ def test_a_missing_or_non_finite_value_is_unknown(rule: Rule, key: str, value: f
 @pytest.mark.parametrize(("rule", "key"), ALL)
 def test_every_sentence_is_there_in_both_languages(rule: Rule, key: str) -> None:
     for values in ([0.2, 0.95], [0.95, 0.2], [0.2, None]):
-        en, zh = last(rule, curve(key, values)).text
-        assert en.endswith(".")
-        assert zh.endswith("。")
+        text = last(rule, curve(key, values)).text
+        assert text.en.endswith(".")
+        assert text.zh.endswith("。")
 
 
 class TestChanges:

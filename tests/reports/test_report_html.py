@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_examples import NASTY, example
 
-from visualdl_embedding.reports import Report, visible_text
+from visualdl_embedding.core.text import visible_text
+from visualdl_embedding.reports import Report
 from visualdl_embedding.reports._html import SCRIPTS, embedded_json, page
 
 ASSETS = files("visualdl_embedding.reports") / "page"

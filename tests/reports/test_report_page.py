@@ -12,7 +12,8 @@ import pytest
 from browser_tools import REQUIRED
 from report_examples import clustered, example
 
-from visualdl_embedding.reports import report, visible_text
+from visualdl_embedding.core.text import visible_text
+from visualdl_embedding.reports import report
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -9,8 +9,9 @@ from typing import Any, Literal
 from visualdl_embedding.alerts._evaluate import worded
 from visualdl_embedding.alerts._evidence import Evidence
 from visualdl_embedding.alerts._history import History, View
-from visualdl_embedding.alerts._rule import Judgment, Rule, Severity, Text, distinct, matches
+from visualdl_embedding.alerts._rule import Judgment, Rule, Severity, distinct, matches
 from visualdl_embedding.core.jsonable import plain
+from visualdl_embedding.core.text import Text
 
 __all__ = ["STATUSES", "Status", "Verdict", "check_scalars", "unmatched"]
 

@@ -12,7 +12,6 @@ from visualdl_embedding.alerts._history import View
 from visualdl_embedding.alerts._rule import (
     Judgment,
     Rule,
-    Text,
     check_count,
     check_number,
     check_text,
@@ -21,6 +20,7 @@ from visualdl_embedding.alerts._rule import (
     unknown,
 )
 from visualdl_embedding.core.names import escape
+from visualdl_embedding.core.text import Text
 from visualdl_embedding.drift import correct, spend_alpha
 
 __all__ = ["DriftTowards"]

@@ -8,17 +8,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 from visualdl_embedding.alerts._history import View
 from visualdl_embedding.core.suggest import nearest_labels
+from visualdl_embedding.core.text import Text
 
 __all__ = [
     "SEVERITIES",
     "Judgment",
     "Rule",
     "Severity",
-    "Text",
     "check_choice",
     "check_count",
     "check_number",
@@ -33,13 +33,6 @@ __all__ = [
 Severity = Literal["warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("critical", "warning")
 """The most urgent first."""
-
-
-class Text(NamedTuple):
-    """A sentence in English and in Chinese."""
-
-    en: str
-    zh: str
 
 
 @dataclass(frozen=True)

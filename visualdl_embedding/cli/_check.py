@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from visualdl_embedding.cli._terminal import FriendlyCommand, echo, shown, table_of
+from visualdl_embedding.cli._terminal import FriendlyCommand, echo, table_of
+from visualdl_embedding.core.text import visible_text
 
 if TYPE_CHECKING:
     from visualdl_embedding.alerts import Verdict
@@ -116,7 +117,7 @@ def _run_hooks(command: str, failed: Sequence[Verdict]) -> None:
         )
         result = run_hook(command, alert)
         if not result.ok:
-            click.echo(shown(f"--on-alert: {result.reason}"), err=True)
+            click.echo(visible_text(f"--on-alert: {result.reason}"), err=True)
 
 
 @click.command(cls=FriendlyCommand)

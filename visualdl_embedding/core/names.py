@@ -24,7 +24,7 @@ every watched label, group and stratum has a first level of its own.
 
 from __future__ import annotations
 
-import unicodedata
+from visualdl_embedding.core.text import one_line
 
 __all__ = ["PARTS", "embeddings_tag", "escape", "scalar_key", "step_name", "tag"]
 
@@ -39,10 +39,7 @@ def escape(name: str) -> str:
     >>> escape("加息/降息 5%")
     '加息／降息 5％'
     """
-    text = "".join(
-        " " if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") else c for c in name.translate(_FULL_WIDTH)
-    )
-    return " ".join(text.split()) or "_"
+    return " ".join(one_line(name.translate(_FULL_WIDTH)).split()) or "_"
 
 
 PARTS = ("watch", "group", "stratum")

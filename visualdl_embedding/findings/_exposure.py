@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.names import scalar_key
+from visualdl_embedding.core.text import Text
 from visualdl_embedding.findings._finding import Finding, Severity
 from visualdl_embedding.findings._purity import NO_CLASS, class_purity
 from visualdl_embedding.findings._remedies import INITIALIZE, LEAVE_OUT, PRETRAINED, WEIGHT_NEGATIVES
 from visualdl_embedding.findings._space import Space
-from visualdl_embedding.findings._text import Text, name_some, percent, rounded
+from visualdl_embedding.findings._text import name_some, percent, rounded
 from visualdl_embedding.findings._training import Cause, weigh
 from visualdl_embedding.metrics.strata import STRATA, strata
 

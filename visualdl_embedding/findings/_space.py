@@ -14,8 +14,9 @@ from visualdl_embedding.analysis import Analysis
 from visualdl_embedding.core.neighbors import Neighbors, nearest_neighbors, normalize
 from visualdl_embedding.core.rows import COMPOSED
 from visualdl_embedding.core.snapshot import Snapshot
+from visualdl_embedding.core.text import Text
 from visualdl_embedding.drift import Direction
-from visualdl_embedding.findings._text import Text, rounded
+from visualdl_embedding.findings._text import rounded
 
 __all__ = ["Comparison", "Space"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from visualdl_embedding.analysis import Analysis, Config
 from visualdl_embedding.core import names
 from visualdl_embedding.core.snapshot import Snapshot
+from visualdl_embedding.core.text import one_line
 from visualdl_embedding.logs._library import record_class
 
 __all__ = [
@@ -185,19 +185,8 @@ def _metadata(snapshot: Snapshot, analysis: Analysis, rows: NDArray[np.intp]) ->
         # The page takes a column for numbers only if every cell is one.
         if values is not None and np.isfinite(values[rows]).all():
             columns.setdefault(name, [f"{value:.4g}" for value in values[rows].tolist()])
-    cells = [[_one_line(cell) for cell in column] for column in columns.values()]
-    return [_one_line(name) for name in columns], [list(row) for row in zip(*cells, strict=True)]
-
-
-def _one_line(text: str) -> str:
-    """Control characters become spaces, for the page reads lines of cells; half surrogates cannot be written."""
-    if text.isprintable():
-        return text
-    categories = ((character, unicodedata.category(character)) for character in text)
-    return "".join(
-        " " if category in ("Cc", "Zl", "Zp") else "\ufffd" if category == "Cs" else character
-        for character, category in categories
-    )
+    cells = [[one_line(cell) for cell in column] for column in columns.values()]
+    return [one_line(name) for name in columns], [list(row) for row in zip(*cells, strict=True)]
 
 
 def _is_float32(value: float) -> bool:

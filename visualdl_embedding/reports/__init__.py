@@ -2,8 +2,7 @@
 
 from visualdl_embedding.reports._make import report
 from visualdl_embedding.reports._report import Report
-from visualdl_embedding.reports._text import visible_text
 from visualdl_embedding.reports._views import Plan, View
 from visualdl_embedding.reports._write import check_folder
 
-__all__ = ["Plan", "Report", "View", "check_folder", "report", "visible_text"]
+__all__ = ["Plan", "Report", "View", "check_folder", "report"]

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import html
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.core.text import html_text
 from visualdl_embedding.figures import METHOD_NAMES, color_groups
 from visualdl_embedding.reports._colors import Coloring, choose_coloring
 from visualdl_embedding.reports._tables import neighbor_table
-from visualdl_embedding.reports._text import visible_text
 
 if TYPE_CHECKING:
     import plotly.graph_objects
@@ -30,7 +29,7 @@ def plain(text: str) -> str:
     >>> plain("<b>$x$</b>")
     '&lt;b&gt;&#36;x&#36;&lt;/b&gt;'
     """
-    return html.escape(visible_text(text)).replace("$", "&#36;").replace("%", "&#37;").replace("{", "&#123;")
+    return html_text(text).replace("$", "&#36;").replace("%", "&#37;").replace("{", "&#123;")
 
 
 def view_title(view: View) -> str:

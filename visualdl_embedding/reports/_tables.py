@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from visualdl_embedding.core.jsonable import dumps
 from visualdl_embedding.core.neighbors import normalize
-from visualdl_embedding.reports._text import cell
+from visualdl_embedding.core.text import spreadsheet_cell
 
 if TYPE_CHECKING:
     from visualdl_embedding.reports._report import Report
@@ -83,13 +83,13 @@ def coordinates_csv(report: Report) -> str:
     """`Report.coordinates` as CSV; labels that a spreadsheet would run as formulas begin with an apostrophe."""
     columns = coordinate_columns(report)
     cells = [_cells(values) for values in columns.values()]
-    return _table([cell(name) for name in columns], zip(*cells, strict=True), delimiter=",")
+    return _table([spreadsheet_cell(name) for name in columns], zip(*cells, strict=True), delimiter=",")
 
 
 def neighbors_tsv(report: Report) -> str:
     """Neighbors in the original space: row, rank, neighbor, cosine, and the distance where it is another."""
     indices, cosines, distances = neighbor_table(report)
-    labels = [cell(label) for label in report.snapshot.rows.labels]
+    labels = [spreadsheet_cell(label) for label in report.snapshot.rows.labels]
     euclidean = report.analysis.neighbors.distance == "euclidean"
 
     def lines() -> Iterator[list[str]]:
@@ -154,7 +154,7 @@ def report_json(report: Report, files: Sequence[str]) -> str:
 
 def _cells(values: NDArray[Any]) -> list[str]:
     if values.dtype == object:
-        return [cell(str(value)) for value in values]
+        return [spreadsheet_cell(str(value)) for value in values]
     if values.dtype.kind == "f":
         return ["" if value != value else f"{value:.7g}" for value in values.tolist()]
     return [str(value) for value in values.tolist()]
