@@ -199,7 +199,7 @@ def test_a_vocabulary_of_another_model_is_refused_or_told() -> None:
         ({"n_components": 4}, "Unknown in n_components: 4"),
         ({"perplexity": (5, 0)}, "perplexity must be at least 1, not 0"),
         ({"perplexity": float("nan")}, "perplexity must be at least 1"),
-        ({"n_neighbors": 1}, "n_neighbors must be at least 2"),
+        ({"n_neighbors": 0}, "n_neighbors must be at least 1"),
         ({"repeats": 0}, "repeats counts the seeds from 1"),
         ({"distance": "manhattan"}, "Unknown distance 'manhattan'"),
         ({"color": "gruop"}, "did you mean 'group'"),

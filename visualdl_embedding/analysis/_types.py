@@ -39,7 +39,7 @@ class Config:
     distance
         ``"cosine"`` or ``"euclidean"``, for the neighbors and all that reads them.
     n_neighbors
-        Neighbors of the metrics and of UMAP.
+        Other rows in a neighborhood, for the metrics and UMAP.
     perplexity
         Of t-SNE; lowered, and noted, where there are too few rows for it.
     min_dist

@@ -110,7 +110,7 @@ def project(
     perplexity
         Of t-SNE; lowered, and noted, where there are too few rows or neighbors.
     n_neighbors
-        Of UMAP, the row itself counted, as umap-learn does.
+        Of UMAP: other rows in a neighborhood. umap-learn counts the row itself as well, so its number is one more.
     min_dist
         Of UMAP.
     max_iter
@@ -163,7 +163,7 @@ def project(
             max_iter=max_iter,
             random_state=random_state,
         )
-        return Layout(coordinates, {**common, **made_by}, notes=_lowered("n_neighbors", n_neighbors, width + 1, n))
+        return Layout(coordinates, {**common, **made_by}, notes=_lowered("n_neighbors", n_neighbors, width, n))
     given = max(1.0, width / 3)
     lowered = min(perplexity, given)
     coordinates, made_by, kl = fit_tsne(

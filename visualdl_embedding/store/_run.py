@@ -90,7 +90,7 @@ class Run:
         """Read the watched rows of a table; those of an older `version` where one is given."""
         return self.reader(table).read_rows(version)
 
-    def steps(self, table: str, *, analyzed: bool = False) -> list[int]:
+    def steps(self, table: str, *, analyzed: bool = False, analysed: bool | None = None) -> list[int]:
         """List the stored steps of a table, ascending.
 
         Parameters
@@ -99,7 +99,12 @@ class Run:
             Its name.
         analyzed
             Only those with an analysis.
+        analysed
+            Old spelling of `analyzed`.
         """
+        if analysed is not None:
+            warnings.warn("steps(analysed=) is now steps(analyzed=).", DeprecationWarning, stacklevel=2)
+            analyzed = analysed
         return self.reader(table).steps(analyzed=analyzed)
 
     def snapshot(self, table: str, step: int) -> Snapshot:
