@@ -1,10 +1,9 @@
-"""What does every metric of a snapshot cost, beside the neighbor graph that they share?
+"""Cost of every metric of a snapshot, relative to the neighbor graph.
 
-The aim: all of them together take less than the graph. The quality of maps, which ranks all rows around each and so
-does the graph's work over again, is counted apart. The table has blobs of words in a space of falling variances, the
-frequencies a power law; a second snapshot, turned and moved a little, stands for the one before. Each is called as
-`analyse` calls it, on one thread, and timed on its own: CPU time, which other work on the machine moves less; the
-median counts.
+Aim: all metrics together take less time than the graph. The quality of maps, which ranks all rows around each row and
+so repeats the work of the graph, is counted separately. The table has clusters of words in a space of decreasing
+variances, with power-law frequencies. The previous snapshot is a rotated copy with small noise. Each metric is called
+as in `analyze`, on one thread, and measured separately: median of CPU time, which depends less on other processes.
 """
 
 from __future__ import annotations
@@ -21,28 +20,26 @@ from _common import parser, report
 from threadpoolctl import threadpool_limits
 
 from visualdl_embedding import metrics
-from visualdl_embedding.analyse import analyse
-from visualdl_embedding.analysis import Analysis, Config, State
-from visualdl_embedding.diagnose import diagnose
+from visualdl_embedding.analysis import Analysis, Config, State, analyze, diagnose
+from visualdl_embedding.core.neighbors import nearest_neighbors, normalize
+from visualdl_embedding.core.rows import Rows
+from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import cka, compare_snapshots
 from visualdl_embedding.drift._towards import watched_directions
 from visualdl_embedding.findings import find
-from visualdl_embedding.groups import encode_groups, study_groups, wrong_side
-from visualdl_embedding.groups._cohesion import measure_cohesion
-from visualdl_embedding.groups._probe import probe_scores
-from visualdl_embedding.groups._purity import measure_purity
-from visualdl_embedding.groups._silhouette import measure_silhouette
-from visualdl_embedding.neighbors import nearest_neighbors, normalize
-from visualdl_embedding.project import fit_basis, project
-from visualdl_embedding.rows import Rows
-from visualdl_embedding.snapshot import Snapshot
-from visualdl_embedding.strata import strata, study_strata
+from visualdl_embedding.metrics.groups import encode_groups, study_groups, wrong_side
+from visualdl_embedding.metrics.groups._cohesion import measure_cohesion
+from visualdl_embedding.metrics.groups._probe import probe_scores
+from visualdl_embedding.metrics.groups._purity import measure_purity
+from visualdl_embedding.metrics.groups._silhouette import measure_silhouette
+from visualdl_embedding.metrics.strata import strata, study_strata
+from visualdl_embedding.projection import fit_basis, project
 
 N_NEIGHBORS = 15
 GROUPS = ("positive", "negative", "neutral")
 N_WATCHED = 5
 SAMPLED = 2_500
-"""Rows whose neighbors would be asked for, if the quality of maps were sampled."""
+"""Number of rows in a sampled quality of maps."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +77,7 @@ class Case:
 
 
 def timed(repeats: int, call: Callable[[], Any]) -> tuple[float, Any]:
-    """Median CPU seconds of some calls, after one that compiles and warms, and what the last returned."""
+    """Median CPU seconds of several calls after a warm-up call, and the result of the last call."""
     result = call()
     seconds = []
     for _ in range(repeats):
@@ -107,7 +104,7 @@ def measure(case: Case, repeats: int) -> dict[str, Any]:
     strata_of = strata(frequency)
     basis = fit_basis(vectors, n_components=2)
     pca = project(vectors, method="pca", basis=basis).coordinates
-    # As many as `analyse` makes; how long they take does not depend on how they were made.
+    # As many maps as in `analyze`. The time does not depend on how they were made.
     maps = {f"map {i}": pca + np.float32(i) * vectors[:, i : i + 2] for i in range(3)}
     calls: dict[str, Callable[[], object]] = {
         "norms": lambda: metrics.norms(vectors),
@@ -167,8 +164,8 @@ def measure(case: Case, repeats: int) -> dict[str, Any]:
 
 def _frame(first: Snapshot, second: Snapshot) -> Analysis:
     config = Config(methods=("pca",))
-    _, state = analyse(first, State(), config)
-    return analyse(second, state, config)[0]
+    _, state = analyze(first, State(), config)
+    return analyze(second, state, config)[0]
 
 
 def main() -> None:
@@ -188,16 +185,16 @@ def main() -> None:
     table = [line(f"the graph, {found['graph_width']} neighbors", graph)]
     table += [line(name, s) for name, s in sorted(found["parts"].items(), key=lambda item: -item[1])]
     table += [
-        line("all of these", found["total_seconds"]),
+        line("total", found["total_seconds"]),
         line("quality of three maps", found["quality_of_three_maps_seconds"]),
-        line("all with it", found["total_seconds"] + found["quality_of_three_maps_seconds"]),
-        line(f"beside them: that quality by {SAMPLED:,} rows", found["sampled_quality_seconds"]),
-        line("beside them: findings, for a report", found["findings_seconds"]),
-        line("beside them: compare_snapshots, for a weekly check", found["compare_snapshots_seconds"]),
+        line("total with quality", found["total_seconds"] + found["quality_of_three_maps_seconds"]),
+        line(f"separately: quality from {SAMPLED:,} rows", found["sampled_quality_seconds"]),
+        line("separately: findings, for a report", found["findings_seconds"]),
+        line("separately: compare_snapshots, for a weekly check", found["compare_snapshots_seconds"]),
     ]
     report(
         f"Metrics of {case.n:,} x {case.d}",
-        ["metric", "median", "of the graph"],
+        ["metric", "median", "share of the graph"],
         table,
         figures=found,
         options=chosen,

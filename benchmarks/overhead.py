@@ -1,7 +1,7 @@
-"""Does training notice? A real `paddle.Model.fit` with and without the callback, alternated in one run.
+"""Overhead of the callback in a real `paddle.Model.fit`, with and without the callback, alternated in one run.
 
-Timed from `on_train_begin` to the last batch end; the wait for the last frames at the end of training stands on a line
-of its own.
+Measures from `on_train_begin` to the end of the last batch. The wait for the last analyses at the end of training is
+reported separately.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Model(paddle.nn.Layer):
 
 
 class Samples(paddle.io.Dataset):
-    """Ids of a long-tailed vocabulary, the classes by parity of the first."""
+    """Ids of a long-tailed vocabulary; the class is the parity of the first id."""
 
     def __init__(self, num_rows: int, n: int) -> None:
         rng = np.random.default_rng(0)
@@ -60,7 +60,7 @@ class Clock(paddle.callbacks.Callback):
 
 
 def train(num_rows: int, dim: int, steps: int, callback: Any) -> tuple[float, float]:
-    """Seconds from `on_train_begin` to the last batch end, and from there to the end of `fit`."""
+    """Seconds from `on_train_begin` to the end of the last batch, and from there to the end of `fit`."""
     paddle.seed(0)
     model = paddle.Model(Model(num_rows, dim))
     optimizer = paddle.optimizer.Adam(1e-3, parameters=model.parameters(), lazy_mode=True)
@@ -71,7 +71,7 @@ def train(num_rows: int, dim: int, steps: int, callback: Any) -> tuple[float, fl
     callbacks = [first, *([callback] if callback else []), last]
     model.fit(Samples(num_rows, steps * 64), batch_size=64, epochs=1, verbose=0, callbacks=callbacks)
     done = time.perf_counter()
-    # The table and its two moments take 1.5 GB, and cycles keep them alive.
+    # The table and its two moments take 1.5 GB and are kept alive by reference cycles.
     del model, optimizer, callbacks
     gc.collect()
     return last.batches[-1] - first.begun, done - last.batches[-1]
@@ -87,7 +87,7 @@ def main() -> None:
     if arguments.quick:
         num_rows, arguments.rows, arguments.steps, arguments.repeats = 10_000, 100, 60, 1
     logging.getLogger("visualdl_embedding").setLevel(logging.ERROR)
-    without, with_it, waits, analysed = [], [], [], []
+    without, with_it, waits, analyzed = [], [], [], []
     train(num_rows, dim, 20, None)
     with tempfile.TemporaryDirectory() as folder:
         for repeat in range(arguments.repeats):
@@ -97,9 +97,9 @@ def main() -> None:
             seconds, wait = train(num_rows, dim, arguments.steps, callback)
             with_it.append(seconds)
             waits.append(wait)
-            # It knows the model it was given; kept alive, its 1.5 GB would be freed inside the next training with it.
+            # The callback references the model; otherwise its 1.5 GB would be freed inside the next measured training.
             callback = None
-            analysed.append(len(open_run(run).steps("embedding", analysed=True)))
+            analyzed.append(len(open_run(run).steps("embedding", analyzed=True)))
             print(f"{repeat + 1}/{arguments.repeats}: {without[-1]:.1f} s without, {seconds:.1f} s with", flush=True)
     ratios = [b / a for a, b in zip(without, with_it, strict=True)]
     figures = {
@@ -107,7 +107,7 @@ def main() -> None:
         "with_seconds": with_it,
         "ratio_median": statistics.median(ratios),
         "wait_seconds_median": statistics.median(waits),
-        "analysed_median": statistics.median(analysed),
+        "analyzed_median": statistics.median(analyzed),
         "snapshots": arguments.steps // every + 1,
     }
     report(
@@ -118,7 +118,7 @@ def main() -> None:
             ["with the callback, s", f"{statistics.median(with_it):.2f}", " ".join(f"{s:.2f}" for s in with_it)],
             ["with / without (aim 1.03)", f"{figures['ratio_median']:.3f}", " ".join(f"{r:.3f}" for r in ratios)],
             ["wait at the end, s", f"{figures['wait_seconds_median']:.2f}", " ".join(f"{w:.2f}" for w in waits)],
-            [f"analysed of {figures['snapshots']}", f"{figures['analysed_median']}", " ".join(map(str, analysed))],
+            [f"analyzed of {figures['snapshots']}", f"{figures['analyzed_median']}", " ".join(map(str, analyzed))],
         ],
         figures=figures,
         options=arguments,

@@ -10,16 +10,12 @@ from typing import Any, Literal
 
 import paddle
 
-from visualdl_embedding.alerts import Alert, Rule
+from visualdl_embedding.alerts import Alert, Rule, read_rules
 from visualdl_embedding.analysis import Config
 from visualdl_embedding.callbacks._peers import calling_list, find_visualdl
-from visualdl_embedding.callbacks._rows import watch_rows
-from visualdl_embedding.callbacks._rules import read_rules
-from visualdl_embedding.callbacks._session import TrainingSession
-from visualdl_embedding.recorder import RecorderSettings
-from visualdl_embedding.schedule import Schedule
-from visualdl_embedding.sources.live import find_tables
-from visualdl_embedding.visualdl_log import LogFile
+from visualdl_embedding.logs import LogFile
+from visualdl_embedding.models import open_model
+from visualdl_embedding.training import RecorderSettings, Schedule, TrainingSession
 
 __all__ = ["EmbeddingCallback"]
 
@@ -29,7 +25,7 @@ logger = logging.getLogger("visualdl_embedding")
 class EmbeddingCallback(paddle.callbacks.Callback):  # type: ignore[misc]
     """Watch embedding tables during ``paddle.Model.fit`` and log them for VisualDL.
 
-    Snapshots of the watched rows are taken on the training thread, a few milliseconds each; neighbours, projections,
+    Snapshots of the watched rows are taken on the training thread, a few milliseconds each; neighbors, projections,
     metrics and pictures are computed in a child process of low priority. Whatever goes wrong is logged once and
     switches the callback off; training goes on. Wrong arguments raise at once.
 
@@ -80,7 +76,7 @@ class EmbeddingCallback(paddle.callbacks.Callback):  # type: ignore[misc]
         False computes in the training thread, which then waits.
     max_slowdown
         Share of the training's time, 0 to 1, that analyses in the background may cost, measured at every batch; beyond
-        it they wait. None lets them run whatever they cost.
+        it they wait, and they wait for the first 16 batches. None measures nothing and lets them run.
     drain_timeout
         Seconds to wait at the end of training for the last frames; None without limit.
     max_log_bytes, max_store_bytes
@@ -128,7 +124,7 @@ class EmbeddingCallback(paddle.callbacks.Callback):  # type: ignore[misc]
         stop_on: Literal["warning", "critical"] | None = None,
         training_history: bool = True,
         background: bool = True,
-        max_slowdown: float | None = 0.03,
+        max_slowdown: float | None = None,
         drain_timeout: float | None = 300.0,
         max_log_bytes: int | None = 200_000_000,
         max_store_bytes: int | None = None,
@@ -203,19 +199,16 @@ class EmbeddingCallback(paddle.callbacks.Callback):  # type: ignore[misc]
         if not paddle.in_dynamic_mode():
             raise RuntimeError("EmbeddingCallback reads layers in dynamic mode; remove paddle.enable_static().")
         log_dir = self._resolve_log_dir()
-        tables = find_tables(self.model.network, self.tables)
-        rows = watch_rows(
-            [live.table for live in tables],
+        model = open_model(
+            self.model.network,
+            table=self.tables,
             vocabulary=self.vocabulary,
             metadata=self.metadata,
-            rows=self.rows,
-            watch=self.watch,
             keep=self.keep,
-            random_state=self.config.random_state,
         )
         self.session_ = TrainingSession(
-            tables,
-            rows,
+            model,
+            model.choose_rows(rows=self.rows, watch=self.watch, random_state=self.config.random_state),
             log_dir=log_dir,
             open_log=lambda: self._open_log(log_dir),
             config=self.config,

@@ -40,9 +40,9 @@ from browser_tools import (  # noqa: E402
 from page_tools import ready  # noqa: E402
 
 from visualdl_embedding import open_run  # noqa: E402
+from visualdl_embedding.core.names import embeddings_tag, tag  # noqa: E402
 from visualdl_embedding.demo import run_demo  # noqa: E402
 from visualdl_embedding.figures import render_map  # noqa: E402
-from visualdl_embedding.names import embeddings_tag, tag  # noqa: E402
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -62,7 +62,7 @@ CURVES = "n/loss|embedding/embedding/(eff|neigh|dis)|tsne/tr"
 def maps(run_dir: Path) -> bytes:
     """Draw t-SNE before training and after it, side by side."""
     run = open_run(run_dir)
-    steps = run.steps(TABLE, analysed=True)
+    steps = run.steps(TABLE, analyzed=True)
     # Words that the training took furthest from where they began: the same ones are named in both maps.
     telling = run.analysis(TABLE, steps[-1]).row_metrics["norm"]
     pictures = []
@@ -222,7 +222,7 @@ def train(folder: Path, run: str, **options: int) -> None:
 def make_pages(folder: Path, output: Path) -> None:
     """Write the pictures of our page."""
     # Early, when words still go far: later their ways are short, and lie under the points.
-    early = open_run(folder / RUN).steps(TABLE, analysed=True)[4]
+    early = open_run(folder / RUN).steps(TABLE, analyzed=True)[4]
     with our_server(folder) as address, chromium(width=SHOWN_WIDTH) as (page, _):
         save(output, "page.png", our_page(page, address, early))
     # Apart from the first run, so that VisualDL's own pages show that one alone.
@@ -240,7 +240,7 @@ def make_all(folder: Path, output: Path) -> None:
     make_pages(folder, output)
     with chromium(width=SCREEN_WIDTH) as (page, _):
         save(output, "report.png", report_page(page, folder / "report"))
-    steps = open_run(folder / RUN).steps(TABLE, analysed=True)
+    steps = open_run(folder / RUN).steps(TABLE, analyzed=True)
     save(output, "maps.png", maps(folder / RUN))
     with visualdl(folder) as address:
         with chromium(width=SCREEN_WIDTH) as (page, _):

@@ -1,4 +1,4 @@
-"""A report of a real table: LAC's words as jieba ships them, with frequency and part of speech from jieba's dictionary.
+"""Report on a real table: LAC's words from jieba, with frequency and part of speech from jieba's dictionary.
 
 python examples/report_lac.py [FOLDER]
 """
@@ -6,7 +6,7 @@ python examples/report_lac.py [FOLDER]
 import sys
 from importlib.resources import files
 
-from visualdl_embedding.report import report
+from visualdl_embedding.reports import report
 
 jieba = files("jieba")
 model, words, dictionary = (jieba / name for name in ("lac_small/model_baseline", "lac_small/word.dic", "dict.txt"))

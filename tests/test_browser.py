@@ -35,7 +35,7 @@ from browser_tools import (
 )
 
 from visualdl_embedding import open_run
-from visualdl_embedding.names import embeddings_tag, scalar_key, tag
+from visualdl_embedding.core.names import embeddings_tag, scalar_key, tag
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

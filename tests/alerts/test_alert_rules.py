@@ -24,11 +24,10 @@ from visualdl_embedding.alerts import (
 from visualdl_embedding.alerts._drift import _holm
 from visualdl_embedding.alerts._history import View
 from visualdl_embedding.alerts._rule import Judgment, matches
-from visualdl_embedding.analyse import analyse
-from visualdl_embedding.analysis import Config
+from visualdl_embedding.analysis import Config, analyze
+from visualdl_embedding.core.rows import Rows
+from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import Direction
-from visualdl_embedding.rows import Rows
-from visualdl_embedding.snapshot import Snapshot
 
 
 def last(rule: Rule, history: History, baseline: dict[str, float] | None = None) -> Judgment:
@@ -69,9 +68,9 @@ def test_a_missing_or_non_finite_value_is_unknown(rule: Rule, key: str, value: f
 @pytest.mark.parametrize(("rule", "key"), ALL)
 def test_every_sentence_is_there_in_both_languages(rule: Rule, key: str) -> None:
     for values in ([0.2, 0.95], [0.95, 0.2], [0.2, None]):
-        en, zh = last(rule, curve(key, values)).text
-        assert en.endswith(".")
-        assert zh.endswith("。")
+        text = last(rule, curve(key, values)).text
+        assert text.en.endswith(".")
+        assert text.zh.endswith("。")
 
 
 class TestChanges:
@@ -174,13 +173,13 @@ def make_snapshot(vectors: np.ndarray) -> Snapshot:
     return Snapshot("word", 0, rows, vectors.astype(np.float32))
 
 
-def test_the_built_in_rules_read_what_analyse_writes() -> None:
+def test_the_built_in_rules_read_what_analyze_writes() -> None:
     rng = np.random.default_rng(0)
     good = rng.normal(size=(60, 16))
     cone, flat, broken = good + 30, good * np.geomspace(1, 1e-9, 16) ** 2, good.copy()
     broken[3, 2] = np.nan
     scalars = [
-        dict(analyse(make_snapshot(v), config=Config(methods=()))[0].scalars) for v in (good, cone, flat, broken)
+        dict(analyze(make_snapshot(v), config=Config(methods=()))[0].scalars) for v in (good, cone, flat, broken)
     ]
     for found, (collapsed, non_finite) in zip(
         scalars, [("clear", "clear"), ("holds", "clear"), ("holds", "clear"), ("clear", "holds")], strict=True
@@ -350,8 +349,8 @@ def test_metrics_that_an_analysis_writes_are_known(metric: str) -> None:
         ("tsne/mean_cosine", "write 'mean_cosine'"),
         ("norm", "write 'watch/LABEL/norm'"),
         ("watch/norm", "write 'watch/NAME/METRIC'"),
-        ("watch/加息/tsne/y/x", "none of pca"),
-        ("qqqqqqqq", "known are trustworthiness"),
+        ("watch/加息/tsne/y/x", "begins with 'tsne/y', which is unknown; did you mean 'tsne'"),
+        ("qqqqqqqq", "known are 'trustworthiness'"),
         ("", "is empty"),
     ],
 )

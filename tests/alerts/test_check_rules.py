@@ -18,7 +18,7 @@ from visualdl_embedding.alerts import (
     History,
     NonFinite,
     Verdict,
-    check,
+    check_scalars,
     default_rules,
     evaluate,
     to_json,
@@ -36,66 +36,66 @@ def statuses(verdicts: tuple[Verdict, ...]) -> list[str]:
 
 class TestCheck:
     def test_a_single_snapshot(self) -> None:
-        found = check(RULES, {"mean_cosine": 0.9, "isoscore": 0.5}, table="word")
+        found = check_scalars(RULES, {"mean_cosine": 0.9, "isoscore": 0.5}, table="word")
         assert statuses(found) == ["failed", "passed", "unknown"]
         assert [(v.table, v.step) for v in found] == [("word", None)] * 3
         assert "no baseline" in found[2].message
 
     def test_changes_are_measured_against_the_baseline(self) -> None:
         for baseline, status in (({"isoscore": 0.5}, "passed"), ({"isoscore": 0.9}, "failed")):
-            assert statuses(check(RULES[2:], {"isoscore": 0.5}, baseline)) == [status]
-        (run,) = check(RULES[2:], {"isoscore": 0.5}, curve("isoscore", [0.5, 0.9]))
+            assert statuses(check_scalars(RULES[2:], {"isoscore": 0.5}, baseline)) == [status]
+        (run,) = check_scalars(RULES[2:], {"isoscore": 0.5}, curve("isoscore", [0.5, 0.9]))
         assert run.status == "failed"
 
     @pytest.mark.parametrize("bad", [{}, {"isoscore": math.nan}, {"isoscore": math.inf}])
     def test_what_is_missing_or_nan_never_passes(self, bad: dict[str, float]) -> None:
         rules = (Above("isoscore", 0.2), Below("isoscore", 0.2), Changes("isoscore", 0.3))
-        assert statuses(check(rules, bad, {"isoscore": 0.5})) == ["unknown"] * 3
-        assert statuses(check(rules[2:], {"isoscore": 0.5}, bad)) == ["unknown"]
-        assert statuses(check(default_rules(), bad)) == ["unknown"] * 2
+        assert statuses(check_scalars(rules, bad, {"isoscore": 0.5})) == ["unknown"] * 3
+        assert statuses(check_scalars(rules[2:], {"isoscore": 0.5}, bad)) == ["unknown"]
+        assert statuses(check_scalars(default_rules(), bad)) == ["unknown"] * 2
 
     def test_a_sound_model_passes_the_default_rules_without_a_baseline(self) -> None:
         sound = {"nonfinite_rows": 0.0, "mean_cosine": 0.1, "effective_rank": 40.0}
-        assert statuses(check(default_rules(), sound)) == ["passed", "passed"]
-        (_, collapsed) = check(default_rules(), {**sound, "effective_rank": 3.0}, sound)
+        assert statuses(check_scalars(default_rules(), sound)) == ["passed", "passed"]
+        (_, collapsed) = check_scalars(default_rules(), {**sound, "effective_rank": 3.0}, sound)
         assert (collapsed.status, collapsed.metric) == ("failed", "effective_rank")
 
     def test_the_newest_snapshot_of_a_run_is_judged(self) -> None:
-        (verdict,) = check(RULES[1:2], curve("isoscore", [0.01, 0.5]))
+        (verdict,) = check_scalars(RULES[1:2], curve("isoscore", [0.01, 0.5]))
         assert (verdict.status, verdict.step) == ("passed", 100)
-        assert statuses(check(RULES[2:], curve("isoscore", [0.1, 0.5]))) == ["failed"]
+        assert statuses(check_scalars(RULES[2:], curve("isoscore", [0.1, 0.5]))) == ["failed"]
 
     def test_in_a_row(self) -> None:
         rule = [Above("isoscore", 0.5, for_snapshots=3)]
-        assert statuses(check(rule, curve("isoscore", [0.9, 0.9, 0.9]))) == ["failed"]
-        assert statuses(check(rule, curve("isoscore", [0.1, 0.9, 0.9]))) == ["passed"]
-        assert statuses(check(rule, curve("isoscore", [0.1, 0.9, None, 0.9, 0.9]))) == ["failed"]
-        assert statuses(check(rule, curve("isoscore", [0.1, 0.9, None, 0.9]))) == ["passed"]
+        assert statuses(check_scalars(rule, curve("isoscore", [0.9, 0.9, 0.9]))) == ["failed"]
+        assert statuses(check_scalars(rule, curve("isoscore", [0.1, 0.9, 0.9]))) == ["passed"]
+        assert statuses(check_scalars(rule, curve("isoscore", [0.1, 0.9, None, 0.9, 0.9]))) == ["failed"]
+        assert statuses(check_scalars(rule, curve("isoscore", [0.1, 0.9, None, 0.9]))) == ["passed"]
         # A run too short to tell is given no benefit of the doubt.
-        assert statuses(check(rule, curve("isoscore", [0.9, 0.9]))) == ["failed"]
-        assert statuses(check(rule, {"isoscore": 0.9})) == ["failed"]
+        assert statuses(check_scalars(rule, curve("isoscore", [0.9, 0.9]))) == ["failed"]
+        assert statuses(check_scalars(rule, {"isoscore": 0.9})) == ["failed"]
 
     @given(st.lists(st.sampled_from([0.9, 0.1]), min_size=1, max_size=12), st.integers(1, 4))
     def test_it_agrees_with_evaluate_on_a_run_long_enough(self, values: list[float], for_snapshots: int) -> None:
         rule, history = Above("isoscore", 0.5, for_snapshots=for_snapshots), curve("isoscore", [0.1, *values])
-        (verdict,) = check([rule], history)
+        (verdict,) = check_scalars([rule], history)
         assert (verdict.status == "failed") == bool(evaluate([rule], history)[0])
 
     def test_drift_in_ci_is_one_look(self) -> None:
         rule = DriftTowards("negative", ("加息", "降息"))
-        found = check([rule], {}, evidence=[moved("加息", 0.02)])
+        found = check_scalars([rule], {}, evidence=[moved("加息", 0.02)])
         assert statuses(found) == ["failed", "unknown"]
         assert (found[0].value, found[0].threshold) == (pytest.approx(0.04), 0.05)
 
     def test_a_run_without_snapshots_is_an_error(self) -> None:
-        with pytest.raises(ValueError, match="no analysed snapshot of 'word'"):
-            check(RULES, History.of("word", {}))
-        with pytest.raises(ValueError, match="baseline holds no analysed"):
-            check(RULES, {}, History.of("word", {}))
+        with pytest.raises(ValueError, match="no analyzed snapshot of 'word'"):
+            check_scalars(RULES, History.of("word", {}))
+        with pytest.raises(ValueError, match="baseline holds no analyzed"):
+            check_scalars(RULES, {}, History.of("word", {}))
 
     def test_rules_that_are_for_no_table_are_named(self) -> None:
         rules = [NonFinite(tables="encoder.*"), Collapsed(), Above("isoscore", 0.5, tables="encodr.*")]
-        assert check(rules[:1], {}, table="word") == ()
+        assert check_scalars(rules[:1], {}, table="word") == ()
         assert unmatched(rules, ["encoder.word", "item"]) == ("isoscore above 0.5 in encodr.*",)
 
 

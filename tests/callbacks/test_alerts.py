@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from training import LABELS, V, fit, make_model
+from callback_training import LABELS, V, fit, make_model
 from visualdl import LogReader
 
 from visualdl_embedding import open_run
 from visualdl_embedding.alerts import Above, Alert
 from visualdl_embedding.callbacks import EmbeddingCallback
-from visualdl_embedding.replay import analyse_run, relog_run
-from visualdl_embedding.visualdl_log import log_files
+from visualdl_embedding.logs import log_files
+from visualdl_embedding.runs import analyze_run, relog_run
 
 ALWAYS = Above("norm_mean", 0.0, name="always", severity="critical")
 
@@ -53,7 +53,7 @@ def test_an_alert_reaches_everybody_once(tmp_path: Path, caplog: pytest.LogCaptu
 def test_a_replay_raises_the_same_alerts_and_no_more(tmp_path: Path) -> None:
     fit(watch(tmp_path, alerts=[ALWAYS]))
     before = open_run(tmp_path).alerts("word")
-    analyse_run(tmp_path, force=True)
+    analyze_run(tmp_path, force=True)
     after = open_run(tmp_path).alerts("word")
     assert [(a["step"], a["rule"], a["message"]) for a in after] == [
         (a["step"], a["rule"], a["message"]) for a in before

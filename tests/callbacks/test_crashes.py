@@ -16,7 +16,7 @@ import pytest
 from visualdl import LogReader
 
 from visualdl_embedding import open_run
-from visualdl_embedding.visualdl_log import log_files, repair
+from visualdl_embedding.logs import log_files, repair
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -25,7 +25,7 @@ TRAINING = """
     import sys, time
     sys.path.insert(0, {here!r})
     import paddle
-    from training import LABELS, fit
+    from callback_training import LABELS, fit
     from visualdl_embedding.callbacks import EmbeddingCallback
 
     class Slow(paddle.callbacks.Callback):
@@ -80,7 +80,7 @@ class Training:
             assert time.monotonic() < deadline, self.output.read_text("utf-8", "replace")
             time.sleep(0.05)
 
-    def analysed(self) -> int:
+    def analyzed(self) -> int:
         return len(list(self.run.glob("embeddings/word/analysis-*.safetensors")))
 
     def workers(self) -> list[psutil.Process]:
@@ -89,7 +89,7 @@ class Training:
 
 def is_worker(process: psutil.Process) -> bool:
     try:
-        return "visualdl_embedding.worker" in process.cmdline()
+        return "visualdl_embedding.training.worker" in process.cmdline()
     except psutil.Error:  # it ended while we looked
         return False
 
@@ -112,7 +112,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Training]]:
 def assert_all_can_be_read(run_path: Path) -> None:
     """The store opens, and VisualDL's reader reads its log after the repair that a resume makes."""
     run = open_run(run_path)
-    steps = run.steps("word", analysed=True)
+    steps = run.steps("word", analyzed=True)
     assert steps
     for step in run.steps("word"):
         run.snapshot("word", step)
@@ -142,7 +142,7 @@ def test_kill_9_of_the_training_leaves_no_process_and_a_run_that_resumes(
     start: Callable[..., Training], tmp_path: Path
 ) -> None:
     training = start()
-    training.wait_for(lambda: training.analysed() >= 2)
+    training.wait_for(lambda: training.analyzed() >= 2)
     workers = training.workers()
     assert len(workers) == 1
     training.process.kill()
@@ -168,7 +168,7 @@ def test_kill_9_while_the_worker_is_deep_in_an_analysis(start: Callable[..., Tra
 
 def test_the_worker_gives_way_to_the_training(start: Callable[..., Training]) -> None:
     training = start()
-    training.wait_for(lambda: training.analysed() >= 1)
+    training.wait_for(lambda: training.analyzed() >= 1)
     (worker,) = training.workers()
     assert worker.nice() == 19
     autogroup = Path(f"/proc/{worker.pid}/autogroup")
@@ -178,20 +178,20 @@ def test_the_worker_gives_way_to_the_training(start: Callable[..., Training]) ->
 
 def test_a_killed_worker_is_started_again(start: Callable[..., Training]) -> None:
     training = start(epochs=60)
-    training.wait_for(lambda: training.analysed() >= 1)
+    training.wait_for(lambda: training.analyzed() >= 1)
     (worker,) = training.workers()
     worker.kill()
-    before = training.analysed()
-    training.wait_for(lambda: training.analysed() >= before + 1)
+    before = training.analyzed()
+    training.wait_for(lambda: training.analyzed() >= before + 1)
     assert training.process.wait(120) == 0
     output = training.output.read_text("utf-8")
     assert "analysis process died" in output
     assert output.count("trained") == 1
     assert_all_can_be_read(training.run)
-    assert max(open_run(training.run).steps("word", analysed=True)) == 480
+    assert max(open_run(training.run).steps("word", analyzed=True)) == 480
 
 
-def test_a_worker_that_always_dies_ends_the_analyses_not_the_training(
+def test_a_worker_that_always_dies_ends_the_analyzes_not_the_training(
     start: Callable[..., Training], tmp_path: Path
 ) -> None:
     training = start(epochs=6, pause=0.4)
@@ -212,7 +212,7 @@ def test_a_worker_that_always_dies_ends_the_analyses_not_the_training(
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_and_terminate(start: Callable[..., Training], number: int) -> None:
     training = start()
-    training.wait_for(lambda: training.analysed() >= 2)
+    training.wait_for(lambda: training.analyzed() >= 2)
     workers = training.workers()
     training.process.send_signal(number)
     training.process.wait(60)
@@ -249,11 +249,11 @@ def test_a_notebook(tmp_path: Path) -> None:
     cell = textwrap.dedent(f"""
         import sys
         sys.path[:0] = [{str(HERE)!r}, {str(ROOT)!r}]
-        from training import LABELS, fit
+        from callback_training import LABELS, fit
         from visualdl_embedding.callbacks import EmbeddingCallback
         fit(EmbeddingCallback("run", vocabulary=LABELS, methods=("pca",)), epochs=1)
     """)
-    read = 'from visualdl_embedding import open_run\nprint(open_run("run").steps("word", analysed=True))'
+    read = 'from visualdl_embedding import open_run\nprint(open_run("run").steps("word", analyzed=True))'
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell), nbformat.v4.new_code_cell(read)])
     nbclient.NotebookClient(notebook, timeout=200, resources={"metadata": {"path": str(tmp_path)}}).execute()
     assert "[0, 8]" in notebook.cells[1].outputs[0].text

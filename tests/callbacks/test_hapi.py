@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import paddle
 import pytest
-from training import LABELS, Bag, D, V, fit, make_model
+from callback_training import LABELS, Bag, D, V, fit, make_model
 from visualdl import LogReader, LogWriter
 
 from visualdl_embedding import open_run
@@ -50,10 +50,10 @@ def test_both_callbacks_share_one_file_and_one_count_of_steps(tmp_path: Path, ou
     assert run.steps("word") == [0, 5, 10, 15, 16]
 
 
-def test_in_the_training_thread_every_snapshot_is_analysed(tmp_path: Path) -> None:
+def test_in_the_training_thread_every_snapshot_is_analyzed(tmp_path: Path) -> None:
     model = fit(EmbeddingCallback(tmp_path, rows=40, every_n_steps=8, background=False, **QUICK))
     run = open_run(tmp_path)
-    assert run.steps("word", analysed=True) == [0, 8, 16]
+    assert run.steps("word", analyzed=True) == [0, 8, 16]
     snapshot = run.snapshot("word", 16)
     assert snapshot.labels == tuple(LABELS[:40])
     assert np.array_equal(snapshot.vectors, model.network.word.weight.numpy()[:40])
@@ -268,6 +268,7 @@ def test_without_a_vocabulary_rows_go_by_their_numbers(tmp_path: Path, padding_i
     snapshot = open_run(tmp_path).snapshot("word", 8)
     assert snapshot.ids.tolist() == list(range(first, first + 20))
     assert snapshot.labels[0] == f"row {first}"
+    assert snapshot.rows.how == "the first 20"
 
 
 def test_without_a_vocabulary_rows_are_watched_by_number(tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import paddle
 import pytest
+from callback_training import Sentences, fit, make_model
 from numpy.typing import NDArray
-from training import Sentences, fit, make_model
 
-from visualdl_embedding.callbacks._history import TrainingHistory
+from visualdl_embedding.training.history import TrainingHistory
 
 V, D = 50, 8
 WATCHED = np.array([3, 7, 11, 40, 49, 20])

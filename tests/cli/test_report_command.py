@@ -125,7 +125,7 @@ def test_weekly_snapshots_join_a_run(tmp_path: Path) -> None:
     done = invoke(save_model(tmp_path / "week13"), "--method", "pca", "-o", tmp_path / "out", "--run", run)
     assert done.exit_code == 0, done.output
     table = "ernie.embeddings.word_embeddings"
-    assert open_run(run).steps(table, analysed=True) == [10, 12, 13]
+    assert open_run(run).steps(table, analyzed=True) == [10, 12, 13]
     assert 0 < open_run(run).scalars(table)["neighbor_overlap"][12] < 1
     assert list(run.glob("vdlrecords.*.log"))
     (tmp_path / "rules.toml").write_text('[[rule]]\nkind = "below"\nmetric = "neighbor_overlap"\nvalue = 0.9\n')
@@ -148,7 +148,7 @@ def test_weekly_snapshots_join_a_run(tmp_path: Path) -> None:
         (["{model}", "--rules", "rules.toml"], "--run"),
         (["{model}", "--table", "ernie"], "It has:"),
         (["{model}", "--vocab", "missing.txt"], "missing.txt"),
-        (["{model}", "--color", "colour"], "colour"),
+        (["{model}", "--color", "color"], "color"),
         (["{model}", "--axis", "悲0", "悲九十九"], "悲九十九"),
         (["{model}", "--rows", "group=sad"], "group"),
         (["{empty}"], "empty"),

@@ -9,16 +9,16 @@ import pytest
 from rich.console import Console
 
 from visualdl_embedding.analysis import Config
+from visualdl_embedding.core.rows import Rows
+from visualdl_embedding.core.snapshot import Snapshot
+from visualdl_embedding.core.table import Table
 from visualdl_embedding.demo import _callbacks
 from visualdl_embedding.demo._callbacks import TrainingProgress, WaitForFrames
-from visualdl_embedding.rows import Rows
-from visualdl_embedding.snapshot import Snapshot
 from visualdl_embedding.store import TableStore
-from visualdl_embedding.table import Table
 
 
 @pytest.fixture
-def unanalysed(tmp_path: Path) -> Path:
+def unanalyzed(tmp_path: Path) -> Path:
     """A run with a snapshot that nobody analyses."""
     rows = Rows(np.arange(3), ("a", "b", "c"))
     store = TableStore.open_for_writing(tmp_path, Table("word", 3, 2), rows, config=Config())
@@ -49,9 +49,9 @@ def watched(session: object) -> SimpleNamespace:
     return SimpleNamespace(session_=session)
 
 
-def test_it_waits_once_for_a_frame_that_never_comes(unanalysed: Path, clock: SimpleNamespace) -> None:
+def test_it_waits_once_for_a_frame_that_never_comes(unanalyzed: Path, clock: SimpleNamespace) -> None:
     said: list[bool] = []
-    wait = WaitForFrames(watched(object()), unanalysed, every_n_steps=2, timeout=0.4, on_wait=said.append)
+    wait = WaitForFrames(watched(object()), unanalyzed, every_n_steps=2, timeout=0.4, on_wait=said.append)
     assert seconds_waited(clock, wait, 1) == 0, "no snapshot is due after one batch"
     assert seconds_waited(clock, wait, 1) >= 0.4
     assert said == [True, False]
@@ -59,8 +59,8 @@ def test_it_waits_once_for_a_frame_that_never_comes(unanalysed: Path, clock: Sim
     assert said == [True, False]
 
 
-def test_it_does_not_wait_for_a_callback_that_is_off(unanalysed: Path, clock: SimpleNamespace) -> None:
-    assert seconds_waited(clock, WaitForFrames(watched(None), unanalysed, every_n_steps=1)) == 0
+def test_it_does_not_wait_for_a_callback_that_is_off(unanalyzed: Path, clock: SimpleNamespace) -> None:
+    assert seconds_waited(clock, WaitForFrames(watched(None), unanalyzed, every_n_steps=1)) == 0
 
 
 def test_it_does_not_wait_where_nothing_is_recorded(tmp_path: Path, clock: SimpleNamespace) -> None:

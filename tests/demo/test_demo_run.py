@@ -42,7 +42,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> tuple[DemoSummary, str]:
 def test_every_snapshot_has_a_picture(seen: tuple[DemoSummary, str]) -> None:
     summary, _ = seen
     assert summary.steps == (0, 15, 30, 40)
-    assert summary.analysed_steps == summary.steps
+    assert summary.analyzed_steps == summary.steps
     run = open_run(summary.log_dir)
     assert run.tables() == ["embedding"]
     assert run.projection("embedding", 40, "pca").coordinates.shape == (summary.rows, 2)
@@ -84,7 +84,7 @@ def test_it_says_what_it_saw(seen: tuple[DemoSummary, str]) -> None:
     assert "640 reviews to train on, 200 held out" in out
     assert re.search(r"Epoch 2 of 2: accuracy [\d.]+% in training, [\d.]+% held out", out)
     assert f"Held-out accuracy {summary.held_out_accuracy:.1%}" in out
-    assert "4 snapshots, 4 of them analysed" in out
+    assert "4 snapshots, 4 of them analyzed" in out
     assert f"{summary.purity[1]:.0%} are after it ({summary.chance_purity:.0%} by chance)" in out
     assert "失望" in out
     assert re.search(r"visualdl-embedding serve --logdir \S*runs\n", out)

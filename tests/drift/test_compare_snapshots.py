@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import kstest, ortho_group
 
+from visualdl_embedding.core.neighbors import nearest_neighbors
+from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import Drift, compare_snapshots, measure_pair
-from visualdl_embedding.neighbors import nearest_neighbors
-from visualdl_embedding.snapshot import Snapshot
 
 LABELS = [f"词{i}" for i in range(300)]
 

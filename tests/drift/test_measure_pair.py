@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ortho_group
 
+from visualdl_embedding.core.neighbors import nearest_neighbors
 from visualdl_embedding.drift import measure_pair
 from visualdl_embedding.metrics import aligned_displacement
-from visualdl_embedding.neighbors import nearest_neighbors
 
 
 @settings(deadline=None, max_examples=40)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from visualdl_embedding.core.rows import Rows
+from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import compare_snapshots
 from visualdl_embedding.drift._towards import watched_directions
-from visualdl_embedding.rows import Rows
-from visualdl_embedding.snapshot import Snapshot
 
 
 def snapshots(n: int = 300, d: int = 16, *, grouped: bool = True) -> tuple[Snapshot, Snapshot]:

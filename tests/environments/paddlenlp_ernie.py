@@ -122,8 +122,8 @@ def expect(fulfilled: bool, message: str) -> None:
 
 def look(model: Path, output: Path) -> None:
     """Open the model with this library, compare with what PaddleNLP says, and write the report."""
-    from visualdl_embedding.report import report
-    from visualdl_embedding.sources import choose_table, open_tables
+    from visualdl_embedding.files import choose_table, open_tables
+    from visualdl_embedding.reports import report
     from visualdl_embedding.vocabulary import open_vocabulary
 
     print(f"{model.name} holds: {', '.join(sorted(file.name for file in model.iterdir()))}")

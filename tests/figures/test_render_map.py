@@ -371,7 +371,7 @@ def test_a_larger_number_is_never_darker(values: list[float], logarithmic: bool)
     assert (np.diff(np.array(places)[order]) >= 0).all()
 
 
-def test_numbers_that_nobody_knows_are_grey(drawn: list[Figure]) -> None:
+def test_numbers_that_nobody_knows_are_gray(drawn: list[Figure]) -> None:
     render_map(projection(5), labels_of(5), values=np.full(5, np.nan), values_name="frequency")
     assert set(color_numbers(np.full(5, np.nan), "x").colors) == {NO_GROUP}
 

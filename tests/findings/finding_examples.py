@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from visualdl_embedding import metrics
 from visualdl_embedding.analysis import Analysis
+from visualdl_embedding.core.neighbors import nearest_neighbors
+from visualdl_embedding.core.rows import COMPOSED, Rows
+from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.findings import Finding, find
-from visualdl_embedding.neighbors import nearest_neighbors
-from visualdl_embedding.rows import COMPOSED, Rows
-from visualdl_embedding.snapshot import Snapshot
 
 Floats = NDArray[np.float32]
 
@@ -37,7 +37,7 @@ def snapshot(
 
 
 def analysis(of: Snapshot, *, distance: str = "cosine") -> Analysis:
-    """As `analyse` makes it, without projections."""
+    """As `analyze` makes it, without projections."""
     vectors = of.vectors[of.valid]
     scalars = {}
     if len(vectors) > 1:

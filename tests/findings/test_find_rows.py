@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from scipy.stats import ortho_group
 from sklearn.covariance import MinCovDet
 
+from visualdl_embedding.core.neighbors import nearest_neighbors
 from visualdl_embedding.findings import duplicate_groups, find, intrinsic_dimension, robust_distances, tight_clumps
-from visualdl_embedding.neighbors import nearest_neighbors
 
 
 @pytest.mark.parametrize("distance", ["cosine", "euclidean"])

@@ -9,10 +9,9 @@ import pytest
 from finding_examples import analysis, gaussian, look, snapshot
 
 import visualdl_embedding.findings._find as find_module
-from visualdl_embedding.agreement import map_agreement, map_clusters
-from visualdl_embedding.analyse import analyse
-from visualdl_embedding.analysis import Config
+from visualdl_embedding.analysis import Config, analyze
 from visualdl_embedding.findings import SEVERITIES, Finding, find
+from visualdl_embedding.metrics.agreement import map_agreement, map_clusters
 
 
 def everything() -> dict[str, Finding]:
@@ -75,7 +74,7 @@ def test_the_same_input_gives_the_same_findings() -> None:
 
 def test_an_analysis_of_another_snapshot_is_refused() -> None:
     shot, other = snapshot(gaussian(50, 8)), snapshot(gaussian(40, 8))
-    with pytest.raises(ValueError, match="Pass the analysis that analyse"):
+    with pytest.raises(ValueError, match="Pass the analysis that analyze"):
         find(shot, analysis(other))
 
 
@@ -109,7 +108,7 @@ def test_hubs_are_counted_as_numpy_counts() -> None:
 
 def test_a_cluster_that_only_one_map_shows_and_maps_not_to_read_are_told() -> None:
     shot = snapshot(gaussian(300, 50, decay=0.2))
-    done, _ = analyse(shot, None, Config(methods=("pca",), noise_floor_every=0))
+    done, _ = analyze(shot, None, Config(methods=("pca",), noise_floor_every=0))
     island = np.random.default_rng(0).normal(size=(300, 2))
     island[:30] = 40 + 0.1 * island[:30]
     maps = {"pca": done.projections["pca"].coordinates, "tsne": island}

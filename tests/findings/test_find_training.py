@@ -10,11 +10,10 @@ import pytest
 from finding_examples import gaussian, null_spaces
 from scipy.stats import mannwhitneyu
 
-from visualdl_embedding.analyse import analyse
-from visualdl_embedding.analysis import Analysis, Config
+from visualdl_embedding.analysis import Analysis, Config, analyze
+from visualdl_embedding.core.rows import Rows
+from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.findings import Finding, find
-from visualdl_embedding.rows import Rows
-from visualdl_embedding.snapshot import Snapshot
 
 NEW = {"crowded_rows", "tail_crowded", "tail_apart", "never_looked_up", "moved_rows", "moved_towards_group"}
 
@@ -26,7 +25,7 @@ def frames(
     watch: Sequence[str] = (),
     distance: str = "cosine",
 ) -> tuple[Snapshot, Analysis]:
-    """The last of some stages of a space, as `analyse` saw it after those before."""
+    """The last of some stages of a space, as `analyze` saw it after those before."""
     n = len(stages[0])
     filled = {name: tuple(map(str, values)) for name, values in (columns or {}).items()}
     rows = Rows(np.arange(n), tuple(f"词{i}" for i in range(n)), filled, watch=tuple(watch))
@@ -34,7 +33,7 @@ def frames(
     state = None
     for step, vectors in enumerate(stages):
         shot = Snapshot("word", step, rows, np.asarray(vectors, dtype=np.float32), row_values=values)
-        analysis, state = analyse(shot, state, Config(methods=("pca",), distance=distance))  # type: ignore[arg-type]
+        analysis, state = analyze(shot, state, Config(methods=("pca",), distance=distance))  # type: ignore[arg-type]
     return shot, analysis
 
 

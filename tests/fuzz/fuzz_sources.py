@@ -121,7 +121,7 @@ class Guard:
 
 def read_all(path: Path) -> dict[str, np.ndarray]:
     """Read all there is, in both ways."""
-    from visualdl_embedding.sources import open_tables, table_counters
+    from visualdl_embedding.files import open_tables, table_counters
 
     found = {}
     for stored in open_tables(path, all_matrices=True):
@@ -191,7 +191,7 @@ class Target:
         self((seeds / kind).read_bytes())
 
     def __call__(self, data: bytes) -> None:
-        from visualdl_embedding.sources import UnreadableModelError
+        from visualdl_embedding.files import UnreadableModelError
 
         (self.folder / self.kind).write_bytes(data)
         tracemalloc.reset_peak()
@@ -243,7 +243,7 @@ def fuzz(kind: str, seeds: Path, found: Path, seconds: int) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["visualdl_embedding"]):
-        import visualdl_embedding.sources._open  # noqa: F401
+        import visualdl_embedding.files._open  # noqa: F401
 
     folder = Path(tempfile.mkdtemp())
     target = Target(kind, folder, seeds)

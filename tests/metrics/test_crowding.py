@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy.stats import ortho_group
 from sklearn.metrics import roc_auc_score
 
+from visualdl_embedding.core.neighbors import DISTANCES, nearest_neighbors, normalize
 from visualdl_embedding.metrics._crowding import MIN_ROWS, Crowding, crowding
-from visualdl_embedding.neighbors import DISTANCES, nearest_neighbors, normalize
 
 Floats = NDArray[np.float32]
 

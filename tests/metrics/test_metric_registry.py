@@ -58,9 +58,9 @@ def test_a_scalar_key_finds_its_metric() -> None:
 
 
 def test_an_unknown_name_is_answered_with_near_ones() -> None:
-    with pytest.raises(ValueError, match="Unknown metric 'trustworthyness'; did you mean trustworthiness"):
+    with pytest.raises(ValueError, match="Unknown metric 'trustworthyness'; did you mean 'trustworthiness'"):
         get_metric("trustworthyness")
-    with pytest.raises(ValueError, match=r"Unknown metric '甲'; known are trustworthiness, continuity, "):
+    with pytest.raises(ValueError, match=r"Unknown metric '甲'; known are 'trustworthiness', 'continuity', "):
         get_metric("甲")
 
 

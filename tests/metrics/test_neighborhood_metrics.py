@@ -14,6 +14,7 @@ from scipy.spatial.distance import cdist
 from scipy.stats import ortho_group, skew
 from sklearn import manifold
 
+from visualdl_embedding.core.neighbors import Distance, Neighbors, nearest_neighbors
 from visualdl_embedding.metrics import (
     continuity,
     hubness,
@@ -23,7 +24,6 @@ from visualdl_embedding.metrics import (
 )
 from visualdl_embedding.metrics._kernels import compiled, count_nearer_in_layout, count_nearer_in_space
 from visualdl_embedding.metrics._ranks import nearest_in_layout, ranks_in_space
-from visualdl_embedding.neighbors import Distance, Neighbors, nearest_neighbors
 
 Floats = NDArray[np.float32]
 DISTANCES: tuple[Distance, ...] = ("cosine", "euclidean")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from visualdl_embedding.groups import study_groups
+from visualdl_embedding.core.neighbors import nearest_neighbors
 from visualdl_embedding.metrics import projection_quality
-from visualdl_embedding.neighbors import nearest_neighbors
+from visualdl_embedding.metrics.groups import study_groups
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

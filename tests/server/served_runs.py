@@ -1,4 +1,4 @@
-"""Small runs that really were analysed, for the tests of the server; and a client of a program that runs."""
+"""Small runs that really were analyzed, for the tests of the server; and a client of a program that runs."""
 
 from __future__ import annotations
 
@@ -20,12 +20,11 @@ from typing import Any
 
 import numpy as np
 
-from visualdl_embedding.analyse import analyse
-from visualdl_embedding.analysis import Config, State
-from visualdl_embedding.rows import Rows
-from visualdl_embedding.snapshot import Snapshot
+from visualdl_embedding.analysis import Config, State, analyze
+from visualdl_embedding.core.rows import Rows
+from visualdl_embedding.core.snapshot import Snapshot
+from visualdl_embedding.core.table import Table
 from visualdl_embedding.store import TableStore
-from visualdl_embedding.table import Table
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = Config(methods=("pca", "tsne"), n_components=(2, 3), n_neighbors=5, perplexity=5.0, noise_floor_every=0)
@@ -63,16 +62,16 @@ class Writer:
     seed: int = 0
     state: State = field(default_factory=State)
 
-    def write(self, step: int, *, analysed: bool = True) -> Snapshot:
+    def write(self, step: int, *, analyzed: bool = True) -> Snapshot:
         vectors = vectors_at(step, len(self.rows), self.dim, seed=self.seed)
         snapshot = Snapshot(self.store.description.table.name, step, self.rows, vectors)
         self.store.write_snapshot(snapshot)
-        if analysed:
-            self.analyse(snapshot)
+        if analyzed:
+            self.analyze(snapshot)
         return snapshot
 
-    def analyse(self, snapshot: Snapshot) -> None:
-        analysis, self.state = analyse(snapshot, self.state, self.store.description.config)
+    def analyze(self, snapshot: Snapshot) -> None:
+        analysis, self.state = analyze(snapshot, self.state, self.store.description.config)
         self.store.write_analysis(analysis)
 
 

@@ -1,4 +1,4 @@
-"""The API over runs that really were analysed, through the application itself."""
+"""The API over runs that really were analyzed, through the application itself."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from served_runs import STEPS, begin, make_rows, make_run, write_scalars
 from werkzeug.test import TestResponse
 
 from visualdl_embedding import open_run
-from visualdl_embedding.compare import align_maps
+from visualdl_embedding.core.neighbors import nearest_neighbors
 from visualdl_embedding.metrics import METRICS
-from visualdl_embedding.neighbors import nearest_neighbors
+from visualdl_embedding.runs import align_maps
 from visualdl_embedding.server import RunSource, make_server
 
 PREFIX = "/app/embeddings/api/v1/"
@@ -49,7 +49,7 @@ def test_runs_are_named_by_their_place_below_the_log_directory(client: FlaskClie
     assert b["curves"] == []
     (table,) = a["tables"]
     assert (table["name"], table["dim"], table["num_rows"], table["n"]) == ("word", 8, 1000, 60)
-    assert table["steps"] == table["analysed"] == list(STEPS)
+    assert table["steps"] == table["analyzed"] == list(STEPS)
     assert set(table["projections"]) == {"pca", "tsne", "pca_3d", "tsne_3d"}
     assert table["columns"] == ["group", "frequency"]
     assert (table["distance"], table["n_neighbors"], table["watch"]) == ("cosine", 5, ["词0", "词1"])
@@ -79,7 +79,7 @@ def test_a_frame_is_what_open_run_reads(client: FlaskClient, two_runs: Path, ste
     assert about["method"] == stored.method
     scalars = open_run(two_runs / "runs" / "a").scalars("word")
     assert about["trustworthiness"] == scalars[f"{projection}/trustworthiness"][step]
-    assert about["analysed_against"] == {0: None, 50: 0, 100: 50}[step]
+    assert about["analyzed_against"] == {0: None, 50: 0, 100: 50}[step]
     assert about["basis_version"] == stored.parameters.get("basis_version")
 
 
@@ -210,11 +210,11 @@ def test_half_a_record_is_read_when_it_is_whole(tmp_path: Path) -> None:
 
 def test_findings_come_in_both_languages(tmp_path: Path) -> None:
     writer = begin(tmp_path / "runs")
-    snapshot = writer.write(0, analysed=False)
+    snapshot = writer.write(0, analyzed=False)
     snapshot.vectors[7] = np.nan
     writer.store.path("snapshot", 0).unlink()
     writer.store.write_snapshot(snapshot)
-    writer.analyse(snapshot)
+    writer.analyze(snapshot)
     client = make_server(RunSource(tmp_path / "runs"), visualdl=False).test_client()
     found = ask(client, "findings", run=".", table="word", step=0)["findings"]
     broken = next(finding for finding in found if finding["row_indices"] == [7])

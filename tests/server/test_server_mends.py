@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from served_runs import ROOT, Client, make_run, program, within, write_embeddings, write_scalars
 
-from visualdl_embedding.replay import relog_run
+from visualdl_embedding.runs import relog_run
 
 pytestmark = pytest.mark.timeout(300)
 

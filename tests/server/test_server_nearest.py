@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.neighbors import NearestNeighbors
 
-from visualdl_embedding.query import nearest_rows
+from visualdl_embedding.core.query import nearest_rows
 from visualdl_embedding.server._nearest import cosines_with, nearest
 
 VALUES = st.one_of(

@@ -99,7 +99,7 @@ def test_a_training_is_followed_within_two_seconds(tmp_path: Path) -> None:
     with program("ours", tmp_path, "runs") as client:
 
         def shown() -> list[int]:
-            return client.api("runs")["runs"][0]["tables"][0]["analysed"]
+            return client.api("runs")["runs"][0]["tables"][0]["analyzed"]
 
         assert shown() == [0]
         for step in (50, 100):

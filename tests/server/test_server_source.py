@@ -157,11 +157,11 @@ def test_a_step_without_an_analysis_has_neighbors_and_no_frame(copied: Path) -> 
     (copied / "a" / "embeddings" / "word" / "analysis-000000050.safetensors").unlink()
     client = client_of(copied)
     table = ask(client, "runs")["runs"][0]["tables"][0]
-    assert (table["steps"], table["analysed"]) == ([0, 50, 100], [0, 100])
+    assert (table["steps"], table["analyzed"]) == ([0, 50, 100], [0, 100])
     assert len(ask(client, "neighbors", run="a", table="word", step=50, row=1)["neighbors"]) == 15
     answer = client.get(PREFIX + "frame?run=a&table=word&step=50&projection=tsne")
     assert answer.status_code == 404
-    assert "not analysed yet" in answer.json["error"]
+    assert "not analyzed yet" in answer.json["error"]
 
 
 def test_every_change_changes_the_revision(tmp_path: Path) -> None:
@@ -174,8 +174,8 @@ def test_every_change_changes_the_revision(tmp_path: Path) -> None:
     writer = begin(tmp_path / "runs" / "a")
     for change in (
         lambda: writer.write(0),
-        lambda: writer.write(50, analysed=False),
-        lambda: writer.analyse(writer.store.read_snapshot(50)),
+        lambda: writer.write(50, analyzed=False),
+        lambda: writer.analyze(writer.store.read_snapshot(50)),
         lambda: writer.store.append_alert({"step": 50, "rule": "drift"}),
         lambda: writer.store.write_analysis(writer.store.read_analysis(50)),
         lambda: shutil.rmtree(tmp_path / "runs" / "a"),
@@ -194,7 +194,7 @@ def test_alerts_are_followed(copied: Path) -> None:
     within(5, lambda: ask(client, "alerts", run="a", table="word") == {"alerts": [{"step": 50, "value": 0.5}]})
 
 
-def test_a_frame_that_is_analysed_anew_is_sent_anew(copied: Path) -> None:
+def test_a_frame_that_is_analyzed_anew_is_sent_anew(copied: Path) -> None:
     client = client_of(copied)
     address = PREFIX + "frame?run=a&table=word&step=50&projection=tsne"
     tag = client.get(address).headers["ETag"]

@@ -17,11 +17,10 @@ from served_runs import CONFIG, STEPS, Writer, begin, make_rows
 from sklearn.metrics import adjusted_rand_score
 
 from visualdl_embedding import open_run
-from visualdl_embedding.agreement import clusters
 from visualdl_embedding.analysis import Config
+from visualdl_embedding.core.snapshot import Snapshot
+from visualdl_embedding.metrics.agreement import clusters
 from visualdl_embedding.server import RunSource, _studies, make_server
-from visualdl_embedding.snapshot import Snapshot
-from visualdl_embedding.store import DamagedFileError
 
 PREFIX = "/app/embeddings/api/v1/"
 TABLE: dict[str, Any] = {"run": ".", "table": "word"}
@@ -117,12 +116,12 @@ def test_vectors_at_the_end_of_float32_give_no_other_number(tmp_path: Path, dist
     assert min(found["clusters"]) >= -1
 
 
-def test_clusters_are_sent_once_whether_a_step_is_analysed_or_not(tmp_path: Path) -> None:
+def test_clusters_are_sent_once_whether_a_step_is_analyzed_or_not(tmp_path: Path) -> None:
     writer = begin(tmp_path / "runs")
     snapshot = write(writer, blobs())
     address = PREFIX + "clusters?run=.&table=word&step=0"
     tag = client_of(tmp_path / "runs").get(address).headers["ETag"]
-    writer.analyse(snapshot)
+    writer.analyze(snapshot)
     later = client_of(tmp_path / "runs")
     assert later.get(address, headers={"If-None-Match": tag}).status_code == 304
     writer.store.path("snapshot", 0).unlink()
@@ -178,7 +177,7 @@ def test_a_row_that_is_not_finite_has_null(tmp_path: Path) -> None:
     writer = begin(tmp_path / "runs")
     vectors = blobs()
     vectors[7] = np.nan
-    writer.analyse(write(writer, vectors))
+    writer.analyze(write(writer, vectors))
     client = client_of(tmp_path / "runs")
     broken = ask(client, "row", **TABLE, step=0, row=7)["metrics"]
     assert broken["norm"] is None
@@ -214,18 +213,6 @@ def test_a_row_is_read_without_the_rest_of_its_file(tmp_path: Path, monkeypatch:
     assert ask(client, "row", **TABLE, step=0, row=3)["metrics"]["norm"] > 0
 
 
-def test_a_number_that_the_file_has_not_is_damage(two_runs: Path) -> None:
-    from visualdl_embedding.server._row import _ValueFile
-
-    path = open_run(two_runs / "runs" / "a").reader("word").path("analysis", 50)
-    file = _ValueFile(path)
-    with file:
-        assert file.value("row_metrics/norm", 59) > 0
-        for name, position in (("row_metrics/nothing", 0), ("row_metrics/norm", 60), ("neighbors/indices", 0)):
-            with pytest.raises(DamagedFileError, match="has no number for row"):
-                file.value(name, position)
-
-
 @pytest.mark.parametrize(
     ("address", "status", "said"),
     [
@@ -245,7 +232,7 @@ def test_bad_parameters_give_a_sentence(client: FlaskClient, address: str, statu
 def test_a_row_of_a_step_without_an_analysis_says_so(tmp_path: Path) -> None:
     writer = begin(tmp_path / "runs")
     writer.write(0)
-    writer.write(50, analysed=False)
+    writer.write(50, analyzed=False)
     answer = client_of(tmp_path / "runs").get(PREFIX + "row?run=.&table=word&step=50&row=0")
     assert answer.status_code == 404
-    assert "not analysed yet" in answer.json["error"]
+    assert "not analyzed yet" in answer.json["error"]

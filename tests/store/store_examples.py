@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from visualdl_embedding.analysis import Analysis, Config, Projection
-from visualdl_embedding.neighbors import Neighbors
-from visualdl_embedding.project import Basis
-from visualdl_embedding.rows import Rows
-from visualdl_embedding.snapshot import Snapshot
+from visualdl_embedding.core.neighbors import Neighbors
+from visualdl_embedding.core.rows import Rows
+from visualdl_embedding.core.snapshot import Snapshot
+from visualdl_embedding.core.table import Table
+from visualdl_embedding.projection import Basis
 from visualdl_embedding.store import TableReader, TableStore
-from visualdl_embedding.table import Table
 
 TABLE = Table("encoder.word", num_rows=100, dim=4, dtype="bfloat16", padding_idx=0)
 CONFIG = Config(methods=("pca", "tsne"), n_neighbors=3)
@@ -80,11 +80,11 @@ def new_store(log_dir: Path, *, rows: Rows = ROWS, table: Table = TABLE) -> Tabl
     return TableStore.create(log_dir, table, rows, config=CONFIG, extra={"every_n_steps": 100})
 
 
-def fill(store: TableStore, steps: range | list[int], *, analysed: bool = True, version: int = 1) -> None:
+def fill(store: TableStore, steps: range | list[int], *, analyzed: bool = True, version: int = 1) -> None:
     for step in steps:
         snapshot = make_snapshot(step)
         store.write_snapshot(snapshot)
-        if analysed:
+        if analyzed:
             store.write_analysis(make_analysis(snapshot, previous=max(0, step - 100), version=version))
 
 

@@ -22,7 +22,7 @@ from store_examples import (
     reopened,
 )
 
-from visualdl_embedding.rows import Rows
+from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.store import TableStore
 
 
@@ -46,9 +46,9 @@ def test_what_a_worker_wrote_too_late_is_not_taken_for_an_analysis(tmp_path: Pat
     fill(store, [0] if resume else [])
     store.write_analysis(make_analysis(make_snapshot(100)))
     store = TableStore.open_for_writing(tmp_path, TABLE, ROWS, config=CONFIG, resume=resume)
-    fill(store, [100], analysed=False)
+    fill(store, [100], analyzed=False)
     assert store.steps()[-1] == 100
-    assert 100 not in store.steps(analysed=True)
+    assert 100 not in store.steps(analyzed=True)
 
 
 def test_resume_goes_on(tmp_path: Path) -> None:
@@ -72,14 +72,14 @@ def test_resume_where_nothing_is_stored_begins(tmp_path: Path) -> None:
 def test_resume_from_an_earlier_checkpoint_moves_what_came_after_aside(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     fill(store, [0, 100, 200])
-    fill(store, [300], analysed=False)
+    fill(store, [300], analyzed=False)
     for step in (100, 300):
         store.append_alert({"step": step, "rule": "drift"})
     lost = store.path("snapshot", 300).read_bytes()
     store = TableStore.open_for_writing(tmp_path, TABLE, ROWS, config=CONFIG, resume=True, initial_step=100)
     assert store.superseded == (200, 300)
     found = reopened(store)
-    assert found.steps() == found.steps(analysed=True) == [0, 100]
+    assert found.steps() == found.steps(analyzed=True) == [0, 100]
     assert [alert["step"] for alert in found.alerts()] == [100]
     assert found.description.resumed_after == (100,)
     aside = store.folder / "superseded-1"

@@ -19,8 +19,8 @@ from store_examples import (
 
 import visualdl_embedding
 from visualdl_embedding import open_run
-from visualdl_embedding.store import DamagedFileError, NewerFormatError, NotAnalysedError, Run, TableStore
-from visualdl_embedding.table import Table
+from visualdl_embedding.core.table import Table
+from visualdl_embedding.store import DamagedFileError, NewerFormatError, NotAnalyzedError, Run, TableStore
 
 NAME = TABLE.name
 
@@ -33,7 +33,7 @@ def store(tmp_path: Path) -> TableStore:
 @pytest.fixture
 def run(store: TableStore) -> Run:
     fill(store, [0, 100, 200])
-    fill(store, [300], analysed=False)
+    fill(store, [300], analyzed=False)
     return open_run(store.folder.parent.parent)
 
 
@@ -41,7 +41,7 @@ def test_a_run_says_what_it_holds(run: Run, store: TableStore) -> None:
     other = new_store(run.path, table=Table("A/b 情感", 9, 4))
     assert run.tables() == ["A/b 情感", NAME]
     assert run.steps(NAME) == [0, 100, 200, 300]
-    assert run.steps(NAME, analysed=True) == [0, 100, 200]
+    assert run.steps(NAME, analyzed=True) == [0, 100, 200]
     assert run.steps("A/b 情感") == other.steps() == []
     assert run.table(NAME).config == CONFIG
     assert run.table(NAME).how == ROWS.how
@@ -123,7 +123,7 @@ def test_scalars_pass_over_a_damaged_file_with_one_warning(run: Run, store: Tabl
 
 def test_a_growing_run_shows_what_it_holds_now(run: Run, store: TableStore) -> None:
     fill(store, [400])
-    assert run.steps(NAME, analysed=True)[-1] == 400
+    assert run.steps(NAME, analyzed=True)[-1] == 400
     newer = make_rows(4)
     assert run.rows(NAME).version == ROWS.version
     store.add_rows(newer)
@@ -138,9 +138,9 @@ def test_what_is_not_there_is_named_with_what_is(run: Run) -> None:
         run.snapshot(NAME, 150)
     with pytest.raises(ValueError, match="nearest stored is 300"):
         run.analysis(NAME, 999)
-    with pytest.raises(NotAnalysedError, match=r"not analysed; the nearest analysed is 200.*analyse .*/runs/a`"):
+    with pytest.raises(NotAnalyzedError, match=r"not analyzed; the nearest analyzed is 200.*analyze .*/runs/a`"):
         run.projection(NAME, 300, "tsne")
-    with pytest.raises(NotAnalysedError):
+    with pytest.raises(NotAnalyzedError):
         run.analysis(NAME, 300)
     with pytest.raises(ValueError, match=r"no projection 'umap' in .*; stored there: pca, tsne_3d"):
         run.projection(NAME, 100, "umap")
@@ -157,7 +157,9 @@ def test_a_damaged_step_is_named_and_the_others_open(run: Run, store: TableStore
     path = store.path("snapshot", 100)
     path.write_bytes(path.read_bytes()[:-1])
     assert run.steps(NAME) == [0, 100, 200, 300]
-    with pytest.raises(DamagedFileError, match=r"snapshot-000000100.safetensors is damaged: it has [\d,]+ bytes"):
+    with pytest.raises(
+        DamagedFileError, match=r"snapshot-000000100\.safetensors is damaged: its tensor 'vectors' ends"
+    ):
         run.snapshot(NAME, 100)
     assert run.snapshot(NAME, 200).step == 200
 

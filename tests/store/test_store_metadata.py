@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visualdl_embedding.rows import COMPOSED, Rows
+from visualdl_embedding.core.rows import COMPOSED, Rows
 from visualdl_embedding.store._metadata import format_rows, parse_rows
 
 # All of Unicode, lone surrogates too, and often what must be escaped.

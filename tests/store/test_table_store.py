@@ -23,12 +23,11 @@ from store_examples import (
     reopened,
 )
 
-from visualdl_embedding.analyse import analyse
-from visualdl_embedding.analysis import Config, State
-from visualdl_embedding.rows import COMPOSED, Rows
-from visualdl_embedding.snapshot import Snapshot
+from visualdl_embedding.analysis import Config, State, analyze
+from visualdl_embedding.core.rows import COMPOSED, Rows
+from visualdl_embedding.core.snapshot import Snapshot
+from visualdl_embedding.core.table import Table
 from visualdl_embedding.store import DamagedFileError, NewerFormatError, TableStore
-from visualdl_embedding.table import Table
 
 
 def test_a_snapshot_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -75,7 +74,7 @@ def test_a_real_analysis_comes_back_as_it_was_and_so_does_its_state(tmp_path: Pa
     state = State()
     for step in (0, 100, 200):
         snapshot = make_snapshot(step, rows=rows)
-        analysis, state = analyse(snapshot, state, Config(methods=("pca",), n_neighbors=5))
+        analysis, state = analyze(snapshot, state, Config(methods=("pca",), n_neighbors=5))
         store.write_snapshot(snapshot)
         store.write_analysis(analysis)
         assert_same_analysis(reopened(store).read_analysis(step), analysis)
@@ -87,7 +86,7 @@ def test_a_real_analysis_comes_back_as_it_was_and_so_does_its_state(tmp_path: Pa
     assert_same_analysis(loaded.first.analysis, state.first.analysis)
     following = make_snapshot(300, rows=rows)
     config = Config(methods=("pca",), n_neighbors=5)
-    live, replayed = analyse(following, state, config)[0], analyse(following, loaded, config)[0]
+    live, replayed = analyze(following, state, config)[0], analyze(following, loaded, config)[0]
     assert_same_analysis(replace(replayed, seconds={}), replace(live, seconds={}))
 
 
@@ -95,7 +94,7 @@ def test_an_analysis_of_no_valid_row_is_stored(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     snapshot = make_snapshot(0)
     snapshot.vectors[:] = np.nan
-    analysis = analyse(snapshot, None, CONFIG)[0]
+    analysis = analyze(snapshot, None, CONFIG)[0]
     store.write_analysis(analysis)
     assert_same_analysis(reopened(store).read_analysis(0), analysis)
 
@@ -217,7 +216,7 @@ def test_state_is_that_of_the_newest_or_an_earlier_analysis(tmp_path: Path) -> N
     store = new_store(tmp_path)
     assert store.load_state() == State()
     fill(store, [0, 100, 200])
-    fill(store, [300], analysed=False)
+    fill(store, [300], analyzed=False)
 
     def steps(state: State) -> tuple[int, int]:
         assert state.first is not None
@@ -252,7 +251,7 @@ def test_alerts_outlive_a_torn_line(tmp_path: Path) -> None:
 def test_thinning_keeps_what_is_needed(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     fill(store, range(0, 2000, 100))
-    fill(store, [2000], analysed=False)
+    fill(store, [2000], analyzed=False)
     store.append_alert({"step": 1100})
     size = store.path("snapshot", 0).stat().st_size + store.path("analysis", 0).stat().st_size
     assert store.thin(21 * size) == []
@@ -261,7 +260,7 @@ def test_thinning_keeps_what_is_needed(tmp_path: Path) -> None:
     assert dropped == sorted(set(range(0, 2100, 100)) - set(kept))
     assert {0, 100, 1100, 1300, 1900, 2000} <= set(kept)
     assert len(kept) in (9, 10)
-    assert store.steps(analysed=True) == kept[:-1]
+    assert store.steps(analyzed=True) == kept[:-1]
     assert store.thin(0) == [step for step in kept if step not in {0, 1100, 1900, 2000}]
     assert store.load_state().previous is not None
 

@@ -17,12 +17,11 @@ import pytest
 from browser_tools import ROOT, Complaints, browser, chromium, open_page, our_server
 from page_tools import DEEP, FIRST, MISSING, TABLE, ready, step_of, steps_of
 
-from visualdl_embedding.analyse import analyse
-from visualdl_embedding.analysis import Config, State
-from visualdl_embedding.rows import Rows
-from visualdl_embedding.snapshot import Snapshot
+from visualdl_embedding.analysis import Config, State, analyze
+from visualdl_embedding.core.rows import Rows
+from visualdl_embedding.core.snapshot import Snapshot
+from visualdl_embedding.core.table import Table
 from visualdl_embedding.store import TableStore
-from visualdl_embedding.table import Table
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -73,8 +72,8 @@ def _train(folder: Path, host: str) -> list[tuple[int, int]]:
     with chromium() as (page, complaints):
         page.goto(f"{host}/app/embeddings/")
         page.get_by_text("No run here yet").wait_for()
-        # A busy machine leaves steps unanalysed, which the second command makes up for.
-        for command in (["demo", "--size", "small", "--log-dir", "runs/a"], ["analyse", "runs/a"]):
+        # A busy machine leaves steps unanalyzed, which the second command makes up for.
+        for command in (["demo", "--size", "small", "--log-dir", "runs/a"], ["analyze", "runs/a"]):
             with (folder / "program.txt").open("w+b") as output:
                 program = subprocess.Popen(
                     [sys.executable, "-m", "visualdl_embedding", *command],
@@ -117,7 +116,7 @@ def _make_deep_run(log_dir: Path) -> None:
         vectors[3] = np.nan
         snapshot = Snapshot(DEEP, step, rows, vectors)
         store.write_snapshot(snapshot)
-        analysis, state = analyse(snapshot, state, config)
+        analysis, state = analyze(snapshot, state, config)
         store.write_analysis(analysis)
 
 

@@ -80,5 +80,5 @@ def ask(address: str, name: str, **query: Any) -> Any:
 
 
 def steps_of(folder: Path) -> list[int]:
-    """Steps of the first run that are analysed."""
-    return open_run(folder / "runs" / "a").steps(TABLE, analysed=True)
+    """Steps of the first run that are analyzed."""
+    return open_run(folder / "runs" / "a").steps(TABLE, analyzed=True)

@@ -19,7 +19,7 @@ from browser_tools import (
 )
 from page_tools import MARKS, TABLE, WORD
 
-from visualdl_embedding.names import embeddings_tag, tag
+from visualdl_embedding.core.names import embeddings_tag, tag
 from visualdl_embedding.store import open_run
 
 if TYPE_CHECKING:

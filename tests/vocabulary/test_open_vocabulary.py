@@ -187,7 +187,7 @@ def test_tokenizer_without_get_vocab_of_its_own():
 
 
 def test_none_names_rows():
-    assert open_vocabulary(None, num_rows=3).labels == ("row 0", "row 1", "row 2")
+    assert tuple(open_vocabulary(None, num_rows=3).labels) == ("row 0", "row 1", "row 2")
     with pytest.raises(ValueError, match="number of rows"):
         open_vocabulary(None)
 

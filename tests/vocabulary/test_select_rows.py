@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 from importlib.metadata import PackageNotFoundError, files
 
 import numpy as np
@@ -10,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from visualdl_embedding.rows import COMPOSED
-from visualdl_embedding.suggest import nearest_labels
+from visualdl_embedding.core.rows import COMPOSED
+from visualdl_embedding.core.suggest import nearest_labels
 from visualdl_embedding.vocabulary import Stratified, Vocabulary, open_vocabulary, select_rows
 
 LABELS = ("[PAD]", "[UNK]", "高", "兴", "高兴", "##兴", "悲伤", None, "跑", "手机")
@@ -119,7 +120,7 @@ def test_padding_row_is_no_piece():
 
 def test_unknown_labels_name_the_nearest():
     vocabulary = Vocabulary(("happy", "sad", "apply", "x"))
-    with pytest.raises(ValueError, match=r"'hapy' \(nearest: 'happy', 'apply'\).*'zzzzzz' \(nothing like it\)"):
+    with pytest.raises(ValueError, match=r"'hapy' \(did you mean 'happy' or 'apply'\?\).*'zzzzzz' \(nothing like it\)"):
         select(vocabulary, watch=["sad", "hapy", "zzzzzz"])
     with pytest.raises(ValueError, match="and 3 more"):
         select(vocabulary, rows=[f"unknown {i}" for i in range(8)])
@@ -337,3 +338,24 @@ def test_jieba_table_with_its_gap():
     assert rows.left_out == {"no label": 1, "special token": 5}
     assert len(rows) == 20_941 - 6 + 2
     assert [rows.columns["pieces"][rows.labels.index(word)] for word in rows.watch] == ["加 息", "讽 刺"]
+
+
+def test_rows_without_words_are_chosen_among_all_of_a_large_table():
+    numbers = open_vocabulary(None, num_rows=10_000_000)
+    tracemalloc.start()
+    try:
+        chosen = select_rows(numbers, num_rows=10_000_000, rows=500, watch=["row 9999999", 7], padding_idx=0)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert chosen.ids.tolist() == [*range(1, 501), 9_999_999]
+    assert chosen.how == "the first 500 and 2 watched"
+    assert dict(chosen.left_out) == {"padding row": 1}
+    # The labels alone would take 1.2 GB.
+    assert peak < 400e6
+
+
+@pytest.mark.parametrize(("num_rows", "how"), [(501, "all 500"), (502, "the first 500")])
+def test_all_rows_are_chosen_only_where_no_other_is_left(num_rows, how):
+    numbers = open_vocabulary(None, num_rows=num_rows)
+    assert select_rows(numbers, num_rows=num_rows, rows=500, padding_idx=0).how.startswith(how)

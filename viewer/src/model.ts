@@ -70,7 +70,7 @@ export class PanelModel {
       return last;
     });
     const table = computed(() => tableOf(this.spec.value.run, this.spec.value.table));
-    this.steps = computed(() => table.value?.analysed ?? []);
+    this.steps = computed(() => table.value?.analyzed ?? []);
     const wanted = computed(() => (view.value.linked ? view.value.step : this.spec.value.step));
     this.step = computed(() =>
       wanted.value === null ? (this.steps.value.at(-1) ?? null) : stepAt(this.steps.value, wanted.value),

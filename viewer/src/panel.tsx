@@ -110,7 +110,7 @@ function Head({ model }: { model: PanelModel }) {
     if (spec)
       changePanel(model.index, {
         ...spec,
-        ...(next.tables.some((t) => t.name === table && t.analysed.length) ? { table } : {}),
+        ...(next.tables.some((t) => t.name === table && t.analyzed.length) ? { table } : {}),
       });
   };
   const { linked, panels } = view.value;

@@ -87,7 +87,7 @@ export async function alignedFrame({ pair, side, how, axes: joint }: Aligned): P
     return { frame: side === "a" ? a : b, fit: fitAxes(joint ?? boundsOf([a, b])), alignment: how };
   }
   // Side b comes in the coordinates of side a, whose axes are those of its own run.
-  const end = tableOf(pair.run_a, pair.table_a)?.analysed.at(-1) ?? pair.step_a;
+  const end = tableOf(pair.run_a, pair.table_a)?.analyzed.at(-1) ?? pair.step_a;
   const own = { run: pair.run_a, table: pair.table_a, step: end };
   const [frame, { axes }] = await Promise.all([api.compareFrame(pair, side, how), api.frameInfo(own, pair.projection)]);
   return { frame, fit: fitAxes(axes), alignment: how };

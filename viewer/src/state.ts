@@ -101,9 +101,9 @@ export const changePanel = (index: number, part: Partial<PanelSpec>): void => {
   change({ panels: view.value.panels.map((panel, i) => (i === index ? { ...panel, ...part } : panel)) });
 };
 
-/** A panel for a run: its first table that is analysed, t-SNE where there is one. */
+/** A panel for a run: its first table that is analyzed, t-SNE where there is one. */
 export function specFor(run: RunInfo, map?: string): PanelSpec | null {
-  const table = run.tables.find(({ analysed }) => analysed.length) ?? run.tables[0];
+  const table = run.tables.find(({ analyzed }) => analyzed.length) ?? run.tables[0];
   if (!table) return null;
   const maps = [map, "tsne", "umap", "pca", ...table.projections];
   return {
@@ -119,7 +119,7 @@ export function addPanel(): void {
   if (specs.length >= MAX_PANELS || !runs.value) return;
   const shown = new Set(specs.map(({ run }) => run));
   const next = runs.value.find(
-    ({ name, tables }) => !shown.has(name) && tables.some(({ analysed }) => analysed.length),
+    ({ name, tables }) => !shown.has(name) && tables.some(({ analyzed }) => analyzed.length),
   );
   const last = specs.at(-1);
   const spec = (next && specFor(next, last?.map)) ?? (last ? { ...last } : null);
@@ -256,7 +256,7 @@ function settle(): void {
   const known = view.value.panels.filter(({ run, table }) => tableOf(run, table));
   const asked = view.value.panels.length > 0;
   if (asked && known.length === view.value.panels.length) return;
-  const first = runs.value.find(({ tables }) => tables.some(({ analysed }) => analysed.length)) ?? runs.value[0];
+  const first = runs.value.find(({ tables }) => tables.some(({ analyzed }) => analyzed.length)) ?? runs.value[0];
   const spec = first && specFor(first);
   const next = known.length ? known : spec ? [spec] : [];
   if (next.length || asked) change({ panels: next });

@@ -198,7 +198,7 @@ export const STRINGS = {
   ],
   "empty.steps": ["Training has not written yet", "训练尚未写入"],
   "empty.steps.what": [
-    "The table is known, but no step is analysed so far. It appears here as soon as the first one is.",
+    "The table is known, but no step is analyzed so far. It appears here as soon as the first one is.",
     "已知此嵌入表，但还没有分析过的步。第一步完成后会立即显示。",
   ],
   "error.title": ["This could not be read", "无法读取"],

@@ -11,7 +11,7 @@ export interface TableInfo {
   columns: string[];
   watch: string[];
   steps: number[];
-  analysed: number[];
+  analyzed: number[];
   rows_version: string;
 }
 
@@ -41,7 +41,7 @@ export interface FrameInfo {
   trustworthiness: number | null;
   continuity: number | null;
   motion: number | null;
-  analysed_against: number | null;
+  analyzed_against: number | null;
 }
 
 /** Coordinates: `n * components` values, row by row, NaN where unknown. */

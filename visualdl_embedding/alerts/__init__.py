@@ -1,20 +1,22 @@
 """Alerts: rules over the scalars of a table, judged at every snapshot of a training or once in CI.
 
-``evaluate`` and ``check`` are pure functions; ``run_hook`` tells another program.
+``evaluate`` and ``check_scalars`` are pure functions; ``run_hook`` tells another program.
 """
 
 from visualdl_embedding.alerts._alert import Alert
-from visualdl_embedding.alerts._check import Status, Verdict, check, unmatched
+from visualdl_embedding.alerts._check import Status, Verdict, check_scalars, unmatched
 from visualdl_embedding.alerts._drift import DriftTowards
 from visualdl_embedding.alerts._evaluate import RuleState, evaluate, never_judged, replay
 from visualdl_embedding.alerts._evidence import Evidence
 from visualdl_embedding.alerts._history import History
 from visualdl_embedding.alerts._hook import HookResult, run_hook
-from visualdl_embedding.alerts._load import KINDS, RulesError, default_rules, load_rules
+from visualdl_embedding.alerts._load import KINDS, default_rules, load_rules
 from visualdl_embedding.alerts._outputs import to_json, to_junit_xml, verdict_table
+from visualdl_embedding.alerts._read_rules import RulesLike, read_rules
 from visualdl_embedding.alerts._rule import Rule, Severity
 from visualdl_embedding.alerts._space import Collapsed, GroupMixing, NonFinite, TailCrowding
 from visualdl_embedding.alerts._thresholds import Above, Below, Changes
+from visualdl_embedding.errors import RulesError
 
 __all__ = [
     "KINDS",
@@ -32,15 +34,17 @@ __all__ = [
     "Rule",
     "RuleState",
     "RulesError",
+    "RulesLike",
     "Severity",
     "Status",
     "TailCrowding",
     "Verdict",
-    "check",
+    "check_scalars",
     "default_rules",
     "evaluate",
     "load_rules",
     "never_judged",
+    "read_rules",
     "replay",
     "run_hook",
     "to_json",

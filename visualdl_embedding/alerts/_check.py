@@ -9,10 +9,11 @@ from typing import Any, Literal
 from visualdl_embedding.alerts._evaluate import worded
 from visualdl_embedding.alerts._evidence import Evidence
 from visualdl_embedding.alerts._history import History, View
-from visualdl_embedding.alerts._plain import plain
-from visualdl_embedding.alerts._rule import Judgment, Rule, Severity, Text, distinct, matches
+from visualdl_embedding.alerts._rule import Judgment, Rule, Severity, distinct, matches
+from visualdl_embedding.core.jsonable import plain
+from visualdl_embedding.core.text import Text
 
-__all__ = ["STATUSES", "Status", "Verdict", "check", "unmatched"]
+__all__ = ["STATUSES", "Status", "Verdict", "check_scalars", "unmatched"]
 
 Status = Literal["passed", "failed", "unknown"]
 STATUSES: tuple[Status, ...] = ("failed", "unknown", "passed")
@@ -58,7 +59,7 @@ class Verdict:
         return {name: plain(getattr(self, name)) for name in self.__dataclass_fields__}
 
 
-def check(
+def check_scalars(
     rules: Iterable[Rule],
     scalars: Mapping[str, float] | History,
     baseline_scalars: Mapping[str, float] | History | None = None,
@@ -97,17 +98,17 @@ def check(
     Examples
     --------
     >>> from visualdl_embedding.alerts import Above
-    >>> check([Above("mean_cosine", 0.8)], {"mean_cosine": float("nan")})[0].status
+    >>> check_scalars([Above("mean_cosine", 0.8)], {"mean_cosine": float("nan")})[0].status
     'unknown'
     """
     timeless = not isinstance(scalars, History)
     history = scalars if isinstance(scalars, History) else History(table, (0,), (scalars,), {0: evidence})
     if isinstance(baseline_scalars, History):
         if not len(baseline_scalars):
-            raise ValueError("The baseline holds no analysed snapshot; analyse it first, or give another.")
+            raise ValueError("The baseline holds no analyzed snapshot; analyze it first, or give another.")
         baseline_scalars = baseline_scalars.scalars[-1]
     if not len(history):
-        raise ValueError(f"The run holds no analysed snapshot of {history.table!r}; analyse it first.")
+        raise ValueError(f"The run holds no analyzed snapshot of {history.table!r}; analyze it first.")
     verdicts: list[Verdict] = []
     for rule in distinct(rules):
         if matches(rule, history.table):

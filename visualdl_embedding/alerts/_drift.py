@@ -12,7 +12,6 @@ from visualdl_embedding.alerts._history import View
 from visualdl_embedding.alerts._rule import (
     Judgment,
     Rule,
-    Text,
     check_count,
     check_number,
     check_text,
@@ -20,8 +19,9 @@ from visualdl_embedding.alerts._rule import (
     rounded,
     unknown,
 )
+from visualdl_embedding.core.names import escape
+from visualdl_embedding.core.text import Text
 from visualdl_embedding.drift import correct, spend_alpha
-from visualdl_embedding.names import escape
 
 __all__ = ["DriftTowards"]
 

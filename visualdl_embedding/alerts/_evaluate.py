@@ -8,7 +8,8 @@ from typing import Any
 
 from visualdl_embedding.alerts._alert import Alert
 from visualdl_embedding.alerts._history import History, View
-from visualdl_embedding.alerts._rule import Judgment, Rule, Text, distinct, matches
+from visualdl_embedding.alerts._rule import Judgment, Rule, distinct, matches
+from visualdl_embedding.core.text import Text
 
 __all__ = ["RuleState", "evaluate", "never_judged", "replay", "worded"]
 
@@ -144,7 +145,7 @@ def never_judged(rules: Iterable[Rule], state: RuleState, table: str) -> tuple[s
 
 def worded(rule: Rule, judgment: Judgment) -> Text:
     """Put the user's words before what was found, and the row of snapshots behind it."""
-    en, zh = judgment.text
+    en, zh = judgment.text.en, judgment.text.zh
     if judgment.status == "holds" and rule.for_snapshots > 1:
         en += f" The rule asks for {rule.for_snapshots} snapshots in a row."
         zh += f"规则要求连续 {rule.for_snapshots} 个快照。"

@@ -22,7 +22,7 @@ class History:
     steps
         Ascending. The run's first step should stay among them, since a collapse is measured against it.
     scalars
-        One mapping for each step, by `visualdl_embedding.names.scalar_key`.
+        One mapping for each step, by `visualdl_embedding.core.names.scalar_key`.
     evidence
         By step, what a drift computation found; only `DriftTowards` reads it.
     """

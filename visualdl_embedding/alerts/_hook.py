@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import IO
 
 from visualdl_embedding.alerts._alert import Alert
-from visualdl_embedding.alerts._plain import clean, dumps
+from visualdl_embedding.core.jsonable import dumps
+from visualdl_embedding.core.text import visible_text
 
 __all__ = ["HookResult", "run_hook"]
 
@@ -103,5 +104,5 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _tail(said: IO[bytes]) -> str:
     size = said.seek(0, os.SEEK_END)
     said.seek(max(0, size - _TAIL))
-    text = clean(said.read().decode("utf-8", "replace")).strip()
+    text = visible_text(" ".join(said.read().decode("utf-8", "replace").split()))
     return f" It said: {text}" if text else ""

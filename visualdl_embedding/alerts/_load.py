@@ -10,36 +10,23 @@ from pathlib import Path
 from typing import Any
 
 from visualdl_embedding.alerts._drift import DriftTowards
-from visualdl_embedding.alerts._rule import Rule, did_you_mean
+from visualdl_embedding.alerts._rule import Rule
 from visualdl_embedding.alerts._space import Collapsed, GroupMixing, NonFinite, TailCrowding
 from visualdl_embedding.alerts._thresholds import Above, Below, Changes
+from visualdl_embedding.core.suggest import did_you_mean
+from visualdl_embedding.errors import RulesError
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-__all__ = ["KINDS", "RulesError", "default_rules", "load_rules"]
+__all__ = ["KINDS", "default_rules", "load_rules"]
 
 KINDS: Mapping[str, type[Rule]] = {
     rule.kind: rule for rule in (Above, Below, Changes, GroupMixing, TailCrowding, DriftTowards, NonFinite, Collapsed)
 }
 """Rules by what they are called in TOML."""
-
-
-class RulesError(ValueError):
-    """Rules that cannot be used.
-
-    Attributes
-    ----------
-    mistakes
-        A sentence for each.
-    """
-
-    def __init__(self, where: str, mistakes: list[str]) -> None:
-        self.mistakes = tuple(mistakes)
-        listed = mistakes[0] if len(mistakes) == 1 else "".join(f"\n- {mistake}" for mistake in mistakes)
-        super().__init__(f"{where}: {listed}")
 
 
 def default_rules() -> tuple[Rule, ...]:

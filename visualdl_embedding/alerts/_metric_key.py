@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 
 from visualdl_embedding.alerts._rule import check_text
+from visualdl_embedding.core.suggest import did_you_mean, nearest_labels
 from visualdl_embedding.metrics import METRICS, get_metric
-from visualdl_embedding.project import METHODS
+from visualdl_embedding.projection import METHODS
 
 __all__ = ["CROWDING", "GROUP_PURITY", "PURITY", "check_metric"]
 
@@ -47,15 +47,12 @@ def check_metric(key: str, metric: object) -> None:
         inside = False
     if len(levels) > 1 or (levels and not _PROJECTION.fullmatch(levels[0])):
         known = [*METHODS, *(f"{method}_3d" for method in METHODS), *_LEVELS]
-        near = difflib.get_close_matches(levels[0], known, n=1)
-        raise ValueError(
-            f"{key} {metric!r} begins with {levels[0]!r}, which is none of {', '.join(known)}"
-            + (f"; did you mean {near[0]!r}?" if near else ".")
-        )
+        begin = "/".join(levels) if levels[0] in known else levels[0]
+        raise ValueError(f"{key} {metric!r} begins with {begin!r}, which is unknown; {did_you_mean(begin, known)}")
     try:
         found = get_metric(name)
     except ValueError as error:
-        near = difflib.get_close_matches(name, METRICS, n=1)
+        near = nearest_labels(name, METRICS, limit=1)
         hint = f"did you mean {'/'.join([*metric.split('/')[:-1], near[0]])!r}?" if near else str(error)
         raise ValueError(f"{key} {metric!r} ends in an unknown metric; {hint}") from None
     if not inside and not levels and found.scope == "projection":

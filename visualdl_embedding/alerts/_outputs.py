@@ -9,8 +9,9 @@ from typing import Literal
 from xml.etree import ElementTree as ET
 
 from visualdl_embedding.alerts._check import STATUSES, Verdict
-from visualdl_embedding.alerts._plain import clean, dumps
 from visualdl_embedding.alerts._rule import SEVERITIES, rounded
+from visualdl_embedding.core.jsonable import dumps
+from visualdl_embedding.core.text import visible_text
 
 __all__ = ["to_json", "to_junit_xml", "verdict_table"]
 
@@ -30,7 +31,7 @@ _WORDS = {
 def verdict_table(verdicts: Sequence[Verdict], *, language: Literal["en", "zh"] = "en") -> list[tuple[str, ...]]:
     """Lay verdicts out in rows of cells, the header first, then what failed, what is unknown, and what passed.
 
-    Cells are one line each, with control characters replaced.
+    Cells are one line each, with control characters as escapes.
 
     Parameters
     ----------
@@ -53,7 +54,7 @@ def verdict_table(verdicts: Sequence[Verdict], *, language: Literal["en", "zh"] 
         )
         for v in ordered
     ]
-    return [_HEADER["zh" if chinese else "en"], *(tuple(clean(cell) for cell in row) for row in rows)]
+    return [_HEADER["zh" if chinese else "en"], *(tuple(visible_text(cell) for cell in row) for row in rows)]
 
 
 def to_json(verdicts: Sequence[Verdict]) -> str:
@@ -84,20 +85,20 @@ def to_junit_xml(verdicts: Sequence[Verdict], *, name: str = "visualdl-embedding
     """
     # Jenkins' xUnit plugin is strict, and its schema knows "skipped" of a single suite only.
     totals = {key: number for key, number in _counts(verdicts).items() if key != "skipped"}
-    root = ET.Element("testsuites", {"name": clean(name), **totals})
+    root = ET.Element("testsuites", {"name": visible_text(name), **totals})
     for table in dict.fromkeys(v.table for v in verdicts):
         of_table = [v for v in verdicts if v.table == table]
-        suite = ET.SubElement(root, "testsuite", {"name": clean(table) or "table", **_counts(of_table)})
+        suite = ET.SubElement(root, "testsuite", {"name": visible_text(table) or "table", **_counts(of_table)})
         for case_name, verdict in zip(_case_names(of_table), of_table, strict=True):
             # The part before the last dot is shown as a package: a table may be called "encoder.word".
             case = ET.SubElement(
-                suite, "testcase", {"classname": clean(table) or "table", "name": case_name, "time": "0"}
+                suite, "testcase", {"classname": visible_text(table) or "table", "name": case_name, "time": "0"}
             )
             if verdict.status != "passed":
                 tag = "failure" if verdict.status == "failed" else "error"
                 kind = verdict.severity if verdict.status == "failed" else verdict.status
-                found = ET.SubElement(case, tag, {"message": clean(verdict.message), "type": kind})
-                found.text = f"{_facts(verdict)}\n{clean(verdict.message)}\n{clean(verdict.message_zh)}"
+                found = ET.SubElement(case, tag, {"message": visible_text(verdict.message), "type": kind})
+                found.text = f"{_facts(verdict)}\n{visible_text(verdict.message)}\n{visible_text(verdict.message_zh)}"
     ET.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
@@ -117,13 +118,13 @@ def _counts(verdicts: Sequence[Verdict]) -> dict[str, str]:
 def _case_names(verdicts: Sequence[Verdict]) -> list[str]:
     """Name each case after its rule; where a rule watches several things, after the metric too."""
     several = Counter(v.rule for v in verdicts)
-    return [clean(v.rule if several[v.rule] == 1 else f"{v.rule}: {v.metric}") for v in verdicts]
+    return [visible_text(v.rule if several[v.rule] == 1 else f"{v.rule}: {v.metric}") for v in verdicts]
 
 
 def _facts(verdict: Verdict) -> str:
     step = "" if verdict.step is None else f" at step {verdict.step}"
     value, threshold = _number(verdict.value) or "unknown", _number(verdict.threshold) or "none"
-    return clean(f"{verdict.metric}{step}: value {value}, threshold {threshold}, severity {verdict.severity}")
+    return visible_text(f"{verdict.metric}{step}: value {value}, threshold {threshold}, severity {verdict.severity}")
 
 
 def _number(value: float) -> str:

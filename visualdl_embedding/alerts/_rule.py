@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 from visualdl_embedding.alerts._history import View
+from visualdl_embedding.core.suggest import nearest_labels
+from visualdl_embedding.core.text import Text
 
 __all__ = [
     "SEVERITIES",
     "Judgment",
     "Rule",
     "Severity",
-    "Text",
     "check_choice",
     "check_count",
     "check_number",
     "check_text",
     "clear_or_holds",
-    "did_you_mean",
     "distinct",
     "matches",
     "rounded",
@@ -34,13 +33,6 @@ __all__ = [
 Severity = Literal["warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("critical", "warning")
 """The most urgent first."""
-
-
-class Text(NamedTuple):
-    """A sentence in English and in Chinese."""
-
-    en: str
-    zh: str
 
 
 @dataclass(frozen=True)
@@ -175,7 +167,7 @@ def clear_or_holds(holds: bool) -> Literal["holds", "clear"]:
 def unknown(view: View, metric: str, threshold: float, *, subject: str = "", why: Text | None = None) -> Judgment:
     """Judge a metric that has no finite value; `why` replaces the sentence that says so."""
     if why is None:
-        near = difflib.get_close_matches(metric, view.scalars, n=2)
+        near = nearest_labels(metric, view.scalars, limit=2)
         hint = f" Nearest here: {', '.join(near)}." if near and metric not in view.scalars else ""
         hint_zh = f"此处最接近的有：{'、'.join(near)}。" if hint else ""
         why = Text(
@@ -183,16 +175,6 @@ def unknown(view: View, metric: str, threshold: float, *, subject: str = "", why
             f"{view.at[1]}的 {metric} 没有有限的数值。{hint_zh}",
         )
     return Judgment(subject, "unknown", metric, math.nan, threshold, why)
-
-
-def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """Name what may have been meant, as the end of a sentence.
-
-    >>> did_you_mean("abov", ["above", "below"])
-    "did you mean 'above'?"
-    """
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(map(repr, known))}."
 
 
 def check_number(key: str, value: object, *, low: float = -math.inf, high: float = math.inf, what: str = "") -> None:

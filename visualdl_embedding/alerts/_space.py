@@ -11,7 +11,6 @@ from visualdl_embedding.alerts._rule import (
     Judgment,
     Rule,
     Severity,
-    Text,
     check_count,
     check_number,
     check_text,
@@ -19,7 +18,8 @@ from visualdl_embedding.alerts._rule import (
     rounded,
     unknown,
 )
-from visualdl_embedding.names import scalar_key
+from visualdl_embedding.core.names import scalar_key
+from visualdl_embedding.core.text import Text
 
 __all__ = ["Collapsed", "GroupMixing", "NonFinite", "TailCrowding"]
 

@@ -12,7 +12,6 @@ from visualdl_embedding.alerts._metric_key import check_metric
 from visualdl_embedding.alerts._rule import (
     Judgment,
     Rule,
-    Text,
     check_choice,
     check_count,
     check_number,
@@ -20,6 +19,7 @@ from visualdl_embedding.alerts._rule import (
     rounded,
     unknown,
 )
+from visualdl_embedding.core.text import Text
 
 __all__ = ["Above", "Below", "Changes"]
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from visualdl_embedding.cli._terminal import FriendlyCommand, echo, shown, table_of
+from visualdl_embedding.cli._terminal import FriendlyCommand, echo, table_of
+from visualdl_embedding.core.text import visible_text
 
 if TYPE_CHECKING:
     from visualdl_embedding.alerts import Verdict
@@ -76,11 +77,10 @@ def check(
     **options: Any,
 ) -> None:
     """Judge TARGET, a run or a saved model, by rules: exit status 0 if all passed, 1 if not, 2 for bad input."""
-    from visualdl_embedding.alerts import default_rules, load_rules, to_json, to_junit_xml, verdict_table
-    from visualdl_embedding.verdicts import check_tables
+    from visualdl_embedding import runs
+    from visualdl_embedding.alerts import to_json, to_junit_xml, verdict_table
 
-    chosen = default_rules() if rules is None else load_rules(rules)
-    done = check_tables(target, chosen, baseline=baseline, rows=top_k, metadata=list(metadata) or None, **options)
+    done = runs.check(target, rules, baseline=baseline, rows=top_k, metadata=list(metadata) or None, **options)
     if as_json:
         click.echo(to_json(done.verdicts))
     else:
@@ -117,7 +117,7 @@ def _run_hooks(command: str, failed: Sequence[Verdict]) -> None:
         )
         result = run_hook(command, alert)
         if not result.ok:
-            click.echo(shown(f"--on-alert: {result.reason}"), err=True)
+            click.echo(visible_text(f"--on-alert: {result.reason}"), err=True)
 
 
 @click.command(cls=FriendlyCommand)
@@ -129,14 +129,12 @@ def _run_hooks(command: str, failed: Sequence[Verdict]) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def drift(before: str, after: str, *, top_k: int, metadata: Sequence[str], as_json: bool, **options: Any) -> None:
     """Tell what changed from BEFORE to AFTER, runs or saved models: the space, groups, words and their directions."""
-    import json
-
-    from visualdl_embedding.report import plain
-    from visualdl_embedding.verdicts import drift_between
+    from visualdl_embedding.core.jsonable import dumps
+    from visualdl_embedding.runs import drift_between
 
     found = drift_between(before, after, rows=top_k, metadata=list(metadata) or None, **options)
     if as_json:
-        click.echo(json.dumps(plain(found.to_dict()), ensure_ascii=False, indent=2, allow_nan=False))
+        click.echo(dumps(found.to_dict(), indent=2))
     else:
         _print_drift(found)
 

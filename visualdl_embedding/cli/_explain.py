@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,14 +37,14 @@ def explain(
     \b
       explain MODEL --item X --history A B C
     """
-    from visualdl_embedding.explain import explain as explain_item
-    from visualdl_embedding.report import plain
-    from visualdl_embedding.space import open_space
+    from visualdl_embedding.core.jsonable import dumps
+    from visualdl_embedding.models import explain as explain_item
+    from visualdl_embedding.models import open_model
 
-    space = open_space(model, table=table, vocabulary=vocabulary)
+    opened = open_model(model, table=table, vocabulary=vocabulary).table()
     with progress_bars() as on_progress:
         found = explain_item(
-            space, item, [*history, *more_history], on_progress=lambda done, total: on_progress("reading", done, total)
+            opened, item, [*history, *more_history], on_progress=lambda done, total: on_progress("reading", done, total)
         )
     if output is not None:
         from visualdl_embedding.figures import render_relations
@@ -60,7 +59,7 @@ def explain(
         )
         Path(output).write_bytes(picture)
     if as_json:
-        click.echo(json.dumps(plain(found.to_dict()), ensure_ascii=False, indent=2, allow_nan=False))
+        click.echo(dumps(found.to_dict(), indent=2))
         return
     echo(found.sentence)
     table_of(

@@ -52,20 +52,20 @@ def demo(log_dir: str, size: Literal["full", "small"], epochs: int | None) -> No
 @main.command()
 @click.argument("run", type=click.Path(exists=True, file_okay=False))
 @click.option("--table", "tables", multiple=True, help="Only this table; may be repeated.")
-@click.option("--force", is_flag=True, help="Analyse all snapshots again, not only from the first gap on.")
-def analyse(run: str, tables: tuple[str, ...], force: bool) -> None:
-    """Analyse the snapshots of RUN that training was too fast for; the numbers are those it would have given."""
-    from visualdl_embedding.replay import analyse_run
+@click.option("--force", is_flag=True, help="Analyze all snapshots again, not only from the first gap on.")
+def analyze(run: str, tables: tuple[str, ...], force: bool) -> None:
+    """Analyze the snapshots of RUN that training was too fast for; the numbers are those it would have given."""
+    from visualdl_embedding.runs import analyze_run
 
-    with progress_bars("Analysing") as on_progress:
-        replayed = analyse_run(
+    with progress_bars("Analyzing") as on_progress:
+        replayed = analyze_run(
             run,
             tables=tables or None,
             force=force,
             on_step=lambda table, step, position, total: on_progress(table, position, total),
         )
     for table in replayed:
-        click.echo(f"{table.table}: {len(table.steps)} snapshots analysed, {table.kept} were good already.")
+        click.echo(f"{table.table}: {len(table.steps)} snapshots analyzed, {table.kept} were good already.")
     if any(table.steps for table in replayed):
         click.echo(f"To see them in VisualDL: visualdl-embedding relog {run}")
 
@@ -81,7 +81,7 @@ def analyse(run: str, tables: tuple[str, ...], force: bool) -> None:
 )
 def relog(run: str, max_log_bytes: int) -> None:
     """Build VisualDL's log of RUN anew from the store; other records, such as train/loss, are kept."""
-    from visualdl_embedding.replay import relog_run
+    from visualdl_embedding.runs import relog_run
 
     with progress_bars("Logging") as on_progress:
         replayed = relog_run(

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +9,8 @@ import numpy as np
 from visualdl_embedding.cli._terminal import FriendlyCommand, echo, table_of
 
 if TYPE_CHECKING:
-    from visualdl_embedding.query import Match
-    from visualdl_embedding.space import Space
+    from visualdl_embedding.core.query import Match
+    from visualdl_embedding.models import ModelTable
 
 __all__ = ["neighbors"]
 
@@ -60,7 +59,7 @@ def neighbors(
       neighbors MODEL --plus 国王 --minus 男 --plus 女
       neighbors MODEL --from 悲伤 --to 高兴 --word 讽刺
     """
-    from visualdl_embedding.space import open_space
+    from visualdl_embedding.models import open_model
 
     on_a_line = bool(begin or end)
     if sum((on_a_line, bool(plus or minus), bool(words) and not on_a_line)) != 1:
@@ -72,21 +71,24 @@ def neighbors(
             raise click.UsageError("Sums of words are of unit vectors and compared by cosine; leave out --distance.")
         if not plus:
             raise click.UsageError("Nothing to add: give --plus as well.")
-    space = open_space(model, table=table, vocabulary=vocabulary, keep=keep)
+    opened = open_model(model, table=table, vocabulary=vocabulary, keep=keep).table()
     if on_a_line:
-        _print_line(space, begin, end, words=words, k=k, distance=distance, as_json=as_json)
+        _print_line(opened, begin, end, words=words, k=k, distance=distance, as_json=as_json)
         return
     if plus:
         asked = " ".join([*(f"+ {word}" for word in plus), *(f"- {word}" for word in minus)])
-        answers = {asked.removeprefix("+ "): space.solve_analogy(plus, minus, k=k)}
+        answers = {asked.removeprefix("+ "): opened.solve_analogy(plus, minus, k=k)}
     else:
-        answers = {word: space.closest(word, k=k, distance=distance) for word in words}
+        answers = {word: opened.closest(word, k=k, distance=distance) for word in words}
     if as_json:
-        click.echo(_json({asked: [_as_dict(match) for match in matches] for asked, matches in answers.items()}))
+        from visualdl_embedding.core.jsonable import dumps
+
+        found = {asked: [_as_dict(match) for match in matches] for asked, matches in answers.items()}
+        click.echo(dumps(found, indent=2))
         return
     for number, (asked, matches) in enumerate(answers.items()):
-        echo(("\n" if number else "") + f"{asked}: nearest by {distance} in {space.stored}")
-        if composed := _composed(space, words or [*plus, *minus]):
+        echo(("\n" if number else "") + f"{asked}: nearest by {distance} in {opened}")
+        if composed := _composed(opened, words or [*plus, *minus]):
             echo(composed)
         table_of(
             ["", "id", "cosine", *(["distance"] if distance == "euclidean" else [])],
@@ -98,7 +100,7 @@ def neighbors(
 
 
 def _print_line(
-    space: Space,
+    opened: ModelTable,
     begin: Sequence[str],
     end: Sequence[str],
     *,
@@ -107,31 +109,33 @@ def _print_line(
     distance: Any,
     as_json: bool,
 ) -> None:
-    from visualdl_embedding.query import position_on_axis
+    from visualdl_embedding.core.query import position_on_axis
 
-    axis = space.axis(begin, end, distance=distance)
-    places = space.positions(axis)
+    axis = opened.axis(begin, end, distance=distance)
+    places = opened.positions(axis)
     order = np.argsort(np.where(np.isnan(places), np.inf, places), kind="stable")[: int(np.isfinite(places).sum())]
     ends = "、".join(begin), "、".join(end)
-    asked = dict(zip(words, position_on_axis(space.vectors(words), axis).tolist(), strict=True)) if words else {}
+    asked = dict(zip(words, position_on_axis(opened.vectors(words), axis).tolist(), strict=True)) if words else {}
     sides = {
-        side: [(space.vocabulary.name_of(int(row)), int(row), float(places[row])) for row in rows]
+        side: [(opened.vocabulary.name_of(int(row)), int(row), float(places[row])) for row in rows]
         for side, rows in (("from", order[:k]), ("to", order[::-1][:k]))
     }
     low, middle, high = np.percentile(places[order], [5, 50, 95])
     if as_json:
+        from visualdl_embedding.core.jsonable import dumps
+
         found: dict[str, Any] = {
             side: [{"label": label, "id": row, "position": place} for label, row, place in rows]
             for side, rows in sides.items()
         }
         spread = {"p5": float(low), "median": float(middle), "p95": float(high)}
-        click.echo(_json({"begin": list(begin), "end": list(end), "spread": spread, "words": asked, **found}))
+        click.echo(dumps({"begin": list(begin), "end": list(end), "spread": spread, "words": asked, **found}, indent=2))
         return
     echo(
         f"0 is {ends[0]}, 1 is {ends[1]}. Nine of ten words stand between {low:.2f} and {high:.2f}, "
         f"the middle one at {middle:.2f}."
     )
-    if composed := _composed(space, [*begin, *end, *words]):
+    if composed := _composed(opened, [*begin, *end, *words]):
         echo(composed)
     for word, place in asked.items():
         below = float((places[order] < place).mean())
@@ -141,13 +145,13 @@ def _print_line(
         table_of(["", "id", "position"], ([label, row, f"{place:.3f}"] for label, row, place in sides[side]))
 
 
-def _composed(space: Space, words: Sequence[str]) -> str:
+def _composed(opened: ModelTable, words: Sequence[str]) -> str:
     """Say which words are no rows of the table but the mean of several."""
-    rows = space.rows(list(dict.fromkeys(words)))
+    rows = opened.find(list(dict.fromkeys(words)))
     if not rows.pieces:
         return ""
     named = (
-        f"{rows.labels[i]} ({' + '.join(space.vocabulary.name_of(piece) for piece in pieces)})"
+        f"{rows.labels[i]} ({' + '.join(opened.vocabulary.name_of(piece) for piece in pieces)})"
         for i, pieces in rows.pieces.items()
     )
     return f"Not in the vocabulary, so taken as the mean of pieces: {', '.join(named)}."
@@ -155,9 +159,3 @@ def _composed(space: Space, words: Sequence[str]) -> str:
 
 def _as_dict(match: Match) -> dict[str, Any]:
     return {"label": match.label, "id": match.row, "cosine": match.cosine, "distance": match.distance}
-
-
-def _json(content: Any) -> str:
-    from visualdl_embedding.report import plain
-
-    return json.dumps(plain(content), ensure_ascii=False, indent=2, allow_nan=False)

@@ -10,7 +10,7 @@ from visualdl_embedding.cli._terminal import SETTINGS, FriendlyCommand, echo, pr
 
 if TYPE_CHECKING:
     from visualdl_embedding.alerts import Rule
-    from visualdl_embedding.report import Report
+    from visualdl_embedding.reports import Report
 
 __all__ = ["report", "visualize"]
 
@@ -134,8 +134,8 @@ def _report(
     **options: Any,
 ) -> None:
     from visualdl_embedding.alerts import load_rules
-    from visualdl_embedding.report import check_folder
-    from visualdl_embedding.report import report as make_report
+    from visualdl_embedding.reports import check_folder
+    from visualdl_embedding.reports import report as make_report
 
     if list_tables:
         _list_tables(model)
@@ -175,7 +175,7 @@ def _rows(top_k: int | None, rows: str | None) -> Any:
 
 
 def _list_tables(model: str) -> None:
-    from visualdl_embedding.sources import open_tables
+    from visualdl_embedding.files import open_tables
 
     for stored in open_tables(model):
         beside = f"; vocabulary {stored.vocabulary.name}" if stored.vocabulary else ""
@@ -211,7 +211,7 @@ def _record(made: Report, run: str, *, step: int | None, rules: Sequence[Rule] |
     from dataclasses import replace
 
     from visualdl_embedding.analysis import Config
-    from visualdl_embedding.recorder import next_step, record_once
+    from visualdl_embedding.runs import next_step, record_once
 
     table = made.table
     following = next_step(run, table.name)

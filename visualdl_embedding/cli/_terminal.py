@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from visualdl_embedding.core.text import visible_text
+
 if TYPE_CHECKING:
     import rich.progress
     import rich.text
 
-__all__ = ["FriendlyCommand", "FriendlyGroup", "echo", "progress_bars", "set_up_logging", "shown", "table_of"]
+__all__ = ["FriendlyCommand", "FriendlyGroup", "echo", "progress_bars", "set_up_logging", "table_of"]
 
 
 def _as_dashes(name: str) -> str:
@@ -40,7 +42,7 @@ class _Friendly(click.Command):
         except (ValueError, TypeError, OSError, ModuleNotFoundError) as error:
             if ctx.find_root().params.get("debug"):
                 raise
-            failure = click.ClickException(shown(str(error), lines=True))
+            failure = click.ClickException(visible_text(str(error), lines=True))
             failure.exit_code = self.bad_input  # type: ignore[misc]
             raise failure from error
 
@@ -70,19 +72,9 @@ def set_up_logging(debug: bool = False) -> None:
     logging.getLogger("visualdl_embedding").setLevel(logging.DEBUG if debug else logging.INFO)
 
 
-def shown(text: str, *, lines: bool = False) -> str:
-    """Make text from a file fit for a terminal: no escape codes, no marks that turn its direction.
-
-    With `lines`, ends of lines stay.
-    """
-    from visualdl_embedding.report import visible_text
-
-    return "\n".join(map(visible_text, text.splitlines())) if lines else visible_text(text)
-
-
 def echo(text: str = "") -> None:
     """Print lines of which parts come from a file."""
-    click.echo(shown(text, lines=True))
+    click.echo(visible_text(text, lines=True))
 
 
 def table_of(header: Sequence[str], lines: Iterable[Sequence[Any]]) -> None:
@@ -93,7 +85,7 @@ def table_of(header: Sequence[str], lines: Iterable[Sequence[Any]]) -> None:
     from rich.text import Text
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    rows = [[shown(str(cell)) for cell in line] for line in lines]
+    rows = [[visible_text(str(cell)) for cell in line] for line in lines]
     for number, name in enumerate(header):
         is_number = number > 0 and all(row[number].strip("–-+.,%0123456789") == "" for row in rows)
         table.add_column(name, justify="right" if is_number else "left")
@@ -115,7 +107,7 @@ def progress_bars(verb: str = "") -> Iterator[Callable[[str, int, int], None]]:
 
         def on_progress(part: str, done: int, total: int) -> None:
             if part not in tasks:
-                tasks[part] = progress.add_task(shown(f"{verb} {part}".strip()))
+                tasks[part] = progress.add_task(visible_text(f"{verb} {part}".strip()))
             # A part without a number of steps has a bar that only shows that it runs.
             known = total > 1 or done >= total
             progress.update(tasks[part], completed=done, total=total if known else None)

@@ -130,7 +130,7 @@ class WaitForFrames(paddle.callbacks.Callback):  # type: ignore[misc]
         self._step = 0
 
     def on_train_batch_end(self, step: int, logs: Any = None) -> None:
-        """Wait where a snapshot is due and the one before it is not analysed yet."""
+        """Wait where a snapshot is due and the one before it is not analyzed yet."""
         self._step += 1
         if self._step % self._every_n_steps == 0:
             self._wait()
@@ -156,6 +156,6 @@ class WaitForFrames(paddle.callbacks.Callback):  # type: ignore[misc]
             return False
         try:
             run = open_run(self._log_dir)
-            return any(len(run.steps(t, analysed=True)) < len(run.steps(t)) for t in run.tables())
+            return any(len(run.steps(t, analyzed=True)) < len(run.steps(t)) for t in run.tables())
         except FileNotFoundError:
             return False

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.neighbors import nearest_neighbors
-from visualdl_embedding.snapshot import Snapshot
+from visualdl_embedding.core.neighbors import nearest_neighbors
+from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.store import open_run
 
 if TYPE_CHECKING:
@@ -36,12 +36,12 @@ class DemoSummary:
         Name of the watched table.
     rows
         How many rows were watched.
-    steps, analysed_steps
+    steps, analyzed_steps
         Steps with a snapshot, and those of them with an analysis.
     scalars
         The last value of every scalar of the table.
     neighbors
-        For each watched word its nearest neighbours at the first and at the last step.
+        For each watched word its nearest neighbors at the first and at the last step.
     purity
         `group_purity` of positive and negative words at the first and at the last step.
     chance_purity
@@ -58,7 +58,7 @@ class DemoSummary:
     table: str
     rows: int
     steps: tuple[int, ...]
-    analysed_steps: tuple[int, ...]
+    analyzed_steps: tuple[int, ...]
     scalars: dict[str, float]
     neighbors: dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
     purity: tuple[float, float]
@@ -69,7 +69,7 @@ class DemoSummary:
 
 
 def group_purity(vectors: NDArray[np.float32], groups: Sequence[str], *, n_neighbors: int = 15) -> tuple[float, float]:
-    """Share of the nearest neighbours that are in the same group, by cosine, averaged over the rows.
+    """Share of the nearest neighbors that are in the same group, by cosine, averaged over the rows.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def group_purity(vectors: NDArray[np.float32], groups: Sequence[str], *, n_neigh
     groups
         n names.
     n_neighbors
-        How many neighbours are looked at.
+        How many neighbors are looked at.
 
     Returns
     -------
@@ -100,7 +100,7 @@ def group_purity(vectors: NDArray[np.float32], groups: Sequence[str], *, n_neigh
 
 
 def neighbors_of(snapshot: Snapshot, labels: Sequence[str], *, n_neighbors: int = 5) -> dict[str, tuple[str, ...]]:
-    """Nearest neighbours of some words among all watched rows, by cosine, nearest first."""
+    """Nearest neighbors of some words among all watched rows, by cosine, nearest first."""
     indices = nearest_neighbors(snapshot.vectors, n_neighbors).indices
     position = {label: i for i, label in enumerate(snapshot.labels)}
     return {label: tuple(snapshot.labels[i] for i in indices[position[label]]) for label in labels}
@@ -132,7 +132,7 @@ def summarize(
         table=table,
         rows=len(first.rows),
         steps=tuple(steps),
-        analysed_steps=tuple(run.steps(table, analysed=True)),
+        analyzed_steps=tuple(run.steps(table, analyzed=True)),
         scalars={key: values[max(values)] for key, values in run.scalars(table).items()},
         neighbors={word: (before_words[word], after_words[word]) for word in words},
         purity=(before, after),
@@ -155,10 +155,10 @@ def print_summary(summary: DemoSummary, console: Console) -> None:
     )
     say(
         f"Table {summary.table!r}: {summary.rows} rows watched, {len(summary.steps)} snapshots, "
-        f"{len(summary.analysed_steps)} of them analysed."
+        f"{len(summary.analyzed_steps)} of them analyzed."
     )
-    if len(summary.analysed_steps) < len(summary.steps):
-        say(f"To fill the gaps: visualdl-embedding analyse {summary.log_dir}")
+    if len(summary.analyzed_steps) < len(summary.steps):
+        say(f"To fill the gaps: visualdl-embedding analyze {summary.log_dir}")
     _print_metrics(summary, console)
     before, after = summary.purity
     say(

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.core.neighbors import Distance
+from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift._correct import CORRECTIONS, Correction, correct
 from visualdl_embedding.drift._drift import Drift, GroupDrift, WordDrift
 from visualdl_embedding.drift._measure import Graphs, Pair, measure_pair
@@ -22,8 +24,6 @@ from visualdl_embedding.drift._statistics import (
     statistics_of,
 )
 from visualdl_embedding.drift._towards import asked_rows, directions_of, groups_of, known_somewhere, layers_of
-from visualdl_embedding.neighbors import Distance
-from visualdl_embedding.snapshot import Snapshot
 
 __all__ = ["NullPair", "compare_snapshots"]
 

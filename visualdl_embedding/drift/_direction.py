@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.neighbors import Distance, normalize
+from visualdl_embedding.core.neighbors import Distance, normalize
 
 __all__ = ["Direction", "leans", "share_of_groups"]
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.core.neighbors import DISTANCES, Distance, Neighbors, nearest_neighbors, normalize
+from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift._cka import cka
 from visualdl_embedding.drift._pairing import Pairing, pair_rows
 from visualdl_embedding.metrics import aligned_displacement, neighbor_overlap
-from visualdl_embedding.neighbors import DISTANCES, Distance, Neighbors, nearest_neighbors, normalize
-from visualdl_embedding.project import Alignment, align
-from visualdl_embedding.snapshot import Snapshot
+from visualdl_embedding.projection import Alignment, align
 
 __all__ = ["Graphs", "Pair", "lay_out", "measure_pair", "profile_change"]
 

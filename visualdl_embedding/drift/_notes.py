@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
+from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift._measure import Pair
-from visualdl_embedding.snapshot import Snapshot
 
 __all__ = ["notes_of"]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.neighbors import Distance
-from visualdl_embedding.snapshot import Snapshot
+from visualdl_embedding.core.neighbors import Distance
+from visualdl_embedding.core.snapshot import Snapshot
 
 __all__ = ["Pairing", "pair_rows"]
 

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.core.neighbors import Distance
+from visualdl_embedding.core.snapshot import Snapshot
+from visualdl_embedding.core.suggest import did_you_mean
 from visualdl_embedding.drift._correct import Correction, correct
 from visualdl_embedding.drift._direction import Direction, share_of_groups
 from visualdl_embedding.drift._measure import lay_out
 from visualdl_embedding.drift._ranks import strata_of
 from visualdl_embedding.drift._statistics import codes_of, lean_changes, pair_leans, rank_rows
-from visualdl_embedding.neighbors import Distance
-from visualdl_embedding.query import locate
-from visualdl_embedding.snapshot import Snapshot
 
 __all__ = ["asked_rows", "directions_of", "groups_of", "known_somewhere", "layers_of", "watched_directions"]
 
@@ -118,8 +118,9 @@ def known_somewhere(watch: Sequence[str], before: Snapshot, after: Snapshot) -> 
         raise TypeError(f"Watched labels are given as a list: [{watch!r}], not {watch!r}.")
     known = {*before.labels, *after.labels}
     if unknown := [label for label in watch if label not in known]:
-        # Names the nearest labels there are.
-        locate(after.labels, unknown)
+        hints = (did_you_mean(label, after.labels, limit=3, otherwise="nothing like it") for label in unknown)
+        named = "; ".join(f"{label!r} ({hint})" for label, hint in zip(unknown, hints, strict=True))
+        raise ValueError(f"No row has the label {named}.")
 
 
 def asked_rows(watch: Sequence[str], labels: Sequence[str]) -> tuple[list[int], NDArray[np.bool_]]:

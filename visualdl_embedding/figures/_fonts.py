@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
+
+from visualdl_embedding.core.text import picture_line, shorten
 
 if TYPE_CHECKING:
     from matplotlib.ft2font import FT2Font
@@ -121,29 +122,10 @@ def shown_text(text: str, *, instead: str, longest: int = 16) -> str:
     longest
         Length in columns, at least 2; a Chinese character takes two. A longer text ends in ``…``.
     """
-    line = "".join(_plain(character) for character in text)
-    line = " ".join(line.split())
+    line = picture_line(text)
     if not line or not all(_has_glyph(character) for character in line if character != " "):
         return instead
-    return _shorten(line, longest)
-
-
-def _plain(character: str) -> str:
-    category = unicodedata.category(character)
-    if category == "Cf" or 0xFE00 <= ord(character) <= 0xFE0F:
-        return ""
-    return " " if category in ("Cc", "Zl", "Zp") else character
-
-
-def _shorten(line: str, longest: int) -> str:
-    widths = [2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in line]
-    if sum(widths) <= longest:
-        return line
-    used, end = 1, 0
-    while end < len(line) and used + widths[end] <= longest:
-        used += widths[end]
-        end += 1
-    return line[:end].rstrip() + "…"
+    return shorten(line, longest)
 
 
 @cache

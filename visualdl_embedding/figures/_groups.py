@@ -21,7 +21,7 @@ USUAL = {
 }
 """Names that readers expect in a certain color; a red "positive" would be misread."""
 ALONE = "#0072B2"
-"""Where no groups were given: there is nothing to stand out from, and grey would be dull."""
+"""Where no groups were given: there is nothing to stand out from, and gray would be dull."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Groups:
 
 
 def color_groups(groups: Sequence[str] | None, n: int) -> Groups:
-    """Give the largest groups colors of their own, the others one grey, and rows without a group a lighter one.
+    """Give the largest groups colors of their own, the others one gray, and rows without a group a lighter one.
 
     Parameters
     ----------

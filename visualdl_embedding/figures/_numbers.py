@@ -20,7 +20,7 @@ class Scale:
     Attributes
     ----------
     colors
-        ``(n,)`` strings ``"#RRGGBB"``; those that are not finite are grey.
+        ``(n,)`` strings ``"#RRGGBB"``; those that are not finite are gray.
     name
         What is measured.
     low, high

@@ -56,7 +56,7 @@ def place_labels(
     points
         ``(n, 2)``: pixels of all points; NaN for one that is not drawn.
     always
-        Rows that are labelled even where there is no free place; these overlap as little as can be.
+        Rows that are labeled even where there is no free place; these overlap as little as can be.
     wanted
         Further rows, the most wanted first; `limit` of them find a place.
     size
@@ -66,9 +66,9 @@ def place_labels(
     taken
         Boxes where none may stand.
     limit
-        At most so many of `wanted` are labelled.
+        At most so many of `wanted` are labeled.
     spacing
-        Pixels that lie at least between two labelled points of `wanted`, so that labels spread over the map.
+        Pixels that lie at least between two labeled points of `wanted`, so that labels spread over the map.
     tries
         At most so many of `wanted` are looked at; bounds the time at 100,000 rows.
     unit
@@ -81,20 +81,20 @@ def place_labels(
         best = _best(points[row], size(row), drawn, boxes, bounds, distances=[unit * d for d in _FAR])
         boxes.append(best.box)
         placed.append(Placed(row, best.box, best.distance))
-    labelled = [points[item.row] for item in placed]
+    labeled = [points[item.row] for item in placed]
     done = {item.row for item in placed}
     left = limit
     for _, row in zip(range(tries), (r for r in wanted if r not in done), strict=False):
         if left == 0:
             break
         point = points[row]
-        if any(np.hypot(*(point - other)) < spacing for other in labelled):
+        if any(np.hypot(*(point - other)) < spacing for other in labeled):
             continue
         best = _best(point, size(row), drawn, boxes, bounds, distances=[unit * d for d in _NEAR])
         if best.overlap > 0:
             continue
         boxes.append(best.box)
-        labelled.append(point)
+        labeled.append(point)
         placed.append(Placed(row, best.box, best.distance))
         left -= 1
     return placed

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.core.text import Text
 from visualdl_embedding.findings._finding import Finding, Severity
 from visualdl_embedding.findings._space import Space
-from visualdl_embedding.findings._text import Text, name_some, percent
+from visualdl_embedding.findings._text import name_some, percent
 
 __all__ = ["duplicate_groups", "find_duplicates", "find_nonfinite", "find_zero_rows"]
 

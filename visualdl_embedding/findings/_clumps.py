@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.core.text import Text
 from visualdl_embedding.findings._finding import Finding
 from visualdl_embedding.findings._space import Space
-from visualdl_embedding.findings._text import Text, name_some, percent, rounded
+from visualdl_embedding.findings._text import name_some, percent, rounded
 
 __all__ = ["Clump", "find_clumps", "intrinsic_dimension", "tight_clumps"]
 

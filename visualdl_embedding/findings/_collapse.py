@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from visualdl_embedding import metrics
+from visualdl_embedding.core.text import Text
 from visualdl_embedding.findings._finding import Finding, Severity
 from visualdl_embedding.findings._remedies import PRETRAINED
 from visualdl_embedding.findings._space import Space
-from visualdl_embedding.findings._text import Text, name_some, percent, rounded
+from visualdl_embedding.findings._text import name_some, percent, rounded
 
 __all__ = ["find_collapse", "find_hubs"]
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from visualdl_embedding.core.text import Text
 from visualdl_embedding.findings._finding import Finding
 from visualdl_embedding.findings._remedies import CLEAN, PRETRAINED
 from visualdl_embedding.findings._space import Space
-from visualdl_embedding.findings._text import Text, name_some, percent, rounded
+from visualdl_embedding.findings._text import name_some, percent, rounded
 from visualdl_embedding.findings._training import Cause, weigh
 
 __all__ = ["find_moved_rows", "find_moves_towards_groups"]

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.core.names import scalar_key
+from visualdl_embedding.core.text import Text
 from visualdl_embedding.findings._finding import Finding, Severity
 from visualdl_embedding.findings._purity import NO_CLASS, class_purity
 from visualdl_embedding.findings._remedies import INITIALIZE, LEAVE_OUT, PRETRAINED, WEIGHT_NEGATIVES
 from visualdl_embedding.findings._space import Space
-from visualdl_embedding.findings._text import Text, name_some, percent, rounded
+from visualdl_embedding.findings._text import name_some, percent, rounded
 from visualdl_embedding.findings._training import Cause, weigh
-from visualdl_embedding.names import scalar_key
-from visualdl_embedding.strata import STRATA, strata
+from visualdl_embedding.metrics.strata import STRATA, strata
 
 __all__ = ["find_crowding", "find_never_looked_up", "find_tail"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from visualdl_embedding.agreement import Agreement, MapCluster
 from visualdl_embedding.analysis import Analysis
+from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.findings._broken import find_duplicates, find_nonfinite, find_zero_rows
 from visualdl_embedding.findings._clumps import find_clumps
 from visualdl_embedding.findings._collapse import find_collapse, find_hubs
@@ -18,7 +18,7 @@ from visualdl_embedding.findings._outliers import find_outliers, find_unusual_le
 from visualdl_embedding.findings._scripts import find_scripts
 from visualdl_embedding.findings._space import Space
 from visualdl_embedding.findings._untrained import find_untrained
-from visualdl_embedding.snapshot import Snapshot
+from visualdl_embedding.metrics.agreement import Agreement, MapCluster
 
 __all__ = ["find"]
 
@@ -46,13 +46,13 @@ def find(
     snapshot
         The watched rows; those that are not finite are told of, and left out of all else.
     analysis
-        What `analyse` made of it; its neighbor graph, its distance, its numbers per row and stratum, and the directions
+        What `analyze` made of it; its neighbor graph, its distance, its numbers per row and stratum, and the directions
         of watched words are used. What it does not have (an earlier snapshot, the training's history) is not looked at.
     counters
         Numbers about the whole table: ``"nonfinite_rows"``, ``"zero_rows"``, ``"duplicate_rows"``, ``"num_rows"``;
         those of the snapshot if None.
     agreement, clusters
-        Of the maps, by `visualdl_embedding.agreement`; positions are those of the finite rows.
+        Of the maps, by `visualdl_embedding.metrics.agreement`; positions are those of the finite rows.
     group, frequency
         Names of the columns of `Snapshot.rows` to use as such; one that is not there is not used.
     random_state

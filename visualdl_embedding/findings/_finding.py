@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from visualdl_embedding.findings._text import Text
+from visualdl_embedding.core.text import Text
 
 __all__ = ["SEVERITIES", "Finding", "Severity"]
 

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from visualdl_embedding.agreement import SUPPORTED, Agreement, MapCluster
+from visualdl_embedding.core.text import Text
 from visualdl_embedding.findings._finding import Finding
 from visualdl_embedding.findings._space import Space
-from visualdl_embedding.findings._text import Text, name_some, percent
+from visualdl_embedding.findings._text import name_some, percent
+from visualdl_embedding.metrics.agreement import SUPPORTED, Agreement, MapCluster
 
 __all__ = ["find_doubtful_clusters", "find_loose_maps"]
 

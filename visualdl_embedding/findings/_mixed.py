@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.core.neighbors import nearest_neighbors
+from visualdl_embedding.core.text import Text
 from visualdl_embedding.findings._finding import Finding
 from visualdl_embedding.findings._purity import NO_CLASS, SHUFFLES, Purity, class_purity, same_class_share
 from visualdl_embedding.findings._remedies import CLEAN, CONTRAST, PRETRAINED
 from visualdl_embedding.findings._space import Space
-from visualdl_embedding.findings._text import Text, name_some, percent
+from visualdl_embedding.findings._text import name_some, percent
 from visualdl_embedding.findings._training import Cause, weigh
-from visualdl_embedding.neighbors import nearest_neighbors
 
 __all__ = ["find_mixed_groups"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from visualdl_embedding.findings._text import Text
+from visualdl_embedding.core.text import Text
 
 __all__ = ["CLEAN", "CONTRAST", "INITIALIZE", "LEAVE_OUT", "PRETRAINED", "WEIGHT_NEGATIVES"]
 

@@ -11,10 +11,11 @@ from typing import Literal
 import numpy as np
 
 from visualdl_embedding import metrics
+from visualdl_embedding.core.text import Text
 from visualdl_embedding.findings._finding import Finding
 from visualdl_embedding.findings._purity import SHUFFLES, class_purity, same_class_share
 from visualdl_embedding.findings._space import Space
-from visualdl_embedding.findings._text import Text, name_some, percent
+from visualdl_embedding.findings._text import name_some, percent
 
 __all__ = ["SCRIPTS", "Script", "find_scripts", "script_of"]
 

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from visualdl_embedding import metrics
 from visualdl_embedding.analysis import Analysis
+from visualdl_embedding.core.neighbors import Neighbors, nearest_neighbors, normalize
+from visualdl_embedding.core.rows import COMPOSED
+from visualdl_embedding.core.snapshot import Snapshot
+from visualdl_embedding.core.text import Text
 from visualdl_embedding.drift import Direction
-from visualdl_embedding.findings._text import Text, rounded
-from visualdl_embedding.neighbors import Neighbors, nearest_neighbors, normalize
-from visualdl_embedding.rows import COMPOSED
-from visualdl_embedding.snapshot import Snapshot
+from visualdl_embedding.findings._text import rounded
 
 __all__ = ["Comparison", "Space"]
 
@@ -114,7 +115,7 @@ class Space:
             raise ValueError(
                 f"The analysis is of table {found[0]!r}, step {found[1]}, {found[2]} finite rows; the snapshot is of "
                 f"table {snapshot.table!r}, step {snapshot.step}, {len(valid)} finite rows. Pass the analysis "
-                "that analyse() made of this very snapshot."
+                "that analyze() made of this very snapshot."
             )
         vectors = np.ascontiguousarray(snapshot.vectors[valid], dtype=np.float32)
         keep = np.asarray(vectors.any(axis=1))

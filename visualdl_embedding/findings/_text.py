@@ -1,23 +1,12 @@
-"""Sentences in two languages, and the numbers in them."""
+"""Numbers and labels in the sentences of findings."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-__all__ = ["Text", "name_some", "percent", "rounded"]
+from visualdl_embedding.core.text import Text
 
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A sentence in English and in Chinese."""
-
-    en: str
-    zh: str
-
-    def __add__(self, other: Text) -> Text:
-        """Join sentences: with a space in English, without in Chinese."""
-        return Text(f"{self.en} {other.en}".strip(), self.zh + other.zh)
+__all__ = ["name_some", "percent", "rounded"]
 
 
 def rounded(value: float) -> str:

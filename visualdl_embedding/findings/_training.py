@@ -9,8 +9,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.core.text import Text
 from visualdl_embedding.findings._space import Space
-from visualdl_embedding.findings._text import Text, rounded
+from visualdl_embedding.findings._text import rounded
 
 __all__ = ["Cause", "weigh"]
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.core.text import Text
 from visualdl_embedding.findings._finding import Finding
 from visualdl_embedding.findings._remedies import INITIALIZE, LEAVE_OUT, PRETRAINED
 from visualdl_embedding.findings._space import Space
-from visualdl_embedding.findings._text import Text, name_some, percent, rounded
+from visualdl_embedding.findings._text import name_some, percent, rounded
 from visualdl_embedding.findings._training import Cause, weigh
 
 __all__ = ["Untrained", "find_untrained", "untrained_rows"]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.metrics._arrays import blocks, validate_vectors
-from visualdl_embedding.neighbors import Neighbors, normalize
+from visualdl_embedding.core.arrays import blocks, validate_vectors
+from visualdl_embedding.core.neighbors import Neighbors, normalize
 
 __all__ = ["MIN_ROWS", "Crowding", "crowding"]
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.metrics._arrays import spread, validate_vectors
+from visualdl_embedding.core.arrays import spread, validate_vectors
+from visualdl_embedding.core.neighbors import DISTANCES, Distance, Neighbors, nearest_neighbors
 from visualdl_embedding.metrics._ranks import nearest_in_layout, ranks_in_layout, ranks_in_space, scaled_layout
-from visualdl_embedding.neighbors import DISTANCES, Distance, Neighbors, nearest_neighbors
 
 __all__ = ["Quality", "continuity", "hubness", "neighbor_overlap", "projection_quality", "trustworthiness"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.metrics._arrays import center
+from visualdl_embedding.core.arrays import center
+from visualdl_embedding.core.neighbors import Distance, normalize
 from visualdl_embedding.metrics._kernels import compiled, count_nearer_in_layout, count_nearer_in_space
-from visualdl_embedding.neighbors import Distance, normalize
 
 __all__ = ["nearest_in_layout", "ranks_in_layout", "ranks_in_space", "scaled_layout"]
 

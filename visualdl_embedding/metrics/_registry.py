@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from visualdl_embedding.core.suggest import did_you_mean
 from visualdl_embedding.metrics._diagnosis_records import DIAGNOSIS_RECORDS
 from visualdl_embedding.metrics._metric import Metric, Scope
 from visualdl_embedding.metrics._space_records import SPACE_RECORDS
@@ -33,7 +33,5 @@ def get_metric(name: str) -> Metric:
     """
     found = METRICS.get(name.rpartition("/")[2])
     if found is None:
-        similar = difflib.get_close_matches(name.rpartition("/")[2], METRICS)
-        hint = f"did you mean {' or '.join(similar)}?" if similar else f"known are {', '.join(METRICS)}."
-        raise ValueError(f"Unknown metric {name!r}; {hint}")
+        raise ValueError(f"Unknown metric {name!r}; {did_you_mean(name.rpartition('/')[2], METRICS, limit=3)}")
     return found

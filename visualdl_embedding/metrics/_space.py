@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.core.neighbors import Neighbors
 from visualdl_embedding.metrics._neighborhood import hubness
 from visualdl_embedding.metrics._spectrum import effective_rank, isoscore, spectrum
 from visualdl_embedding.metrics._vectors import mean_cosine, norms
-from visualdl_embedding.neighbors import Neighbors
 
 __all__ = ["space_scalars"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.metrics._arrays import blocks, center, validate_vectors
+from visualdl_embedding.core.arrays import blocks, center, validate_vectors
 
 __all__ = ["effective_rank", "isoscore", "spectrum"]
 

@@ -15,7 +15,7 @@ from visualdl_embedding.server._joint import Comparisons
 from visualdl_embedding.server._openapi import describe_api
 from visualdl_embedding.server._served import NotFound
 from visualdl_embedding.server._source import RunSource
-from visualdl_embedding.store import DamagedFileError, NewerFormatError, NotAnalysedError
+from visualdl_embedding.store import DamagedFileError, NewerFormatError, NotAnalyzedError
 
 __all__ = ["API_PATH", "api_blueprint"]
 
@@ -74,7 +74,7 @@ def guarded(source: RunSource, answer: Callable[[], Response]) -> Response:
         return error_response(404, source.redact(str(error.args[0])))
     except NotReady as error:
         return error_response(409, str(error))
-    except (NotAnalysedError, DamagedFileError, NewerFormatError) as error:
+    except (NotAnalyzedError, DamagedFileError, NewerFormatError) as error:
         return error_response(404, source.redact(str(error)))
     except FileNotFoundError:
         return error_response(404, "A file went away while it was read; ask for the steps again.")

@@ -1,11 +1,12 @@
-"""Answers that were made before, within a bound of bytes."""
+"""Bounded cache of answers."""
 
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
+
+from cachetools import LRUCache, cached
 
 __all__ = ["Cache"]
 
@@ -13,63 +14,39 @@ Value = TypeVar("Value")
 
 
 class Cache:
-    """The values used last, up to so many bytes. Any number of threads may ask; each value is made once.
+    """Cache of the most recently used values, bounded in bytes. Thread-safe; concurrent calls compute a value once.
 
     Parameters
     ----------
     max_bytes
-        Bound of all values together; one that is larger than that is made for every request.
+        Bound of all values together. A larger value is computed for every request.
     """
 
     def __init__(self, max_bytes: int) -> None:
-        self.max_bytes = max_bytes
-        self._values: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
-        self._bytes = 0
-        self._lock = threading.Lock()
-        self._making: dict[Hashable, threading.Lock] = {}
+        self._values: LRUCache[Hashable, tuple[Any, int]] = LRUCache(max_bytes, getsizeof=lambda entry: entry[1])
+        self._entry = cached(self._values, key=lambda key, make, size: key, condition=threading.Condition())(_make)
 
     @property
     def num_bytes(self) -> int:
-        """Bytes of all values that are kept."""
-        return self._bytes
+        """Bytes of all cached values."""
+        return int(self._values.currsize)
 
     def get(self, key: Hashable, make: Callable[[], Value], *, size: Callable[[Value], int] | None = None) -> Value:
-        """Find a value, or make it.
+        """Return a cached value, or compute it.
 
         Parameters
         ----------
         key
-            Holds all that the value depends on, the stamps of the files it is read from included: a value is never
-            changed, it falls into disuse.
+            Everything that the value depends on, including the stamps of the files that it is read from. A value never
+            changes: a changed file gives another key.
         make
-            Makes it; an exception is passed on, and nothing is kept.
+            Computes the value. Exceptions are passed on, and nothing is cached.
         size
             Bytes of a value; `len` if None.
         """
-        with self._lock:
-            if key in self._values:
-                self._values.move_to_end(key)
-                return cast(Value, self._values[key][0])
-            making = self._making.setdefault(key, threading.Lock())
-        with making:
-            with self._lock:
-                if key in self._values:
-                    return cast(Value, self._values[key][0])
-            try:
-                value = make()
-            finally:
-                with self._lock:
-                    self._making.pop(key, None)
-            self._keep(key, value, len(value) if size is None else size(value))  # type: ignore[arg-type]
-            return value
+        return cast(Value, self._entry(key, make, size)[0])
 
-    def _keep(self, key: Hashable, value: object, size: int) -> None:
-        if size > self.max_bytes:
-            return
-        with self._lock:
-            _, before = self._values.pop(key, (None, 0))
-            self._values[key] = (value, size)
-            self._bytes += size - before
-            while self._bytes > self.max_bytes:
-                _, (_, gone) = self._values.popitem(last=False)
-                self._bytes -= gone
+
+def _make(key: Hashable, make: Callable[[], Any], size: Callable[[Any], int] | None) -> tuple[Any, int]:
+    value = make()
+    return value, len(value) if size is None else size(value)

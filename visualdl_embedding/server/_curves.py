@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from visualdl_embedding.logs import is_ours, log_files
 from visualdl_embedding.server._listing import Stamp, stamp_of
 from visualdl_embedding.server._replaced import Mark, is_same, mark_of
-from visualdl_embedding.visualdl_log import is_ours, log_files
 
 __all__ = ["Curves"]
 
@@ -97,7 +97,7 @@ class Curves:
 
 
 def _read_on(path: Path, file: _File) -> None:
-    from visualdl_embedding.visualdl_log._library import record_class
+    from visualdl_embedding.logs._library import record_class
 
     record = record_class()
     try:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from visualdl_embedding.errors import EmbeddingError
+
 if TYPE_CHECKING:
     from visualdl_embedding.server._source import RunSource
 
@@ -17,11 +19,11 @@ _LARGEST = 2**53 - 1
 _INTEGER = re.compile(r"[0-9]{1,16}")
 
 
-class BadRequest(ValueError):
+class BadRequest(EmbeddingError, ValueError):
     """A parameter that cannot be meant; the message says what it should be."""
 
 
-class NotReady(RuntimeError):
+class NotReady(EmbeddingError, RuntimeError):
     """An answer that is being made; the message says where its state is told."""
 
 

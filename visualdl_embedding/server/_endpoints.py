@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from visualdl_embedding.neighbors import DISTANCES
+from visualdl_embedding.core.neighbors import DISTANCES
 from visualdl_embedding.server import _frames, _joint, _neighbors, _row, _studies, _tables
 from visualdl_embedding.server._endpoint import Endpoint, Parameter, integer, text
 from visualdl_embedding.server._schemas import SCHEMAS
@@ -32,7 +32,7 @@ def _sides() -> tuple[Parameter, ...]:
         for parameter in (
             text(f"run_{side}", f"name of the run on side {side}"),
             text(f"table_{side}", f"name of its table on side {side}"),
-            integer(f"step_{side}", f"an analysed step on side {side}"),
+            integer(f"step_{side}", f"an analyzed step on side {side}"),
         )
     )
 

@@ -34,7 +34,7 @@ def frame(source: RunSource, asked: Asked) -> Answer:
     """Give the coordinates of all rows at a step."""
     table = source.table(asked["run"], asked["table"])
     step, projection = asked["step"], asked["projection"]
-    table.check_step(step, analysed=True)
+    table.check_step(step, analyzed=True)
     n_components = _components(table, step, projection)
 
     def make() -> bytes:
@@ -55,7 +55,7 @@ def frame_info(source: RunSource, asked: Asked) -> Answer:
     """Say how a frame was made, how true it is, and how much of its motion is noise."""
     table = source.table(asked["run"], asked["table"])
     step, projection = asked["step"], asked["projection"]
-    table.check_step(step, analysed=True)
+    table.check_step(step, analyzed=True)
 
     def make() -> dict[str, Any]:
         found = table.projection(step, projection)
@@ -73,7 +73,7 @@ def frame_info(source: RunSource, asked: Asked) -> Answer:
             "trustworthiness": scalars.get(f"{projection}/trustworthiness"),
             "continuity": scalars.get(f"{projection}/continuity"),
             "motion": scalars.get(f"{projection}/motion"),
-            "analysed_against": header["previous_step"],
+            "analyzed_against": header["previous_step"],
         }
 
     return Answer(("frame-info", *frame_key(table, step, projection)), make)
@@ -83,7 +83,7 @@ def row_metrics(source: RunSource, asked: Asked) -> Answer:
     """List the numbers that single rows have at a step."""
     table = source.table(asked["run"], asked["table"])
     step = asked["step"]
-    table.check_step(step, analysed=True)
+    table.check_step(step, analyzed=True)
     return Answer(("row-metrics", *table.stamp(step)), lambda: {"names": list(table.header(step)["row_metrics"])})
 
 
@@ -91,7 +91,7 @@ def row_metric(source: RunSource, asked: Asked) -> Answer:
     """Give one number of every row at a step."""
     table = source.table(asked["run"], asked["table"])
     step, name = asked["step"], asked["name"]
-    table.check_step(step, analysed=True)
+    table.check_step(step, analyzed=True)
     known = table.header(step)["row_metrics"]
     if name not in known:
         raise NotFound(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import threading
 import time
 from collections import OrderedDict
@@ -13,7 +12,8 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from visualdl_embedding.compare import Joint, Side, align_maps, cache_folder, read_cached, split_key
+from visualdl_embedding.core.process import start_child
+from visualdl_embedding.runs import Joint, SnapshotReference, align_maps, cache_folder, read_cached, split_key
 from visualdl_embedding.server._endpoint import Answer, BadRequest, NotReady
 from visualdl_embedding.server._frames import frame_key, pack
 from visualdl_embedding.server._served import NotFound, ServedTable
@@ -31,8 +31,8 @@ _RETRY_SECONDS = 30.0
 
 @dataclass
 class _Job:
-    a: Side
-    b: Side
+    a: SnapshotReference
+    b: SnapshotReference
     projection: str
     cache: str
     done: float = 0.0
@@ -47,7 +47,7 @@ class Comparisons:
         self._waiting: OrderedDict[Hashable, _Job] = OrderedDict()
         self._failed: OrderedDict[Hashable, tuple[str, float]] = OrderedDict()
         self._current: tuple[Hashable, _Job] | None = None
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._thread: threading.Thread | None = None
         self._closed = False
 
@@ -105,17 +105,8 @@ class Comparisons:
 
     def _make(self, job: _Job) -> None:
         order = {"a": vars(job.a), "b": vars(job.b), "projection": job.projection, "cache": job.cache}
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": _search_path()}
-        with subprocess.Popen(
-            [sys.executable, "-m", "visualdl_embedding.compare"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env=environment,
-            # Ctrl-C is the server's, which then closes stdin.
-            start_new_session=True,
-        ) as process:
+        # In a session of its own: Ctrl-C is the server's, which then closes stdin.
+        with start_child("visualdl_embedding.runs.joint_worker", stderr=subprocess.DEVNULL) as process:
             assert process.stdin is not None
             assert process.stdout is not None
             with self._lock:
@@ -123,7 +114,7 @@ class Comparisons:
                 if self._closed:
                     process.kill()
             try:
-                process.stdin.write(json.dumps(order) + "\n")
+                process.stdin.write(json.dumps(order).encode() + b"\n")
                 process.stdin.flush()
                 for line in process.stdout:
                     said = json.loads(line)
@@ -186,7 +177,7 @@ def _sides(source: RunSource, asked: Asked) -> tuple[ServedTable, ServedTable]:
     tables = []
     for side in ("a", "b"):
         table = source.table(asked[f"run_{side}"], asked[f"table_{side}"])
-        table.check_step(asked[f"step_{side}"], analysed=True)
+        table.check_step(asked[f"step_{side}"], analyzed=True)
         tables.append(table)
     one, two = tables
     if one.reader.folder == two.reader.folder and asked["step_a"] == asked["step_b"]:
@@ -199,10 +190,10 @@ def _key(a: ServedTable, b: ServedTable, asked: Asked) -> tuple[Any, ...]:
     return ("joint", *frame_key(a, asked["step_a"], projection), *frame_key(b, asked["step_b"], projection))
 
 
-def _named(a: ServedTable, b: ServedTable, asked: Asked) -> tuple[Side, Side]:
+def _named(a: ServedTable, b: ServedTable, asked: Asked) -> tuple[SnapshotReference, SnapshotReference]:
     return (
-        Side(str(a.run.path), a.name, asked["step_a"]),
-        Side(str(b.run.path), b.name, asked["step_b"]),
+        SnapshotReference(str(a.run.path), a.name, asked["step_a"]),
+        SnapshotReference(str(b.run.path), b.name, asked["step_b"]),
     )
 
 
@@ -225,9 +216,3 @@ def _laid(a: ServedTable, b: ServedTable, asked: Asked) -> Any:
     if not n_shared:
         raise NotFound("The two snapshots share no label, so neither map can be laid on the other.")
     return laid
-
-
-def _search_path() -> str:
-    """Let the child find the package where this process found it, installed or not."""
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    return os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])

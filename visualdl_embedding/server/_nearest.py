@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.neighbors import Distance
-from visualdl_embedding.query import nearest_rows
+from visualdl_embedding.core.neighbors import Distance
+from visualdl_embedding.core.query import nearest_rows
 
 __all__ = ["Near", "cosines_with", "nearest", "reading"]
 
@@ -42,7 +42,7 @@ def nearest(vectors: NDArray[np.float32], row: int, k: int, *, distance: Distanc
     """Find the rows nearest to a row.
 
     All rows are measured in float32 and the few that come into question again in float64, by
-    `visualdl_embedding.query.nearest_rows`: the answer is that function's, in a tenth of its time.
+    `visualdl_embedding.core.query.nearest_rows`: the answer is that function's, in a tenth of its time.
 
     Parameters
     ----------

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from visualdl_embedding.neighbors import Distance
+from visualdl_embedding.core.neighbors import Distance
+from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.server._endpoint import Answer, BadRequest
 from visualdl_embedding.server._nearest import Near, cosines_with, nearest, reading
 from visualdl_embedding.server._served import ServedTable
 from visualdl_embedding.server._source import RunSource
 from visualdl_embedding.server._tables import with_missing
-from visualdl_embedding.snapshot import Snapshot
 
 __all__ = ["neighbor_changes", "neighbor_timeline", "neighbors", "similarities"]
 

@@ -51,7 +51,7 @@ _TABLE = _object(
         "columns": _list(TEXT),
         "watch": _list(TEXT),
         "steps": _list(INTEGER),
-        "analysed": _list(INTEGER),
+        "analyzed": _list(INTEGER),
         "rows_version": TEXT,
     }
 )
@@ -111,7 +111,7 @@ SCHEMAS: Mapping[str, Schema | None] = {
             "trustworthiness": MAYBE_NUMBER,
             "continuity": MAYBE_NUMBER,
             "motion": MAYBE_NUMBER,
-            "analysed_against": MAYBE_INTEGER,
+            "analyzed_against": MAYBE_INTEGER,
         }
     ),
     "row-metrics": _object({"names": _list(TEXT)}),

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.analysis import Analysis, Projection
-from visualdl_embedding.compare import split_key
-from visualdl_embedding.rows import Rows
+from visualdl_embedding.core.rows import Rows
+from visualdl_embedding.core.snapshot import Snapshot
+from visualdl_embedding.errors import EmbeddingError
+from visualdl_embedding.runs import split_key
 from visualdl_embedding.server._cache import Cache
 from visualdl_embedding.server._listing import Listing
-from visualdl_embedding.snapshot import Snapshot
 from visualdl_embedding.store import (
     DamagedFileError,
     Description,
@@ -30,7 +31,7 @@ from visualdl_embedding.store import (
 __all__ = ["BoundedReader", "NotFound", "OneTable", "ServedTable"]
 
 
-class NotFound(LookupError):
+class NotFound(EmbeddingError, LookupError):
     """What was asked for is not there; the message says what is."""
 
 
@@ -103,7 +104,7 @@ class ServedTable:
         return list(self.listing.snapshots)
 
     @property
-    def analysed(self) -> list[int]:
+    def analyzed(self) -> list[int]:
         """Steps with an analysis."""
         return list(self.listing.analyses)
 
@@ -153,7 +154,7 @@ class ServedTable:
             raise NotFound(f"There is no row {row}: table {self.name!r} has the rows 0 to {len(rows) - 1}.")
         return rows.labels[row]
 
-    def check_step(self, step: int, *, analysed: bool = False) -> None:
+    def check_step(self, step: int, *, analyzed: bool = False) -> None:
         """Make sure that a step is there.
 
         Raises
@@ -166,10 +167,10 @@ class ServedTable:
                 f"Table {self.name!r} of run {self.run_name!r} has no snapshot at step {step}; "
                 f"{_nearest(self.steps, step, 'stored')}."
             )
-        if analysed and step not in self.listing.analyses:
+        if analyzed and step not in self.listing.analyses:
             raise NotFound(
-                f"Step {step} of table {self.name!r} is not analysed yet; {_nearest(self.analysed, step, 'analysed')}. "
-                "`visualdl-embedding analyse` fills the gaps."
+                f"Step {step} of table {self.name!r} is not analyzed yet; {_nearest(self.analyzed, step, 'analyzed')}. "
+                "`visualdl-embedding analyze` fills the gaps."
             )
 
     def snapshot(self, step: int) -> Snapshot:
@@ -179,7 +180,7 @@ class ServedTable:
 
     def header(self, step: int) -> Mapping[str, Any]:
         """Read what an analysis holds beside its arrays."""
-        self.check_step(step, analysed=True)
+        self.check_step(step, analyzed=True)
         key = ("header", str(self.reader.folder), step, self.listing.analyses[step])
         # A header of the demo's has 9 kB as text and about five times that as objects.
         return self.cache.get(key, lambda: read_header(self.reader.path("analysis", step)), size=lambda _: 50_000)
@@ -187,7 +188,7 @@ class ServedTable:
     def headers(self) -> tuple[dict[int, Mapping[str, Any]], list[str]]:
         """Read the headers of all analyses that can be read, and say of which it cannot be done."""
         found, missing = {}, []
-        for step in self.analysed:
+        for step in self.analyzed:
             try:
                 found[step] = self.header(step)
             except FileNotFoundError:
@@ -198,7 +199,7 @@ class ServedTable:
 
     def analysis(self, step: int) -> Analysis:
         """Read an analysis whole."""
-        self.check_step(step, analysed=True)
+        self.check_step(step, analyzed=True)
         return self.reader.read_analysis(step)
 
     def projection(self, step: int, key: str) -> Projection:
@@ -243,8 +244,8 @@ class ServedTable:
         return found
 
     def newest(self) -> int | None:
-        """Find the last analysed step."""
-        return self.analysed[-1] if self.listing.analyses else None
+        """Find the last analyzed step."""
+        return self.analyzed[-1] if self.listing.analyses else None
 
 
 def _nearest(steps: Sequence[int], step: int, what: str) -> str:

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding import agreement
 from visualdl_embedding.analysis import Config
+from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.findings import find
+from visualdl_embedding.metrics import agreement
 from visualdl_embedding.server._endpoint import Answer
 from visualdl_embedding.server._source import RunSource
-from visualdl_embedding.snapshot import Snapshot
 
 __all__ = ["clusters", "findings"]
 
@@ -29,7 +29,7 @@ def findings(source: RunSource, asked: Asked) -> Answer:
     """Look for what is wrong or strange in a snapshot."""
     table = source.table(asked["run"], asked["table"])
     step = asked["step"]
-    table.check_step(step, analysed=True)
+    table.check_step(step, analyzed=True)
 
     def make() -> dict[str, Any]:
         with _studying:

@@ -56,7 +56,7 @@ def _describe(table: ServedTable) -> tuple[dict[str, Any], list[str]]:
     except (OSError, ValueError) as error:
         missing.append(f"metadata.tsv cannot be read ({type(error).__name__}).")
     projections: list[str] = []
-    for step in reversed(table.analysed):
+    for step in reversed(table.analyzed):
         try:
             projections = list(table.header(step)["projections"])
             break
@@ -73,7 +73,7 @@ def _describe(table: ServedTable) -> tuple[dict[str, Any], list[str]]:
         "columns": columns,
         "watch": list(description.watch),
         "steps": table.steps,
-        "analysed": table.analysed,
+        "analyzed": table.analyzed,
         "rows_version": description.rows_version,
     }, missing
 

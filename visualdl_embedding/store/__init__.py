@@ -1,12 +1,13 @@
 """The run directory: written atomically during training, read at any moment."""
 
+from visualdl_embedding.errors import DamagedFileError, NewerFormatError, NotAnalyzedError
 from visualdl_embedding.store._alerts import append_alerts, read_alerts
 from visualdl_embedding.store._description import Description, Selection, read_description
 from visualdl_embedding.store._files import check_writable, fresh_directory
-from visualdl_embedding.store._format import FORMAT_VERSION, DamagedFileError, NewerFormatError, NotAnalysedError
+from visualdl_embedding.store._format import FORMAT_VERSION
 from visualdl_embedding.store._frames import read_header
 from visualdl_embedding.store._metadata import parse_rows
-from visualdl_embedding.store._run import Run, open_run
+from visualdl_embedding.store._run import Run, is_run, open_run
 from visualdl_embedding.store._safetensors import TensorFile
 from visualdl_embedding.store._table_reader import TableReader
 from visualdl_embedding.store._table_store import TableStore
@@ -17,7 +18,7 @@ __all__ = [
     "DamagedFileError",
     "Description",
     "NewerFormatError",
-    "NotAnalysedError",
+    "NotAnalyzedError",
     "Run",
     "Selection",
     "TableReader",
@@ -27,6 +28,7 @@ __all__ = [
     "check_writable",
     "choose_to_drop",
     "fresh_directory",
+    "is_run",
     "open_run",
     "parse_rows",
     "read_alerts",

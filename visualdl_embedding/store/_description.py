@@ -11,16 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from visualdl_embedding.analysis import Config
-from visualdl_embedding.rows import Rows
+from visualdl_embedding.core.jsonable import dumps_exact, loads_exact
+from visualdl_embedding.core.rows import Rows
+from visualdl_embedding.core.table import Table
+from visualdl_embedding.errors import DamagedFileError, NewerFormatError
 from visualdl_embedding.store._files import write_atomically
-from visualdl_embedding.store._format import (
-    FORMAT_VERSION,
-    DamagedFileError,
-    NewerFormatError,
-    check_format,
-)
-from visualdl_embedding.store._json import dumps, loads
-from visualdl_embedding.table import Table
+from visualdl_embedding.store._format import FORMAT_VERSION, check_format
 
 __all__ = ["Description", "Selection", "describe", "read_description", "write_description"]
 
@@ -71,7 +67,7 @@ class Description:
     table
         The weight matrix.
     config
-        How snapshots are analysed.
+        How snapshots are analyzed.
     rows_version
         Version of the rows that newer snapshots use.
     selections
@@ -142,9 +138,8 @@ def installed_versions() -> dict[str, str]:
 
 def write_description(path: Path, description: Description) -> None:
     """Write ``table.json``, for people too: indented, UTF-8."""
-    text = dumps({"format_version": FORMAT_VERSION, **asdict(description)}, indent=2)
-    # A lone surrogate becomes \udXXX, which is JSON's own way to write it.
-    write_atomically(path, [text.encode("utf-8", "backslashreplace"), b"\n"])
+    text = dumps_exact({"format_version": FORMAT_VERSION, **asdict(description)}, indent=2)
+    write_atomically(path, [text.encode(), b"\n"])
 
 
 def read_description(path: Path) -> Description:
@@ -160,7 +155,7 @@ def read_description(path: Path) -> Description:
         If it is not what it should be.
     """
     try:
-        found = loads(path.read_bytes())
+        found = loads_exact(path.read_bytes())
         check_format(found.get("format_version"), path)
         description = Description(
             table=Table(**_known(Table, found["table"])),

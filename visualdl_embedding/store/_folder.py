@@ -6,7 +6,7 @@ import hashlib
 import re
 import unicodedata
 
-from visualdl_embedding.names import escape
+from visualdl_embedding.core.names import escape
 
 __all__ = ["folder_name"]
 

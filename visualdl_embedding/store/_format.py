@@ -1,32 +1,16 @@
-"""Version of what the store writes, and the errors of reading it."""
+"""Version of what the store writes."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-__all__ = ["FORMAT_VERSION", "DamagedFileError", "NewerFormatError", "NotAnalysedError", "check_format"]
+from visualdl_embedding.errors import DamagedFileError, NewerFormatError
+
+__all__ = ["FORMAT_VERSION", "check_format"]
 
 FORMAT_VERSION = 1
 """Counts up when an older library could no longer read what this one writes; every file carries it."""
-
-
-class DamagedFileError(ValueError):
-    """A file of the store that does not hold what it should; the message names it."""
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(
-            f"{path} is damaged: {reason}. Restore it from a copy or move it away; the other files of the run stay "
-            "readable."
-        )
-
-
-class NewerFormatError(ValueError):
-    """A file written by a newer version of this library."""
-
-
-class NotAnalysedError(ValueError):
-    """A step that has a snapshot and no analysis."""
 
 
 def check_format(found: Any, path: Path) -> None:

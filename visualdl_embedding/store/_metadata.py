@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from visualdl_embedding.rows import COMPOSED, Rows
+from visualdl_embedding.core.rows import COMPOSED, Rows
 
 __all__ = ["format_rows", "parse_rows"]
 

@@ -7,8 +7,8 @@ from dataclasses import fields
 from pathlib import Path
 
 from visualdl_embedding.analysis import Config
-from visualdl_embedding.rows import Rows
-from visualdl_embedding.table import Table
+from visualdl_embedding.core.rows import Rows
+from visualdl_embedding.core.table import Table
 
 __all__ = ["config_difference", "move_aside", "rows_difference", "table_difference"]
 

@@ -11,19 +11,24 @@ from pathlib import Path
 from typing import Any
 
 from visualdl_embedding.analysis import Analysis, Projection, projection_key
-from visualdl_embedding.metrics._arrays import spread
-from visualdl_embedding.project import Basis
-from visualdl_embedding.rows import Rows
-from visualdl_embedding.snapshot import Snapshot
+from visualdl_embedding.core.arrays import spread
+from visualdl_embedding.core.rows import Rows
+from visualdl_embedding.core.snapshot import Snapshot
+from visualdl_embedding.errors import DamagedFileError, NotAnalyzedError
+from visualdl_embedding.projection import Basis
 from visualdl_embedding.store import _frames
 from visualdl_embedding.store._description import Description, read_description
 from visualdl_embedding.store._folder import folder_name
-from visualdl_embedding.store._format import DamagedFileError, NotAnalysedError
 from visualdl_embedding.store._table_reader import TableReader
 
-__all__ = ["Run", "open_run"]
+__all__ = ["Run", "is_run", "open_run"]
 
 _SHOWN = 10
+
+
+def is_run(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is the log directory of a run, and not a saved model."""
+    return bool(_table_files(Path(path)))
 
 
 def open_run(path: str | os.PathLike[str]) -> Run:
@@ -85,17 +90,17 @@ class Run:
         """Read the watched rows of a table; those of an older `version` where one is given."""
         return self.reader(table).read_rows(version)
 
-    def steps(self, table: str, *, analysed: bool = False) -> list[int]:
+    def steps(self, table: str, *, analyzed: bool = False) -> list[int]:
         """List the stored steps of a table, ascending.
 
         Parameters
         ----------
         table
             Its name.
-        analysed
+        analyzed
             Only those with an analysis.
         """
-        return self.reader(table).steps(analysed=analysed)
+        return self.reader(table).steps(analyzed=analyzed)
 
     def snapshot(self, table: str, step: int) -> Snapshot:
         """Read the watched rows' vectors at a step.
@@ -114,12 +119,12 @@ class Run:
 
         Raises
         ------
-        NotAnalysedError
+        NotAnalyzedError
             If the step has a snapshot only.
         ValueError
             As `snapshot`.
         """
-        return self._reader_analysed(table, step).read_analysis(step)
+        return self._reader_analyzed(table, step).read_analysis(step)
 
     def projection(
         self, table: str, step: int, method: str, *, n_components: int = 2, reproject: bool = True
@@ -138,30 +143,30 @@ class Run:
         n_components
             2 or 3.
         reproject
-            False gives PCA as it was when the step was analysed.
+            False gives PCA as it was when the step was analyzed.
 
         Raises
         ------
-        NotAnalysedError
+        NotAnalyzedError
             If the step has a snapshot only.
         ValueError
             If no such projection is stored (the message lists those that are), or as `snapshot`.
         """
-        reader = self._reader_analysed(table, step)
+        reader = self._reader_analyzed(table, step)
         stored = _frames.read_projection(reader.path("analysis", step), projection_key(method, n_components))
         if method != "pca" or not reproject:
             return stored
         return _through_newest_basis(reader, step, stored)
 
     def scalars(self, table: str) -> dict[str, dict[int, float]]:
-        """Read all scalars of a table, by key (see `visualdl_embedding.names.scalar_key`) and step.
+        """Read all scalars of a table, by key (see `visualdl_embedding.core.names.scalar_key`) and step.
 
         Only the headers of the files are read. One that cannot be read is passed over with a warning.
         """
         reader = self.reader(table)
         found: dict[str, dict[int, float]] = {}
         damaged: list[str] = []
-        for step in reader.steps(analysed=True):
+        for step in reader.steps(analyzed=True):
             try:
                 header = _frames.read_header(reader.path("analysis", step))
             except FileNotFoundError:
@@ -206,13 +211,13 @@ class Run:
             raise ValueError(f"Table {table!r} has no snapshot at step {step}; {_nearest(reader.steps(), step)}.")
         return reader
 
-    def _reader_analysed(self, table: str, step: int) -> TableReader:
+    def _reader_analyzed(self, table: str, step: int) -> TableReader:
         reader = self._reader_at(table, step)
         if not reader.path("analysis", step).exists():
-            raise NotAnalysedError(
-                f"Step {step} of table {table!r} has a snapshot but is not analysed; "
-                f"{_nearest(reader.steps(analysed=True), step, 'analysed')}. "
-                f"Run `visualdl-embedding analyse {self.path}` to fill the gaps."
+            raise NotAnalyzedError(
+                f"Step {step} of table {table!r} has a snapshot but is not analyzed; "
+                f"{_nearest(reader.steps(analyzed=True), step, 'analyzed')}. "
+                f"Run `visualdl-embedding analyze {self.path}` to fill the gaps."
             )
         return reader
 
@@ -239,7 +244,7 @@ def _newest_pca(reader: TableReader, step: int, key: str) -> tuple[Basis, Projec
     own = _frames.read_basis(reader.path("analysis", step))
     if own is None:
         return None
-    for other in reversed(reader.steps(analysed=True)):
+    for other in reversed(reader.steps(analyzed=True)):
         path = reader.path("analysis", other)
         try:
             basis = _frames.read_basis(path)

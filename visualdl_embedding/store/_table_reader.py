@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from visualdl_embedding.analysis import Analysis, Frame, State
+from visualdl_embedding.core.names import step_name
+from visualdl_embedding.core.rows import Rows
+from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import Direction
-from visualdl_embedding.names import step_name
-from visualdl_embedding.rows import Rows
-from visualdl_embedding.snapshot import Snapshot
+from visualdl_embedding.errors import DamagedFileError
 from visualdl_embedding.store import _frames
 from visualdl_embedding.store._alerts import parse_alerts
 from visualdl_embedding.store._description import Description, read_description
 from visualdl_embedding.store._folder import folder_name
-from visualdl_embedding.store._format import DamagedFileError
 from visualdl_embedding.store._metadata import parse_rows
 
 __all__ = ["Kind", "TableReader", "list_steps", "table_folder"]
@@ -73,16 +73,16 @@ class TableReader:
             raise FileNotFoundError(f"{log_dir} holds no table {name!r}: {path} is missing.")
         return cls(folder, read_description(path))
 
-    def steps(self, *, analysed: bool = False) -> list[int]:
+    def steps(self, *, analyzed: bool = False) -> list[int]:
         """List the stored steps, ascending; by the names of the files, none is opened.
 
         Parameters
         ----------
-        analysed
+        analyzed
             Only those with an analysis.
         """
         found = list_steps(self.folder, "snapshot")
-        return sorted(found & list_steps(self.folder, "analysis") if analysed else found)
+        return sorted(found & list_steps(self.folder, "analysis") if analyzed else found)
 
     def path(self, kind: Kind, step: int) -> Path:
         """Name the file of a step, there or not."""
@@ -129,17 +129,17 @@ class TableReader:
 
         Returns
         -------
-        An empty state where nothing is analysed.
+        An empty state where nothing is analyzed.
         """
-        analysed = [s for s in self.steps(analysed=True) if step is None or s <= step]
-        previous = next((frame for s in reversed(analysed) if (frame := self._read_frame(s))), None)
+        analyzed = [s for s in self.steps(analyzed=True) if step is None or s <= step]
+        previous = next((frame for s in reversed(analyzed) if (frame := self._read_frame(s))), None)
         if previous is None:
             return State()
         # Should the run's first frame be lost, the earliest that is left stands in for it.
-        earlier = [previous.analysis.first_step, *(s for s in analysed if s < previous.analysis.step)]
-        found = (previous if s == previous.analysis.step else self._read_frame(s) for s in earlier if s in analysed)
+        earlier = [previous.analysis.first_step, *(s for s in analyzed if s < previous.analysis.step)]
+        found = (previous if s == previous.analysis.step else self._read_frame(s) for s in earlier if s in analyzed)
         wanted = 2 * self.description.config.null_pairs
-        before = [s for s in analysed if s < previous.analysis.step][-wanted:] if wanted else []
+        before = [s for s in analyzed if s < previous.analysis.step][-wanted:] if wanted else []
         frames = (self._read_frame(s) for s in before)
         snapshots = tuple(frame.snapshot for frame in frames if frame is not None)
         return State(first=next(filter(None, found), previous), previous=previous, earlier=snapshots)
@@ -149,7 +149,7 @@ class TableReader:
             frame = Frame(self.read_snapshot(step), self.read_analysis(step))
         except (OSError, ValueError):
             return None
-        # A frame without a finite row is no state to go on from; `analyse` passes over it as well.
+        # A frame without a finite row is no state to go on from; `analyze` passes over it as well.
         return frame if frame.snapshot.valid.any() else None
 
     def _metadata_path(self, version: str) -> Path:

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from visualdl_embedding.analysis import Analysis, Config
-from visualdl_embedding.rows import Rows
-from visualdl_embedding.snapshot import Snapshot
+from visualdl_embedding.core.rows import Rows
+from visualdl_embedding.core.snapshot import Snapshot
+from visualdl_embedding.core.table import Table
+from visualdl_embedding.errors import DamagedFileError
 from visualdl_embedding.store import _frames
 from visualdl_embedding.store._alerts import append_alerts, write_alerts
 from visualdl_embedding.store._description import Description, describe, write_description
@@ -22,12 +24,10 @@ from visualdl_embedding.store._files import (
     remove_stale,
     write_atomically,
 )
-from visualdl_embedding.store._format import DamagedFileError
 from visualdl_embedding.store._metadata import format_rows
 from visualdl_embedding.store._resume import config_difference, move_aside, rows_difference, table_difference
 from visualdl_embedding.store._table_reader import TableReader, list_steps, table_folder
 from visualdl_embedding.store._thinning import choose_to_drop
-from visualdl_embedding.table import Table
 
 __all__ = ["TableStore"]
 
@@ -67,7 +67,7 @@ class TableStore(TableReader):
         table, rows
             What is watched.
         config
-            How it is analysed.
+            How it is analyzed.
         extra
             Further plain values for ``table.json``.
 
@@ -230,7 +230,7 @@ class TableStore(TableReader):
     def thin(self, budget: int, *, protected: Collection[int] = ()) -> list[int]:
         """Remove snapshots, with their analyses, until the others fit a budget.
 
-        The first and the last snapshot, the first and the last analysed one, those with alerts and the protected ones
+        The first and the last snapshot, the first and the last analyzed one, those with alerts and the protected ones
         stay; the others are spaced geometrically (`choose_to_drop`).
 
         Parameters
@@ -238,7 +238,7 @@ class TableStore(TableReader):
         budget
             Bytes that snapshots and analyses of this table may take.
         protected
-            Further steps to keep, such as those that the worker has yet to analyse.
+            Further steps to keep, such as those that the worker has yet to analyze.
 
         Returns
         -------
@@ -248,9 +248,9 @@ class TableStore(TableReader):
         sizes = [_size(self.path("snapshot", step)) + _size(self.path("analysis", step)) for step in steps]
         if sum(sizes) <= budget:
             return []
-        analysed = self.steps(analysed=True)
+        analyzed = self.steps(analyzed=True)
         alerted = {alert["step"] for alert in self.alerts() if isinstance(alert.get("step"), int)}
-        keep = {*protected, *alerted, *analysed[:1], *analysed[-1:]}
+        keep = {*protected, *alerted, *analyzed[:1], *analyzed[-1:]}
         dropped = choose_to_drop(steps, sizes, budget=budget, protected=keep)
         for step in dropped:
             # The analysis first: a snapshot without one is lawful, an analysis without its snapshot is not.

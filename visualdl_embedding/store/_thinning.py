@@ -14,7 +14,7 @@ def choose_to_drop(
 ) -> list[int]:
     """Choose snapshots to drop until the others fit a budget.
 
-    The first, the last and the protected ones stay. Of the others goes, again and again, the one whose two neighbours
+    The first, the last and the protected ones stay. Of the others goes, again and again, the one whose two neighbors
     lie nearest to one another on a logarithmic scale of steps. What stays is spaced geometrically: dense at the
     beginning, where a training moves fast, and sparse later. Thinning bit by bit while a training grows comes to the
     same picture as thinning once at its end, for the choice looks at gaps and not at counts.

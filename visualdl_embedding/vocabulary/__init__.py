@@ -1,15 +1,18 @@
 """What the row ids of a table mean, and which of its rows are watched."""
 
 from visualdl_embedding.vocabulary._metadata import Metadata, read_metadata
+from visualdl_embedding.vocabulary._picker import KEEP
 from visualdl_embedding.vocabulary._read import open_vocabulary
-from visualdl_embedding.vocabulary._select import Stratified, select_rows
+from visualdl_embedding.vocabulary._select import Stratified, check_length, select_rows
 from visualdl_embedding.vocabulary._tokens import token_kind
 from visualdl_embedding.vocabulary._vocabulary import Vocabulary
 
 __all__ = [
+    "KEEP",
     "Metadata",
     "Stratified",
     "Vocabulary",
+    "check_length",
     "open_vocabulary",
     "read_metadata",
     "select_rows",

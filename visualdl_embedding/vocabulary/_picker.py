@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.rows import COMPOSED, Rows
+from visualdl_embedding.core.rows import COMPOSED, Rows
 from visualdl_embedding.vocabulary._text import first_few
 from visualdl_embedding.vocabulary._tokens import token_kind
 from visualdl_embedding.vocabulary._vocabulary import Vocabulary
@@ -48,18 +48,22 @@ class Picker:
         known = len(self.vocabulary)
         reasons = self._reasons
         reasons[candidates[candidates >= known]] = _NO_LABEL
-        labels, sentencepiece = self.vocabulary.labels, self.vocabulary.style.sentencepiece
-        codes = {"word": 0, "special": _SPECIAL, "subword": _SUBWORD}
-        codes |= {kind: 0 for kind in self._keep if kind in codes}
-        labelled = candidates[candidates < known].tolist()
-        reasons[labelled] = [
-            codes[token_kind(label, sentencepiece=sentencepiece)] if (label := labels[i]) else _NO_LABEL
-            for i in labelled
-        ]
+        if not self.vocabulary.is_numbered:
+            labeled = candidates[candidates < known]
+            reasons[labeled] = self._reasons_of(labeled)
         if self._padding is not None and self._padding in candidates:
             reasons[self._padding] = self._obstacle(self._padding)
         kept: NDArray[np.int64] = candidates[reasons[candidates] == 0]
         return kept
+
+    def _reasons_of(self, ids: NDArray[np.int64]) -> list[int]:
+        labels, sentencepiece = self.vocabulary.labels, self.vocabulary.style.sentencepiece
+        codes = {"word": 0, "special": _SPECIAL, "subword": _SUBWORD}
+        codes |= {kind: 0 for kind in self._keep if kind in codes}
+        return [
+            codes[token_kind(label, sentencepiece=sentencepiece)] if (label := labels[i]) else _NO_LABEL
+            for i in ids.tolist()
+        ]
 
     def _obstacle(self, row_id: int) -> int:
         """Why even a row that is asked for cannot be taken, or 0."""

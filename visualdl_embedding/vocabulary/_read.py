@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from visualdl_embedding.vocabulary._numbers import RowNumbers
 from visualdl_embedding.vocabulary._text import cell_text, is_number, read_text, split_lines
 from visualdl_embedding.vocabulary._vocabulary import Vocabulary
 
@@ -55,7 +56,7 @@ def open_vocabulary(source: Any, *, num_rows: int | None = None, encoding: str |
             raise ValueError(
                 f"Without a vocabulary the table's number of rows is needed; num_rows={num_rows} was given."
             )
-        return Vocabulary(tuple(f"row {i}" for i in range(num_rows)), source="no vocabulary")
+        return Vocabulary(RowNumbers(num_rows), source="no vocabulary")
     if isinstance(source, str | os.PathLike):
         return _from_file(Path(source), encoding)
     if isinstance(source, Mapping):

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.rows import Rows
-from visualdl_embedding.strata import STRATA, strata
+from visualdl_embedding.core.rows import Rows
+from visualdl_embedding.metrics.strata import STRATA, strata
 from visualdl_embedding.vocabulary._picker import KEEP, Picker
 from visualdl_embedding.vocabulary._text import first_few, is_number
 from visualdl_embedding.vocabulary._vocabulary import Vocabulary
 
-__all__ = ["Stratified", "select_rows"]
+__all__ = ["Stratified", "check_length", "select_rows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +111,19 @@ def select_rows(
     return picker.finish(watched, how=" and ".join(phrases))
 
 
-def _check(vocabulary: Vocabulary, num_rows: int, padding_idx: int | None) -> None:
-    if num_rows < 1:
-        raise ValueError(f"A table has at least one row; num_rows={num_rows} was given.")
+def check_length(vocabulary: Vocabulary, num_rows: int) -> None:
+    """Raise ValueError for a vocabulary with more ids than the table has rows."""
     if len(vocabulary) > num_rows:
         raise ValueError(
             f"{vocabulary.source[0].upper()}{vocabulary.source[1:]} has {len(vocabulary)} ids, but the table only "
             f"{num_rows} rows; give the vocabulary that this table was trained with."
         )
+
+
+def _check(vocabulary: Vocabulary, num_rows: int, padding_idx: int | None) -> None:
+    if num_rows < 1:
+        raise ValueError(f"A table has at least one row; num_rows={num_rows} was given.")
+    check_length(vocabulary, num_rows)
     if padding_idx is not None and not 0 <= padding_idx < num_rows:
         raise ValueError(f"padding_idx must be a row of the table, 0 to {num_rows - 1}, or None, not {padding_idx}.")
 

@@ -164,5 +164,5 @@ def _forms(word: str, start: int, end: int, style: Style) -> Iterator[str]:
 
 
 def _joined(character: str) -> bool:
-    """Whether a character is written together with its neighbours in one word: letters and digits, not Chinese."""
+    """Whether a character is written together with its neighbors in one word: letters and digits, not Chinese."""
     return character.isalnum() and not _UNJOINED.match(character)

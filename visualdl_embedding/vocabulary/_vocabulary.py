@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from visualdl_embedding.suggest import did_you_mean
+from visualdl_embedding.core.suggest import did_you_mean
 from visualdl_embedding.vocabulary._metadata import Key, Metadata, read_metadata
+from visualdl_embedding.vocabulary._numbers import NumberIndex, RowNumbers
 from visualdl_embedding.vocabulary._text import first_few
 from visualdl_embedding.vocabulary._tokens import Style, compose, style_of
 
@@ -25,7 +26,7 @@ class Vocabulary:
     Attributes
     ----------
     labels
-        By row id; None or ``""`` where an id has no label.
+        By row id; None or ``""`` where an id has no label. `RowNumbers` where the rows have no words.
     columns
         Further columns by name, by row id, ``""`` where nothing is known. ``"frequency"`` and ``"group"`` are the names
         that the rest of the library knows.
@@ -35,13 +36,16 @@ class Vocabulary:
         Sentences for the user: a foreign encoding, ids without a label, metadata that met no label.
     unmatched
         Labels of the metadata that are not in the vocabulary, with their columns; they can be composed.
+    composes
+        Whether an absent word may be composed of the labels.
     """
 
-    labels: tuple[str | None, ...]
+    labels: Sequence[str | None]
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     source: str = "the vocabulary"
     notes: tuple[str, ...] = ()
     unmatched: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    composes: bool = True
 
     def __post_init__(self) -> None:
         for name, values in self.columns.items():
@@ -54,15 +58,24 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def is_numbered(self) -> bool:
+        """Whether the labels are nothing but the numbers of the rows."""
+        return isinstance(self.labels, RowNumbers)
+
     @cached_property
-    def _first(self) -> dict[str, int]:
+    def _first(self) -> Mapping[str, int]:
         """The lowest id of every label."""
+        if isinstance(self.labels, RowNumbers):
+            return NumberIndex(self.labels)
         # Backwards, for the last one written wins.
         return {label: i for i, label in _backwards(self.labels) if label}
 
     @cached_property
     def _repeated(self) -> dict[str, tuple[int, ...]]:
         """All ids of the labels that several carry."""
+        if self.is_numbered:
+            return {}
         repeated: dict[str, list[int]] = {}
         for i, label in enumerate(self.labels):
             if label and self._first[label] != i:
@@ -72,7 +85,7 @@ class Vocabulary:
     @cached_property
     def style(self) -> Style:
         """How pieces of words are marked."""
-        return style_of(self.labels)
+        return style_of(self.labels[-1:] if self.is_numbered else self.labels)
 
     def ids_of(self, label: str) -> tuple[int, ...]:
         """All ids that carry exactly this label, ascending.
@@ -94,7 +107,7 @@ class Vocabulary:
         if not name:
             raise ValueError(f"Row {row_id} has no label in {self.source}.")
         if name in self._repeated:
-            # Another row may be labelled 'a (3)' itself.
+            # Another row may be labeled 'a (3)' itself.
             while name in self._first:
                 name = f"{name} ({row_id})"
         return name
@@ -125,11 +138,11 @@ class Vocabulary:
 
     def compose(self, word: str) -> tuple[int, ...] | None:
         """Ids of the pieces that make up a word, or None; a repeated piece counts with its lowest id."""
-        return compose(word, self._first, self.style)
+        return compose(word, self._first, self.style) if self.composes else None
 
     def suggest(self, label: str) -> str:
         """Name an unknown label with the nearest known ones, for a message."""
-        return did_you_mean(label, self.labels)
+        return f"{label!r} ({did_you_mean(label, self.labels, limit=3, otherwise='nothing like it')})"
 
     def with_columns(self, metadata: Any) -> Vocabulary:
         """Add columns, or values to columns that there are.
@@ -192,7 +205,7 @@ class Vocabulary:
         return message
 
 
-def _backwards(labels: tuple[str | None, ...]) -> Iterator[tuple[int, str | None]]:
+def _backwards(labels: Sequence[str | None]) -> Iterator[tuple[int, str | None]]:
     return zip(range(len(labels) - 1, -1, -1), reversed(labels), strict=True)
 
 

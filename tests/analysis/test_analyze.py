@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import ortho_group
+
+from visualdl_embedding.analysis import Analysis, Config, State, analyze
+from visualdl_embedding.core.rows import Rows
+from visualdl_embedding.core.snapshot import Snapshot
+from visualdl_embedding.metrics import METRICS
+
+FAST = Config(methods=("pca", "tsne"), perplexity=5, n_neighbors=5)
+
+
+def rows_of(n: int, *, prefix: str = "w", watch: tuple[str, ...] = ()) -> Rows:
+    return Rows(np.arange(n), tuple(f"{prefix}{i}" for i in range(n)), watch=watch)
+
+
+def clusters(n: int = 60, d: int = 8, *, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    centers = 4 * rng.normal(size=(4, d))
+    return (centers[np.arange(n) % 4] + rng.normal(size=(n, d))).astype(np.float32)
+
+
+def course(*frames: np.ndarray, config: Config = FAST, rows: Rows | None = None) -> list[Analysis]:
+    state, done = State(), []
+    for i, vectors in enumerate(frames):
+        analysis, state = analyze(Snapshot("word", 10 * i, rows or rows_of(len(vectors)), vectors), state, config)
+        done.append(analysis)
+    return done
+
+
+def same(a: Analysis, b: Analysis) -> bool:
+    return a.scalars == b.scalars and all(
+        np.array_equal(a.projections[key].coordinates, b.projections[key].coordinates, equal_nan=True)
+        for key in a.projections
+    )
+
+
+def test_every_scalar_is_a_registered_metric() -> None:
+    config = Config(methods=("pca", "tsne", "umap"), n_components=(2, 3), perplexity=5, n_neighbors=5)
+    (_, last) = course(clusters(), clusters(seed=1), config=config, rows=rows_of(60, watch=("w3",)))
+    assert {name.rsplit("/", 1)[-1] for name in last.scalars} <= set(METRICS)
+    assert {"tsne", "tsne_3d", "umap", "umap_3d", "pca", "pca_3d"} == set(last.projections)
+    for name, value in last.scalars.items():
+        metric = METRICS[name.rsplit("/", 1)[-1]]
+        assert metric.low is None or value >= metric.low - 1e-6, name
+        assert metric.high is None or value <= metric.high + 1e-6, name
+
+
+def test_the_same_course_gives_the_same_numbers() -> None:
+    frames = (clusters(), clusters(seed=1), clusters(seed=2))
+    assert all(same(a, b) for a, b in zip(course(*frames), course(*frames), strict=True))
+
+
+def test_a_space_that_stood_still_shows_no_motion_above_the_noise_floor() -> None:
+    first, second = course(clusters(), clusters())
+    assert second.scalars["neighbor_overlap"] == 1
+    assert second.scalars["displacement"] == pytest.approx(0, abs=1e-3)
+    assert second.scalars["pca/motion"] == pytest.approx(0, abs=1e-5)
+    assert second.scalars["tsne/motion"] <= 2 * first.scalars["tsne/noise_floor"] + 0.01
+    assert second.projections["tsne"].parameters["noise_floor_step"] == 10
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 2**31 - 1), st.floats(0.1, 10))
+def test_a_rotation_with_a_scaling_is_no_drift(seed: int, scale: float) -> None:
+    vectors = clusters()
+    turned = (scale * vectors @ ortho_group.rvs(8, random_state=seed)).astype(np.float32)
+    _, second = course(vectors, turned, config=Config(methods=()))
+    assert second.scalars["neighbor_overlap"] > 0.99
+    assert second.scalars["displacement"] < 0.01
+
+
+def test_the_one_row_that_moved_is_named_by_its_displacement() -> None:
+    moved = clusters()
+    moved[7] = moved[8] + 0.1
+    _, second = course(clusters(), moved)
+    assert int(np.nanargmax(second.row_metrics["displacement"])) == 7
+    assert second.row_metrics["neighbor_overlap"][7] < second.scalars["neighbor_overlap"]
+
+
+def test_watched_labels_have_curves_of_their_own() -> None:
+    _, second = course(clusters(), clusters(seed=1), rows=rows_of(60, watch=("w3", "w4")))
+    assert second.scalars["watch/w3/norm"] == pytest.approx(np.linalg.norm(clusters(seed=1)[3]), rel=1e-5)
+    assert second.scalars["watch/w3/tsne/x"] == pytest.approx(second.projections["tsne"].coordinates[3, 0])
+    assert {"watch/w4/displacement", "watch/w4/neighbor_overlap", "watch/w4/pca/y"} <= set(second.scalars)
+
+
+def test_rows_that_are_not_finite_are_left_out_and_come_back() -> None:
+    broken = clusters()
+    broken[5, 2] = np.nan
+    broken[9] = np.inf
+    _, second, third = course(clusters(), broken, clusters())
+    assert second.scalars["nonfinite_rows"] == 2
+    assert second.scalars["num_rows"] == 58
+    assert np.isnan(second.projections["tsne"].coordinates[[5, 9]]).all()
+    assert np.isfinite(np.delete(second.projections["tsne"].coordinates, [5, 9], axis=0)).all()
+    assert np.isnan(second.row_metrics["norm"][5])
+    assert "2 of 60 rows hold NaN or inf" in " ".join(second.notes)
+    assert third.scalars["nonfinite_rows"] == 0
+    assert np.isfinite(third.projections["tsne"].coordinates).all()
+    assert third.scalars["neighbor_overlap"] == 1
+
+
+def test_no_row_is_finite() -> None:
+    broken = np.full((60, 8), np.nan, np.float32)
+    _, second, third = course(clusters(), broken, clusters())
+    assert second.scalars["nonfinite_rows"] == 60
+    assert second.projections == {}
+    assert np.isfinite(third.projections["tsne"].coordinates).all()
+    assert third.basis is not None
+    assert third.previous_step == 0
+    assert third.scalars["neighbor_overlap"] == 1
+
+
+def test_rows_pair_by_label_when_the_vocabulary_changes() -> None:
+    vectors = clusters(80)
+    state = State()
+    _, state = analyze(Snapshot("word", 0, rows_of(60), vectors[:60]), state, FAST)
+    other = Rows(np.arange(20, 80), tuple(f"w{i}" for i in range(20, 80)))
+    second, _ = analyze(Snapshot("word", 10, other, vectors[20:]), state, FAST)
+    assert second.scalars["neighbor_overlap"] == 1
+    assert second.scalars["displacement"] == pytest.approx(0, abs=1e-3)
+    assert np.isnan(second.row_metrics["displacement"][40:]).all()
+    assert np.isfinite(second.row_metrics["displacement"][:40]).all()
+    assert np.isfinite(second.projections["tsne"].coordinates).all()
+
+
+def test_a_vocabulary_without_a_common_word_starts_afresh() -> None:
+    _, state = analyze(Snapshot("word", 0, rows_of(60), clusters()), State(), FAST)
+    second, _ = analyze(Snapshot("word", 10, rows_of(60, prefix="v"), clusters()), state, FAST)
+    assert "neighbor_overlap" not in second.scalars
+    assert "tsne/motion" not in second.scalars
+    assert np.isfinite(second.projections["tsne"].coordinates).all()
+
+
+def test_pca_keeps_its_basis_until_it_shows_too_little() -> None:
+    rng = np.random.default_rng(0)
+    at_random = (0.01 * rng.normal(size=(60, 8))).astype(np.float32)
+    first, second, third = course(at_random, clusters(), clusters() + 0.01 * at_random)
+    assert [a.basis.version for a in (first, second, third) if a.basis] == [1, 2, 2]
+    assert "pca/motion" not in second.scalars
+    assert third.scalars["pca/motion"] < 0.1
+    assert any("fitted anew" in note for note in second.notes)
+    assert second.projections["pca"].axes_version == 2
+    assert third.projections["pca"].axes_version == 2
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("d", [1, 2, 8])
+def test_few_rows_and_few_columns(n: int, d: int) -> None:
+    for config in (Config(), Config(distance="euclidean", n_components=(3,))):
+        first, second = course(clusters(n, d), clusters(n, d, seed=1), config=config)
+        for analysis in (first, second):
+            assert all(np.isfinite(p.coordinates).all() for p in analysis.projections.values())
+            assert len(analysis.projections) == 3
+
+
+@pytest.mark.parametrize("value", [0.0, 1.5])
+def test_all_rows_equal(value: float) -> None:
+    _, second = course(np.full((40, 8), value, np.float32), np.full((40, 8), value, np.float32), config=Config())
+    assert second.scalars["effective_rank"] == pytest.approx(0, abs=1)
+    assert all(np.isfinite(p.coordinates).all() for p in second.projections.values())
+
+
+def test_a_lowered_perplexity_is_said() -> None:
+    (analysis,) = course(clusters(20), config=Config(methods=("tsne",), perplexity=30))
+    assert any("erplexity lowered from 30" in note for note in analysis.notes)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"methods": ("tsn",)}, "'tsn'; known are pca, tsne, umap"),
+        ({"distance": "manhattan"}, "'manhattan'; known are cosine, euclidean"),
+        ({"n_components": (4,)}, "2, 3 or both"),
+        ({"perplexity": 0}, "perplexity must be positive"),
+        ({"n_neighbors": 0}, "at least 1"),
+    ],
+)
+def test_a_wrong_configuration_says_what_is_known(arguments: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Config(**arguments)
+
+
+def test_a_configuration_survives_json() -> None:
+    import json
+
+    config = Config(n_components=(2, 3), perplexity=12.5)
+    assert Config.from_dict(json.loads(json.dumps(config.to_dict()))) == config

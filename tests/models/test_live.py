@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import numpy as np
+import paddle
+import pytest
+
+from visualdl_embedding.models.live import find_tables
+
+
+class Net(paddle.nn.Layer):
+    def __init__(self) -> None:
+        super().__init__()
+        self.word = paddle.nn.Embedding(50, 8, padding_idx=0)
+        self.tower = paddle.nn.LayerDict({"item": paddle.nn.Embedding(20, 4), "user": paddle.nn.Embedding(10, 4)})
+        self.again = self.word
+        self.tied = paddle.nn.Embedding(50, 8)
+        self.tied.weight = self.word.weight
+        self.bare = self.create_parameter([30, 6])
+
+
+def names(found: list) -> list[str]:
+    return [live.table.name for live in found]
+
+
+def test_every_embedding_once_by_its_first_name() -> None:
+    assert names(find_tables(Net())) == ["word", "tower.item", "tower.user"]
+
+
+def test_the_network_may_be_the_layer_itself() -> None:
+    found = find_tables(paddle.nn.Embedding(5, 3))
+    assert names(found) == ["embedding"]
+
+
+def test_names_and_globs_choose() -> None:
+    assert names(find_tables(Net(), "tower.*")) == ["tower.item", "tower.user"]
+    assert names(find_tables(Net(), ["tower.user", "word"])) == ["tower.user", "word"]
+
+
+def test_a_parameter_outside_any_embedding_layer() -> None:
+    net = Net()
+    (live,) = find_tables(net, {"my/table": net.bare})
+    assert (live.table.name, live.table.num_rows, live.table.dim) == ("my/table", 30, 6)
+    assert np.array_equal(live.read_rows(np.array([29, 0])), net.bare.numpy()[[29, 0]])
+
+
+@pytest.mark.parametrize(("given", "kept"), [(None, None), (3, 3), (-1, 49), (-50, 0)])
+def test_padding_idx(given: int | None, kept: int | None) -> None:
+    (live,) = find_tables(paddle.nn.Embedding(50, 4, padding_idx=given))
+    assert live.table.padding_idx == kept
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+def test_other_types_are_read_as_float32(dtype: str) -> None:
+    layer = paddle.nn.Embedding(50, 4)
+    expected = layer.weight.astype(dtype).astype("float32").numpy()[[4, 2]]
+    layer.to(dtype=dtype)
+    (live,) = find_tables(layer)
+    assert live.table.dtype == dtype
+    block = live.read_rows(np.array([4, 2]))
+    assert block.dtype == np.float32
+    assert np.array_equal(block, expected)
+
+
+def test_a_read_block_is_a_copy() -> None:
+    layer = paddle.nn.Embedding(50, 4)
+    (live,) = find_tables(layer)
+    before = live.read_rows(np.array([1]))
+    kept = before.copy()
+    layer.weight.set_value(np.zeros((50, 4), np.float32))
+    assert np.array_equal(before, kept)
+    assert np.array_equal(live.read_rows(np.array([1])), np.zeros((1, 4)))
+
+
+def test_nothing_found_lists_what_there_is() -> None:
+    with pytest.raises(
+        ValueError, match=r"No paddle.nn.Embedding was found in Linear(.|\n)*weight \(3, 2\)(.|\n)*tables="
+    ):
+        find_tables(paddle.nn.Linear(3, 2))
+
+
+def test_a_name_that_matches_nothing_lists_the_names() -> None:
+    with pytest.raises(ValueError, match=r"'towel.\*' matches no .* it has: word, tower.item, tower.user"):
+        find_tables(Net(), "towel.*")
+
+
+def test_a_parameter_that_is_no_matrix() -> None:
+    with pytest.raises(
+        ValueError, match=r"'bias' must be a 2-D parameter of shape \(V, d\), not a tensor of shape \(2,\)"
+    ):
+        find_tables(Net(), {"bias": paddle.zeros([2])})

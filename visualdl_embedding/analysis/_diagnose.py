@@ -1,0 +1,168 @@
+"""What a snapshot says about its groups, its strata and its crowding, and where its watched words are going."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visualdl_embedding.core.names import scalar_key
+from visualdl_embedding.core.neighbors import Neighbors
+from visualdl_embedding.core.rows import Rows
+from visualdl_embedding.core.snapshot import Snapshot
+from visualdl_embedding.drift import Direction, compare_snapshots, watched_directions
+from visualdl_embedding.metrics import Crowding, crowding, never_trained
+from visualdl_embedding.metrics.groups import MAX_GROUPS, GroupStudy, group_scalars, study_groups
+from visualdl_embedding.metrics.strata import StrataStudy, strata, stratum_scalars, study_strata
+
+__all__ = ["Diagnosis", "diagnose", "direction_scalars", "frequencies"]
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """The numbers, and what they were read off.
+
+    Attributes
+    ----------
+    scalars
+        By `visualdl_embedding.core.names.scalar_key`; what is not known is left out.
+    row_metrics
+        ``(v,)`` float32 each, of the valid rows: ``"group_purity"``, and ``"crowding"``: how many times more rows the
+        part of the space around a row holds than its share.
+    groups, strata
+        None where the rows have no groups, or no frequencies.
+    crowding
+        Of all rows.
+    directions
+        Of the watched words, against the snapshot before; empty without groups, watched words or such a snapshot.
+    notes
+        Sentences for the user.
+    """
+
+    scalars: Mapping[str, float]
+    row_metrics: Mapping[str, Floats]
+    groups: GroupStudy | None
+    strata: StrataStudy | None
+    crowding: Crowding
+    directions: tuple[Direction, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+
+def diagnose(
+    snapshot: Snapshot,
+    neighbors: Neighbors,
+    *,
+    before: tuple[Snapshot, Neighbors | None] | None = None,
+    overlap: Floats | None = None,
+    update: Floats | None = None,
+    null: Sequence[tuple[Snapshot, Snapshot]] = (),
+    random_state: int = 42,
+) -> Diagnosis:
+    """Diagnose a snapshot.
+
+    Parameters
+    ----------
+    snapshot
+        Its columns ``"group"`` and ``"frequency"`` are read where it has them.
+    neighbors
+        Graph of its v valid rows.
+    before
+        The snapshot before, and its graph, or None for a graph that is not at hand; directions need no graph.
+    overlap, update
+        ``(n,)``: neighbors kept and distance moved since then, NaN where unknown.
+    null
+        Pairs of snapshots between which nothing changed, as `compare_snapshots` takes them.
+    random_state
+        Seed of everything random.
+    """
+    positions = np.flatnonzero(snapshot.valid)
+    vectors = np.ascontiguousarray(snapshot.vectors[positions])
+    rows = snapshot.rows
+    crowded = crowding(vectors, neighbors, random_state=random_state)
+    scalars = {"crowding": crowded.excess}
+    row_metrics = {"crowding": crowded.fullness()}
+    study: GroupStudy | None = None
+    notes: list[str] = []
+    groups = [rows.columns["group"][i] for i in positions] if "group" in rows.columns else []
+    if len(set(filter(None, groups))) > MAX_GROUPS:
+        notes.append(
+            f"The column 'group' has over {MAX_GROUPS:,} values, so it looks like a name of each row; groups are not "
+            "measured."
+        )
+    elif any(groups):
+        labels = [rows.labels[i] for i in positions]
+        study = study_groups(vectors, neighbors, groups, labels=labels, random_state=random_state)
+        scalars |= group_scalars(study)
+        row_metrics["group_purity"] = study.row_purity
+        notes += study.notes
+    by_stratum = None
+    frequency = frequencies(rows)[positions]
+    if np.nansum(frequency) > 0:
+        known = np.where(np.isfinite(frequency), strata(frequency), "")
+        by_stratum = study_strata(
+            vectors,
+            neighbors,
+            known,
+            frequency=frequency,
+            overlap=None if overlap is None else overlap[positions],
+            update=None if update is None else update[positions],
+            crowding=crowded,
+            random_state=random_state,
+        )
+        scalars |= stratum_scalars(by_stratum)
+    directions: tuple[Direction, ...] = ()
+    if before is not None and study is not None:
+        directions = _directions(before[0], snapshot, neighbors, null=null)
+        scalars |= direction_scalars(directions)
+    if "lookups" in snapshot.row_values:
+        scalars["never_trained_rows"] = float(np.nansum(never_trained(snapshot.row_values["lookups"][positions])))
+    return Diagnosis(
+        scalars={name: value for name, value in scalars.items() if np.isfinite(value)},
+        row_metrics=row_metrics,
+        groups=study,
+        strata=by_stratum,
+        crowding=crowded,
+        directions=directions,
+        notes=tuple(notes),
+    )
+
+
+def frequencies(rows: Rows) -> NDArray[np.float64]:
+    """Read the column ``"frequency"``; ``(n,)`` float64, NaN where it is empty, no number, or negative."""
+
+    def number(cell: str) -> float:
+        try:
+            value = float(cell)
+        except ValueError:
+            return np.nan
+        return value if 0 <= value < np.inf else np.nan
+
+    cells = rows.columns.get("frequency")
+    return np.full(len(rows), np.nan) if cells is None else np.array([number(cell) for cell in cells])
+
+
+def direction_scalars(directions: Iterable[Direction]) -> dict[str, float]:
+    """Name how much of each group is around each watched word: ``watch/<label>/group/<group>/share``, 0 to 1."""
+    return {
+        scalar_key("share", watch=direction.label, group=direction.group): direction.share_after
+        for direction in directions
+        if np.isfinite(direction.share_after)
+    }
+
+
+def _directions(
+    before: Snapshot, after: Snapshot, graph: Neighbors, *, null: Sequence[tuple[Snapshot, Snapshot]]
+) -> tuple[Direction, ...]:
+    watch = [label for label in after.rows.watch if label in set(before.labels)]
+    if not watch:
+        return ()
+    if not null:
+        return watched_directions(before, after, watch, n_neighbors=graph.n_neighbors, distance=graph.distance)
+    found = compare_snapshots(
+        before, after, watch=watch, null=null, n_neighbors=graph.n_neighbors, distance=graph.distance
+    )
+    return found.directions

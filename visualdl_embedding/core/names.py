@@ -1,0 +1,104 @@
+"""The one grammar of names: scalars in the store, tags in VisualDL's log, folders on disk.
+
+======================================================  =========================================
+tag                                                     what
+======================================================  =========================================
+``embedding/<table>/<metric>``                          a metric of the snapshot
+``embedding/<table>/<method>/<metric>``                 a metric of a projection
+``watch <label>/<table>/<metric>``                      a metric of a watched label
+``watch <label>/<table>/<method>/<axis>``               its place in a projection
+``watch <label>/<table>/group/<group>/share``           how much of a group is around it
+``group <group>/<table>/<metric>``                      a metric of a group
+``stratum <name>/<table>/<metric>``                     a metric of head, torso or tail
+``embedding/<table>/<method>/map``                      image
+``embedding/<table>/norms``, ``…/displacements``        histograms
+``embedding/<table>/alerts``                            text
+``<table>/vectors/step_000000100``                      vectors in the High Dimensional page
+``<table>/<method>/step_000000100``                     coordinates in the High Dimensional page
+======================================================  =========================================
+
+VisualDL refuses ``%`` in a tag and reads ``/`` as a level, so inside a name both become their full-width forms. Its
+SCALARS page draws all charts of a first level at once, and past about 40 Chromium has no memory for their curves; so
+every watched label, group and stratum has a first level of its own.
+"""
+
+from __future__ import annotations
+
+from visualdl_embedding.core.text import one_line
+
+__all__ = ["PARTS", "embeddings_tag", "escape", "scalar_key", "step_name", "tag"]
+
+_FULL_WIDTH = str.maketrans({"%": "％", "/": "／", "\\": "＼"})
+
+
+def escape(name: str) -> str:
+    """Make a table, label or group fit for one level of a tag.
+
+    ``%``, ``/`` and the backslash become full-width; control characters become spaces; an empty name is ``"_"``.
+
+    >>> escape("加息/降息 5%")
+    '加息／降息 5％'
+    """
+    return " ".join(one_line(name.translate(_FULL_WIDTH)).split()) or "_"
+
+
+PARTS = ("watch", "group", "stratum")
+"""First levels of scalar keys that are of a part of the rows, each followed by its name."""
+
+
+def scalar_key(
+    metric: str,
+    *,
+    method: str | None = None,
+    watch: str | None = None,
+    group: str | None = None,
+    stratum: str | None = None,
+) -> str:
+    """Name of a scalar inside one table: what ``run.scalars(table)`` is keyed by.
+
+    >>> scalar_key("trustworthiness", method="tsne")
+    'tsne/trustworthiness'
+    >>> scalar_key("norm", watch="加息")
+    'watch/加息/norm'
+    """
+    prefix = ""
+    for part, name in zip(PARTS, (watch, group, stratum), strict=True):
+        if name is not None:
+            prefix += f"{part}/{escape(name)}/"
+    if method is not None:
+        prefix += f"{method}/"
+    return prefix + metric
+
+
+def tag(table: str, name: str) -> str:
+    """Tag in VisualDL of a scalar key, an image, a histogram or a text of one table.
+
+    >>> tag("encoder/word", scalar_key("norm", watch="加息"))
+    'watch 加息/encoder／word/norm'
+
+    >>> tag("encoder/word", "tsne/map")
+    'embedding/encoder／word/tsne/map'
+    """
+    part, _, rest = name.partition("/")
+    if part in PARTS:
+        label, _, rest = rest.partition("/")
+        return f"{part} {label}/{escape(table)}/{rest}"
+    return f"embedding/{escape(table)}/{name}"
+
+
+def step_name(step: int) -> str:
+    """Nine digits, so that names sort as steps do.
+
+    >>> step_name(100)
+    '000000100'
+    """
+    return f"{step:09d}"
+
+
+def embeddings_tag(table: str, kind: str, step: int) -> str:
+    """Tag in the High Dimensional page; it holds the step because VisualDL keeps none for embeddings.
+
+    >>> embeddings_tag("word", "vectors", 100)
+    'word/vectors/step_000000100'
+    """
+    return f"{escape(table)}/{kind}/step_{step_name(step)}"

@@ -1,0 +1,70 @@
+"""The watched rows of one table at one step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visualdl_embedding.core.rows import Rows
+
+__all__ = ["Snapshot"]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Vectors of the watched rows of one table at one step.
+
+    Attributes
+    ----------
+    table
+        Name of the table.
+    step
+        Number of training batches done; 0 before training.
+    rows
+        What the n rows are.
+    vectors
+        ``(n, d)`` float32; a row may hold NaN or inf, see `valid`.
+    counters
+        Numbers about the whole table at this step, by name.
+    row_values
+        ``(n,)`` float32 each, NaN where unknown: what training did to the rows up to this step. ``"lookups"``: how
+        often each was looked up; ``"gradient_mean"``: mean length of the gradient that came back.
+    notes
+        Sentences for the user about the choice of the rows and their labels; not stored in a run.
+    """
+
+    table: str
+    step: int
+    rows: Rows
+    vectors: NDArray[np.float32]
+    counters: Mapping[str, float] = field(default_factory=dict)
+    row_values: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.vectors.ndim != 2 or len(self.vectors) != len(self.rows):
+            raise ValueError(f"Vectors must be (n, d) with n = {len(self.rows)} rows, not {self.vectors.shape}.")
+        for name, values in self.row_values.items():
+            if values.shape != (len(self.rows),):
+                raise ValueError(f"{name!r} must have one value for each of {len(self.rows)} rows, not {values.shape}.")
+        if self.step < 0:
+            raise ValueError(f"A step counts batches from 0; {self.step} was given.")
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """``(n,)`` int64: rows of the table, -1 where composed."""
+        return self.rows.ids
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The n labels."""
+        return self.rows.labels
+
+    @cached_property
+    def valid(self) -> NDArray[np.bool_]:
+        """``(n,)`` bool: rows whose every value is finite."""
+        return np.asarray(np.isfinite(self.vectors).all(axis=1))

@@ -1,0 +1,44 @@
+"""Where tables come from: networks in memory (`visualdl_embedding.models.live`) and saved models, which this opens."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from visualdl_embedding.errors import UnreadableModelError
+
+if TYPE_CHECKING:
+    from visualdl_embedding.files._counters import table_counters
+    from visualdl_embedding.files._open import open_tables
+    from visualdl_embedding.files._stored import StoredTable, choose_table, first_tables
+    from visualdl_embedding.files._vocabulary_of import find_vocabulary
+
+__all__ = [
+    "StoredTable",
+    "UnreadableModelError",
+    "choose_table",
+    "find_vocabulary",
+    "first_tables",
+    "open_tables",
+    "table_counters",
+]
+
+_MODULES = {
+    "StoredTable": "_stored",
+    "choose_table": "_stored",
+    "find_vocabulary": "_vocabulary_of",
+    "first_tables": "_stored",
+    "open_tables": "_open",
+    "table_counters": "_counters",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load on first use (PEP 562): a training that watches a network need not pay for the readers of files."""
+    if name in _MODULES:
+        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,144 @@
+"""Which tensors of a saved model are embedding tables, and which of these hold words.
+
+The evidence, strongest first:
+
+1. the program of an inference model looks rows up in it (an operator ``embedding`` or ``lookup_table_v2``);
+2. Paddle's own name of the parameter, which tells the layer: ``embedding_0.w_0`` is one, ``linear_3.w_0`` is none;
+3. its name in the checkpoint: a part of it is ``embedding``, ``emb``, ``word``, ``lookup``, …, and none is ``linear``,
+   ``proj``, ``norm``, …;
+4. where nothing else is found, its shape: at least 32 rows, and at least 8 times as many as columns. A linear layer is
+   seldom so tall; the usual hidden layer of a transformer has a ratio of 4.
+
+Always it is a matrix of floats. A file with one array (``.npy``, word vectors, a tensor alone) needs no evidence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from visualdl_embedding.core.table import Table
+from visualdl_embedding.files._matrix import MAX_DIM, Tensor
+from visualdl_embedding.files._stored import StoredTable
+
+__all__ = ["candidates"]
+
+_ROOT_NAME = "embedding"
+"""Name of the table when the model itself is the layer, as for live networks."""
+
+_PARAMETER = re.compile(r"(.{1,200})_\d{1,9}\.([wb])_\d{1,9}")
+_OTHER_LAYERS = ("linear", "conv", "norm", "lstm", "gru", "rnn", "cell")
+_PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+_EMBEDDING_PARTS = {
+    "embed", "embeds", "embedding", "embeddings", "embedder", "emb", "embs", "lookup", "word", "words", "vocab",
+    "vocabulary", "wte", "wpe", "tok", "token", "tokens", "shared", "table",
+}  # fmt: skip
+_OTHER_PARTS = {
+    "linear", "fc", "proj", "project", "projection", "dense", "mlp", "norm", "layernorm", "conv", "attn", "attention",
+    "mapping", "bias", "gate", "moment", "moment1", "moment2", "velocity", "pow", "beta", "beta1", "beta2", "master",
+}  # fmt: skip
+_WORD_PARTS = {"word", "words", "vocab", "vocabulary", "wte", "tok", "token", "tokens", "shared"}
+_POSITION_PARTS = {
+    "position", "positions", "positional", "pos", "type", "types", "segment", "sent", "sentence", "task", "relative",
+    "rel", "time", "timestep", "wpe", "patch", "role", "level", "speaker", "turn",
+}  # fmt: skip
+_SHARE_OF_ROWS = 8
+_MIN_ROWS = 32
+
+
+def candidates(tensors: Sequence[Tensor], *, all_matrices: bool, vocab_size: int | None = None) -> list[StoredTable]:
+    """Choose the embedding tables among tensors; those that hold words come first.
+
+    Parameters
+    ----------
+    tensors
+        Of one model. A parameter under several names (tied weights) counts once, under its first.
+    all_matrices
+        Take every matrix of floats.
+    vocab_size
+        As the model's configuration says; a table of so many rows holds words.
+    """
+    matrices = _once([t for t in tensors if t.reader is not None and t.shape[0] > 0 and 0 < t.shape[1] <= MAX_DIM])
+    if all_matrices or len(tensors) == 1:
+        found = [(tensor, _evidence(tensor) or "it is a matrix") for tensor in matrices]
+    else:
+        found = [(tensor, evidence) for tensor in matrices if (evidence := _evidence(tensor))]
+        if not found:
+            found = [(tensor, "its shape") for tensor in matrices if _is_tall(tensor)]
+    names = Counter(_layer_name(tensor.key) for tensor, _ in found)
+    tables = [
+        _stored(tensor, evidence, vocab_size, unique=names[_layer_name(tensor.key)] == 1) for tensor, evidence in found
+    ]
+    return sorted(tables, key=lambda stored: stored.priority)
+
+
+def _once(tensors: list[Tensor]) -> list[Tensor]:
+    seen: set[str] = set()
+    kept = []
+    for tensor in tensors:
+        if tensor.parameter not in seen:
+            kept.append(tensor)
+        if tensor.parameter:
+            seen.add(tensor.parameter)
+    return kept
+
+
+def _evidence(tensor: Tensor) -> str:
+    if tensor.looked_up:
+        return "the program looks rows up in it"
+    layer = _layer_of(tensor)
+    if layer == "embedding":
+        return "Paddle's name of the parameter"
+    if tensor.looked_up is False or layer == "other":
+        return ""
+    parts = _name_parts(tensor.key)
+    return "its name" if parts & _EMBEDDING_PARTS and not parts & _OTHER_PARTS else ""
+
+
+def _layer_of(tensor: Tensor) -> str:
+    """Tell what made a parameter, as Paddle's own name says: ``"embedding"``, ``"other"``, or ``""``: unknown."""
+    for name in (tensor.parameter, tensor.key):
+        if match := _PARAMETER.fullmatch(name):
+            if match[2] == "w" and match[1].endswith(("embedding", "lookup_table")):
+                return "embedding"
+            if match[1].endswith("fc") or any(layer in match[1] for layer in _OTHER_LAYERS):
+                return "other"
+    return ""
+
+
+def _is_tall(tensor: Tensor) -> bool:
+    num_rows, dim = tensor.shape
+    tall = num_rows >= _MIN_ROWS and num_rows >= _SHARE_OF_ROWS * dim
+    other = tensor.looked_up is False or _layer_of(tensor) == "other" or _name_parts(tensor.key) & _OTHER_PARTS
+    return tall and not other
+
+
+def _name_parts(key: str) -> set[str]:
+    """Words that a name is made of.
+
+    >>> sorted(_name_parts("encoder.tokEmbedding_2.weight"))
+    ['2', 'embedding', 'encoder', 'tok', 'weight']
+    """
+    return {part.lower() for part in _PARTS.findall(key)}
+
+
+def _priority(tensor: Tensor, vocab_size: int | None) -> int:
+    parts = _name_parts(tensor.key)
+    if parts & _POSITION_PARTS:
+        return 2
+    return 0 if parts & _WORD_PARTS or tensor.shape[0] == vocab_size else 1
+
+
+def _layer_name(key: str) -> str:
+    """Name of the layer, as the live network would have it."""
+    return _ROOT_NAME if key == "weight" else key.removesuffix(".weight")
+
+
+def _stored(tensor: Tensor, evidence: str, vocab_size: int | None, *, unique: bool) -> StoredTable:
+    assert tensor.reader is not None
+    name = _layer_name(tensor.key) if unique else tensor.key
+    num_rows, dim = tensor.shape
+    padding_idx = tensor.padding_idx if tensor.padding_idx is not None and tensor.padding_idx < num_rows else None
+    table = Table(name or _ROOT_NAME, num_rows, dim, tensor.dtype, padding_idx)
+    return StoredTable(table, tensor.path, tensor.key, evidence, _priority(tensor, vocab_size), tensor.reader)

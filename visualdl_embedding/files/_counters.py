@@ -1,0 +1,91 @@
+"""Numbers about a whole table, read once from end to end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visualdl_embedding.core.table import Readable
+
+__all__ = ["table_counters"]
+
+
+def table_counters(stored: Readable, *, on_progress: Callable[[int, int], None] | None = None) -> dict[str, float]:
+    """Count and measure the rows of a whole table.
+
+    Memory: 24 bytes a row (a length, a hash, and the hashes once more while they are sorted), and some blocks of 8 MiB.
+
+    Parameters
+    ----------
+    stored
+        The table.
+    on_progress
+        Called with the number of rows done and of all rows, after every block.
+
+    Returns
+    -------
+    ``num_rows``; ``nonfinite_rows``, with a NaN or inf; ``zero_rows``; ``duplicate_rows``, finite rows equal to an
+    earlier one, zero rows not counted (by 64-bit hash: of 10,000,000 distinct rows, two are taken for equal with
+    probability 3e-6); ``norm_mean``, ``norm_min``, ``norm_max``, ``norm_p5``, ``norm_p95`` of the finite rows, NaN
+    where there is none.
+
+    Raises
+    ------
+    UnreadableModelError
+        If the file turns out to be damaged.
+    """
+    num_rows = stored.table.num_rows
+    norms = np.full(num_rows, np.nan, np.float32)
+    hashes = np.zeros(num_rows, np.int64)
+    hashed = np.zeros(num_rows, np.bool_)
+    zero_rows = 0
+    for start, block in stored.blocks():
+        stop = start + len(block)
+        finite = np.isfinite(block).all(axis=1)
+        zero = ~block.any(axis=1)
+        zero_rows += int(zero.sum())
+        norms[start:stop] = np.where(finite, _norms(block), np.nan)
+        hashes[start:stop] = _hashes(block)
+        hashed[start:stop] = finite & ~zero
+        if on_progress is not None:
+            on_progress(stop, num_rows)
+    distinct = _count_distinct(hashes[hashed])
+    finite_norms = norms[~np.isnan(norms)]
+    counters = {
+        "num_rows": float(num_rows),
+        "nonfinite_rows": float(num_rows - len(finite_norms)),
+        "zero_rows": float(zero_rows),
+        "duplicate_rows": float(int(hashed.sum()) - distinct),
+    }
+    return {**counters, **_summary(finite_norms)}
+
+
+def _norms(block: NDArray[np.float32]) -> NDArray[np.float32]:
+    # In float64: squares of float32 values above 1.8e19 overflow float32.
+    with np.errstate(invalid="ignore"):
+        lengths = np.sqrt(np.einsum("ij,ij->i", block, block, dtype=np.float64))
+    norms: NDArray[np.float32] = np.minimum(lengths, np.finfo(np.float32).max).astype(np.float32)
+    return norms
+
+
+def _hashes(block: NDArray[np.float32]) -> NDArray[np.int64]:
+    # Adding 0 turns -0 into 0, which is equal. Python's hash of bytes is SipHash: 0.2 µs for 64 floats.
+    data = (block + np.float32(0)).tobytes()
+    width = 4 * block.shape[1]
+    return np.fromiter((hash(data[at : at + width]) for at in range(0, len(data), width)), np.int64, len(block))
+
+
+def _count_distinct(hashes: NDArray[np.int64]) -> int:
+    hashes.sort()
+    return int(np.count_nonzero(hashes[1:] != hashes[:-1])) + (len(hashes) > 0)
+
+
+def _summary(norms: NDArray[np.float32]) -> dict[str, float]:
+    names = ("norm_mean", "norm_min", "norm_max", "norm_p5", "norm_p95")
+    if not len(norms):
+        return dict.fromkeys(names, float("nan"))
+    low, high = np.percentile(norms, [5, 95], overwrite_input=True)
+    values = (norms.mean(dtype=np.float64), norms.min(), norms.max(), low, high)
+    return {name: float(value) for name, value in zip(names, values, strict=True)}

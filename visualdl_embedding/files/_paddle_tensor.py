@@ -1,0 +1,116 @@
+"""Tensors as Paddle's C++ side writes them, alone in a file or one after the other in a ``.pdiparams``.
+
+A version (u32, 0), the levels of a level of detail (u64) and as many sized blocks, another version (u32, 0), the size
+of a description (i32), the description (a protobuf: type, dimensions), then the raw values, all little-endian.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from visualdl_embedding.errors import UnreadableModelError
+from visualdl_embedding.files._bytes import FileBytes, check_range, read_exactly
+from visualdl_embedding.files._matrix import FLOATS, MAX_RANK, DenseRows, Tensor
+from visualdl_embedding.files._protobuf import fields, numbers, signed
+
+__all__ = ["looks_like_tensor", "read_tensors"]
+
+_TYPES = {
+    0: ("bool", 1), 1: ("int16", 2), 2: ("int32", 4), 3: ("int64", 8), 4: ("float16", 2), 5: ("float32", 4),
+    6: ("float64", 8), 19: ("uint64", 8), 20: ("uint8", 1), 21: ("int8", 1), 22: ("bfloat16", 2), 23: ("complex64", 8),
+    24: ("complex128", 16), 32: ("float8_e4m3fn", 1), 33: ("float8_e5m2", 1), 36: ("uint16", 2), 37: ("uint32", 4),
+    38: ("uint64", 8),
+}  # fmt: skip
+"""Paddle's number of a type: its name and its size in bytes."""
+
+_MAX_LEVELS = 16
+_MAX_DESCRIPTION = 4096
+
+
+def looks_like_tensor(head: bytes) -> bool:
+    """Whether a file that begins so may hold Paddle's tensors; 24 bytes are enough."""
+    return (
+        len(head) >= 24
+        and head[:4] == b"\0\0\0\0"
+        and int.from_bytes(head[4:12], "little") == 0
+        and head[12:16] == b"\0\0\0\0"
+        and 2 <= int.from_bytes(head[16:20], "little") <= _MAX_DESCRIPTION
+        and head[20] == 0x08
+    )
+
+
+def read_tensors(path: Path) -> Iterator[Tensor]:
+    """Find the tensors of a file, without reading their values.
+
+    Yields
+    ------
+    Each tensor with its place in the file (``"0"``, ``"1"``, …) as its key.
+
+    Raises
+    ------
+    UnreadableModelError
+        If the file is not made of whole tensors.
+    """
+    size = os.path.getsize(path)
+    if size == 0:
+        raise UnreadableModelError(path, "it is empty; a tensor of Paddle was expected")
+    with open(path, "rb") as file:
+        index = 0
+        while file.tell() < size:
+            dtype, shape = _description(file, path)
+            n_bytes = math.prod(shape) * _TYPES[dtype][1]
+            offset = file.tell()
+            check_range(path, offset, n_bytes)
+            name = _TYPES[dtype][0]
+            reader = None
+            if len(shape) == 2 and name in FLOATS:
+                reader = DenseRows(FileBytes(path, offset, n_bytes), (shape[0], shape[1]), name)
+            yield Tensor(str(index), shape, name, path, reader)
+            file.seek(offset + n_bytes)
+            index += 1
+
+
+def _description(file: IO[bytes], path: Path) -> tuple[int, tuple[int, ...]]:
+    """Read what stands before a tensor's values: the number of its type, and its shape."""
+    begin = file.tell()
+
+    def number(size: int) -> int:
+        return int.from_bytes(read_exactly(file, size, path), "little")
+
+    def wrong(reason: str) -> UnreadableModelError:
+        return UnreadableModelError(
+            path, f"a tensor of Paddle was expected at byte {begin:,}, but {reason}", advice="Is it of this model?"
+        )
+
+    if (version := number(4)) != 0:
+        raise wrong(f"its version reads {version}, not 0 (or the file is of another kind, or big-endian)")
+    if (levels := number(8)) > _MAX_LEVELS:
+        raise wrong(f"it would have {levels:,} levels of detail")
+    for _ in range(levels):
+        n_bytes = number(8)
+        check_range(path, file.tell(), n_bytes)
+        file.seek(n_bytes, os.SEEK_CUR)
+    if (version := number(4)) != 0:
+        raise wrong(f"its second version reads {version}, not 0 (or the file is big-endian)")
+    if not 2 <= (length := number(4)) <= _MAX_DESCRIPTION:
+        raise wrong(f"its description would have {length:,} bytes (or the file is big-endian)")
+    dtype, shape = -1, []
+    try:
+        for field, value in fields(memoryview(read_exactly(file, length, path))):
+            if field == 1 and isinstance(value, int):
+                dtype = value
+            elif field == 2:
+                shape += [signed(dim) for dim in numbers(value)]
+    except ValueError as error:
+        if isinstance(error, UnreadableModelError):
+            raise
+        raise wrong(f"its description is damaged ({error})") from None
+    if dtype not in _TYPES:
+        raise wrong(f"its type has the unknown number {dtype}")
+    if len(shape) > MAX_RANK or any(dim < 0 for dim in shape):
+        raise wrong(f"its shape is {shape[:MAX_RANK]}")
+    return dtype, tuple(shape)

@@ -1,0 +1,202 @@
+"""Checkpoints of Paddle: pickled dictionaries of arrays."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from visualdl_embedding.errors import UnreadableModelError
+from visualdl_embedding.files._bytes import Bytes, FileBytes, JoinedBytes, Latin1Bytes, MemoryBytes
+from visualdl_embedding.files._matrix import MAX_RANK, DenseRows, Tensor
+from visualdl_embedding.files._pickle import read_pickle
+from visualdl_embedding.files._pickle_names import Array, DType, Span
+
+__all__ = ["read_checkpoint", "structured_names"]
+
+_PARAMETER_NAMES = "StructuredToParameterName@@"
+_BIG = "UnpackBigParamInfor@@"
+_OPTIMIZER = re.compile(r"optim|^opt$|sched|master_weights", re.IGNORECASE)
+
+_TYPES = {"f2": "float16", "f4": "float32", "f8": "float64", "u2": "bfloat16"}
+"""Paddle hands bfloat16 to NumPy as uint16, and saves no other uint16."""
+_CODE = re.compile(r"[<>|=]?([a-zA-Z]\d{0,9})")
+_MAX_TENSORS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    key: str
+    array: Array
+    parameter: str
+
+
+def read_checkpoint(path: Path) -> list[Tensor]:
+    """Find the tensors of a ``.pdparams``, also inside nested dictionaries and lists, but not those of an optimizer.
+
+    Raises
+    ------
+    UnreadableModelError
+        If it cannot be read without running what it asks for.
+    """
+    root = read_pickle(path)
+    if isinstance(root, dict) and isinstance(root.get(_BIG), dict):
+        root = _join(root, path)
+    return [
+        found if isinstance(found, Tensor) else _tensor(found.key, found.array, path, parameter=found.parameter)
+        for found in _arrays(root)
+    ]
+
+
+def structured_names(path: Path) -> dict[str, str]:
+    """Names that layers had in the program, by name of their parameter, from a ``.pdiparams.info``.
+
+    An unreadable file names nothing: it is no more than a help.
+    """
+    try:
+        root = read_pickle(path)
+    except (UnreadableModelError, OSError):
+        return {}
+    if not isinstance(root, dict):
+        return {}
+    names = {key: value.get("structured_name") for key, value in root.items() if isinstance(value, dict)}
+    return {key: name for key, name in names.items() if isinstance(key, str) and isinstance(name, str)}
+
+
+def _arrays(root: Any) -> list[_Found | Tensor]:
+    """Walk plain containers; each is entered once, for they may hold themselves."""
+    found: list[_Found | Tensor] = []
+    seen: set[int] = set()
+    waiting: list[tuple[str, Any, str]] = [("", root, "")]
+    while waiting:
+        key, value, parameter = waiting.pop()
+        if isinstance(value, Tensor):
+            found.append(value)
+        if isinstance(value, Array) and value.shape is not None:
+            found.append(_Found(key or parameter or "weight", value, parameter))
+        if not isinstance(value, dict | list | tuple) or id(value) in seen:
+            continue
+        seen.add(id(value))
+        if len(found) > _MAX_TENSORS:
+            break
+        waiting += reversed(_children(key, value))
+    return found
+
+
+def _children(key: str, value: Any) -> list[tuple[str, Any, str]]:
+    prefix = f"{key}." if key else ""
+    if isinstance(value, dict):
+        names = value.get(_PARAMETER_NAMES)
+        names = names if isinstance(names, dict) else {}
+        return [
+            (f"{prefix}{_text(name)}", item, _text(names.get(name, "")))
+            for name, item in value.items()
+            if name != _PARAMETER_NAMES and not (isinstance(item, dict) and _OPTIMIZER.search(_text(name)))
+        ]
+    # paddle.save writes a tensor outside a state dict as the pair of its name and its values.
+    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], Array):
+        return [(key, value[1], value[0])]
+    return [(f"{prefix}{i}", item, "") for i, item in enumerate(value)]
+
+
+def _text(name: Any) -> str:
+    return name if isinstance(name, str) else "" if name is None else str(name)[:100]
+
+
+def _join(root: dict[Any, Any], path: Path) -> dict[Any, Any]:
+    """Undo what Paddle does to tensors above 1 GiB with protocol 2 and 3: cut them into flat slices."""
+    joined, parts = dict(root), set()
+    room = os.path.getsize(path)
+    for key, info in root[_BIG].items():
+        slices = info.get("slices") if isinstance(info, dict) else None
+        arrays = [root.get(part) for part in slices] if isinstance(slices, list) and _are_names(slices) else []
+        if not arrays or not all(isinstance(array, Array) for array in arrays):
+            raise UnreadableModelError(path, f"the slices of its tensor {key!r} are missing")
+        parts |= set(slices or ())
+        sources, dtype = [], ""
+        for part, array in zip(slices or (), arrays, strict=True):
+            assert isinstance(array, Array)
+            flat = _tensor(str(part), array, path)
+            source = _bytes(array, path, _n_bytes(array, path))
+            sources.append((source, _n_bytes(array, path)))
+            dtype = dtype or flat.dtype
+            if flat.dtype != dtype or _order(array) != _order(arrays[0]):
+                raise UnreadableModelError(path, f"the slices of its tensor {key!r} are of several types")
+        shape = _shape(info.get("OriginShape"), path)
+        size = sum(n for _, n in sources)
+        # A slice that counts many times would make a table of terabytes out of a small file.
+        if len(set(map(id, arrays))) != len(arrays) or (room := room - size) < 0:
+            raise UnreadableModelError(path, f"the slices of its tensor {key!r} are more than the file holds")
+        whole = Tensor(_text(key), shape, dtype, path, parameter=_parameter(root, key))
+        if len(shape) == 2 and dtype in _TYPES.values():
+            if math.prod(shape) * int(_code(arrays[0])[1:]) != size:
+                raise UnreadableModelError(path, f"the slices of its tensor {key!r} do not make its shape {shape}")
+            rows = DenseRows(JoinedBytes(tuple(sources)), (shape[0], shape[1]), dtype, _order(arrays[0]))
+            whole = replace(whole, reader=rows)
+        joined[key] = whole
+    return {key: value for key, value in joined.items() if key not in parts and key != _BIG}
+
+
+def _are_names(slices: list[Any]) -> bool:
+    return all(isinstance(part, str) for part in slices)
+
+
+def _parameter(root: Mapping[Any, Any], key: Any) -> str:
+    names = root.get(_PARAMETER_NAMES)
+    return _text(names.get(key, "")) if isinstance(names, dict) else ""
+
+
+def _code(array: Any) -> str:
+    dtype = array.dtype
+    match = _CODE.fullmatch(dtype.code) if isinstance(dtype, DType) and isinstance(dtype.code, str) else None
+    return match[1] if match else ""
+
+
+def _order(array: Any) -> str:
+    return ">" if array.dtype.order == ">" else "<"
+
+
+def _shape(shape: Any, path: Path) -> tuple[int, ...]:
+    natural = isinstance(shape, tuple | list) and all(type(dim) is int and 0 <= dim < 2**63 for dim in shape)
+    if not natural or len(shape) > MAX_RANK:
+        raise UnreadableModelError(path, "a tensor in it has a shape that is none")
+    return tuple(shape)
+
+
+def _n_bytes(array: Array, path: Path) -> int:
+    return math.prod(_shape(array.shape, path)) * int(_code(array)[1:] or 0)
+
+
+def _tensor(key: str, array: Array, path: Path, *, parameter: str = "") -> Tensor:
+    shape = _shape(array.shape, path)
+    code = _code(array)
+    dtype = _TYPES.get(code, code or "object")
+    if len(shape) != 2 or dtype not in _TYPES.values():
+        return Tensor(key, shape, dtype, path, parameter=parameter)
+    source = _bytes(array, path, _n_bytes(array, path), key)
+    rows = DenseRows(source, (shape[0], shape[1]), dtype, _order(array), array.fortran)
+    return Tensor(key, shape, dtype, path, rows, parameter)
+
+
+def _bytes(array: Array, path: Path, size: int, key: str = "") -> Bytes:
+    data = array.data
+    source: Bytes
+    if isinstance(data, Span) and data.text:
+        found = size if data.size // 2 <= size <= data.size else data.size
+        source = Latin1Bytes(path, data.offset, data.size, size)
+    elif isinstance(data, Span):
+        found = data.size
+        source = FileBytes(path, data.offset, size)
+    elif isinstance(data, bytes | str):
+        kept = data.encode("latin-1", "replace") if isinstance(data, str) else data
+        found = len(kept)
+        source = MemoryBytes(kept)
+    else:
+        raise UnreadableModelError(path, f"its tensor {key!r} has no values")
+    if found != size:
+        raise UnreadableModelError(path, f"its tensor {key!r} needs {size:,} bytes, and has {found:,}")
+    return source

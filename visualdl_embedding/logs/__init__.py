@@ -1,0 +1,27 @@
+"""VisualDL's log: records, the file they go into, and how much of them."""
+
+from visualdl_embedding.logs._budget import DEFAULT_LOG_BYTES, SHARES, LogBudget
+from visualdl_embedding.logs._entries import Entry, Tally, is_ours
+from visualdl_embedding.logs._records import reduce_dimensions, snapshot_records, snapshot_sizes, text_record
+from visualdl_embedding.logs._repair import hidden_files_note, log_files, repair, rewrite
+from visualdl_embedding.logs._scan import scan
+from visualdl_embedding.logs._writer import LogFile
+
+__all__ = [
+    "DEFAULT_LOG_BYTES",
+    "SHARES",
+    "Entry",
+    "LogBudget",
+    "LogFile",
+    "Tally",
+    "hidden_files_note",
+    "is_ours",
+    "log_files",
+    "reduce_dimensions",
+    "repair",
+    "rewrite",
+    "scan",
+    "snapshot_records",
+    "snapshot_sizes",
+    "text_record",
+]

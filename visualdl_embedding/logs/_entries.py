@@ -1,0 +1,109 @@
+"""What a record is: its tag, its kind, whose it is."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from visualdl_embedding.core import names
+from visualdl_embedding.logs._library import record_class
+
+__all__ = ["Entry", "Tally", "describe", "is_ours", "log_kind"]
+
+_STEP = re.compile(r"step_\d{9,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A whole record of a log file.
+
+    Attributes
+    ----------
+    tag
+        With ``/`` between its levels.
+    kind
+        The field of the message: ``"value"`` (a scalar), ``"embeddings"``, ``"image"``, ``"histogram"``, …
+    data
+        The record, without its length.
+    end
+        Offset of the byte after it.
+    """
+
+    tag: str
+    kind: str
+    data: bytes
+    end: int = 0
+
+
+def describe(data: bytes) -> tuple[str, str] | None:
+    """Read tag and kind of a serialized record; None if VisualDL could not read it.
+
+    No bytes, or zeros, are an empty message to protobuf, and break the server; an empty tag does not. 2.7 ms for 20,000
+    rows of 128.
+    """
+    from google.protobuf.message import DecodeError
+
+    try:
+        record: Any = record_class().FromString(data)
+    except (DecodeError, UnicodeDecodeError):  # the latter where protobuf has no compiled part
+        return None
+    if not record.values:
+        return None
+    kind = record.values[0].WhichOneof("one_value")
+    return None if kind is None else (record.values[0].tag.replace("%", "/"), kind)
+
+
+def is_ours(tag: str, tables: Collection[str] | None = None) -> bool:
+    """Whether a tag is one that this library writes, for one of some tables or for any.
+
+    >>> is_ours("embedding/word/tsne/map"), is_ours("word/tsne/step_000000100"), is_ours("train/loss")
+    (True, True, False)
+    """
+    table = _table_level(tag)
+    return table is not None and (tables is None or table in {names.escape(name) for name in tables})
+
+
+def _table_level(tag: str) -> str | None:
+    levels = tag.split("/")
+    if len(levels) >= 3 and (levels[0] == "embedding" or (levels[0].split(" ")[0] in names.PARTS and " " in levels[0])):
+        return levels[1]
+    if len(levels) == 3 and _STEP.fullmatch(levels[2]):
+        return levels[0]
+    return None
+
+
+def log_kind(entry: Entry) -> str | None:
+    """Say what a record of ours is to a `LogBudget`: ``"vectors"``, ``"projections"``, ``"images"``, or None."""
+    if entry.kind == "image":
+        return "images"
+    if entry.kind == "embeddings":
+        return "vectors" if entry.tag.split("/")[1] == "vectors" else "projections"
+    return None
+
+
+class Tally:
+    """Counts the bytes of our records by table and kind."""
+
+    def __init__(self) -> None:
+        self._bytes: Counter[tuple[str, str]] = Counter()
+
+    def add(self, entry: Entry) -> None:
+        """Count a record, if it is ours and of a kind that a `LogBudget` bounds."""
+        table = _table_level(entry.tag)
+        kind = log_kind(entry) if table is not None else None
+        if table is not None and kind is not None:
+            self._bytes[table, kind] += len(entry.data)
+
+    def add_record(self, record: bytes) -> None:
+        """Count a serialized record."""
+        found = describe(record)
+        if found is not None:
+            self.add(Entry(*found, record))
+
+    def of(self, table: str) -> dict[str, int]:
+        """Bytes of a table's ``"vectors"``, ``"projections"`` and ``"images"``."""
+        level = names.escape(table)
+        return {kind: self._bytes[level, kind] for kind in ("vectors", "projections", "images")}

@@ -1,0 +1,145 @@
+"""Reading of VisualDL's log files, past records that cannot be read.
+
+A file is a sequence of records: eight bytes of length (little-endian), then one protobuf message. There is no checksum
+and no mark between records. VisualDL writes one value in each message, so the message begins with the byte 0x0A and
+the length of that value, which must agree with the length of the record. This agreement finds the next record.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO
+
+from visualdl_embedding.logs._entries import Entry, describe
+
+__all__ = ["HEADER_BYTES", "Gap", "scan", "walk"]
+
+HEADER_BYTES = 8
+LARGEST_RECORD_BYTES = 512 * 1024**2
+"""A longer one is taken for garbage: protobuf itself reads no more than 2 GB, and ours stay under 100 MB."""
+_VALUE_TAG = b"\x0a"
+_CHUNK = 1 << 20
+_PREFIX = b"\x00\x00\x00\x00" + _VALUE_TAG
+"""Upper half of a length below 4 GiB, then the first byte of the message."""
+_LONGEST_VARINT = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Bytes of a log file that cannot be read.
+
+    Attributes
+    ----------
+    start, stop
+        Offsets in bytes: one damaged record, or what follows the last whole one.
+    torn
+        Whether the end of the file cuts off a record that is well-formed up to there, or follows nothing but zeros: an
+        interrupted write leaves these, and nothing in them can be used.
+    """
+
+    start: int
+    stop: int
+    torn: bool = False
+
+
+def scan(path: str | os.PathLike[str]) -> Iterator[Entry]:
+    """Read the whole records of a log file; those that cannot be read are stepped over.
+
+    A record is whole if its bytes are all there, they are a message of VisualDL's, and it says something: a crash of
+    the machine can leave zeros at the end of a file, which are empty messages to protobuf and break the server. One
+    record is in memory at a time.
+    """
+    return (part for part in walk(path) if isinstance(part, Entry))
+
+
+def walk(path: str | os.PathLike[str]) -> Iterator[Entry | Gap]:
+    """Read a log file from its first to its last byte: whole records, and the gaps between them."""
+    size = os.path.getsize(path)
+    offset = 0
+    with open(path, "rb") as file:
+        while offset < size:
+            entry = _read_entry(file, offset, size)
+            if entry is None or _overlaps_next(file, offset, entry, size):
+                gap = _gap(file, offset, size)
+                yield gap
+                offset = gap.stop
+            else:
+                yield entry
+                offset = entry.end
+
+
+def _read_entry(file: IO[bytes], offset: int, size: int) -> Entry | None:
+    file.seek(offset)
+    header = file.read(HEADER_BYTES)
+    length = int.from_bytes(header, "little")
+    end = offset + HEADER_BYTES + length
+    if len(header) < HEADER_BYTES or not 0 < length <= LARGEST_RECORD_BYTES or end > size:
+        return None
+    data = file.read(length)
+    found = describe(data) if len(data) == length else None
+    return None if found is None else Entry(*found, data, end)
+
+
+def _overlaps_next(file: IO[bytes], offset: int, entry: Entry, size: int) -> bool:
+    """Whether a record was cut off and took the first bytes of the next one for its own last ones.
+
+    A writer that appends to half a record makes such a pair, which protobuf reads as a wrong number.
+    """
+    if entry.end == size or _end_of(file, entry.end) is not None:
+        return False
+    return _next_record(file, offset + 1, size, before=entry.end) < entry.end
+
+
+def _gap(file: IO[bytes], offset: int, size: int) -> Gap:
+    stop = _next_record(file, offset + 1, size)
+    return Gap(offset, stop, torn=stop == size and _is_torn(file, offset, size))
+
+
+def _next_record(file: IO[bytes], offset: int, size: int, *, before: int | None = None) -> int:
+    """Offset of the next record whose two lengths agree and that the file holds entirely; `size` where there is none.
+
+    Records that begin at `before` or later may be overlooked. 6 ms for 10 MB of random bytes.
+    """
+    # A header ends with the first four bytes of the prefix, and begins four bytes before it.
+    position = offset + HEADER_BYTES // 2
+    while position < (size if before is None else before):
+        file.seek(position)
+        chunk = file.read(_CHUNK)
+        at = chunk.find(_PREFIX)
+        while at >= 0:
+            start = position + at - HEADER_BYTES // 2
+            end = _end_of(file, start)
+            if end is not None and end <= size:
+                return start
+            at = chunk.find(_PREFIX, at + 1)
+        if len(chunk) < _CHUNK:
+            break
+        position += _CHUNK - len(_PREFIX) + 1
+    return size
+
+
+def _end_of(file: IO[bytes], offset: int) -> int | None:
+    """End of the record at `offset`, by its header; None where the message's own length contradicts it."""
+    file.seek(offset)
+    head = file.read(HEADER_BYTES + 1 + _LONGEST_VARINT)
+    length, message = int.from_bytes(head[:HEADER_BYTES], "little"), head[HEADER_BYTES:]
+    if message[:1] != _VALUE_TAG or length > LARGEST_RECORD_BYTES:
+        return None
+    value = 0
+    for i, byte in enumerate(message[1:]):
+        value |= (byte & 0x7F) << 7 * i
+        if byte < 0x80:
+            agree = length == 2 + i + value
+            return offset + HEADER_BYTES + length if agree else None
+    return None
+
+
+def _is_torn(file: IO[bytes], offset: int, size: int) -> bool:
+    if size - offset < HEADER_BYTES + 1 + _LONGEST_VARINT:
+        return True
+    if _end_of(file, offset) is not None:
+        return True
+    file.seek(offset)
+    return not any(chunk.strip(b"\x00") for chunk in iter(lambda: file.read(_CHUNK), b""))

@@ -1,0 +1,138 @@
+"""Whether a linear classifier can tell the groups apart: cross-validated, in closed form."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visualdl_embedding.core.arrays import center
+from visualdl_embedding.metrics.groups._encode import NO_GROUP
+from visualdl_embedding.metrics.groups._scores import Scores
+
+__all__ = ["probe_scores", "stratified_folds"]
+
+Doubles = NDArray[np.float64]
+MAX_ROWS = 20_000
+
+
+def stratified_folds(codes: NDArray[np.int32], n_folds: int, *, random_state: int = 42) -> NDArray[np.intp]:
+    """Deal rows into folds of equal size, each group as evenly as can be.
+
+    Parameters
+    ----------
+    codes
+        ``(m,)`` int32 group of each row.
+    random_state
+        Seed of the dealing.
+
+    Returns
+    -------
+    ``(m,)``, 0 to ``n_folds - 1``.
+    """
+    order = np.lexsort((np.random.default_rng(random_state).random(len(codes)), codes))
+    folds = np.empty(len(codes), dtype=np.intp)
+    folds[order] = np.arange(len(codes)) % n_folds
+    return folds
+
+
+def probe_scores(
+    points: NDArray[np.float32],
+    codes: NDArray[np.int32],
+    n_groups: int,
+    *,
+    n_folds: int = 5,
+    random_state: int = 42,
+) -> Scores:
+    """Cross-validate one linear probe for each group against all others; the area under its ROC curve.
+
+    Ridge regression on the group's indicator. The scatter of the rows to train on is that of all rows less that of the
+    fold left out, so a fold costs one d x d system, shared by all groups.
+
+    Parameters
+    ----------
+    points
+        ``(n, d)`` float32.
+    codes
+        ``(n,)`` int32: group of each row, or -1 for rows to leave out.
+    n_folds
+        2 or more.
+    random_state
+        Seed of the folds, and of the sample of 20,000 rows that is taken where more have a group.
+
+    Returns
+    -------
+    Means over the folds, and over groups: 1 perfect, 0.5 chance. NaN for a group with fewer members than folds, or
+    with fewer rows than folds outside.
+
+    Notes
+    -----
+    The penalty is the total variance of the rows to train on: the best one where a signal as strong as the noise is
+    spread over all directions, and in proportion to the scale of the space.
+
+    References
+    ----------
+    Alain and Bengio 2016, "Understanding intermediate layers using linear classifier probes"; Hanley and McNeil 1982,
+    "The meaning and use of the area under a receiver operating characteristic (ROC) curve"; Dobriban and Wager 2018,
+    "High-dimensional asymptotics of prediction: ridge regression and classification", for the penalty.
+    """
+    grouped = np.flatnonzero(codes != NO_GROUP)
+    sizes = np.bincount(codes[grouped], minlength=n_groups)
+    areas = np.full(n_groups, np.nan)
+    askable = np.flatnonzero((sizes >= n_folds) & (len(grouped) - sizes >= n_folds))
+    if len(askable):
+        if len(grouped) > MAX_ROWS:
+            # A fold of stratified ones is a stratified sample, so that no rare group is lost by bad luck.
+            parts = -(-len(grouped) // MAX_ROWS)
+            grouped = grouped[_thin(codes[grouped], sizes, parts, random_state)]
+        folds = stratified_folds(codes[grouped], n_folds, random_state=random_state)
+        targets = (codes[grouped, None] == askable).astype(np.float64)
+        areas[askable] = _cross_validate(_compact(points[grouped]), targets, folds)
+    return Scores(float(areas[askable].mean()) if len(askable) else np.nan, areas)
+
+
+def _thin(labels: NDArray[np.int32], sizes: NDArray[np.intp], parts: int, random_state: int) -> NDArray[np.intp]:
+    """One row in `parts` of each large group, all rows of the others."""
+    small = sizes[labels] < 100 * parts
+    return np.flatnonzero(small | (stratified_folds(labels, parts, random_state=random_state) == 0))
+
+
+def _compact(points: NDArray[np.float32]) -> Doubles:
+    """Centered points, turned into the n directions that n points span if there are more columns than that."""
+    wide = points - center(points)
+    n, d = wide.shape
+    return np.linalg.qr(wide.T)[1].T if d > n else wide
+
+
+def _cross_validate(points: Doubles, targets: Doubles, folds: NDArray[np.intp]) -> Doubles:
+    """Mean area over the folds for each column of `targets`, ``(g,)``."""
+    parts = [(points[folds == fold], targets[folds == fold]) for fold in range(int(folds.max()) + 1)]
+    scatters = [x.T @ x for x, _ in parts]
+    products = [x.T @ y for x, y in parts]
+    scatter, product = np.sum(scatters, axis=0), np.sum(products, axis=0)
+    areas = []
+    for (x, y), its_scatter, its_product in zip(parts, scatters, products, strict=True):
+        m = len(points) - len(x)
+        # All points sum to 0, so those to train on sum to minus what was left out.
+        mean, base = -x.sum(axis=0) / m, (targets.sum(axis=0) - y.sum(axis=0)) / m
+        train = scatter - its_scatter - m * np.outer(mean, mean)
+        penalty = np.trace(train) / m
+        if not penalty > 0:
+            areas.append(np.full(y.shape[1], 0.5))
+            continue
+        train[np.diag_indices_from(train)] += penalty
+        weights = np.linalg.solve(train, product - its_product - m * np.outer(mean, base))
+        areas.append(_areas(x @ weights, y))
+    stacked = np.array(areas)
+    known = np.isfinite(stacked)
+    return np.asarray(np.where(known, stacked, 0).sum(axis=0) / known.sum(axis=0))
+
+
+def _areas(scores: Doubles, targets: Doubles) -> Doubles:
+    """Share of pairs, one inside and one outside, that the scores put in order; ties count half; NaN without pairs."""
+    from scipy.stats import rankdata
+
+    inside = targets.sum(axis=0)
+    pairs = inside * (len(targets) - inside)
+    won = (rankdata(scores, axis=0) * targets).sum(axis=0) - inside * (inside + 1) / 2
+    areas: Doubles = np.divide(won, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
+    return areas

@@ -1,0 +1,343 @@
+"""One table of a model: its words, rows, snapshots, neighbors and axes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visualdl_embedding.core.neighbors import Distance
+from visualdl_embedding.core.query import Axis, Match, axis_between, combine, nearest_rows, position_on_axis
+from visualdl_embedding.core.rows import COMPOSED, Rows
+from visualdl_embedding.core.snapshot import Snapshot
+from visualdl_embedding.core.table import Readable, Table
+from visualdl_embedding.models._words import Words
+from visualdl_embedding.vocabulary import KEEP, Vocabulary, select_rows, token_kind
+
+__all__ = ["ModelTable", "Progress", "silent"]
+
+Floats = NDArray[np.float32]
+Progress = Callable[[str, int, int], None]
+"""Called with the part of the work, and how many of how many units are done."""
+
+
+def silent(part: str, done: int, total: int) -> None:
+    """Report no progress."""
+
+
+@dataclass(frozen=True, eq=False)
+class ModelTable:
+    """A table of a model, and what its rows mean. Nothing is read before it is asked for, and the words once.
+
+    Attributes
+    ----------
+    reader
+        Reads the rows.
+    words
+        The vocabulary and columns given for the model.
+    keep
+        What else than words is chosen by default and is an answer: any of ``"special"``, ``"subword"``, ``"padding"``.
+    """
+
+    reader: Readable
+    words: Words
+    keep: Iterable[str] = ()
+
+    def __str__(self) -> str:
+        return str(self.table)
+
+    @property
+    def table(self) -> Table:
+        """Name, shape, type, padding row."""
+        return self.reader.table
+
+    @property
+    def name(self) -> str:
+        """Name of the table."""
+        return self.table.name
+
+    @property
+    def num_rows(self) -> int:
+        """Number of rows that can be read: of a run, those watched."""
+        return int(getattr(self.reader, "num_rows", self.table.num_rows))
+
+    def read_rows(self, ids: NDArray[np.int64], /) -> Floats:
+        """Read only these rows: ``(m, d)`` float32."""
+        return self.reader.read_rows(ids)
+
+    def blocks(self) -> Iterator[tuple[int, Floats]]:
+        """Read all rows in order: the number of a block's first, and ``(b, d)`` float32."""
+        return self.reader.blocks()
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Labels and columns by row.
+
+        Raises
+        ------
+        ValueError
+            It has more labels than the table has rows, or nothing of the metadata matches.
+        """
+        return self._read_words[0]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for the user about the vocabulary and the metadata."""
+        return self._read_words[1]
+
+    @cached_property
+    def _read_words(self) -> tuple[Vocabulary, tuple[str, ...]]:
+        return self.words.read(self.reader, self.num_rows)
+
+    @property
+    def has_words(self) -> bool:
+        """Whether there is a vocabulary; without one, rows are labeled by their numbers."""
+        return self.words.has_words(self.reader)
+
+    @property
+    def origin(self) -> str:
+        """Where the labels come from, without folders; ``""`` without a vocabulary."""
+        return self._without_folders(self.vocabulary.source) if self.has_words else ""
+
+    def counters(self, *, on_progress: Progress = silent) -> dict[str, float]:
+        """Count over the whole table, block by block, as `visualdl_embedding.files.table_counters` does."""
+        from visualdl_embedding.files import table_counters
+
+        return table_counters(self, on_progress=lambda done, total: on_progress("counters", done, total))
+
+    def choose_rows(
+        self,
+        *,
+        rows: Any = None,
+        watch: Iterable[str | int] = (),
+        groups: Mapping[str, Iterable[str]] | None = None,
+        random_state: int = 42,
+    ) -> Rows:
+        """Choose rows; no vector is read.
+
+        Parameters
+        ----------
+        rows, watch, groups, random_state
+            As `visualdl_embedding.vocabulary.select_rows` takes them. None: 500, but all that a run holds.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `select_rows` raises.
+        """
+        return select_rows(
+            self.vocabulary,
+            num_rows=self.num_rows,
+            rows=500 if rows is None else rows,
+            watch=watch,
+            padding_idx=self.table.padding_idx,
+            keep=self.keep,
+            random_state=random_state,
+            groups=groups,
+        )
+
+    def snapshot(
+        self,
+        *,
+        rows: Any = None,
+        watch: Iterable[str | int] = (),
+        groups: Mapping[str, Iterable[str]] | None = None,
+        step: int = 0,
+        random_state: int = 42,
+        on_progress: Progress = silent,
+    ) -> Snapshot:
+        """Choose rows and read only those.
+
+        The counters of a saved model are those of `counters`; a table in memory is not counted.
+
+        Parameters
+        ----------
+        rows, watch, groups, random_state
+            As for `choose_rows`.
+        step
+            Of the snapshot; that of a run is its own.
+        on_progress
+            Called with ``"rows"`` or ``"counters"``, and how many of how many are done.
+        """
+        chosen = self.choose_rows(rows=rows, watch=watch, groups=groups, random_state=random_state)
+        on_progress("rows", 0, 1)
+        vectors = self.vectors_of(chosen)
+        on_progress("rows", 1, 1)
+        counters = self._counters_of_file(on_progress)
+        return Snapshot(self.name, step, chosen, vectors, counters, notes=self._notes_on(rows, chosen))
+
+    def _counters_of_file(self, on_progress: Progress) -> dict[str, float]:
+        """Counters of a saved model, which does not change, so that they are counted once."""
+        if not hasattr(self.reader, "path"):
+            return {}
+        if not self._counted:
+            self._counted.update(self.counters(on_progress=on_progress))
+        return dict(self._counted)
+
+    @cached_property
+    def _counted(self) -> dict[str, float]:
+        return {}
+
+    def _notes_on(self, asked: Any, rows: Rows) -> tuple[str, ...]:
+        notes = (
+            []
+            if self.has_words
+            else ["No vocabulary was given or found beside the model: rows are shown by their number."]
+        )
+        notes += map(self._without_folders, self.notes)
+        if isinstance(asked, int | np.integer) and len(rows) < asked:
+            notes.append(
+                f"{asked:,} rows were asked for; the table has {self.num_rows:,}, of which {len(rows):,} can be shown: "
+                "all of these are."
+            )
+        if rows.left_out:
+            counted = ", ".join(f"{count:,} ({reason})" for reason, count in rows.left_out.items())
+            notes.append(f"Left out: {counted}.")
+        return tuple(notes)
+
+    def _without_folders(self, text: str) -> str:
+        """Name files without their folders: a report is passed on."""
+        words = self.words
+        files = words.metadata if isinstance(words.metadata, list | tuple) else [words.metadata]
+        given = words.given.get(self.name)
+        for path in (words.vocabulary, given, getattr(self.reader, "vocabulary", None), *files):
+            if isinstance(path, str | os.PathLike):
+                text = text.replace(str(path), Path(path).name)
+        return text
+
+    def with_axes(
+        self,
+        snapshot: Snapshot,
+        axes: Iterable[tuple[Sequence[str | int], Sequence[str | int]]],
+        *,
+        distance: Distance = "cosine",
+    ) -> Snapshot:
+        """Add a column ``"悲伤 → 高兴"`` for each axis: the position of each row of a snapshot on it."""
+        columns = dict(snapshot.rows.columns)
+        for begin, end in axes:
+            places = position_on_axis(snapshot.vectors, self.axis(begin, end, distance=distance))
+            name = f"{'、'.join(map(str, begin))} → {'、'.join(map(str, end))}"
+            columns[name] = tuple("" if x != x else f"{x:.4f}" for x in places.tolist())
+        return replace(snapshot, rows=replace(snapshot.rows, columns=columns))
+
+    @cached_property
+    def no_answer(self) -> NDArray[np.bool_]:
+        """``(num_rows,)`` bool: the padding row, rows without a label, special tokens, pieces of words."""
+        words, padding = self.vocabulary, self.table.padding_idx
+        kinds = {"word", *self.keep}
+        skipped = np.full(self.num_rows, not words.is_numbered)
+        if not words.is_numbered:
+            sentencepiece = words.style.sentencepiece
+            skipped[: len(words)] = [
+                not label or token_kind(label, sentencepiece=sentencepiece) not in kinds for label in words.labels
+            ]
+        if padding is not None and "padding" not in kinds:
+            skipped[padding] = True
+        return skipped
+
+    def find(self, words: str | int | Sequence[str | int]) -> Rows:
+        """Find a word or several, by label or id; an absent one is composed of its pieces where that is possible.
+
+        Raises
+        ------
+        ValueError
+            For a word that is not there (the message names the nearest) or whose label several rows carry.
+        """
+        asked = [words] if isinstance(words, str | int) else list(words)
+        rows = select_rows(self.vocabulary, num_rows=self.num_rows, rows=asked, keep=KEEP)
+        if len(rows) < len(dict.fromkeys(asked)):
+            raise ValueError(f"Not all of {', '.join(map(repr, asked))} are rows with a label of their own.")
+        return rows
+
+    def known(self, labels: Iterable[str]) -> list[str]:
+        """List the labels that are in the table, or can be composed of its tokens."""
+        words = self.vocabulary
+        return [label for label in labels if len(words.find(label)) == 1 or words.compose(label)]
+
+    def vectors(self, words: str | int | Sequence[str | int]) -> Floats:
+        """Read the vectors of words, ``(len(words), d)`` float32; errors as for `find`."""
+        return self.vectors_of(self.find(words))
+
+    def vectors_of(self, rows: Rows) -> Floats:
+        """Read the vectors of rows that `find` found, ``(n, d)`` float32."""
+        return rows.assemble(self.reader.read_rows(rows.gather_ids))
+
+    def id_of(self, row: int) -> int:
+        """Return the id of a row that `find` found or that `blocks` counts; -1 for a composed one."""
+        return row
+
+    def closest(
+        self, word: str | int | Floats, *, k: int = 20, distance: Distance = "cosine", exclude: Sequence[str | int] = ()
+    ) -> tuple[Match, ...]:
+        """Find the words nearest to a word or a vector in the whole table.
+
+        Parameters
+        ----------
+        word
+            Label or id, which is no answer itself, or a vector ``(d,)``.
+        k
+            How many, at most.
+        distance
+            ``"cosine"`` or ``"euclidean"``.
+        exclude
+            Words that are no answer.
+
+        Returns
+        -------
+        The nearest first; equal distances by row.
+
+        Raises
+        ------
+        ValueError
+            As `find` raises, and for a vector that has another width or is not finite.
+        """
+        skipped = self.no_answer.copy()
+        if isinstance(word, np.ndarray):
+            target = word
+            if target.shape != (self.table.dim,):
+                raise ValueError(f"Give a label, an id, or a vector ({self.table.dim},); {target.shape} was given.")
+        else:
+            target, exclude = self.vectors(word)[0], [word, *exclude]
+        for excluded in exclude:
+            rows = self.find(excluded).ids
+            skipped[rows[rows != COMPOSED]] = True
+        found = nearest_rows(self.reader.blocks(), target, k=k, distance=distance, skipped=skipped)
+        name_of = self.vocabulary.name_of
+        return tuple(Match(name_of(row), self.id_of(row), cosine, away) for row, cosine, away in found)
+
+    def solve_analogy(
+        self, plus: Sequence[str | int], minus: Sequence[str | int] = (), *, k: int = 20
+    ) -> tuple[Match, ...]:
+        """Find the words nearest, by cosine, to a sum and difference of words: 国王 - 男 + 女.
+
+        References
+        ----------
+        Levy and Goldberg 2014, "Linguistic regularities in sparse and explicit word representations".
+        """
+        none = np.empty((0, self.table.dim), dtype=np.float32)
+        target = combine(*(self.vectors(words) if words else none for words in (plus, minus)))
+        return self.closest(target, k=k, exclude=[*plus, *minus])
+
+    def axis(
+        self,
+        a: str | int | Sequence[str | int],
+        b: str | int | Sequence[str | int],
+        *,
+        distance: Distance = "cosine",
+    ) -> Axis:
+        """Draw the line from a word (or a group of words, by their mean) to another."""
+        return axis_between(self.vectors(a), self.vectors(b), distance=distance)
+
+    def positions(self, axis: Axis) -> Floats:
+        """Position of every row on a line, ``(num_rows,)`` float32; NaN for what is no word or not finite."""
+        places = np.full(self.num_rows, np.nan, dtype=np.float32)
+        for start, block in self.reader.blocks():
+            places[start : start + len(block)] = position_on_axis(block, axis)
+        places[self.no_answer] = np.nan
+        return places

@@ -1,0 +1,104 @@
+"""A potential between all points of a 2-D layout, on a grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Field"]
+
+Floats = NDArray[np.float32]
+
+_LARGEST, _SMALLEST, _PER_ROOT = 2048, 256, 20
+"""Nodes per axis at most: 20 for the root of the number of points, so 447 for 500 and 2,000 for 10,000. A few rows
+whose layout had blown up took grids of 20 million nodes, at 2 s each. Wider layouts get wider spacing."""
+
+
+class Field:
+    """The potential Σ_j kernel(|y - y_j|) of a layout, and its falling slope.
+
+    A particle-mesh method: points are spread over the grid by cubic B-splines, convolved with the kernel by one pair
+    of fast Fourier transforms, and read back through the same splines and their derivatives. For t-SNE with 10,000
+    points that takes 6.7 ms on one thread with a spacing of 0.5, where openTSNE's interpolation takes 116 ms at the
+    same accuracy: it transforms four charges on a finer grid.
+
+    Parameters
+    ----------
+    kernel
+        Of distances; smooth on the scale of the spacing.
+    spacing
+        Of the nodes.
+
+    References
+    ----------
+    Essmann et al. 1995, "A smooth particle mesh Ewald method"; Linderman et al. 2019, "Fast interpolation-based
+    t-SNE".
+    """
+
+    def __init__(self, kernel: Callable[[NDArray[np.float64]], NDArray[Any]], spacing: float) -> None:
+        self._kernel = kernel
+        self._finest = spacing
+        self._spacing = spacing
+        self._shape: tuple[int, int] = (0, 0)
+        self._spectrum: Floats = np.empty((0, 0), np.float32)
+        self._grid: Floats = np.empty((0, 0), np.float32)
+        self.origin: Floats = np.zeros(2, np.float32)
+        self.potential: Floats = self._grid
+
+    @property
+    def density(self) -> float:
+        """Nodes per unit of the layout."""
+        return 1 / self._spacing
+
+    def solve(self, points: Floats) -> None:
+        """Compute the potential of ``(n, 2)`` float32 points on the grid."""
+        from scipy import fft
+
+        from visualdl_embedding.projection._kernels import spread
+
+        low = points.min(axis=0)
+        extent = points.max(axis=0) - low
+        if not np.isfinite(extent).all():
+            raise FloatingPointError("The layout has diverged; this should not happen, please report it.")
+        self._fit_grid(extent, len(points))
+        self.origin = (low - 2 * self._spacing).astype(np.float32)
+        spread(points, self.origin, self.density, self._grid)
+        self.potential = fft.irfft2(fft.rfft2(self._grid) * self._spectrum, s=self._shape)
+
+    def _fit_grid(self, extent: Floats, num_points: int) -> None:
+        from scipy import fft
+
+        largest = min(_LARGEST, max(_SMALLEST, int(_PER_ROOT * num_points**0.5)))
+        spacing = max(self._finest, float(extent.max()) / largest)
+        needed = [int(np.ceil(side / spacing)) + 6 for side in extent]
+        # The kernel's transform is kept while the layout fits and does not waste three quarters of the grid.
+        if spacing == self._spacing and all(
+            2 * least <= given <= 4 * least for least, given in zip(needed, self._shape, strict=True)
+        ):
+            return
+        # Twice as many nodes as the layout covers, so that opposite edges do not meet.
+        rows, columns = (int(fft.next_fast_len(2 * (least + least // 8 + 8), True)) for least in needed)
+        self._shape, self._spacing = (rows, columns), spacing
+        self._spectrum = self._transform_kernel()
+        self._grid = np.zeros(self._shape, np.float32)
+
+    def _transform_kernel(self) -> Floats:
+        """Transform the kernel and divide by that of the splines, which would blur it twice."""
+        from scipy import fft
+
+        around = [np.minimum(np.arange(m), m - np.arange(m)) * self._spacing for m in self._shape]
+        kernel = self._kernel(np.hypot(around[0][:, None], around[1][None, :]))
+        blur = [(2 + np.cos(2 * np.pi * np.arange(m) / m)) / 3 for m in self._shape]
+        both = blur[0][:, None] * blur[1][None, : self._shape[1] // 2 + 1]
+        spectrum: Floats = (fft.rfft2(kernel).real / both**2).astype(np.float32)
+        return spectrum
+
+    def read(self, points: Floats, levels: Floats, forces: Floats) -> None:
+        """Fill `levels` ``(n,)``, each point's own contribution included, and `forces` ``(n, 2)``."""
+        from visualdl_embedding.projection._kernels import gather
+
+        self.solve(points)
+        gather(points, self.origin, self.density, self.potential, levels, forces)

@@ -1,0 +1,48 @@
+"""Views as PNG, at print quality."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from visualdl_embedding.figures import render_map
+from visualdl_embedding.reports._figures import view_title
+
+if TYPE_CHECKING:
+    from visualdl_embedding.reports._report import Report
+    from visualdl_embedding.reports._views import View
+
+__all__ = ["picture"]
+
+DOTS_PER_INCH = 220
+LABELS = 28
+
+
+def picture(report: Report, view: View) -> bytes:
+    """Draw a view in the report's color: 2200 by 1760 pixels."""
+    rows = report.snapshot.rows
+    name = report.color
+    coloring = report.colorings.get(name)
+    values = coloring.values if coloring else None
+    if name == "trustworthiness":
+        values = view.quality.row_trustworthiness.astype(np.float64)
+    return render_map(
+        view.projection,
+        rows.labels,
+        groups=coloring.groups if coloring else None,
+        values=values,
+        values_name=name,
+        logarithmic=bool(coloring and coloring.logarithmic),
+        watch=rows.watch,
+        ids=rows.ids,
+        quality={
+            key: view.numbers[key]
+            for key in ("trustworthiness", "continuity", "explained_variance")
+            if key in view.numbers
+        },
+        telling=report.telling,
+        title=f"{view_title(view)} · {report.table.name}",
+        annotate=LABELS,
+        dpi=DOTS_PER_INCH,
+    )

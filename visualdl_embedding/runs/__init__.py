@@ -1,0 +1,51 @@
+"""Stored runs: record a snapshot, replay, compare two sides, check rules, and joint maps of two runs.
+
+`visualdl_embedding.runs.joint_worker` is the child process in which the server computes joint maps.
+"""
+
+from visualdl_embedding.runs._check import Checked, check
+from visualdl_embedding.runs._drift import drift_between
+from visualdl_embedding.runs._guard import Guard, alert_records, alert_text, rules_as_extra
+from visualdl_embedding.runs._joint import Joint, align_maps, project_jointly, shared_rows, turn_onto
+from visualdl_embedding.runs._joint_cache import (
+    CACHE_NAME,
+    SnapshotReference,
+    cache_folder,
+    compare,
+    read_cached,
+    split_key,
+)
+from visualdl_embedding.runs._process import Processed, notes_of, process_snapshot, records_of
+from visualdl_embedding.runs._record import next_step, record_once
+from visualdl_embedding.runs._replay import OnStep, Replayed, analyze_run, relog_run
+
+__all__ = [
+    "CACHE_NAME",
+    "Checked",
+    "Guard",
+    "Joint",
+    "OnStep",
+    "Processed",
+    "Replayed",
+    "SnapshotReference",
+    "alert_records",
+    "alert_text",
+    "align_maps",
+    "analyze_run",
+    "cache_folder",
+    "check",
+    "compare",
+    "drift_between",
+    "next_step",
+    "notes_of",
+    "process_snapshot",
+    "project_jointly",
+    "read_cached",
+    "record_once",
+    "records_of",
+    "relog_run",
+    "rules_as_extra",
+    "shared_rows",
+    "split_key",
+    "turn_onto",
+]

@@ -1,0 +1,102 @@
+"""One snapshot of a saved model into a run: weekly checkpoints on a timeline."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from visualdl_embedding.alerts import Rule, default_rules
+from visualdl_embedding.analysis import Config
+from visualdl_embedding.core.snapshot import Snapshot
+from visualdl_embedding.core.table import Table
+from visualdl_embedding.logs import LogBudget, LogFile
+from visualdl_embedding.runs._guard import Guard, alert_records, rules_as_extra
+from visualdl_embedding.runs._process import Processed, process_snapshot, records_of
+from visualdl_embedding.store import TableStore, open_run
+
+__all__ = ["next_step", "record_once"]
+
+
+def next_step(log_dir: str | os.PathLike[str], table: str) -> int:
+    """Return the step after the last one that a run holds of a table, 0 for a new run or table."""
+    try:
+        return max(open_run(log_dir).steps(table), default=-1) + 1
+    except (FileNotFoundError, ValueError):
+        return 0
+
+
+def record_once(
+    log_dir: str | os.PathLike[str],
+    snapshot: Snapshot,
+    *,
+    table: Table,
+    config: Config | None = None,
+    rules: Sequence[Rule] | None = None,
+) -> Processed:
+    """Store a snapshot in a run, analyze it against those before, and log it for VisualDL.
+
+    Rows may differ from those before, as after a vocabulary was rebuilt: they pair by label.
+
+    Parameters
+    ----------
+    log_dir
+        The run; begun where there is none.
+    snapshot
+        Its `step` must come after those stored.
+    table
+        Of which it is.
+    config
+        Of a new run; one that exists keeps its own, for its frames must compare.
+    rules
+        For alerts, from now on; None for those that the run has, and for `default_rules` where it is new.
+
+    Returns
+    -------
+    The analysis, with the alerts that it raised.
+
+    Raises
+    ------
+    ValueError
+        Where the step is not after the last one, or `config` is not that of the run.
+    OSError
+        Where the run cannot be written.
+    """
+    following = next_step(log_dir, table.name)
+    if following == 0:
+        extra = rules_as_extra(default_rules() if rules is None else rules)
+        store = TableStore.create(log_dir, table, snapshot.rows, config=config or Config(), extra=extra)
+    else:
+        if snapshot.step < following:
+            raise ValueError(
+                f"Step {snapshot.step} of table {table.name!r} cannot join {os.fspath(log_dir)}, which is at step "
+                f"{following - 1}: frames build on one another in order. Give a step from {following} on."
+            )
+        store = TableStore.open(log_dir, table.name)
+        if config is not None and replace(config, n_jobs=1) != replace(store.description.config, n_jobs=1):
+            raise ValueError(
+                f"{os.fspath(log_dir)} was analyzed with other settings ({store.description.config}); its frames would "
+                "not compare with this one. Use the same settings, or another run."
+            )
+        store.add_rows(snapshot.rows)
+        if rules is not None:
+            store.describe_further(rules_as_extra(rules))
+    log = LogFile.open(Path(log_dir))
+    try:
+        store.write_snapshot(snapshot)
+        state = store.load_state()
+        guard = Guard.of(store, before=snapshot.step)
+        done = process_snapshot(store, snapshot, state, config=store.description.config, guard=guard)
+        choice = LogBudget().choose(
+            snapshot, store.description.config, frame=done.analysis.frame, spent=log.tally.of(table.name)
+        )
+        for record in (*records_of(snapshot, done.analysis, choice), *alert_records(done.alerts)):
+            log.append(record)
+        for alert in done.alerts:
+            store.append_alert(alert.to_dict())
+    finally:
+        log.close()
+    if log.error is not None:
+        raise log.error
+    return done
