@@ -193,6 +193,7 @@ def test_wrong_arguments() -> None:
         crowding(vectors, graph).space_holding(70)
 
 
+@pytest.mark.soak
 def test_ten_thousand_rows_take_a_fraction_of_a_second() -> None:
     vectors = sphere(10_000, 128)
     graph = nearest_neighbors(vectors, 15)

@@ -192,6 +192,7 @@ def test_what_does_not_fit_together_is_refused() -> None:
         study_groups(np.full_like(vectors, np.nan), graph, groups)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("distance", ["cosine", "euclidean"])
 def test_ten_thousand_rows_take_less_than_their_graph(distance: str) -> None:
     vectors, groups = blobs(4000, 3500, 2500, d=128)
