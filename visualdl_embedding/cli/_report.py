@@ -134,6 +134,7 @@ def _report(
     **options: Any,
 ) -> None:
     from visualdl_embedding.alerts import load_rules
+    from visualdl_embedding.page import missing_page
     from visualdl_embedding.reports import check_folder
     from visualdl_embedding.reports import report as make_report
 
@@ -160,7 +161,11 @@ def _report(
         files = made.write(output, overwrite=overwrite)
     _print_report(made)
     echo(f"\nWritten to {output}: {', '.join(file.name for file in files)}")
-    echo(f"Open {Path(output) / files[0].name} in a browser; it needs no network.")
+    page = next((file for file in files if file.suffix == ".html"), None)
+    if page is None:
+        echo(f"There is no page: {missing_page()}")
+    else:
+        echo(f"Open {Path(output) / page.name} in a browser; it needs no network.")
     if run is not None:
         _record(made, run, step=step, rules=judged_by)
 

@@ -37,7 +37,7 @@ def render_map(
     table: str = "",
     step: int | None = None,
     quality: Mapping[str, float] | None = None,
-    telling: NDArray[np.floating[Any]] | None = None,
+    representative: NDArray[np.floating[Any]] | None = None,
     title: str = "",
     caption: str = "",
     annotate: int = 12,
@@ -71,7 +71,7 @@ def render_map(
         For the title.
     quality
         Metrics to print, by name.
-    telling
+    representative
         ``(n,)``: rows with a higher value are annotated first, NaN last; in their order if None.
     title
         Instead of one made of the method and the table.
@@ -106,7 +106,7 @@ def render_map(
         n,
         n_components,
         size=size,
-        lengths={"labels": labels, "groups": groups, "values": values, "ids": ids, "telling": telling},
+        lengths={"labels": labels, "groups": groups, "values": values, "ids": ids, "representative": representative},
     )
     watched = _watched_rows(labels, watch)
     known_groups = color_groups(groups, n)
@@ -122,7 +122,11 @@ def render_map(
     taken = []
     if projection.noise_floor is not None:
         taken.append(draw_noise_floor(figure, points, projection.noise_floor, fonts=fonts))
-    order = np.arange(n) if telling is None else np.argsort(-np.nan_to_num(telling, nan=-np.inf), kind="stable")
+    order = (
+        np.arange(n)
+        if representative is None
+        else np.argsort(-np.nan_to_num(representative, nan=-np.inf), kind="stable")
+    )
     draw_labels(canvas, pixels, names, watched=watched, wanted=order, taken=taken, limit=annotate, fonts=fonts)
 
     inside, finite = points.inside, points.finite
