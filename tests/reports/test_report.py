@@ -185,7 +185,7 @@ def test_words_in_the_file_are_the_vocabulary(tmp_path: Path) -> None:
 
 
 def test_a_vocabulary_of_another_model_is_refused_or_told() -> None:
-    with pytest.raises(ValueError, match="100 ids, but the table only 90 rows"):
+    with pytest.raises(ValueError, match="100 ids, but the table has only 90 rows"):
         report(clustered(), vocabulary=words(100))
     made = report(clustered(), vocabulary=words(40), methods="pca")
     assert any("the last 50 rows have no label" in note for note in made.notes)
