@@ -142,11 +142,9 @@ class TestHook:
     def test_the_timeout_ends_it_and_what_it_started(self, tmp_path: Path) -> None:
         sign = tmp_path / "alive"
         child = f"import time\nwhile True: open({str(sign)!r}, 'a').write('.'); time.sleep(0.02)"
-        text = f"import subprocess, sys, time\nsubprocess.Popen([sys.executable, '-c', {child!r}])\ntime.sleep(60)"
-        start = time.perf_counter()
+        text = f"import subprocess, sys, time\nsubprocess.Popen([sys.executable, '-c', {child!r}])\ntime.sleep(3600)"
         # The child must have begun within the timeout, on a busy machine too.
         result = run_hook(self.script(tmp_path, text), make_alert(), timeout=3)
-        assert time.perf_counter() - start < 20
         assert result.status is None
         assert "was killed after 3 s" in result.reason
         size = sign.stat().st_size

@@ -311,6 +311,7 @@ def test_wrong_arguments(layers: Any, ids: NDArray[np.int64], error: type[Except
         TrainingHistory(layers, ids)
 
 
+@pytest.mark.soak
 def test_a_batch_of_3200_lookups_takes_under_a_millisecond() -> None:
     layer = paddle.nn.Embedding(100_000, 128, sparse=True)
     ids = paddle.to_tensor(np.random.default_rng(0).integers(0, 4_000, (64, 50)))

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.neighbors import NearestNeighbors
 
 from visualdl_embedding.core import query
+from visualdl_embedding.core.distance import usable_rows
 from visualdl_embedding.core.query import cosines, nearest_rows
 
 VALUES = st.one_of(
@@ -25,8 +26,7 @@ def pair_distance(a: np.ndarray, b: np.ndarray, distance: str) -> float:
     one, two = a.tolist(), b.tolist()
     if distance == "euclidean":
         return math.dist(one, two)
-    lengths = math.hypot(*one) * math.hypot(*two)
-    return 1 - float(np.dot(one, two)) / (lengths or 1)
+    return 1 - float(np.dot(one, two)) / (math.hypot(*one) * math.hypot(*two))
 
 
 @pytest.mark.parametrize("distance", ["cosine", "euclidean"])
@@ -38,19 +38,20 @@ def pair_distance(a: np.ndarray, b: np.ndarray, distance: str) -> float:
 )
 @settings(max_examples=150, deadline=None)
 def test_nearest_rows_are_exact(distance: Any, vectors: np.ndarray, k: int, block: int, data: st.DataObject) -> None:
-    row = data.draw(st.sampled_from(np.flatnonzero(np.isfinite(vectors).all(axis=1)).tolist() or [None]))
-    if row is None:
-        return
+    usable = usable_rows(vectors, distance)
+    assume(usable.any())
+    row = data.draw(st.sampled_from(np.flatnonzero(usable).tolist()))
     skipped = np.arange(len(vectors)) == row
     blocks = [(start, vectors[start : start + block]) for start in range(0, len(vectors), block)]
     found = nearest_rows(blocks, vectors[row], k=k, distance=distance, skipped=skipped)
-    finite = np.flatnonzero(np.isfinite(vectors).all(axis=1) & ~skipped)
-    expected = {i: pair_distance(vectors[row], vectors[i], distance) for i in finite.tolist()}
+    expected = {
+        i: pair_distance(vectors[row], vectors[i], distance) for i in np.flatnonzero(usable & ~skipped).tolist()
+    }
     distances = [away for _, _, away in found]
     assert distances == pytest.approx(sorted(expected.values())[:k], rel=1e-6, abs=1e-9)
     assert distances == pytest.approx([expected[i] for i, _, _ in found], rel=1e-6, abs=1e-9)
     assert found == sorted(found, key=lambda match: (match[2], match[0]))
-    assert len({i for i, _, _ in found}) == len(found) == min(k, len(finite))
+    assert len({i for i, _, _ in found}) == len(found) == min(k, len(expected))
 
 
 @pytest.mark.parametrize("distance", ["cosine", "euclidean"])
@@ -67,7 +68,8 @@ def test_nearest_rows_agree_with_scikit_learn(monkeypatch: pytest.MonkeyPatch, p
 
 
 def test_cosines_of_zero_and_broken_rows() -> None:
-    vectors = np.array([[1, 0], [0, 0], [np.nan, 1], [-2, 0], [np.inf, 0]], dtype=np.float32)
-    np.testing.assert_array_equal(cosines(vectors, vectors[0]), [1, 0, np.nan, -1, np.nan])
-    np.testing.assert_array_equal(cosines(vectors[:2], vectors[1]), [0, 0])
+    vectors = np.array([[1, 0], [0, 0], [np.nan, 1], [-2, 0], [np.inf, 0], [1e-30, 0]], dtype=np.float32)
+    np.testing.assert_array_equal(cosines(vectors, vectors[0]), [1, 0, np.nan, -1, np.nan, 0])
+    np.testing.assert_array_equal(cosines(vectors, vectors[1]), [0, 0, np.nan, 0, np.nan, 0])
+    np.testing.assert_array_equal(cosines(vectors[:2], vectors[0], undirected=np.nan), [1, np.nan])
     assert np.isnan(cosines(vectors, vectors[2])).all()

@@ -72,3 +72,21 @@ def test_a_position_is_that_of_the_foot_on_the_line() -> None:
     axis = axis_between(np.array([0.0, 1.0]), np.array([2.0, 1.0]), distance="euclidean")
     places = position_on_axis(np.array([[1.0, 9.0], [4.0, -3.0], [np.nan, 0.0]]), axis)
     np.testing.assert_allclose(places, [0.5, 2.0, np.nan])
+
+
+@pytest.mark.parametrize("length", [0.0, 1e-30])
+def test_a_row_without_a_direction_has_no_neighbors_by_cosine_and_is_none(length: float) -> None:
+    vectors = space(10, 4)
+    vectors[2] *= length
+    found = nearest_rows([(0, vectors)], vectors[1], k=10, skipped=NONE)
+    assert {row for row, _, _ in found} == {0, 1, *range(3, 10)}
+    with pytest.raises(ValueError, match="no direction"):
+        nearest_rows([(0, vectors)], vectors[2], k=10, skipped=NONE)
+    near = nearest_rows([(0, vectors)], vectors[2], k=10, distance="euclidean", skipped=NONE)
+    assert {cosine for _, cosine, _ in near} == {0.0}
+    with pytest.raises(ValueError, match="zero"):
+        combine(vectors[[1, 2]], vectors[:0])
+    with pytest.raises(ValueError, match="holds a zero vector"):
+        axis_between(vectors[2], vectors[3])
+    places = position_on_axis(vectors, axis_between(vectors[0], vectors[3]))
+    assert np.flatnonzero(np.isnan(places)).tolist() == [2]

@@ -54,3 +54,11 @@ def test_the_version_follows_every_part() -> None:
 def test_what_does_not_fit_is_refused(build: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         build()  # type: ignore[operator]
+
+
+def test_what_is_no_frequency_is_unknown() -> None:
+    cells = ("", "x", "-3", "inf", "nan", "7", "0.5")
+    rows = Rows(np.arange(7), tuple("abcdefg"), columns={"frequency": cells, "count": ("1",) * 7})
+    assert np.isnan(rows.frequencies()).tolist() == [True] * 5 + [False] * 2
+    assert rows.frequencies("count").tolist() == [1.0] * 7
+    assert np.isnan(rows.frequencies("absent")).all()

@@ -42,6 +42,8 @@ def test_a_run_lists_its_content(run: Run, store: TableStore) -> None:
     assert run.tables() == ["A/b 情感", NAME]
     assert run.steps(NAME) == [0, 100, 200, 300]
     assert run.steps(NAME, analyzed=True) == [0, 100, 200]
+    with pytest.warns(DeprecationWarning, match="analyzed="):
+        assert run.steps(NAME, analysed=True) == [0, 100, 200]
     assert run.steps("A/b 情感") == other.steps() == []
     assert run.table(NAME).config == CONFIG
     assert run.table(NAME).how == ROWS.how

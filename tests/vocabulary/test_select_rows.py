@@ -322,6 +322,7 @@ def test_jieba_words_by_frequency(lexicon):
     assert rows.columns["stratum"][rows.labels.index("的")] == "head"
 
 
+@pytest.mark.soak
 def test_nearest_labels_among_many_are_quick(lexicon):
     # Seconds with difflib alone; the bound is loose, for a busy machine.
     started = time.perf_counter()

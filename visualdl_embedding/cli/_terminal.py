@@ -23,6 +23,7 @@ def _as_dashes(name: str) -> str:
 
 
 SETTINGS = {"help_option_names": ["-h", "--help"]}
+OLD_NAMES = {"analyse": "analyze"}
 
 
 class _Friendly(click.Command):
@@ -61,9 +62,13 @@ class FriendlyCommand(_Friendly):
 
 
 class FriendlyGroup(_Friendly, click.Group):
-    """Group of `FriendlyCommand` commands."""
+    """Group of `FriendlyCommand` commands, with unlisted old names."""
 
     command_class = FriendlyCommand
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """See `click.Group.get_command`."""
+        return super().get_command(ctx, OLD_NAMES.get(cmd_name, cmd_name))
 
 
 def set_up_logging(debug: bool = False) -> None:

@@ -11,6 +11,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.core.columns import numbers
+
 __all__ = ["COMPOSED", "Rows"]
 
 COMPOSED = -1
@@ -91,6 +93,12 @@ class Rows:
         for position, pieces in self.pieces.items():
             vectors[position] = gathered[np.searchsorted(self.gather_ids, np.asarray(pieces))].mean(axis=0)
         return vectors
+
+    def frequencies(self, column: str = "frequency") -> NDArray[np.float64]:
+        """``(n,)`` float64: a column as counts or shares; NaN where it has no finite number from 0."""
+        cells = self.columns.get(column)
+        values = np.full(len(self), np.nan) if cells is None else numbers(cells)
+        return np.where((values >= 0) & (values < np.inf), values, np.nan)
 
     @cached_property
     def version(self) -> str:

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.core.distance import Distance, has_direction, is_finite
 from visualdl_embedding.core.rows import Rows
 
 __all__ = ["Snapshot"]
@@ -27,7 +28,7 @@ class Snapshot:
     rows
         Ids, labels and columns of the n rows.
     vectors
-        ``(n, d)`` float32; rows may contain NaN or inf, see `valid`.
+        ``(n, d)`` float32; rows may contain NaN or inf, or be zero, see `usable`.
     counters
         Statistics of the whole table at this step, by name.
     row_values
@@ -66,5 +67,14 @@ class Snapshot:
 
     @cached_property
     def valid(self) -> NDArray[np.bool_]:
-        """``(n,)`` bool: rows with finite values only."""
-        return np.asarray(np.isfinite(self.vectors).all(axis=1))
+        """``(n,)`` bool: rows with finite values only. Computations between rows use `usable` rows."""
+        return is_finite(self.vectors)
+
+    @cached_property
+    def directed(self) -> NDArray[np.bool_]:
+        """``(n,)`` bool: finite rows with a direction, see `core.distance.has_direction`."""
+        return has_direction(self.vectors)
+
+    def usable(self, distance: Distance) -> NDArray[np.bool_]:
+        """Rows between which a distance is defined, `core.distance.usable_rows`; ``(n,)`` bool."""
+        return self.directed if distance == "cosine" else self.valid

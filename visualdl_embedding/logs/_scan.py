@@ -14,7 +14,7 @@ from typing import IO
 
 from visualdl_embedding.logs._entries import Entry, describe
 
-__all__ = ["HEADER_BYTES", "Gap", "scan", "walk"]
+__all__ = ["HEADER_BYTES", "LARGEST_RECORD_BYTES", "Gap", "scan", "walk"]
 
 HEADER_BYTES = 8
 LARGEST_RECORD_BYTES = 512 * 1024**2

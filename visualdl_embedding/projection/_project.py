@@ -110,7 +110,7 @@ def project(
     perplexity
         Perplexity of t-SNE; lowered, with a note, if there are too few rows or neighbors.
     n_neighbors
-        Neighbors of UMAP, including the row itself as in umap-learn.
+        Of UMAP: other rows in a neighborhood. umap-learn counts the row itself as well, so its number is one more.
     min_dist
         Minimum distance of UMAP.
     max_iter
@@ -138,7 +138,7 @@ def project(
         return _principal(vectors, n_components, basis)
     if neighbors is not None and len(neighbors.indices) != n:
         raise ValueError(f"neighbors must be a graph of {n} rows like the vectors, not of {len(neighbors.indices)}.")
-    if n < _FEWEST_ROWS or np.ptp(vectors, axis=0).max() == 0:
+    if n < _FEWEST_ROWS or (vectors == vectors[0]).all():
         why = f"{n} rows are too few" if n < _FEWEST_ROWS else "all rows are equal"
         plain = _principal(vectors, n_components, None)
         note = f"No {method} layout: {why}; the principal components are shown."
@@ -163,7 +163,7 @@ def project(
             max_iter=max_iter,
             random_state=random_state,
         )
-        return Layout(coordinates, {**common, **made_by}, notes=_lowered("n_neighbors", n_neighbors, width + 1, n))
+        return Layout(coordinates, {**common, **made_by}, notes=_lowered("n_neighbors", n_neighbors, width, n))
     given = max(1.0, width / 3)
     lowered = min(perplexity, given)
     coordinates, made_by, kl = fit_tsne(

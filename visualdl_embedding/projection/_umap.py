@@ -155,8 +155,8 @@ def fuzzy_graph(neighbors: Neighbors, n_neighbors: int) -> Graph:
         from umap.umap_ import fuzzy_simplicial_set
 
     n = len(neighbors.indices)
-    # As in umap-learn, a row counts as one of its own neighbors.
-    graph = neighbors.first(max(1, n_neighbors - 1))
+    # umap-learn takes the row itself as the first of its neighbors; here n_neighbors counts other rows only.
+    graph = neighbors.first(max(1, n_neighbors))
     indices = np.column_stack([np.arange(n, dtype=np.int32), graph.indices])
     distances = np.column_stack([np.zeros(n, np.float32), graph.distances])
     # If neighbors are passed, only the number of data points is used, and nothing is random.
@@ -186,13 +186,13 @@ def fit_umap(
     Parameters
     ----------
     neighbors
-        Graph at least ``n_neighbors - 1`` wide, if n allows it.
+        At least `n_neighbors` wide, where n allows it.
     start
         ``(n, c)``: the previous frame if `warm`, else any layout of standard deviation 1.
     warm
         Continue from `start`; otherwise use only its arrangement.
     n_neighbors
-        Number of neighbors, including the row itself.
+        Other rows in a neighborhood; umap-learn's number is one more.
     min_dist
         Minimum distance between rows.
     max_iter
@@ -208,7 +208,7 @@ def fit_umap(
     from umap.umap_ import find_ab_params
 
     a, b = (float(v) for v in find_ab_params(1.0, min_dist))
-    parameters: dict[str, Any] = {"n_neighbors": min(n_neighbors, len(start)), "min_dist": min_dist}
+    parameters: dict[str, Any] = {"n_neighbors": min(n_neighbors, len(start) - 1), "min_dist": min_dist}
     if not warm:
         low, extent = start.min(axis=0), np.ptp(start, axis=0)
         start = 10 * (start - low) / np.where(extent > 0, extent, 1.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from visualdl_embedding.core.neighbors import DISTANCES
+from visualdl_embedding.core.distance import DISTANCES
 from visualdl_embedding.server import _frames, _joint, _neighbors, _studies, _tables
 from visualdl_embedding.server._endpoint import Endpoint, Parameter
 from visualdl_embedding.server._schemas import SCHEMAS

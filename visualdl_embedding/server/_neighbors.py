@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from visualdl_embedding.core.neighbors import Distance
+from visualdl_embedding.core.distance import Distance, usable_rows
 from visualdl_embedding.core.query import cosines, nearest_rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.server._endpoint import Answer, Asked, BadRequest
@@ -36,10 +36,10 @@ class _Moment:
         self.where = self.newest if order is None else {name: i for i, name in enumerate(self.snapshot.labels)}
 
     def near(self, label: str, k: int, distance: Distance) -> list[tuple[int, float, float]]:
-        """Row, cosine and distance of the nearest rows, nearest first; none if the row is absent or not finite."""
+        """Row, cosine and distance of the nearest rows, nearest first; none if the row is absent or not usable."""
         row = self.where.get(label)
         vectors = self.snapshot.vectors
-        if row is None or not np.isfinite(vectors[row]).all():
+        if row is None or not usable_rows(vectors[[row]], distance)[0]:
             return []
         skipped = np.arange(len(vectors)) == row
         return nearest_rows([(0, vectors)], vectors[row], k=k, distance=distance, skipped=skipped)

@@ -12,7 +12,7 @@ from typing import Any
 
 from flask import Flask
 
-from visualdl_embedding.server._mend import apply_mends, end_with_process
+from visualdl_embedding.server._patches import apply_patches, end_with_process
 
 __all__ = ["THEMES", "create_visualdl_app"]
 
@@ -43,7 +43,7 @@ def create_visualdl_app(
         stock = import_module("visualdl.server.app")
         arguments = import_module("visualdl.server.args")
         import_module("visualdl.server.log").init_logger(0)
-    apply_mends()
+    apply_patches()
     end_with_process()
     args = arguments.ParseArgs(
         logdir=list(log_dirs),

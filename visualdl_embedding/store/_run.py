@@ -90,7 +90,7 @@ class Run:
         """Read the watched rows of a table, by default those of the current version."""
         return self.reader(table).read_rows(version)
 
-    def steps(self, table: str, *, analyzed: bool = False) -> list[int]:
+    def steps(self, table: str, *, analyzed: bool = False, analysed: bool | None = None) -> list[int]:
         """List the stored steps of a table, ascending.
 
         Parameters
@@ -98,8 +98,13 @@ class Run:
         table
             Name of the table.
         analyzed
-            List only steps with an analysis.
+            Only those with an analysis.
+        analysed
+            Old spelling of `analyzed`.
         """
+        if analysed is not None:
+            warnings.warn("steps(analysed=) is now steps(analyzed=).", DeprecationWarning, stacklevel=2)
+            analyzed = analysed
         return self.reader(table).steps(analyzed=analyzed)
 
     def snapshot(self, table: str, step: int) -> Snapshot:
@@ -229,10 +234,11 @@ def _through_newest_basis(reader: TableReader, step: int, stored: Projection) ->
     basis, seen = newest
     snapshot = reader.read_snapshot(step)
     n_components = stored.coordinates.shape[1]
-    placed = basis.transform(snapshot.vectors[snapshot.valid], n_components)
+    usable = snapshot.usable(reader.description.config.distance)
+    placed = basis.transform(snapshot.vectors[usable], n_components)
     return replace(
         stored,
-        coordinates=spread(placed, snapshot.valid, len(snapshot.rows)),
+        coordinates=spread(placed, usable, len(snapshot.rows)),
         parameters={**stored.parameters, "basis_version": basis.version, "basis_step": basis.step},
         axes=seen.axes,
         axes_version=seen.axes_version,

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from visualdl_embedding.vocabulary._text import cell_text, first_few, is_number, read_text, split_lines
+from visualdl_embedding.core.columns import is_number
+from visualdl_embedding.vocabulary._text import cell_text, first_few, read_text, split_lines
 
 __all__ = ["WELL_KNOWN", "Key", "Metadata", "read_metadata"]
 

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from visualdl_embedding.core.columns import is_number
 from visualdl_embedding.vocabulary._numbers import RowNumbers
-from visualdl_embedding.vocabulary._text import cell_text, is_number, read_text, split_lines
+from visualdl_embedding.vocabulary._text import cell_text, read_text, split_lines
 from visualdl_embedding.vocabulary._vocabulary import Vocabulary
 
 __all__ = ["open_vocabulary"]

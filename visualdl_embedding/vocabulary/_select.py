@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.core.columns import first_non_number, numbers
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.metrics.strata import STRATA, strata
 from visualdl_embedding.vocabulary._picker import KEEP, Picker
-from visualdl_embedding.vocabulary._text import first_few, is_number
+from visualdl_embedding.vocabulary._text import first_few
 from visualdl_embedding.vocabulary._vocabulary import Vocabulary
 
 __all__ = ["Stratified", "check_length", "select_rows"]
@@ -265,11 +266,10 @@ def _frequencies(vocabulary: Vocabulary) -> NDArray[np.float64] | None:
     cells = vocabulary.columns.get("frequency")
     if cells is None or not any(cells):
         return None
-    try:
-        values = np.array([float(cell) if cell else np.nan for cell in cells])
-    except ValueError:
-        wrong = next(cell for cell in cells if cell and not is_number(cell))
-        raise ValueError(f"Column 'frequency' has {wrong!r}; numbers were expected.") from None
+    wrong = first_non_number(cells)
+    if wrong is not None:
+        raise ValueError(f"Column 'frequency' has {wrong!r}; numbers were expected.")
+    values = numbers(cells)
     if np.isinf(values).any() or (values < 0).any():
         raise ValueError("Column 'frequency' has a negative or infinite value; counts or shares were expected.")
     return values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["cell_text", "first_few", "is_number", "read_text", "split_lines"]
+__all__ = ["cell_text", "first_few", "read_text", "split_lines"]
 
 
 def read_text(path: Path, *, encoding: str | None = None, what: str = "file") -> tuple[str, tuple[str, ...]]:
@@ -112,12 +112,3 @@ def first_few(items: list[str], limit: int = 5) -> str:
     """
     named = ", ".join(repr(item) for item in items[:limit])
     return named if len(items) <= limit else f"{named} and {len(items) - limit} more"
-
-
-def is_number(text: str) -> bool:
-    """Whether a cell parses as a number."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

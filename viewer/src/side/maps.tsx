@@ -18,9 +18,11 @@ export function Maps() {
         changePanel(i, { map });
     });
   };
-  const has = (deep: boolean): boolean =>
-    known.some((map) => partsOf(map).method === method && partsOf(map).in3d === deep);
+  const has = (wanted: boolean): boolean =>
+    known.some((map) => partsOf(map).method === method && partsOf(map).in3d === wanted);
+  const deep = known.some((map) => partsOf(map).in3d);
   const variants = known.filter((map) => partsOf(map).method === method && partsOf(map).in3d === in3d);
+  if (methods.length < 2 && !deep && variants.length < 2) return null;
   return (
     <Section title={say("map")}>
       <div class="map-choices">
@@ -32,7 +34,7 @@ export function Maps() {
             onChange={(wanted) => set(mapLike(known, wanted, in3d))}
           />
         )}
-        {known.some((map) => partsOf(map).in3d) && (
+        {deep && (
           <Segments
             value={in3d ? "3" : "2"}
             label={say("dimensions")}

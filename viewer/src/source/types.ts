@@ -141,7 +141,7 @@ export interface Alert {
 
 export interface Finding {
   kind: string;
-  severity: "info" | "warning" | "critical";
+  severity: "info" | "look" | "alarm";
   title: string;
   title_zh: string;
   evidence: string;
