@@ -1,4 +1,4 @@
-/** One map's points on one canvas, drawn by regl-scatterplot. */
+/** Points of one map on one canvas, drawn by regl-scatterplot. */
 import createScatterplot, { createSpatialIndex } from "regl-scatterplot";
 import type { Placed } from "../logic/geometry";
 import { Grid } from "../logic/pick";
@@ -10,7 +10,7 @@ export const FAINT = 1;
 export const STRONG = 2;
 export const NEAR = 3;
 const EMPHASES = 4;
-/** Points of a 3-D map are smaller and fainter the farther they are, in so many grades. */
+/** Number of depth levels of a 3-D map: farther points are smaller and fainter. */
 const GRADES = 6;
 
 export interface Drawing {
@@ -26,17 +26,17 @@ export interface Drawing {
 export interface Handlers {
   onLasso(rows: number[]): void;
   onView(view: Float32Array): void;
-  /** A frame was drawn; what lies over it has to be drawn in the same breath. */
+  /** Called after each drawn frame; overlays must be drawn synchronously. */
   onDraw(): void;
-  /** All points are where they belong. */
+  /** Called when all points are at their final places. */
   onRest(glided: boolean): void;
 }
 
-/** An index in which nothing is found: points are looked for here (`pick.ts`), in a grid that is made when one is looked for. */
+/** Empty index for the library: points are found by `pick.ts` instead, with a grid that is created on demand. */
 const nothing = createSpatialIndex([[1e9, 1e9]]);
 
 const GLIDE_MS = 400;
-/** So near to a point, in pixels, is on it. */
+/** Maximum distance in pixels between the pointer and a point under it. */
 const REACH = 10;
 const ease = (t: number): number => (t < 0.5 ? 4 * t ** 3 : 1 - (-2 * t + 2) ** 3 / 2);
 
@@ -44,7 +44,7 @@ export class PointMap {
   private readonly plot: ReturnType<typeof createScatterplot>;
   private matrix: Float32Array = new Float32Array([1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]);
   private drawn: Drawing | null = null;
-  /** Where the points came from, while they glide. */
+  /** Start of the points during a transition. */
   private from: Placed | null = null;
   private share = 1;
   private waiting: { drawing: Drawing; glide: boolean } | null = null;
@@ -57,11 +57,11 @@ export class PointMap {
   private readonly watch: ResizeObserver;
   private width = 0;
   private height = 0;
-  /** What was told to be drawn last: the points, the window they are seen through, and how far they glided. */
+  /** Last drawing: the points, the camera, and the progress of the transition. */
   private told: { drawn: Drawing | null; matrix: Float32Array; share: number } | null = null;
-  /** As the library takes points; its arrays are filled anew, for making 50,000 takes longer than drawing them. */
+  /** Points in the form of the library. The arrays are reused: creating 50,000 takes longer than drawing them. */
   private points: number[][] = [];
-  /** Which rows the library was told to draw. */
+  /** Rows that the library draws. */
   private visible: Uint8Array = new Uint8Array();
   private gone = false;
 
@@ -70,7 +70,7 @@ export class PointMap {
     private readonly handlers: Handlers,
   ) {
     this.renderer = rendererFor(canvas);
-    // All of the state is in the address.
+    // The address contains the whole state.
     canvas.addEventListener("webglcontextlost", () => {
       if (!this.gone) setTimeout(() => location.reload(), 1000);
     });
@@ -107,7 +107,7 @@ export class PointMap {
       spatialIndexUseWorker: false,
       actionKeyMap: { lasso: "shift" },
     } as never);
-    // The library's types do not know its own events by the names it publishes.
+    // The library's types lack the names of its events.
     const on = this.plot.subscribe as unknown as (event: string, call: (told: never) => void) => void;
     on("deselect", () => (this.chosen = []));
     on("lassoEnd", ({ coordinates }: { coordinates: [number, number][] }) => {
@@ -131,7 +131,7 @@ export class PointMap {
     return this.grid;
   }
 
-  /** The row under a place on the screen. */
+  /** Row at a place on the screen. */
   pick(clientX: number, clientY: number): number | null {
     const { left, top, width, height } = this.canvas.getBoundingClientRect();
     const [px, py] = [clientX - left, clientY - top];
@@ -143,7 +143,7 @@ export class PointMap {
     return this.found()?.nearest(x, y, (REACH * 2) / height / s) ?? null;
   }
 
-  /** Draw; a glide leads from what is drawn now. While one goes on, only the newest drawing waits. */
+  /** Draw, with a transition from the current drawing. During a transition, only the newest request is kept. */
   draw(drawing: Drawing, glide: boolean): void {
     this.waiting = { drawing, glide: glide || (this.waiting?.glide ?? false) };
     if (!this.busy) void this.work();
@@ -183,7 +183,7 @@ export class PointMap {
         await this.plot.draw(this.points, {
           transition: glides,
           transitionDuration: GLIDE_MS,
-          // The labels glide along: the library asks for the share at every frame, and here it is noted.
+          // Labels move too: the library requests the progress for every frame, so it is stored here.
           transitionEasing: (t: number) => (this.share = ease(Math.min(1, t))),
           zDataType: "categorical",
           wDataType: "categorical",
@@ -193,7 +193,7 @@ export class PointMap {
           ...(same || visible.every(Boolean) ? {} : { filter: [...visible.keys()].filter((i) => visible[i]) }),
         });
       } catch {
-        // A panel that is being closed rejects what it was asked to draw.
+        // A panel that is being closed rejects drawings.
       }
       this.from = null;
       this.share = 1;
@@ -212,19 +212,19 @@ export class PointMap {
     const by = (values: number[], power: number): number[] =>
       grades.map((grade, i) => Math.min(values[Math.floor(i / GRADES)]! * grade ** power, 1e6));
     this.set({
-      // One color alone would be taken for "no colors": the library then ignores the categories.
+      // The library treats a single color as none, and then ignores the categories.
       pointColor: palette.length > 1 ? palette : [palette[0]!, palette[0]!],
       pointSize: by(sizes, 0.8),
       opacity: by(opacities, 1),
     });
   }
 
-  /** Whether points are on their way to new places. */
+  /** Whether a transition is in progress. */
   get gliding(): boolean {
     return this.share < 1;
   }
 
-  /** Mark rows; nothing is told of it. */
+  /** Mark rows, without an event. */
   select(rows: number[]): void {
     if (rows.length === this.chosen.length && rows.every((row, i) => row === this.chosen[i])) return;
     this.chosen = [...rows];
@@ -247,13 +247,13 @@ export class PointMap {
     this.set({ backgroundColor: paper, lassoColor: dark ? "#aab0ff" : "#2932e1" });
   }
 
-  /** Take over another map's view. */
+  /** Apply the camera of another map. */
   setView(view: Float32Array): void {
     this.plot.view(new Float32Array(view) as never, { preventEvent: true });
     this.renderer.wake();
   }
 
-  /** Pixels on the canvas of a place on the drawing. */
+  /** Convert a place on the drawing to pixels on the canvas. */
   toPixels(x: number, y: number): [number, number] {
     const { width, height, matrix: m } = this;
     const u = m[0]! * x + m[4]! * y + m[12]!;
@@ -261,12 +261,12 @@ export class PointMap {
     return [width / 2 + (u * height) / 2, height / 2 - (v * height) / 2];
   }
 
-  /** How many pixels a length on the drawing takes. */
+  /** Convert a length on the drawing to pixels. */
   pixels(length: number): number {
     return (Math.hypot(this.matrix[0]!, this.matrix[1]!) * length * this.height) / 2;
   }
 
-  /** Pixels of a row where it is at the moment; null where it is not drawn. */
+  /** Current place of a row in pixels; null if it is not drawn. */
   position(row: number): [number, number] | null {
     const { drawn, from, share } = this;
     if (!drawn?.shown[row] || !drawn.placed.known[row]) return null;
