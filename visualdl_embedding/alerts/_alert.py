@@ -25,7 +25,7 @@ class Alert:
     table, step
         The snapshot that it was computed on.
     rule, severity
-        Name of the rule; ``"warning"`` or ``"critical"``.
+        Name of the rule; ``"info"``, ``"warning"`` or ``"critical"``.
     metric
         Scalar key, or what stands for one (a drift's p-value).
     value, threshold

@@ -28,7 +28,7 @@ class Verdict:
     table, step
         The snapshot that was judged; the step is None where a single snapshot was given without one.
     rule, severity
-        Name of the rule; ``"warning"`` or ``"critical"``.
+        Name of the rule; ``"info"``, ``"warning"`` or ``"critical"``.
     status
         ``"passed"``, ``"failed"``, or ``"unknown"`` where a value is missing or no finite number.
     metric

@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from visualdl_embedding.alerts._history import View
+from visualdl_embedding.core.severity import SEVERITIES, Severity
 
 __all__ = [
     "SEVERITIES",
@@ -30,10 +31,6 @@ __all__ = [
     "rounded",
     "unknown",
 ]
-
-Severity = Literal["warning", "critical"]
-SEVERITIES: tuple[Severity, ...] = ("critical", "warning")
-"""The most urgent first."""
 
 
 class Text(NamedTuple):
@@ -84,7 +81,7 @@ class Rule(ABC):
     name
         Distinct among the rules used together; made from the other values where empty.
     severity
-        ``"warning"`` or ``"critical"``.
+        ``"info"``, ``"warning"`` or ``"critical"``.
     tables
         Pattern (``*``, ``?``, ``[…]``) of the tables that the rule is for.
     message

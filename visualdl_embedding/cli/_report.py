@@ -18,7 +18,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 METHODS = ("pca", "tsne", "umap")
 NULL_PAIRS = 10
 """Earlier weeks as a yardstick: of 10 changes of a sense the alert found 8 in their week with it, 3 without."""
-SEVERITY_MARKS = {"alarm": "!!", "look": "! ", "info": "  "}
+SEVERITY_MARKS = {"critical": "!!", "warning": "! ", "info": "  "}
 
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--table", metavar="NAME", help="Which table, by name or pattern, where the model has several."),

@@ -320,7 +320,7 @@ def find_untrained(space: Space) -> list[Finding]:
     return [
         Finding.of(
             "untrained_table" if every else "untrained_rows",
-            "alarm" if every or share >= 0.5 else "look",
+            "critical" if every or share >= 0.5 else "warning",
             Text("The watched rows look untrained", "观察的行看起来都未经训练")
             if every
             else Text(f"Rows that look untrained: {len(rows):,}", f"看起来未经训练的行：{len(rows):,}"),

@@ -7,7 +7,7 @@ function readTheme() {
   const value = (name) => style.getPropertyValue(name).trim();
   theme = {
     ink: value("--ink"), quiet: value("--quiet"), faint: value("--faint"), accent: value("--accent"),
-    paper: value("--paper"), look: value("--look"), font: getComputedStyle(document.body).fontFamily,
+    paper: value("--paper"), warning: value("--warning"), font: getComputedStyle(document.body).fontFamily,
     // A light grey that is hardly there on white would shine on black.
     none: matchMedia("(prefers-color-scheme: dark)").matches ? "#55585f" : data.noGroup,
   };

@@ -109,7 +109,7 @@ MapView.prototype.drawDoubt = function (context, at) {
     if (places.length < 3) continue;
     const outline = hull(places);
     context.save();
-    context.strokeStyle = context.fillStyle = theme.look;
+    context.strokeStyle = context.fillStyle = theme.warning;
     context.setLineDash([5, 4]);
     context.lineWidth = this.view.doubtful.length > 4 ? 0.8 : 1.3;
     context.beginPath();
