@@ -14,13 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from visualdl_embedding.alerts import Alert, run_hook
+from visualdl_embedding.core.severity import SEVERITIES
 
 plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 alerts = st.builds(
     make_alert,
     table=st.text(),
     step=st.integers(0, 10**12),
-    severity=st.sampled_from(["warning", "critical"]),
+    severity=st.sampled_from(SEVERITIES),
     value=st.floats(allow_nan=False, allow_infinity=False),
     message=st.text(),
     message_zh=st.text(),
