@@ -32,7 +32,7 @@ def from_scratch(vectors: np.ndarray) -> dict[str, tuple[float, float]]:
     found = {}
     makers = {
         "tsne": lambda: TSNE(metric="cosine", random_state=42),
-        "umap": lambda: UMAP(metric="cosine", random_state=42),
+        "umap": lambda: UMAP(n_neighbors=16, metric="cosine", random_state=42),
     }
     for method, make in makers.items():
         start = time.perf_counter()

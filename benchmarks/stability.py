@@ -47,7 +47,7 @@ def independent(method: str) -> Callable[[np.ndarray, np.ndarray], Pair]:
             # of two components flips the whole map.
             if method == "tsne":
                 return TSNE(metric="cosine", init="random", random_state=seed).fit_transform(vectors)
-            return UMAP(metric="cosine", random_state=seed).fit_transform(vectors)
+            return UMAP(n_neighbors=16, metric="cosine", random_state=seed).fit_transform(vectors)
 
         return once(before, 1), once(after, 2)
 
@@ -58,7 +58,9 @@ def aligned_umap(before: np.ndarray, after: np.ndarray) -> Pair:
     from umap import AlignedUMAP
 
     same = {i: i for i in range(len(before))}
-    first, second = AlignedUMAP(metric="cosine", random_state=1).fit([before, after], relations=[same]).embeddings_
+    first, second = (
+        AlignedUMAP(n_neighbors=16, metric="cosine", random_state=1).fit([before, after], relations=[same]).embeddings_
+    )
     return np.asarray(first), np.asarray(second)
 
 

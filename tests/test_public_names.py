@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import visualdl_embedding as vde
-from visualdl_embedding import errors
+from visualdl_embedding import errors, runs
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = [name for name in vde.__all__ if name != "__version__"]
@@ -28,6 +28,18 @@ def test_a_public_name_loads(name: str) -> None:
 def test_an_old_spelling_is_the_same_thing() -> None:
     assert vde.analyse is vde.analyze
     assert vde.NotAnalysedError is vde.NotAnalyzedError
+    assert runs.analyse_run is runs.analyze_run
+
+
+def test_the_old_name_of_a_command_works_and_is_not_listed(tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from visualdl_embedding.cli import main
+
+    wanted = CliRunner().invoke(main, ["analyze", str(tmp_path)])
+    assert "is no run" in wanted.output
+    assert CliRunner().invoke(main, ["analyse", str(tmp_path)]).output == wanted.output
+    assert "analyse" not in CliRunner().invoke(main, ["--help"]).output
 
 
 def test_dir_lists_the_public_names_and_an_unknown_one_is_an_attribute_error() -> None:

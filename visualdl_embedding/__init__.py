@@ -3,6 +3,7 @@
 >>> import visualdl_embedding as vde
 >>> callback = vde.EmbeddingCallback("runs/a", vocabulary="vocab.txt")  # doctest: +SKIP
 >>> run = vde.open_run("runs/a")  # doctest: +SKIP
+>>> model = vde.open_model("model.pdparams", vocabulary="vocab.txt")  # doctest: +SKIP
 
 Every name is loaded on first use (PEP 562); importing the package loads none of them. The packages below hold more:
 `visualdl_embedding.metrics`, `visualdl_embedding.findings`, `visualdl_embedding.alerts`,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
         RulesError,
         UnreadableModelError,
     )
-    from visualdl_embedding.models import explain
+    from visualdl_embedding.models import Model, explain, open_model
     from visualdl_embedding.projection import align, project
     from visualdl_embedding.reports import Report, report
     from visualdl_embedding.runs import check
@@ -46,6 +47,7 @@ _MODULES = {
     "DamagedFileError": "errors",
     "EmbeddingCallback": "callbacks",
     "EmbeddingError": "errors",
+    "Model": "models",
     "NewerFormatError": "errors",
     "NotAnalysedError": "errors",
     "NotAnalyzedError": "errors",
@@ -63,6 +65,7 @@ _MODULES = {
     "compare_snapshots": "drift",
     "explain": "models",
     "nearest_neighbors": "core.neighbors",
+    "open_model": "models",
     "open_run": "store",
     "project": "projection",
     "report": "reports",
@@ -76,6 +79,7 @@ __all__ = [
     "DamagedFileError",
     "EmbeddingCallback",
     "EmbeddingError",
+    "Model",
     "NewerFormatError",
     "NotAnalysedError",
     "NotAnalyzedError",
@@ -94,6 +98,7 @@ __all__ = [
     "compare_snapshots",
     "explain",
     "nearest_neighbors",
+    "open_model",
     "open_run",
     "project",
     "report",

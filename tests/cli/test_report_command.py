@@ -154,7 +154,7 @@ def test_weekly_snapshots_join_a_run(tmp_path: Path) -> None:
         (["nowhere"], "nowhere"),
         (["{model}", "--method", "sammon"], "'pca', 'tsne', 'umap'"),
         (["{model}", "--top-k", "0"], "x>=1"),
-        (["{model}", "--top-k", "5", "--rows", "all"], "give one of them"),
+        (["{model}", "--top-k", "5", "--rows", "all"], "use one of them"),
         (["{model}", "--step", "3"], "--run"),
         (["{model}", "--rules", "rules.toml"], "--run"),
         (["{model}", "--table", "ernie"], "It has:"),

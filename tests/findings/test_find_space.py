@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from finding_examples import analysis, gaussian, look, snapshot
 
 import visualdl_embedding.findings._find as find_module
 from visualdl_embedding.analysis import Config, analyze
+from visualdl_embedding.core.neighbors import nearest_neighbors
 from visualdl_embedding.findings import SEVERITIES, Finding, find
 from visualdl_embedding.metrics.agreement import map_agreement, map_clusters
 
@@ -61,26 +63,35 @@ def test_every_finding_speaks_two_languages_and_points_at_rows_that_exist() -> N
         json.dumps(finding.to_dict(), allow_nan=False)
 
 
-def test_alarms_come_first() -> None:
+def test_critical_findings_come_first() -> None:
     shot = snapshot(np.r_[gaussian(100, 20), np.full((1, 20), np.inf), np.zeros((2, 20))])
     severities = [finding.severity for finding in find(shot, analysis(shot))]
     assert severities == sorted(severities, key=SEVERITIES.index)
-    assert severities[0] == "alarm"
+    assert severities[0] == "critical"
 
 
 def test_the_same_input_gives_the_same_findings() -> None:
     assert everything() == everything()
 
 
+def test_an_analysis_that_was_stored_with_zero_rows_is_read() -> None:
+    vectors = gaussian(100, 20)
+    vectors[:10] = 0
+    shot = snapshot(vectors)
+    graph = nearest_neighbors(vectors + np.float32(1e-6), 15)
+    found = find(shot, replace(analysis(shot), neighbors=graph))
+    assert [finding.kind for finding in found] == ["zero_rows"]
+
+
 def test_an_analysis_of_another_snapshot_is_refused() -> None:
     shot, other = snapshot(gaussian(50, 8)), snapshot(gaussian(40, 8))
-    with pytest.raises(ValueError, match="Pass the analysis that analyze"):
+    with pytest.raises(ValueError, match="pass the graph of this very snapshot"):
         find(shot, analysis(other))
 
 
 def test_a_cone_and_a_line_are_collapsed() -> None:
     cone = gaussian(200, 30) * np.float32(0.05) + 1
-    assert look(cone)["collapsed_space"].severity == "alarm"
+    assert look(cone)["collapsed_space"].severity == "critical"
     line = np.outer(np.random.default_rng(0).normal(size=200), np.ones(30)) + 1e-3 * gaussian(200, 30)
     assert "effective rank" in look(line)["collapsed_space"].evidence
     assert "mean_cosine" in look(line)["collapsed_space"].numbers
@@ -88,8 +99,8 @@ def test_a_cone_and_a_line_are_collapsed() -> None:
 
 def test_equal_rows_are_a_collapse_and_copies() -> None:
     found = look(np.ones((50, 16)))
-    assert found["collapsed_space"].severity == "alarm"
-    assert found["duplicate_rows"].severity == "alarm"
+    assert found["collapsed_space"].severity == "critical"
+    assert found["duplicate_rows"].severity == "critical"
 
 
 def test_hubs_are_counted_as_numpy_counts() -> None:

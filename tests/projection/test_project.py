@@ -68,7 +68,9 @@ def test_a_basis_of_little_is_padded(n: int, d: int) -> None:
 @pytest.mark.parametrize("method", MAPS)
 def test_a_first_map_is_as_true_as_the_libraries(method: str) -> None:
     ours = trust(SPACE, project(SPACE, method=method, neighbors=GRAPH).coordinates)
-    library = TSNE(metric="cosine", random_state=0) if method == "tsne" else UMAP(metric="cosine", n_jobs=1)
+    library = (
+        TSNE(metric="cosine", random_state=0) if method == "tsne" else UMAP(n_neighbors=16, metric="cosine", n_jobs=1)
+    )
     assert ours > trust(SPACE, library.fit_transform(SPACE)) - 0.01
 
 
@@ -143,6 +145,14 @@ def test_a_perplexity_that_is_too_high_is_lowered_and_said() -> None:
     assert any("erplexity lowered from 30" in note for note in layout.notes)
 
 
+def test_n_neighbors_of_umap_counts_other_rows_and_is_lowered_to_those_that_there_are() -> None:
+    few = clusters(12)
+    layout = project(few, method="umap", n_neighbors=15)
+    assert layout.parameters["n_neighbors"] == 11
+    assert layout.notes == ("n_neighbors lowered from 15 to 11: more asks for a wider neighbor graph (12 rows).",)
+    assert project(few, method="umap", n_neighbors=11).notes == ()
+
+
 def test_one_graph_serves_all() -> None:
     assert neighbors_needed(("pca", "tsne", "umap"), n_neighbors=15, perplexity=30, n_rows=1000) >= 90
     assert neighbors_needed(("tsne",), n_neighbors=15, perplexity=30, n_rows=10) == 9
@@ -151,9 +161,9 @@ def test_one_graph_serves_all() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"method": "tsna"}, "'tsna'; known are pca, tsne, umap"),
+        ({"method": "tsna"}, "method must be one of pca, tsne, umap, not 'tsna'"),
         ({"method": "tsne", "n_components": 4}, "n_components must be 2 or 3"),
-        ({"method": "tsne", "init": np.zeros((3, 2))}, r"init must have the shape \(300, 2\)"),
+        ({"method": "tsne", "init": np.zeros((3, 2))}, r"init must have shape \(300, 2\)"),
     ],
 )
 def test_wrong_arguments(arguments: dict, message: str) -> None:

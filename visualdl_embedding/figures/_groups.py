@@ -19,7 +19,7 @@ NO_GROUP = palette.NO_GROUP["light"]
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A line of the legend."""
+    """Entry of the legend."""
 
     name: str
     color: str
@@ -35,7 +35,7 @@ class Groups:
     colors
         ``(n,)`` strings ``"#RRGGBB"``.
     legend
-        The largest group first; empty where no groups were given.
+        Largest group first; empty without groups.
     """
 
     colors: NDArray[np.str_]
@@ -43,12 +43,12 @@ class Groups:
 
 
 def color_groups(groups: Sequence[str] | None, n: int) -> Groups:
-    """Give the largest groups colors of their own, the others one gray, and rows without a group a lighter one.
+    """Assign distinct colors to the largest groups, gray to the others, and light gray to rows without a group.
 
     Parameters
     ----------
     groups
-        n names, ``""`` for none; all rows count, drawn or not, so that colors stay as rows come and go.
+        n names, ``""`` for none. Rows that are not drawn count too, so that colors do not depend on them.
     n
         Number of rows.
     """

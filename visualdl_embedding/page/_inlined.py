@@ -180,11 +180,11 @@ def neighbor_table(
 
     Returns
     -------
-    ``(n, k)`` int64, nearest first, -1 for rows that are not finite; their cosine, -1 to 1, and their distance, both
+    ``(n, k)`` int64, nearest first, -1 for rows that are not usable; their cosine, -1 to 1, and their distance, both
     ``(n, k)`` float32, NaN there.
     """
     graph, n = analysis.neighbors, len(snapshot.rows)
-    positions = np.flatnonzero(snapshot.valid)
+    positions = np.flatnonzero(snapshot.usable(graph.distance))
     k = graph.n_neighbors
     indices = np.full((n, k), -1, dtype=np.int64)
     cosines = np.full((n, k), np.nan, dtype=np.float32)

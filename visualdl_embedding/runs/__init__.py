@@ -19,6 +19,9 @@ from visualdl_embedding.runs._process import Processed, notes_of, process_snapsh
 from visualdl_embedding.runs._record import next_step, record_once
 from visualdl_embedding.runs._replay import OnStep, Replayed, analyze_run, relog_run
 
+analyse_run = analyze_run
+"""Old spelling of `analyze_run`."""
+
 __all__ = [
     "CACHE_NAME",
     "Checked",
@@ -31,6 +34,7 @@ __all__ = [
     "alert_records",
     "alert_text",
     "align_maps",
+    "analyse_run",
     "analyze_run",
     "cache_folder",
     "check",

@@ -1,7 +1,7 @@
-"""Faults of VisualDL's server, mended by functions that stand in for its own.
+"""Patches for faults of VisualDL's server.
 
-Each mend knows the very functions that it replaces, by a fingerprint of their source. Where upstream has changed one of
-them, the mend steps aside: what is fixed needs no mending, and what is new is not ours to replace.
+A patch replaces functions of VisualDL that it recognizes by a fingerprint of their source. If upstream has changed one
+of them, the patch is not applied: the fault may be gone, and the replacement may not fit.
 """
 
 from __future__ import annotations
@@ -22,16 +22,15 @@ from typing import Any
 
 import numpy as np
 
+from visualdl_embedding.logs import LARGEST_RECORD_BYTES
 from visualdl_embedding.server._forget import forget_replaced
 
-__all__ = ["MENDS", "Mend", "Part", "apply_mends", "complete_language", "end_with_process", "fingerprint"]
+__all__ = ["PATCHES", "Part", "Patch", "apply_patches", "complete_language", "end_with_process", "fingerprint"]
 
 _log = logging.getLogger(__name__)
 
-LARGEST_RECORD_BYTES = 512 * 2**20
-"""A longer one is garbage: protobuf itself reads no more than 2 GB, and no writer comes near this."""
 _reading = threading.RLock()
-"""VisualDL was written for one thread; its readers count on nobody else moving them."""
+"""VisualDL's readers are not safe for several threads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +40,11 @@ class Part:
     Attributes
     ----------
     module, name
-        Where it stands: ``"visualdl.server.api"``, ``"Api._get"``.
+        Where it is: ``"visualdl.server.api"``, ``"Api._get"``.
     known
         Fingerprint of the function that has the fault.
     make
-        Gives the replacement, from the function that it replaces.
+        Makes the replacement from the replaced function.
     """
 
     module: str
@@ -55,17 +54,17 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Mend:
-    """A fault and its cure.
+class Patch:
+    """A fault and the functions that replace the faulty ones.
 
     Attributes
     ----------
     name
         Of the fault.
     why
-        What a user sees of it, in VisualDL 2.5.3.
+        Its effect for users, in VisualDL 2.5.3.
     parts
-        All must be as they are known, or none is replaced.
+        If one is not the known function, none is replaced.
     """
 
     name: str
@@ -74,7 +73,7 @@ class Mend:
 
 
 def fingerprint(function: Callable[..., Any]) -> str:
-    """Sum up a function's source; comments, white space and line breaks do not count. ``""`` where there is none."""
+    """Hash of a function's source without comments, white space and line breaks; ``""`` without source."""
     try:
         source = textwrap.dedent(inspect.getsource(function))
     except (OSError, TypeError):
@@ -91,27 +90,27 @@ def fingerprint(function: Callable[..., Any]) -> str:
     return hashlib.sha256(" ".join(words).encode()).hexdigest()[:16]
 
 
-def apply_mends() -> tuple[str, ...]:
-    """Mend what can be mended in this process; a second call changes nothing.
+def apply_patches() -> tuple[str, ...]:
+    """Apply all patches that fit to this process; a second call changes nothing.
 
     Returns
     -------
-    Names of the mends that are in place.
+    Names of the patches in place.
     """
     done = []
     with _reading:
-        for mend in MENDS:
-            found = [_find(part) for part in mend.parts]
-            if all(getattr(function, "_mended", False) for _, _, function in found):
-                done.append(mend.name)
-            elif [fingerprint(function) for _, _, function in found] == [part.known for part in mend.parts]:
-                for part, (owner, name, function) in zip(mend.parts, found, strict=True):
+        for patch in PATCHES:
+            found = [_find(part) for part in patch.parts]
+            if all(getattr(function, "_patched", False) for _, _, function in found):
+                done.append(patch.name)
+            elif [fingerprint(function) for _, _, function in found] == [part.known for part in patch.parts]:
+                for part, (owner, name, function) in zip(patch.parts, found, strict=True):
                     replacement = part.make(function)
-                    replacement._mended = True
+                    replacement._patched = True
                     setattr(owner, name, replacement)
-                done.append(mend.name)
+                done.append(patch.name)
             else:
-                _log.info("VisualDL has changed %s; our mend steps aside.", mend.name)
+                _log.info("The patch for %s is not applied: VisualDL has changed.", patch.name)
         _guard_readers()
         if "late tags" in done:
             _rebind_tags()
@@ -127,7 +126,7 @@ def _find(part: Part) -> tuple[Any, str, Any]:
 
 
 def _guard_readers() -> None:
-    """Let one thread at a time move a reader."""
+    """Let one thread at a time use a reader."""
     reader = import_module("visualdl.reader.reader").LogReader
     for name in ("logs", "load_new_data", "get_log_data"):
         method = getattr(reader, name)
@@ -277,8 +276,8 @@ _LIB = "visualdl.server.lib"
 _API = "visualdl.server.api"
 _READER = "visualdl.reader.reader"
 
-MENDS = (
-    Mend(
+PATCHES = (
+    Patch(
         "half a record",
         "Half a record at the end of a file stops the server at its start, and later puts it out of step for good.",
         (
@@ -286,7 +285,7 @@ MENDS = (
             Part(_READER, "LogReader.add_remain", "f03d780d16100c23", _pass_over_garbage),
         ),
     ),
-    Mend(
+    Patch(
         "absolute log directories",
         "With an absolute --logdir labels and vectors share one place in the cache: labels are answered with vectors.",
         (
@@ -294,12 +293,12 @@ MENDS = (
             Part(_API, "Api._get_with_retry", "f4415b388d651f41", _key_by_function),
         ),
     ),
-    Mend(
+    Patch(
         "late tags",
         "Tags that are written while the server runs are not listed before something else reads on.",
         (Part(_LIB, "get_logs", "6684c029db04eed5", _look_first),),
     ),
-    Mend(
+    Patch(
         "late embeddings",
         "Embeddings that are written after the first listing never show, nor does any record of a tag but the first.",
         (
@@ -308,7 +307,7 @@ MENDS = (
             Part(_LIB, "get_embedding_tensors", "fb976aec8f0db874", _tensor_of_all),
         ),
     ),
-    Mend(
+    Patch(
         "replaced files",
         "A file that is replaced (`relog`) is read on in its middle, beside what the old one held.",
         (Part(_READER, "LogReader.register_readers", "41480c552e6b9145", forget_replaced),),
