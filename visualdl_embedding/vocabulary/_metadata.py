@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from visualdl_embedding.vocabulary._forms import MetadataLike
 from visualdl_embedding.vocabulary._text import cell_text, first_few, is_number, read_text, split_lines
 
 __all__ = ["WELL_KNOWN", "Key", "Metadata", "read_metadata"]
@@ -41,7 +42,7 @@ class Metadata:
     notes: tuple[str, ...] = ()
 
 
-def read_metadata(metadata: Any, *, encoding: str | None = None) -> Metadata:
+def read_metadata(metadata: MetadataLike, *, encoding: str | None = None) -> Metadata:
     """Read further columns.
 
     A file or a DataFrame has one line per label, and a header. Lines belong to the row ids in its column ``id``, else

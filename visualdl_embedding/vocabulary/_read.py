@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from visualdl_embedding.vocabulary._forms import VocabularyLike
 from visualdl_embedding.vocabulary._numbers import RowNumbers
 from visualdl_embedding.vocabulary._text import cell_text, is_number, read_text, split_lines
 from visualdl_embedding.vocabulary._vocabulary import Vocabulary
@@ -18,7 +19,9 @@ __all__ = ["open_vocabulary"]
 Pairs = Iterable[tuple[str, int, str]]
 
 
-def open_vocabulary(source: Any, *, num_rows: int | None = None, encoding: str | None = None) -> Vocabulary:
+def open_vocabulary(
+    source: VocabularyLike | None, *, num_rows: int | None = None, encoding: str | None = None
+) -> Vocabulary:
     """Read a vocabulary.
 
     Parameters
