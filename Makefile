@@ -19,7 +19,7 @@ test:
 	$(PYTHON) -m pytest
 
 check-all: lint
-	$(PYTHON) -m pytest --soak --cov --cov-report=term
+	$(PYTHON) -m pytest -m "not browser" --cov --cov-report=term
 	$(PYTHON) tests/fuzz/fuzz_sources.py --seconds 20
 	$(PYTHON) tests/environments/paddlenlp_ernie.py --output build/ernie_report --environment build/paddlenlp
 	$(MAKE) bench-quick

@@ -130,7 +130,7 @@ class TestChanges:
 
 class TestSpace:
     def test_non_finite_counts_rows(self) -> None:
-        history = History.of("word", {0: {"nonfinite_rows": 2.0, "num_rows": 8.0}})
+        history = History.of("word", {0: {"nonfinite_rows": 2.0, "num_rows": 5.0, "zero_rows": 3.0}})
         assert last(NonFinite(), history).status == "holds"
         assert last(NonFinite(rows=3), history).status == "clear"
         assert last(NonFinite(), history).text.en == "2 of 10 watched rows hold NaN or inf."
@@ -371,7 +371,7 @@ class TestHistory:
 
     def test_steps_ascend(self) -> None:
         for steps in ((1, 0), (1, 1)):
-            with pytest.raises(ValueError, match="must ascend"):
+            with pytest.raises(ValueError, match="must be ascending"):
                 History("word", steps, ({}, {}))
-        with pytest.raises(ValueError, match="one mapping of scalars per step: 1 for 2"):
+        with pytest.raises(ValueError, match="one mapping per step: 1 mappings for 2 steps"):
             History("word", (0, 1), ({},))

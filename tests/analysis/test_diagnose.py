@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 
-from visualdl_embedding.analysis import Config, State, analyze, diagnose, frequencies
+from visualdl_embedding.analysis import Config, State, analyze, diagnose
 from visualdl_embedding.core.neighbors import Neighbors, nearest_neighbors
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
@@ -95,12 +94,6 @@ def test_a_column_of_names_is_no_grouping() -> None:
     found = diagnose(taken, graph_of(taken))
     assert found.groups is None
     assert "looks like a name of each row" in found.notes[0]
-
-
-@pytest.mark.parametrize("cells", [["", "x", "-3", "inf", "nan"]])
-def test_what_is_no_frequency_is_unknown(cells: list[str]) -> None:
-    rows = Rows(np.arange(6), tuple("abcdef"), columns={"frequency": (*cells, "7")})
-    assert np.isnan(frequencies(rows)).tolist() == [True] * 5 + [False]
 
 
 def test_the_analysis_of_a_frame_holds_its_diagnosis() -> None:

@@ -278,7 +278,7 @@ def test_an_overflown_batch_has_no_gradients() -> None:
 
 def test_the_way_of_accelerators_counts_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ids and lengths wait on the device: here it is the CPU, told to be none."""
-    from visualdl_embedding.callbacks import _history
+    from visualdl_embedding.training import history as _history
 
     found = []
     for waits in (False, True):
@@ -311,6 +311,7 @@ def test_wrong_arguments(layers: Any, ids: NDArray[np.int64], error: type[Except
         TrainingHistory(layers, ids)
 
 
+@pytest.mark.soak
 def test_a_batch_of_3200_lookups_takes_under_a_millisecond() -> None:
     layer = paddle.nn.Embedding(100_000, 128, sparse=True)
     ids = paddle.to_tensor(np.random.default_rng(0).integers(0, 4_000, (64, 50)))

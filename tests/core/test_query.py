@@ -21,15 +21,15 @@ def space(n: int, d: int, seed: int = 0) -> np.ndarray:
     ("call", "message"),
     [
         (lambda v: nearest_rows([(0, v)], v[0], k=0, skipped=NONE), "k must be at least 1"),
-        (lambda v: nearest_rows([(0, v)], v[0], k=1, distance="manhattan", skipped=NONE), "Unknown distance"),
+        (lambda v: nearest_rows([(0, v)], v[0], k=1, distance="manhattan", skipped=NONE), "distance must be one of"),
         (lambda v: nearest_rows([(0, v)], v[0] * np.nan, k=1, skipped=NONE), "NaN or inf"),
         (lambda v: combine(v[:0], v), "at least one"),
         (lambda v: combine(v[[1]], v[[1]]), "cancel"),
         (lambda v: combine(v[[1]] * np.nan, v[[1]]), "NaN or inf"),
-        (lambda v: axis_between(v[0], v[0]), "same place"),
-        (lambda v: axis_between(v[0], v[1, :3]), "one width"),
+        (lambda v: axis_between(v[0], v[0]), "Both ends are equal"),
+        (lambda v: axis_between(v[0], v[1, :3]), "same width"),
         (lambda v: axis_between(v[0] * np.nan, v[1]), "finite"),
-        (lambda v: position_on_axis(v[:, :3], axis_between(v[0], v[1])), "as the axis is"),
+        (lambda v: position_on_axis(v[:, :3], axis_between(v[0], v[1])), "like the axis"),
     ],
 )
 def test_wrong_arguments_are_explained(call, message: str) -> None:  # type: ignore[no-untyped-def]
@@ -72,3 +72,21 @@ def test_a_position_is_that_of_the_foot_on_the_line() -> None:
     axis = axis_between(np.array([0.0, 1.0]), np.array([2.0, 1.0]), distance="euclidean")
     places = position_on_axis(np.array([[1.0, 9.0], [4.0, -3.0], [np.nan, 0.0]]), axis)
     np.testing.assert_allclose(places, [0.5, 2.0, np.nan])
+
+
+@pytest.mark.parametrize("length", [0.0, 1e-30])
+def test_a_row_without_a_direction_has_no_neighbors_by_cosine_and_is_none(length: float) -> None:
+    vectors = space(10, 4)
+    vectors[2] *= length
+    found = nearest_rows([(0, vectors)], vectors[1], k=10, skipped=NONE)
+    assert {row for row, _, _ in found} == {0, 1, *range(3, 10)}
+    with pytest.raises(ValueError, match="no direction"):
+        nearest_rows([(0, vectors)], vectors[2], k=10, skipped=NONE)
+    near = nearest_rows([(0, vectors)], vectors[2], k=10, distance="euclidean", skipped=NONE)
+    assert {cosine for _, cosine, _ in near} == {0.0}
+    with pytest.raises(ValueError, match="zero"):
+        combine(vectors[[1, 2]], vectors[:0])
+    with pytest.raises(ValueError, match="holds a zero vector"):
+        axis_between(vectors[2], vectors[3])
+    places = position_on_axis(vectors, axis_between(vectors[0], vectors[3]))
+    assert np.flatnonzero(np.isnan(places)).tolist() == [2]

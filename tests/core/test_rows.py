@@ -48,9 +48,17 @@ def test_the_version_follows_every_part() -> None:
         (lambda: Rows(np.array([1]), ("a", "b")), "one id per label"),
         (lambda: Rows(np.array([1, 2]), ("a", "a")), "distinct"),
         (lambda: Rows(np.array([1]), ("a",), columns={"group": ("x", "y")}), "'group' has 2 values"),
-        (lambda: Rows(np.array([COMPOSED]), ("a",)), "needs its pieces"),
+        (lambda: Rows(np.array([COMPOSED]), ("a",)), "entry for each composed row"),
     ],
 )
 def test_what_does_not_fit_is_refused(build: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         build()  # type: ignore[operator]
+
+
+def test_what_is_no_frequency_is_unknown() -> None:
+    cells = ("", "x", "-3", "inf", "nan", "7", "0.5")
+    rows = Rows(np.arange(7), tuple("abcdefg"), columns={"frequency": cells, "count": ("1",) * 7})
+    assert np.isnan(rows.frequencies()).tolist() == [True] * 5 + [False] * 2
+    assert rows.frequencies("count").tolist() == [1.0] * 7
+    assert np.isnan(rows.frequencies("absent")).all()

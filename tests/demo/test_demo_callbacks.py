@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +12,7 @@ from visualdl_embedding.analysis import Config
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.table import Table
+from visualdl_embedding.demo import _callbacks
 from visualdl_embedding.demo._callbacks import TrainingProgress, WaitForFrames
 from visualdl_embedding.store import TableStore
 
@@ -26,33 +26,45 @@ def unanalyzed(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def seconds_waited(wait: WaitForFrames, batches: int = 2) -> float:
-    start = time.monotonic()
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """A clock that only `sleep` moves."""
+    clock = SimpleNamespace(now=0.0)
+
+    def sleep(seconds: float) -> None:
+        clock.now += seconds
+
+    monkeypatch.setattr(_callbacks, "time", SimpleNamespace(monotonic=lambda: clock.now, sleep=sleep))
+    return clock
+
+
+def seconds_waited(clock: SimpleNamespace, wait: WaitForFrames, batches: int = 2) -> float:
+    start = clock.now
     for step in range(batches):
         wait.on_train_batch_end(step)
-    return time.monotonic() - start
+    return float(clock.now - start)
 
 
 def watched(session: object) -> SimpleNamespace:
     return SimpleNamespace(session_=session)
 
 
-def test_it_waits_once_for_a_frame_that_never_comes(unanalyzed: Path) -> None:
+def test_it_waits_once_for_a_frame_that_never_comes(unanalyzed: Path, clock: SimpleNamespace) -> None:
     said: list[bool] = []
     wait = WaitForFrames(watched(object()), unanalyzed, every_n_steps=2, timeout=0.4, on_wait=said.append)
-    assert seconds_waited(wait, 1) < 0.2, "no snapshot is due after one batch"
-    assert seconds_waited(wait, 1) >= 0.4
+    assert seconds_waited(clock, wait, 1) == 0, "no snapshot is due after one batch"
+    assert seconds_waited(clock, wait, 1) >= 0.4
     assert said == [True, False]
-    assert seconds_waited(wait, 10) < 0.2
+    assert seconds_waited(clock, wait, 10) == 0
     assert said == [True, False]
 
 
-def test_it_does_not_wait_for_a_callback_that_is_off(unanalyzed: Path) -> None:
-    assert seconds_waited(WaitForFrames(watched(None), unanalyzed, every_n_steps=1)) < 0.2
+def test_it_does_not_wait_for_a_callback_that_is_off(unanalyzed: Path, clock: SimpleNamespace) -> None:
+    assert seconds_waited(clock, WaitForFrames(watched(None), unanalyzed, every_n_steps=1)) == 0
 
 
-def test_it_does_not_wait_where_nothing_is_recorded(tmp_path: Path) -> None:
-    assert seconds_waited(WaitForFrames(watched(object()), tmp_path, every_n_steps=1)) < 0.2
+def test_it_does_not_wait_where_nothing_is_recorded(tmp_path: Path, clock: SimpleNamespace) -> None:
+    assert seconds_waited(clock, WaitForFrames(watched(object()), tmp_path, every_n_steps=1)) == 0
 
 
 @pytest.mark.parametrize("terminal", [True, False])

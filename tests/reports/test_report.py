@@ -11,6 +11,7 @@ from report_examples import clustered, example, words
 from visualdl_embedding.analysis import Config, analyze
 from visualdl_embedding.metrics import trustworthiness
 from visualdl_embedding.reports import report
+from visualdl_embedding.reports._tables import neighbor_table
 
 
 def test_the_numbers_are_those_of_a_training_snapshot() -> None:
@@ -21,6 +22,24 @@ def test_the_numbers_are_those_of_a_training_snapshot() -> None:
             assert made.analysis.scalars[name] == pytest.approx(value), name
     np.testing.assert_array_equal(made.analysis.neighbors.indices, expected.neighbors.indices)
     np.testing.assert_allclose(made.analysis.row_metrics["norm"], expected.row_metrics["norm"])
+
+
+def test_zero_rows_are_shown_as_nobodys_neighbors() -> None:
+    vectors = np.random.default_rng(0).normal(size=(500, 300)).astype(np.float32)
+    vectors[::10] = 0
+    made = report(vectors, vocabulary=words(500), methods=("pca", "tsne"))
+    indices, cosines, _ = neighbor_table(made)
+    assert (indices[::10] == -1).all()
+    shown = np.delete(indices, np.arange(0, 500, 10), axis=0)
+    assert shown.size == 6750
+    assert (shown >= 0).all()
+    assert (shown % 10 != 0).all()
+    assert np.isnan(cosines[::10]).all()
+    assert made.analysis.scalars["zero_rows"] == 50
+    assert sum("50 of 500 rows are zero" in note for note in made.notes) == 1
+    assert next(finding for finding in made.findings if finding.kind == "zero_rows").numbers["num_rows"] == 50
+    with pytest.raises(ValueError, match="None of the 500 rows"):
+        report(0 * vectors, vocabulary=words(500))
 
 
 def test_every_view_is_measured_on_its_own_coordinates() -> None:
@@ -100,7 +119,7 @@ def test_rows_that_are_not_finite_are_left_out_and_counted() -> None:
     columns = made.coordinates()
     assert np.flatnonzero(np.isnan(columns["tsne_x"])).tolist() == [3, 7]
     assert columns["cluster"][[3, 7]].tolist() == [-1, -1]
-    with pytest.raises(ValueError, match=r"None of the 4 rows.*finite"):
+    with pytest.raises(ValueError, match=r"None of the 4 rows.*NaN or inf"):
         report(np.full((4, 2), np.nan))
 
 
@@ -166,7 +185,7 @@ def test_words_in_the_file_are_the_vocabulary(tmp_path: Path) -> None:
 
 
 def test_a_vocabulary_of_another_model_is_refused_or_told() -> None:
-    with pytest.raises(ValueError, match="100 ids, but the table only 90 rows"):
+    with pytest.raises(ValueError, match="100 ids, but the table has only 90 rows"):
         report(clustered(), vocabulary=words(100))
     made = report(clustered(), vocabulary=words(40), methods="pca")
     assert any("the last 50 rows have no label" in note for note in made.notes)
@@ -219,10 +238,10 @@ def test_points_are_colored_by_what_there_is() -> None:
     assert "cluster (computed)" in taken.colorings
 
 
-def test_labels_that_tell_are_honest_and_frequent() -> None:
+def test_representative_labels_are_honest_and_frequent() -> None:
     made = example()
-    best = int(np.argmax(made.telling))
-    assert made.telling.shape == (90,)
+    best = int(np.argmax(made.representative))
+    assert made.representative.shape == (90,)
     assert made.study.agreement is not None
     assert made.study.agreement[best] >= np.median(made.study.agreement)
     assert best < 45
@@ -266,10 +285,10 @@ def test_in_a_notebook_a_report_is_a_small_summary() -> None:
 
 
 def test_neighbors_by_euclidean_distance_come_with_their_cosine() -> None:
-    from visualdl_embedding.reports._tables import neighbor_table
+    from visualdl_embedding.page import neighbor_table
 
     made = report(clustered(), distance="euclidean", methods="pca")
-    indices, cosines, distances = neighbor_table(made)
+    indices, cosines, distances = neighbor_table(made.snapshot, made.analysis)
     v = made.snapshot.vectors.astype(float)
     a, b = v[0], v[indices[0, 0]]
     assert cosines[0, 0] == pytest.approx(a @ b / np.linalg.norm(a) / np.linalg.norm(b), abs=1e-5)

@@ -1,7 +1,7 @@
 """The analysis of a snapshot: neighbors, projections, alignment and metrics, in one pure function."""
 
 from visualdl_embedding.analysis._analyze import analyze
-from visualdl_embedding.analysis._diagnose import Diagnosis, diagnose, direction_scalars, frequencies
+from visualdl_embedding.analysis._diagnose import Diagnosis, diagnose, direction_scalars
 from visualdl_embedding.analysis._types import Analysis, Config, Frame, Projection, State, projection_key
 
 __all__ = [
@@ -14,6 +14,5 @@ __all__ = [
     "analyze",
     "diagnose",
     "direction_scalars",
-    "frequencies",
     "projection_key",
 ]

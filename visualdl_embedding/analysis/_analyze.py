@@ -15,6 +15,7 @@ from visualdl_embedding import metrics
 from visualdl_embedding.analysis._diagnose import diagnose
 from visualdl_embedding.analysis._frame_pair import FramePair
 from visualdl_embedding.analysis._types import Analysis, Config, Frame, Projection, State, projection_key
+from visualdl_embedding.core.distance import count_rows, left_out_notes
 from visualdl_embedding.core.names import scalar_key
 from visualdl_embedding.core.neighbors import Neighbors, nearest_neighbors
 from visualdl_embedding.core.snapshot import Snapshot
@@ -43,7 +44,8 @@ def analyze(snapshot: Snapshot, state: State | None = None, config: Config | Non
     Parameters
     ----------
     snapshot
-        The watched rows at one step. Rows that are not finite are left out and counted.
+        The watched rows at one step. Rows that are not finite, and by cosine rows without a direction, are left out
+        and counted.
     state
         What the analysis before this one returned; None for the first of a run.
     config
@@ -89,13 +91,12 @@ class _Work:
     seconds: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        valid = self.snapshot.valid
-        bad = int(len(valid) - valid.sum())
-        self.positions = np.flatnonzero(valid)
+        distance = self.config.distance
+        self.positions = np.flatnonzero(self.snapshot.usable(distance))
         self.vectors = np.ascontiguousarray(self.snapshot.vectors[self.positions])
-        self.scalars.update({"num_rows": float(len(self.positions)), "nonfinite_rows": float(bad)})
-        if bad:
-            self.notes.append(f"{bad} of {len(valid)} rows hold NaN or inf and are left out.")
+        counts = count_rows(self.snapshot.vectors, distance)
+        self.scalars.update(counts)
+        self.notes.extend(left_out_notes(counts))
         previous, first = self.state.previous, self.state.first
         self.frame = previous.analysis.frame + 1 if previous else 0
         self.basis = previous.analysis.basis if previous else None

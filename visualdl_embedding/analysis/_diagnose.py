@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 
 from visualdl_embedding.core.names import scalar_key
 from visualdl_embedding.core.neighbors import Neighbors
-from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import Direction, compare_snapshots, watched_directions
 from visualdl_embedding.metrics import Crowding, crowding, never_trained
 from visualdl_embedding.metrics.groups import MAX_GROUPS, GroupStudy, group_scalars, study_groups
 from visualdl_embedding.metrics.strata import StrataStudy, strata, stratum_scalars, study_strata
 
-__all__ = ["Diagnosis", "diagnose", "direction_scalars", "frequencies"]
+__all__ = ["Diagnosis", "diagnose", "direction_scalars"]
 
 Floats = NDArray[np.float32]
 
@@ -31,7 +30,7 @@ class Diagnosis:
     scalars
         By `visualdl_embedding.core.names.scalar_key`; what is not known is left out.
     row_metrics
-        ``(v,)`` float32 each, of the valid rows: ``"group_purity"``, and ``"crowding"``: how many times more rows the
+        ``(v,)`` float32 each, of the usable rows: ``"group_purity"``, and ``"crowding"``: how many times more rows the
         part of the space around a row holds than its share.
     groups, strata
         None where the rows have no groups, or no frequencies.
@@ -69,7 +68,7 @@ def diagnose(
     snapshot
         Its columns ``"group"`` and ``"frequency"`` are read where it has them.
     neighbors
-        Graph of its v valid rows.
+        Graph of its v usable rows.
     before
         The snapshot before, and its graph, or None for a graph that is not at hand; directions need no graph.
     overlap, update
@@ -79,7 +78,7 @@ def diagnose(
     random_state
         Seed of everything random.
     """
-    positions = np.flatnonzero(snapshot.valid)
+    positions = np.flatnonzero(snapshot.usable(neighbors.distance))
     vectors = np.ascontiguousarray(snapshot.vectors[positions])
     rows = snapshot.rows
     crowded = crowding(vectors, neighbors, random_state=random_state)
@@ -100,7 +99,7 @@ def diagnose(
         row_metrics["group_purity"] = study.row_purity
         notes += study.notes
     by_stratum = None
-    frequency = frequencies(rows)[positions]
+    frequency = rows.frequencies()[positions]
     if np.nansum(frequency) > 0:
         known = np.where(np.isfinite(frequency), strata(frequency), "")
         by_stratum = study_strata(
@@ -129,20 +128,6 @@ def diagnose(
         directions=directions,
         notes=tuple(notes),
     )
-
-
-def frequencies(rows: Rows) -> NDArray[np.float64]:
-    """Read the column ``"frequency"``; ``(n,)`` float64, NaN where it is empty, no number, or negative."""
-
-    def number(cell: str) -> float:
-        try:
-            value = float(cell)
-        except ValueError:
-            return np.nan
-        return value if 0 <= value < np.inf else np.nan
-
-    cells = rows.columns.get("frequency")
-    return np.full(len(rows), np.nan) if cells is None else np.array([number(cell) for cell in cells])
 
 
 def direction_scalars(directions: Iterable[Direction]) -> dict[str, float]:

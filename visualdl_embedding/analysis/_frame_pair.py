@@ -17,18 +17,18 @@ __all__ = ["FramePair"]
 
 @dataclass(frozen=True)
 class FramePair:
-    """The rows that a snapshot shares, by label, with an earlier one, both finite.
+    """The rows that a snapshot shares, by label, with an earlier one, usable in both.
 
     Attributes
     ----------
     positions, then_positions
         Where they stand among all rows now and then.
     now_rows
-        Where they stand among the valid rows now.
+        Where they are among the usable rows now.
     now, then
         Their vectors, ``(m, d)`` float32.
     graph_then
-        The earlier graph if the valid rows are the very same, else None.
+        The earlier graph if the usable rows are the very same, else None.
     config
         How graphs are made.
     """
@@ -47,28 +47,29 @@ class FramePair:
         then = frame.snapshot
         if now.vectors.shape[1] != then.vectors.shape[1]:
             return None
+        usable_now, usable_then = now.usable(config.distance), then.usable(config.distance)
         if now.labels == then.labels:
-            positions = np.flatnonzero(now.valid & then.valid)
+            positions = np.flatnonzero(usable_now & usable_then)
             then_positions = positions
         else:
             where = {label: i for i, label in enumerate(then.labels)}
             pairs = [
                 (i, where[label])
                 for i, label in enumerate(now.labels)
-                if label in where and now.valid[i] and then.valid[where[label]]
+                if label in where and usable_now[i] and usable_then[where[label]]
             ]
             positions, then_positions = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
         if not len(positions):
             return None
         same = (
             now.labels == then.labels
-            and len(positions) == now.valid.sum() == then.valid.sum()
+            and len(positions) == usable_now.sum() == usable_then.sum() == len(frame.analysis.neighbors.indices)
             and frame.analysis.neighbors.distance == config.distance
         )
         return cls(
             positions=positions,
             then_positions=then_positions,
-            now_rows=np.searchsorted(np.flatnonzero(now.valid), positions),
+            now_rows=np.searchsorted(np.flatnonzero(usable_now), positions),
             now=now.vectors[positions],
             then=then.vectors[then_positions],
             graph_then=frame.analysis.neighbors if same else None,
@@ -76,7 +77,7 @@ class FramePair:
         )
 
     def neighbor_overlap(self, graph: Neighbors) -> NDArray[np.float32]:
-        """Share of neighbors kept, per shared row, where `graph` is that of all valid rows now.
+        """Share of neighbors kept, per shared row, where `graph` is that of all usable rows now.
 
         Graphs are made anew where the row sets differ.
         """

@@ -1,25 +1,26 @@
-"""The nearest-neighbor graph of a snapshot in the original space: made once, read by all that need one."""
+"""Nearest-neighbor graph of a snapshot in the original space, computed once and shared."""
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DISTANCES", "EXACT_ROWS", "Neighbors", "nearest_neighbors", "normalize"]
+from visualdl_embedding.core.distance import DISTANCES, Distance, normalize, scaled_back, unit_scale, validate_usable
+from visualdl_embedding.core.snapshot import Snapshot
 
-Distance = Literal["cosine", "euclidean"]
-DISTANCES: tuple[Distance, ...] = ("cosine", "euclidean")
+__all__ = ["DISTANCES", "EXACT_ROWS", "Distance", "Neighbors", "graph_rows", "nearest_neighbors", "normalize"]
+
 EXACT_ROWS = 30_000
-"""Up to here the graph is exact: 10,000 x 384 take 1.1 s on 2 cores, and time grows with the square."""
+"""Maximum number of rows for an exact graph: 10,000 x 384 take 1.1 s on 2 cores; time grows quadratically."""
 
 
 @dataclass(frozen=True)
 class Neighbors:
-    """A nearest-neighbor graph.
+    """Nearest-neighbor graph.
 
     Attributes
     ----------
@@ -30,7 +31,7 @@ class Neighbors:
     distance
         ``"cosine"`` or ``"euclidean"``.
     exact
-        False where an approximate index was used.
+        False if an approximate index was used.
     """
 
     indices: NDArray[np.int32]
@@ -40,11 +41,11 @@ class Neighbors:
 
     @property
     def n_neighbors(self) -> int:
-        """k, the width of the graph."""
+        """k, the number of neighbors per row."""
         return int(self.indices.shape[1])
 
     def first(self, n_neighbors: int) -> Neighbors:
-        """Narrow the graph to at most `n_neighbors`."""
+        """Return the graph of the first `n_neighbors` neighbors, or all if there are fewer."""
         if n_neighbors >= self.n_neighbors:
             return self
         return Neighbors(
@@ -55,30 +56,36 @@ class Neighbors:
         )
 
 
-def normalize(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scale rows to unit length; a zero row stays zero.
-
-    Parameters
-    ----------
-    vectors
-        ``(n, d)``.
+def graph_rows(graph: Neighbors, snapshot: Snapshot) -> NDArray[np.intp]:
+    """Find the rows of a snapshot that its stored graph is made of.
 
     Returns
     -------
-    ``(n, d)`` float32.
+    ``(m,)`` ascending positions: the usable rows; for a graph by cosine stored before rows without a direction were
+    left out, all finite rows.
+
+    Raises
+    ------
+    ValueError
+        If the graph has another number of rows.
     """
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit = np.zeros_like(vectors, dtype=np.float32)
-    np.divide(vectors, norms, out=unit, where=norms > 0)
-    return unit
+    m = len(graph.indices)
+    for chosen in (snapshot.usable(graph.distance), snapshot.valid):
+        if m == chosen.sum():
+            return np.flatnonzero(chosen)
+    raise ValueError(
+        f"The neighbor graph has {m} rows, the snapshot of step {snapshot.step} has "
+        f"{int(snapshot.usable(graph.distance).sum())} usable ones; pass the graph of this very snapshot "
+        "(analysis.neighbors)."
+    )
 
 
 def _drop_self(
     indices: NDArray[np.integer[Any]], distances: NDArray[np.floating[Any]]
 ) -> tuple[NDArray[np.integer[Any]], NDArray[np.floating[Any]]]:
-    """Take the row itself out of its k + 1 nearest.
+    """Remove each row from its own k + 1 nearest.
 
-    Among more than k duplicates the row itself need not be there at all: then the last one goes.
+    Among more than k duplicates the row may be missing; the last neighbor is removed in that case.
     """
     n, width = indices.shape
     drop = indices == np.arange(n)[:, None]
@@ -103,7 +110,7 @@ def _approximate(
     from sklearn.neighbors import NearestNeighbors
 
     with warnings.catch_warnings():
-        # Rows that it could not serve are marked with -1 and served exactly below.
+        # Rows without enough neighbors are marked with -1 and computed exactly below.
         warnings.filterwarnings("ignore", message="Failed to correctly find")
         index = NNDescent(
             points, metric="euclidean", n_neighbors=min(k + 1, len(points)), random_state=random_state, n_jobs=n_jobs
@@ -128,27 +135,31 @@ def nearest_neighbors(
 ) -> Neighbors:
     """Find the nearest neighbors of every row among the others.
 
-    Exact by scikit-learn's blocked brute force, whose memory does not grow with n²; approximate by PyNNDescent.
+    Exact by scikit-learn's blocked brute force, with memory that does not grow with n²; approximate by PyNNDescent.
 
     Parameters
     ----------
     vectors
-        ``(n, d)`` float32, all finite.
+        ``(n, d)`` float32, all usable: finite, and by cosine with a direction, see `core.distance.usable_rows`.
     n_neighbors
         At most ``n - 1`` are returned.
     distance
-        ``"cosine"`` measures between unit vectors; a zero row stays at the origin, at distance 0.5 from every other
-        row and 0 from another zero row.
+        ``"cosine"`` or ``"euclidean"``.
     exact
         None: exact up to `EXACT_ROWS` rows.
     random_state
         Seed of the approximate search.
     n_jobs
-        Threads.
+        Number of threads.
 
     Returns
     -------
     A graph of width ``min(n_neighbors, n - 1)``.
+
+    Raises
+    ------
+    ValueError
+        If a row is not usable.
 
     References
     ----------
@@ -157,16 +168,24 @@ def nearest_neighbors(
     if vectors.ndim != 2 or len(vectors) == 0:
         raise ValueError(f"vectors must be a non-empty (n, d) array, not of shape {vectors.shape}.")
     if distance not in DISTANCES:
-        raise ValueError(f"Unknown distance {distance!r}; known are {', '.join(DISTANCES)}.")
+        raise ValueError(f"distance must be one of {', '.join(DISTANCES)}, not {distance!r}.")
+    validate_usable(vectors, distance)
     n = len(vectors)
     k = min(n_neighbors, n - 1)
     if k < 1:
         return Neighbors(np.zeros((n, 0), np.int32), np.zeros((n, 0), np.float32), distance)
-    points = normalize(vectors) if distance == "cosine" else np.ascontiguousarray(vectors, dtype=np.float32)
+    scale = 1.0
+    if distance == "cosine":
+        points = normalize(vectors)
+    else:
+        scale = unit_scale(vectors)
+        points = np.ascontiguousarray(vectors / np.float32(scale) if scale != 1 else vectors, dtype=np.float32)
     if exact is None:
         exact = n <= EXACT_ROWS
     indices, distances = _exact(points, k, n_jobs) if exact else _approximate(points, k, random_state, n_jobs)
     if distance == "cosine":
-        # On unit vectors |a - b|² = 2 (1 - cos): one Euclidean search serves both distances.
+        # On unit vectors |a - b|² = 2 (1 - cos), so one Euclidean search serves both distances.
         distances = distances**2 / 2
+    elif scale != 1:
+        distances = scaled_back(distances, scale)
     return Neighbors(indices.astype(np.int32), distances.astype(np.float32), distance, exact)

@@ -1,4 +1,4 @@
-"""The watched rows of one table at one step."""
+"""Watched rows of one table at one step."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.core.distance import Distance, has_direction, is_finite
 from visualdl_embedding.core.rows import Rows
 
 __all__ = ["Snapshot"]
@@ -25,16 +26,16 @@ class Snapshot:
     step
         Number of training batches done; 0 before training.
     rows
-        What the n rows are.
+        Ids, labels and columns of the n rows.
     vectors
-        ``(n, d)`` float32; a row may hold NaN or inf, see `valid`.
+        ``(n, d)`` float32; rows may contain NaN or inf, or be zero, see `usable`.
     counters
-        Numbers about the whole table at this step, by name.
+        Statistics of the whole table at this step, by name.
     row_values
-        ``(n,)`` float32 each, NaN where unknown: what training did to the rows up to this step. ``"lookups"``: how
-        often each was looked up; ``"gradient_mean"``: mean length of the gradient that came back.
+        Training statistics of the rows up to this step, ``(n,)`` float32 each, NaN for unknown. ``"lookups"``: number
+        of lookups; ``"gradient_mean"``: mean norm of the gradient.
     notes
-        Sentences for the user about the choice of the rows and their labels; not stored in a run.
+        Messages for the user about the choice of the rows and their labels; not stored in a run.
     """
 
     table: str
@@ -47,12 +48,12 @@ class Snapshot:
 
     def __post_init__(self) -> None:
         if self.vectors.ndim != 2 or len(self.vectors) != len(self.rows):
-            raise ValueError(f"Vectors must be (n, d) with n = {len(self.rows)} rows, not {self.vectors.shape}.")
+            raise ValueError(f"vectors must be (n, d) with n = {len(self.rows)} rows, not {self.vectors.shape}.")
         for name, values in self.row_values.items():
             if values.shape != (len(self.rows),):
                 raise ValueError(f"{name!r} must have one value for each of {len(self.rows)} rows, not {values.shape}.")
         if self.step < 0:
-            raise ValueError(f"A step counts batches from 0; {self.step} was given.")
+            raise ValueError(f"step must be at least 0, not {self.step}.")
 
     @property
     def ids(self) -> NDArray[np.int64]:
@@ -66,5 +67,14 @@ class Snapshot:
 
     @cached_property
     def valid(self) -> NDArray[np.bool_]:
-        """``(n,)`` bool: rows whose every value is finite."""
-        return np.asarray(np.isfinite(self.vectors).all(axis=1))
+        """``(n,)`` bool: rows with finite values only. Computations between rows use `usable` rows."""
+        return is_finite(self.vectors)
+
+    @cached_property
+    def directed(self) -> NDArray[np.bool_]:
+        """``(n,)`` bool: finite rows with a direction, see `core.distance.has_direction`."""
+        return has_direction(self.vectors)
+
+    def usable(self, distance: Distance) -> NDArray[np.bool_]:
+        """Rows between which a distance is defined, `core.distance.usable_rows`; ``(n,)`` bool."""
+        return self.directed if distance == "cosine" else self.valid

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.core.columns import first_non_number, numbers
+
 __all__ = ["SHUFFLES", "group_p_values", "pair_p_value", "residuals", "row_p_values", "strata_of"]
 
 SHUFFLES = 999
@@ -39,15 +41,14 @@ def strata_of(column: Sequence[str] | None, n: int) -> NDArray[np.int32]:
     codes = np.zeros(n, dtype=np.int32)
     if column is None or n < 2 * _PER_STRATUM:
         return codes
-    try:
-        # An unknown frequency is most often that of a word nobody counted.
-        numbers = np.array([float(value) if value.strip() else -np.inf for value in column])
-    except ValueError:
+    if first_non_number(column) is not None:
         _, found, counts = np.unique(np.array(column), return_inverse=True, return_counts=True)
         large = np.where(counts >= _PER_STRATUM, np.arange(1, len(counts) + 1), 0)
         return np.unique(large[found], return_inverse=True)[1].astype(np.int32)
     many = min(_MAX_STRATA, n // _PER_STRATUM)
-    codes[np.argsort(numbers, kind="stable")] = np.arange(n) * many // n
+    values = numbers(column)
+    # An unknown frequency is most often that of a word nobody counted.
+    codes[np.argsort(np.where(np.isnan(values), -np.inf, values), kind="stable")] = np.arange(n) * many // n
     return codes
 
 

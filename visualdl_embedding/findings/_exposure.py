@@ -263,14 +263,9 @@ def _strata(space: Space) -> NDArray[np.str_] | None:
     """Stratum of each row, ``""`` where its frequency is unknown; None where none is above 0."""
     frequency = space.frequencies
     # The analysis' numbers of strata are by the column of this name, and no other.
-    if (
-        space.frequency_column != "frequency"
-        or frequency is None
-        or not np.nansum(np.where(frequency > 0, frequency, 0)) > 0
-    ):
+    if space.frequency_column != "frequency" or frequency is None or not np.nansum(frequency) > 0:
         return None
-    known = np.isfinite(frequency) & (frequency >= 0)
-    return np.where(known, strata(np.where(known, frequency, np.nan)), "")
+    return np.where(np.isfinite(frequency), strata(frequency), "")
 
 
 def _exposure(space: Space) -> tuple[Text, dict[str, float]]:

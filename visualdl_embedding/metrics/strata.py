@@ -203,7 +203,7 @@ def study_strata(
             neighbor_overlap=_mean(np.asarray(overlap)[rows]) if overlap is not None else float("nan"),
             update_share=share,
             update_per_row=share * total_rows / len(rows),
-            norm_mean=float(lengths[rows].mean()),
+            norm_mean=float(lengths[rows].mean(dtype=np.float64)),
             crowding=crowding.among(names == name).excess if crowding else float("nan"),
         )
 

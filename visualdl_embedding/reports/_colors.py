@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.core.columns import first_non_number, numbers
 from visualdl_embedding.core.suggest import did_you_mean
 
 __all__ = ["DERIVED", "Coloring", "choose_coloring", "column_colorings", "numeric"]
@@ -58,8 +59,9 @@ def column_colorings(columns: Mapping[str, Sequence[str]]) -> dict[str, Coloring
         known = Counter(cell for cell in cells if cell)
         if not known:
             continue
-        values = _numbers(cells)
-        if values is not None and (name == "frequency" or not _are_classes(values, known)):
+        values = numbers(cells)
+        is_numeric = first_non_number(cells) is None and np.isfinite(values).any()
+        if is_numeric and (name == "frequency" or not _are_classes(values, known)):
             found[name] = numeric(name, values)
         elif len(known) <= min(MOST_CATEGORIES, max(2, len(cells) // 2)):
             found[name] = Coloring(name, groups=tuple(cells))
@@ -94,14 +96,6 @@ def choose_coloring(colorings: Mapping[str, Coloring], name: str | None) -> str:
     if name not in colorings:
         raise ValueError(f"Points cannot be colored by {name!r}; {did_you_mean(name, colorings)}")
     return name
-
-
-def _numbers(cells: Sequence[str]) -> NDArray[np.float64] | None:
-    try:
-        values = np.array([float(cell) if cell else np.nan for cell in cells])
-    except ValueError:
-        return None
-    return values if np.isfinite(values).any() else None
 
 
 def _are_classes(values: NDArray[np.float64], known: Mapping[str, int]) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 from visualdl_embedding import metrics
 from visualdl_embedding.analysis import Analysis, diagnose
 from visualdl_embedding.core.arrays import spread
+from visualdl_embedding.core.distance import count_rows, left_out_notes
 from visualdl_embedding.core.neighbors import DISTANCES, Distance, Neighbors, nearest_neighbors
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.findings import find
@@ -26,7 +27,7 @@ from visualdl_embedding.vocabulary import MetadataLike, RowsLike, VocabularyLike
 
 __all__ = ["report"]
 
-LIBRARIES = ("visualdl-embedding", "numpy", "scipy", "scikit-learn", "openTSNE", "umap-learn", "pynndescent", "plotly")
+LIBRARIES = ("visualdl-embedding", "numpy", "scipy", "scikit-learn", "openTSNE", "umap-learn", "pynndescent")
 
 
 def report(
@@ -195,16 +196,14 @@ class _Work:
         n_jobs: int,
     ) -> tuple[Analysis, tuple[View, ...], Study]:
         """Neighbors once; views, metrics, agreement and clusters from them."""
-        positions = np.flatnonzero(snapshot.valid)
+        positions = np.flatnonzero(snapshot.usable(distance))
         if not len(positions):
             raise ValueError(
-                f"None of the {len(snapshot.rows)} rows chosen from table {snapshot.table!r} is finite: all hold NaN "
-                "or inf. The model has diverged, or this is not an embedding table."
+                f"None of the {len(snapshot.rows)} rows chosen from table {snapshot.table!r} has a {distance} "
+                "distance: all hold NaN or inf, or are zero. The model has diverged, or this is not an embedding table."
             )
         vectors = np.ascontiguousarray(snapshot.vectors[positions])
-        bad = len(snapshot.rows) - len(positions)
-        if bad:
-            self.notes.append(f"{bad} of {len(snapshot.rows)} rows hold NaN or inf and are left out.")
+        self.notes.extend(left_out_notes(count_rows(snapshot.vectors, distance)))
         with self.timed("neighbors"):
             self.on_progress("neighbors", 0, 1)
             width = neighbors_needed(
@@ -262,8 +261,7 @@ def _analysis(
     """As `visualdl_embedding.analysis.analyze` has it of a first snapshot, but for any number of views."""
     space, norms = metrics.space_scalars(vectors, graph)
     scalars = {
-        "num_rows": float(len(vectors)),
-        "nonfinite_rows": float(len(snapshot.rows) - len(vectors)),
+        **count_rows(snapshot.vectors, graph.distance),
         **space,
     }
     row_metrics = {"norm": spread(norms, positions, len(snapshot.rows))}

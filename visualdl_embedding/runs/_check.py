@@ -149,7 +149,7 @@ def check(
         sides = {snapshot.table: _analyzed(snapshot, config)}
     if lost := unmatched(chosen, sides):
         raise ValueError(
-            f"No table is meant by the rule {lost[0]!r}; the tables are {', '.join(map(repr, sides))}. Mend its "
+            f"No table is meant by the rule {lost[0]!r}; the tables are {', '.join(map(repr, sides))}. Correct its "
             "'tables'."
         )
     verdicts: list[Verdict] = []

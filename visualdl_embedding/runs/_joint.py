@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from visualdl_embedding.analysis import Config
 from visualdl_embedding.core.arrays import spread
-from visualdl_embedding.core.neighbors import nearest_neighbors, normalize
+from visualdl_embedding.core.distance import Distance, normalize, usable_rows
+from visualdl_embedding.core.neighbors import nearest_neighbors
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.projection import align, draw_axes, neighbors_needed, project
 
@@ -29,11 +30,11 @@ class Joint:
     Attributes
     ----------
     a, b
-        ``(n_a, c)`` and ``(n_b, c)`` float32: all rows of either side, NaN where a row is not finite.
+        ``(n_a, c)`` and ``(n_b, c)`` float32: all rows of either side, NaN where a row is not usable.
     axes
         ``(c, 2)`` float32: lower and upper end of the axes.
     n_shared
-        Labels that both sides have, with finite vectors.
+        Labels that both sides have, with usable vectors.
     how
         ``"joint"``: turned in the original space and projected together; ``"procrustes"``: each side's own map, the
         second laid onto the first.
@@ -61,7 +62,7 @@ def shared_rows(a: Sequence[str], b: Sequence[str]) -> tuple[NDArray[np.intp], N
     return paired[:, 0], paired[:, 1]
 
 
-def turn_onto(a: Snapshot, b: Snapshot, *, distance: Literal["cosine", "euclidean"] = "cosine") -> Floats:
+def turn_onto(a: Snapshot, b: Snapshot, *, distance: Distance = "cosine") -> Floats:
     """Turn the space of `b` onto that of `a`, by the rows that both have.
 
     Nothing that a projection of `b` alone reads is changed: with cosine the space is only turned (or mirrored) about
@@ -86,9 +87,9 @@ def turn_onto(a: Snapshot, b: Snapshot, *, distance: Literal["cosine", "euclidea
             f"Only spaces of one width can be turned onto one another, not {a.vectors.shape[1]} and "
             f"{b.vectors.shape[1]} columns."
         )
-    in_a, in_b = _shared_finite(a, b)
+    in_a, in_b = _shared_usable(a, b, distance)
     if not len(in_a):
-        raise ValueError("The two snapshots share no label with finite vectors, so neither can be laid on the other.")
+        raise ValueError("The two snapshots share no label with usable vectors, so neither can be laid on the other.")
     one, two = a.vectors[in_a], b.vectors[in_b]
     with np.errstate(invalid="ignore", over="ignore"):
         if distance == "euclidean":
@@ -155,8 +156,8 @@ def project_jointly(
     tell = on_progress or (lambda share: None)
     turned = turn_onto(a, b, distance=config.distance)
     tell(0.1)
-    finite_b = b.valid & np.isfinite(turned).all(axis=1)
-    vectors = np.concatenate([a.vectors[a.valid], turned[finite_b]])
+    usable_a, usable_b = a.usable(config.distance), usable_rows(turned, config.distance)
+    vectors = np.concatenate([a.vectors[usable_a], turned[usable_b]])
     neighbors = None
     if method != "pca":
         width = neighbors_needed(
@@ -171,7 +172,7 @@ def project_jointly(
         vectors,
         method=method,
         n_components=n_components,
-        init=_joint_start(a, b, start, finite_b=finite_b, random_state=config.random_state)
+        init=_joint_start(a, b, start, usable=(usable_a, usable_b), random_state=config.random_state)
         if start is not None and method != "pca"
         else None,
         neighbors=neighbors,
@@ -182,37 +183,44 @@ def project_jointly(
         n_jobs=config.n_jobs,
     )
     tell(0.95)
-    n_a = int(a.valid.sum())
+    n_a = int(usable_a.sum())
     coordinates = layout.coordinates
     if start is not None:
         # PCA keeps its size: how far it spreads is a measurement, and no accident of a descent.
-        known = align(coordinates[:n_a], start[a.valid], scaling=method != "pca")
+        known = align(coordinates[:n_a], start[usable_a], scaling=method != "pca")
         coordinates = known.apply(coordinates)
-    in_a, _ = _shared_finite(a, b)
+    in_a, _ = _shared_usable(a, b, config.distance)
     return Joint(
-        a=spread(coordinates[:n_a], a.valid, len(a.valid)),
-        b=spread(coordinates[n_a:], finite_b, len(finite_b)),
+        a=spread(coordinates[:n_a], usable_a, len(usable_a)),
+        b=spread(coordinates[n_a:], usable_b, len(usable_b)),
         axes=draw_axes(coordinates)[0],
         n_shared=len(in_a),
         notes=(*_notes(len(in_a), a.vectors.shape[1]), *layout.notes),
     )
 
 
-def _shared_finite(a: Snapshot, b: Snapshot) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _shared_usable(a: Snapshot, b: Snapshot, distance: Distance) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     in_a, in_b = shared_rows(a.labels, b.labels)
-    finite = a.valid[in_a] & b.valid[in_b]
-    return in_a[finite], in_b[finite]
+    usable = a.usable(distance)[in_a] & b.usable(distance)[in_b]
+    return in_a[usable], in_b[usable]
 
 
-def _joint_start(a: Snapshot, b: Snapshot, start: Floats, *, finite_b: NDArray[np.bool_], random_state: int) -> Floats:
+def _joint_start(
+    a: Snapshot,
+    b: Snapshot,
+    start: Floats,
+    *,
+    usable: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+    random_state: int,
+) -> Floats:
     """Put every row of `b` where `a` has its label; NaN, which is a row to be placed, where `a` has it not."""
     twins = np.full((len(b.labels), start.shape[1]), np.nan, dtype=np.float32)
     in_a, in_b = shared_rows(a.labels, b.labels)
     # Forces between rows that coincide have no direction.
-    scatter = 1e-3 * float(np.nanstd(start[a.valid])) if a.valid.any() else 0.0
+    scatter = 1e-3 * float(np.nanstd(start[usable[0]])) if usable[0].any() else 0.0
     noise = np.random.default_rng(random_state).normal(scale=scatter, size=(len(in_a), start.shape[1]))
     twins[in_b] = start[in_a] + noise
-    return np.concatenate([start[a.valid], twins[finite_b]])
+    return np.concatenate([start[usable[0]], twins[usable[1]]])
 
 
 def _notes(n_shared: int, dim: int) -> tuple[str, ...]:

@@ -9,8 +9,8 @@ from flask import Flask, Response, request
 from visualdl_embedding.server._api import API_PATH, api_blueprint
 from visualdl_embedding.server._http import error_response
 from visualdl_embedding.server._joint import Comparisons
-from visualdl_embedding.server._mend import complete_language
 from visualdl_embedding.server._page import LANGUAGES, PAGE_PATH, add_bar, page_blueprint
+from visualdl_embedding.server._patches import complete_language
 from visualdl_embedding.server._security import protect
 from visualdl_embedding.server._source import RunSource
 from visualdl_embedding.server._visualdl import THEMES, create_visualdl_app

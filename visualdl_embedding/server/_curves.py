@@ -97,7 +97,7 @@ class Curves:
 
 
 def _read_on(path: Path, file: _File) -> None:
-    from visualdl_embedding.logs._library import record_class
+    from visualdl_embedding.logs import record_class
 
     record = record_class()
     try:

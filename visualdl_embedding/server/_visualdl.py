@@ -12,7 +12,7 @@ from typing import Any
 
 from flask import Flask
 
-from visualdl_embedding.server._mend import apply_mends, end_with_process
+from visualdl_embedding.server._patches import apply_patches, end_with_process
 
 __all__ = ["THEMES", "create_visualdl_app"]
 
@@ -29,7 +29,6 @@ def create_visualdl_app(
     theme: str | None,
     cache_timeout: float,
     model: str,
-    mend: bool = True,
 ) -> Flask:
     """Make VisualDL's application, whole: all its pages and all its API, telemetry off.
 
@@ -39,15 +38,12 @@ def create_visualdl_app(
         As the user gave them: VisualDL names runs by them.
     public_path, language, theme, cache_timeout, model
         As VisualDL's own flags.
-    mend
-        False leaves its faults in place.
     """
     with _quiet():
         stock = import_module("visualdl.server.app")
         arguments = import_module("visualdl.server.args")
         import_module("visualdl.server.log").init_logger(0)
-    if mend:
-        apply_mends()
+    apply_patches()
     end_with_process()
     args = arguments.ParseArgs(
         logdir=list(log_dirs),

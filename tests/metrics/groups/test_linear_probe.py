@@ -105,6 +105,7 @@ def test_many_rows_are_sampled_but_no_rare_group_is_lost(monkeypatch: pytest.Mon
     assert np.bincount(kept).tolist() == [375, 175, 12]
 
 
+@pytest.mark.soak
 def test_ten_thousand_rows_take_a_fraction_of_a_second() -> None:
     vectors, groups = blobs(4000, 3500, 2500, d=128)
     codes, _ = encode_groups(groups)

@@ -156,7 +156,7 @@ def test_notes_tell_small_groups_and_few_rows() -> None:
 def test_zero_rows_are_said_and_left_out() -> None:
     vectors, groups = blobs(60, 40)
     vectors[:4] = 0
-    found = study(vectors, groups)
+    found = study(vectors, groups, distance="euclidean")
     assert any("4 rows with a group are all zeros" in note for note in found.notes)
     assert np.isnan(found.cohesion.rows[:4]).all()
     assert np.isfinite(list(group_scalars(found).values())).all()
@@ -192,6 +192,7 @@ def test_what_does_not_fit_together_is_refused() -> None:
         study_groups(np.full_like(vectors, np.nan), graph, groups)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("distance", ["cosine", "euclidean"])
 def test_ten_thousand_rows_take_less_than_their_graph(distance: str) -> None:
     vectors, groups = blobs(4000, 3500, 2500, d=128)
