@@ -79,7 +79,7 @@ def test_the_lag_is_said() -> None:
     late = alert.with_trained_step(450)
     assert (late.computed_step, late.trained_step) == (300, 450)
     assert late.lag == "Computed on step 300; training is now at step 450, 150 steps later."
-    assert "晚了 150 步" in late.lag_zh
+    assert "滞后 150 步" in late.lag_zh
     assert alert.with_trained_step(300).lag == "Computed on step 300, the current step of the training."
     assert late.to_dict()["lag"] == late.lag
 
