@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-__all__ = ["Evidence"]
+__all__ = ["DriftEvidence"]
 
 
-class Evidence(Protocol):
+class DriftEvidence(Protocol):
     """How one word moved with respect to one group; whatever has these attributes will do.
 
     Attributes

@@ -13,12 +13,12 @@ from visualdl_embedding.server._served import NotFound, ServedTable
 from visualdl_embedding.server._source import RunSource
 from visualdl_embedding.store import TensorFile
 
-__all__ = ["frame", "frame_info", "frame_key", "pack", "row_metric", "row_metrics"]
+__all__ = ["float32_bytes", "frame", "frame_info", "frame_key", "row_metric", "row_metrics"]
 
 Asked = Mapping[str, Any]
 
 
-def pack(values: NDArray[np.float32]) -> bytes:
+def float32_bytes(values: NDArray[np.float32]) -> bytes:
     """Lay out float32 as the page reads it: little-endian, row by row."""
     return np.ascontiguousarray(values, dtype="<f4").tobytes()
 
@@ -38,7 +38,7 @@ def frame(source: RunSource, asked: Asked) -> Answer:
     n_components = _components(table, step, projection)
 
     def make() -> bytes:
-        return pack(table.projection(step, projection).coordinates)
+        return float32_bytes(table.projection(step, projection).coordinates)
 
     return Answer(("frame", *frame_key(table, step, projection)), make, n_components)
 
@@ -101,7 +101,7 @@ def row_metric(source: RunSource, asked: Asked) -> Answer:
     def make() -> bytes:
         with TensorFile(table.reader.path("analysis", step)) as file:
             values = file.read(f"row_metrics/{name}")
-        return pack(table.in_order(step, values))
+        return float32_bytes(table.in_order(step, values))
 
     key = ("row-metric", *table.stamp(step), table.reader.description.rows_version, name)
     return Answer(key, make, 1)

@@ -12,16 +12,16 @@ from visualdl_embedding.core.jsonable import dumps
 from visualdl_embedding.server._cache import Cache
 from visualdl_embedding.server._endpoint import BINARY, Answer
 
-__all__ = ["compress", "error_response", "respond", "to_json"]
+__all__ = ["compress", "error_response", "json_bytes", "respond"]
 
 _LEVEL = 1
 """Coordinates hardly shrink (by a tenth): level 6 takes 3 times as long for 1% more."""
 
 
-def to_json(value: Any) -> bytes:
+def json_bytes(value: Any) -> bytes:
     """Write JSON as UTF-8; NaN and the infinities become null.
 
-    >>> to_json({"加息": float("nan")}).decode()
+    >>> json_bytes({"加息": float("nan")}).decode()
     '{"加息":null}'
     """
     return dumps(value, compact=True).encode()
@@ -40,7 +40,7 @@ def respond(answer: Answer, request: Request, cache: Cache) -> Response:
 
     def make() -> bytes:
         body = answer.make()
-        return body if isinstance(body, bytes) else to_json(body)
+        return body if isinstance(body, bytes) else json_bytes(body)
 
     packed = request.accept_encodings.quality("gzip") > 0
     kind = "gzip" if packed else "plain"
@@ -60,7 +60,7 @@ def respond(answer: Answer, request: Request, cache: Cache) -> Response:
 
 def error_response(status: int, sentence: str) -> Response:
     """Send an error as a sentence."""
-    response = Response(to_json({"error": sentence}), status=status, mimetype="application/json")
+    response = Response(json_bytes({"error": sentence}), status=status, mimetype="application/json")
     response.headers["Cache-Control"] = "no-store"
     return response
 

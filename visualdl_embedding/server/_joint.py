@@ -15,7 +15,7 @@ from typing import Any
 from visualdl_embedding.core.process import start_child
 from visualdl_embedding.runs import Joint, SnapshotReference, align_maps, cache_folder, read_cached, split_key
 from visualdl_embedding.server._endpoint import Answer, BadRequest, NotReady
-from visualdl_embedding.server._frames import frame_key, pack
+from visualdl_embedding.server._frames import float32_bytes, frame_key
 from visualdl_embedding.server._served import NotFound, ServedTable
 from visualdl_embedding.server._source import RunSource
 
@@ -165,12 +165,12 @@ def compare_frame(source: RunSource, comparisons: Comparisons, asked: Asked) -> 
         for side, step in ((a, asked["step_a"]), (b, asked["step_b"])):
             if asked["projection"] not in side.header(step)["projections"]:
                 side.projection(step, asked["projection"])
-        return Answer(key, lambda: pack(_laid(a, b, asked)), n_components)
+        return Answer(key, lambda: float32_bytes(_laid(a, b, asked)), n_components)
     joint = _find(source, a, b, asked)
     if joint is None:
         raise NotReady("The joint map is not made yet: ask `compare` for its state, or pass how=procrustes until then.")
     coordinates, step = (joint.a, asked["step_a"]) if asked["side"] == "a" else (joint.b, asked["step_b"])
-    return Answer(key, lambda: pack(table.in_order(step, coordinates)), n_components)
+    return Answer(key, lambda: float32_bytes(table.in_order(step, coordinates)), n_components)
 
 
 def _sides(source: RunSource, asked: Asked) -> tuple[ServedTable, ServedTable]:

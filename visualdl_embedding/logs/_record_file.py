@@ -1,4 +1,4 @@
-"""Stands between VisualDL's writing thread and the disk."""
+"""Log file that takes whole records only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 from collections import defaultdict
 from typing import Any
 
-__all__ = ["Guard", "file_lock", "guard_writer"]
+__all__ = ["RecordFile", "file_lock", "protect_writer"]
 
 _locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
@@ -18,7 +18,7 @@ def file_lock(path: str | os.PathLike[str]) -> threading.Lock:
     return _locks[os.path.realpath(path)]
 
 
-class Guard:
+class RecordFile:
     """A file that takes a record as a whole or not at all, and remembers what went wrong.
 
     VisualDL appends, says once on stdout that it failed, and goes on: a full disk leaves half a record, and its reader
@@ -90,13 +90,13 @@ class Guard:
             self.broken = True
 
 
-def guard_writer(file_writer: Any) -> Guard | None:
-    """Put a guard into VisualDL's `RecordFileWriter`, once; None where its file is not a local one."""
+def protect_writer(file_writer: Any) -> RecordFile | None:
+    """Let VisualDL's `RecordFileWriter` write through a `RecordFile`; None where its file is not a local one."""
     records = getattr(getattr(file_writer, "_async_writer", None), "_record_writer", None)
     if records is None or "://" in file_writer.get_filename():
         return None
-    if not isinstance(records._writer, Guard):
+    if not isinstance(records._writer, RecordFile):
         # The name as VisualDL has it: where that is relative and the user changes directory, both go along.
-        records._writer = Guard(records._writer, file_writer.get_filename())
-    guard: Guard = records._writer
-    return guard
+        records._writer = RecordFile(records._writer, file_writer.get_filename())
+    file: RecordFile = records._writer
+    return file
