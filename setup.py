@@ -1,4 +1,4 @@
-"""Maps the top-level ``callbacks`` folder into the package, and builds the page of the server from ``viewer/``.
+"""Maps the top-level ``callbacks`` folder into the package, and builds the page from ``viewer/``.
 
 Everything else stands in ``pyproject.toml``; the mapping is here because setuptools reads
 ``package_dir`` for a package outside its parent only from here together with an explicit list.
@@ -98,7 +98,7 @@ def build_page() -> None:
 
 def say_without_page(why: str) -> None:
     """Say that the page is missing, or that it is an older one."""
-    what = "with an older page" if PAGE.is_file() else "without the page of `visualdl-embedding serve`"
+    what = "with an older page" if PAGE.is_file() else "without the page of `visualdl-embedding serve` and of reports"
     print(f"visualdl-embedding is installed {what}: {why}.", file=sys.stderr)
 
 

@@ -24,7 +24,7 @@ from PIL import Image
 
 HERE = Path(__file__).resolve().parent
 # The helpers that the tests look at VisualDL and at our page with.
-sys.path[:0] = [str(HERE.parent / "tests"), str(HERE.parent / "tests" / "viewer")]
+sys.path[:0] = [str(HERE.parent / "tests")]
 
 from browser_tools import (  # noqa: E402
     choose,
@@ -32,12 +32,12 @@ from browser_tools import (  # noqa: E402
     image_card,
     our_server,
     picture_width,
+    ready,
     search_scalars,
     visualdl,
     wait_for_curves,
     wait_until,
 )
-from page_tools import ready  # noqa: E402
 
 from visualdl_embedding import open_run  # noqa: E402
 from visualdl_embedding.core.names import embeddings_tag, tag  # noqa: E402
@@ -64,7 +64,7 @@ def maps(run_dir: Path) -> bytes:
     run = open_run(run_dir)
     steps = run.steps(TABLE, analyzed=True)
     # Words that the training took furthest from where they began: the same ones are named in both maps.
-    telling = run.analysis(TABLE, steps[-1]).row_metrics["norm"]
+    norm = run.analysis(TABLE, steps[-1]).row_metrics["norm"]
     pictures = []
     for step in (steps[0], steps[-1]):
         analysis = run.analysis(TABLE, step)
@@ -78,7 +78,7 @@ def maps(run_dir: Path) -> bytes:
             table=TABLE,
             step=step,
             quality={"trustworthiness": analysis.scalars["tsne/trustworthiness"]},
-            telling=telling,
+            representative=norm,
             size=(8.0, 6.3),
         )
         pictures.append(Image.open(io.BytesIO(png)).convert("RGB"))
@@ -156,12 +156,13 @@ def open_view(page: Page, address: str, runs: list[str], **view: str | list[str]
 def report_page(page: Page, folder: Path) -> bytes:
     """Report on LAC's table as the example does, with a word searched for."""
     subprocess.run([sys.executable, HERE.parent / "examples" / "report_lac.py", folder], check=True)
-    page.set_viewport_size({"width": SCREEN_WIDTH, "height": 900})
     page.goto((folder / "report.html").as_uri())
-    page.wait_for_function("document.documentElement.dataset.ready === 'true'")
-    page.locator("#search").fill("高")
+    ready(page, 2)
+    page.locator("#search-box").fill("高")
     page.keyboard.press("Enter")
-    return screen(page, height=900)
+    page.locator("#search-box").fill("")
+    page.locator(".neighbors .word").first.wait_for()
+    return screen(page, height=900, width=SHOWN_WIDTH)
 
 
 def screen(page: Page, *, height: int, width: int = SCREEN_WIDTH) -> bytes:
@@ -238,7 +239,7 @@ def make_all(folder: Path, output: Path) -> None:
     """Train in a folder unless it holds the runs already, and write all pictures."""
     train(folder, RUN)
     make_pages(folder, output)
-    with chromium(width=SCREEN_WIDTH) as (page, _):
+    with chromium(width=SHOWN_WIDTH) as (page, _):
         save(output, "report.png", report_page(page, folder / "report"))
     steps = open_run(folder / RUN).steps(TABLE, analyzed=True)
     save(output, "maps.png", maps(folder / RUN))

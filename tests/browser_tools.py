@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
 ROOT = Path(__file__).resolve().parents[1]
+STATIC = ROOT / "visualdl_embedding" / "server" / "static"
+"""The built page."""
 PATIENCE_SECONDS = 120
 """Bound of every wait: a page takes 4 s on a quiet machine with 2 cores and was seen to take 40 s on a busy one."""
 
@@ -75,6 +77,15 @@ def missing_browser() -> str | None:
         return 'The package playwright is not installed: pip install ".[dev]"'
     if shutil.which("chromium") is None:
         return "There is no program chromium: apt install chromium"
+    return None
+
+
+def missing_page() -> str | None:
+    """What is missing to look at our page, as a sentence; None where all is there."""
+    if (missing := missing_browser()) is not None:
+        return missing
+    if not (STATIC / "index.html").is_file():
+        return "The page is not built: cd viewer && npm ci && npm run build"
     return None
 
 
@@ -234,6 +245,19 @@ def wait_until(page: Page, holds: Any, otherwise: Any) -> None:
         if time.monotonic() > give_up:
             raise AssertionError(otherwise() if callable(otherwise) else otherwise)
         page.wait_for_timeout(200)
+
+
+def ready(page: Page, panels: int = 1) -> None:
+    """Wait until every panel has drawn what it was asked for."""
+    wait_until(
+        page,
+        lambda: (
+            page.locator(".panel[data-step][aria-busy=false]").count() == panels
+            and page.locator(".stage[data-gliding], .veil").count() == 0
+        ),
+        lambda: f"The panels are not there: {page.locator('main').inner_text()}",
+    )
+    page.wait_for_timeout(100)
 
 
 def image_card(page: Page, name: str, *, place: int = 0) -> Locator:

@@ -6,7 +6,7 @@ export default defineConfig({
   resolve: {
     alias: {
       // regl compiles its draw commands with `new Function`, which the page's Content-Security-Policy forbids.
-      regl: "/src/regl.ts",
+      regl: "/src/map/regl.ts",
     },
   },
   build: {

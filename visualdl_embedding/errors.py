@@ -1,6 +1,6 @@
-"""Errors that the library raises, with one base class.
+"""Exceptions of the library, with a common base class.
 
-Each is also the built-in kind that fits it, so ``except ValueError`` catches it as well. A wrong argument raises the
+Each is also a built-in exception, so ``except ValueError`` catches it too. Invalid arguments raise the
 built-in ``ValueError`` or ``TypeError``.
 """
 
@@ -21,18 +21,18 @@ __all__ = [
 
 
 class EmbeddingError(Exception):
-    """Base class of the library's own errors."""
+    """Base class of the library's exceptions."""
 
 
 class UnreadableModelError(EmbeddingError, ValueError):
-    """A saved model that does not hold what it should; the message names the file and what was expected.
+    """Saved model that cannot be read. The message names the file, the expected content, and what to do.
 
     Attributes
     ----------
     path
-        The file, as text.
+        Path of the file, as text.
     reason
-        What is wrong with it.
+        Description of the problem.
     """
 
     def __init__(
@@ -49,21 +49,21 @@ class UnreadableModelError(EmbeddingError, ValueError):
 
 
 class DamagedFileError(EmbeddingError, ValueError):
-    """A file of a run that does not hold what it should; the message names it."""
+    """File of a run with invalid content; the message names the file."""
 
     def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
         super().__init__(
-            f"{path} is damaged: {reason}. Restore it from a copy or move it away; the other files of the run stay "
+            f"{path} is damaged: {reason}. Restore it from a copy or move it away; the other files of the run remain "
             "readable."
         )
 
 
 class NewerFormatError(EmbeddingError, ValueError):
-    """A file of a run that a newer version of this library wrote."""
+    """File of a run written by a newer version of this library."""
 
 
 class NotAnalyzedError(EmbeddingError, ValueError):
-    """A step of a run that has a snapshot and no analysis."""
+    """Step of a run with a snapshot but without an analysis."""
 
 
 NotAnalysedError = NotAnalyzedError
@@ -71,12 +71,12 @@ NotAnalysedError = NotAnalyzedError
 
 
 class RulesError(EmbeddingError, ValueError):
-    """Rules of alerts that cannot be used.
+    """Invalid rules of alerts.
 
     Attributes
     ----------
     mistakes
-        A sentence for each.
+        One sentence per mistake.
     """
 
     def __init__(self, where: str, mistakes: Sequence[str]) -> None:

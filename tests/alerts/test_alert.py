@@ -64,7 +64,7 @@ def test_evidence_that_is_not_plain_is_refused() -> None:
     ],
 )
 def test_what_is_no_alert_is_refused(key: str, value: object) -> None:
-    with pytest.raises(ValueError, match=f"no alert: its '{key}'"):
+    with pytest.raises(ValueError, match=f"not an alert: '{key}'"):
         Alert.from_dict({**make_alert().to_dict(), key: value})
 
 
@@ -77,9 +77,9 @@ def test_the_lag_is_said() -> None:
     assert (alert.lag, alert.lag_zh) == ("", "")
     late = alert.with_trained_step(450)
     assert (late.computed_step, late.trained_step) == (300, 450)
-    assert late.lag == "Computed on step 300; training has gone on to step 450, 150 further."
+    assert late.lag == "Computed on step 300; training is now at step 450, 150 steps later."
     assert "晚了 150 步" in late.lag_zh
-    assert alert.with_trained_step(300).lag == "Computed on step 300, the last one trained."
+    assert alert.with_trained_step(300).lag == "Computed on step 300, the current step of the training."
     assert late.to_dict()["lag"] == late.lag
 
 
@@ -124,10 +124,10 @@ class TestHook:
         ("command", "says"),
         [
             ("", "is empty"),
-            ("no-such-program-anywhere --x", "'no-such-program-anywhere' did not run"),
+            ("no-such-program-anywhere --x", "'no-such-program-anywhere' could not be run"),
             ("'open", "No closing quotation"),
-            ("a\0b", "did not run"),
-            (os.devnull, "did not run"),
+            ("a\0b", "could not be run"),
+            (os.devnull, "could not be run"),
         ],
     )
     def test_what_cannot_run_never_raises(self, command: str, says: str) -> None:
@@ -146,7 +146,7 @@ class TestHook:
         # The child must have begun within the timeout, on a busy machine too.
         result = run_hook(self.script(tmp_path, text), make_alert(), timeout=3)
         assert result.status is None
-        assert "was ended after 3 s" in result.reason
+        assert "was killed after 3 s" in result.reason
         size = sign.stat().st_size
         time.sleep(0.3)
         assert sign.stat().st_size == size > 0

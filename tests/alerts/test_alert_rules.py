@@ -371,7 +371,7 @@ class TestHistory:
 
     def test_steps_ascend(self) -> None:
         for steps in ((1, 0), (1, 1)):
-            with pytest.raises(ValueError, match="must ascend"):
+            with pytest.raises(ValueError, match="must be ascending"):
                 History("word", steps, ({}, {}))
-        with pytest.raises(ValueError, match="one mapping of scalars per step: 1 for 2"):
+        with pytest.raises(ValueError, match="one mapping per step: 1 mappings for 2 steps"):
             History("word", (0, 1), ({},))

@@ -90,7 +90,7 @@ class TestCheck:
     def test_a_run_without_snapshots_is_an_error(self) -> None:
         with pytest.raises(ValueError, match="no analyzed snapshot of 'word'"):
             check_scalars(RULES, History.of("word", {}))
-        with pytest.raises(ValueError, match="baseline holds no analyzed"):
+        with pytest.raises(ValueError, match="baseline has no analyzed"):
             check_scalars(RULES, {}, History.of("word", {}))
 
     def test_rules_that_are_for_no_table_are_named(self) -> None:

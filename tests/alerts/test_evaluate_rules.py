@@ -154,7 +154,9 @@ def test_what_an_alert_says() -> None:
     (alert,), _ = evaluate([rule], curve("isoscore", [HIGH, HIGH]), trained_step=130)
     assert (alert.table, alert.step, alert.rule, alert.severity) == ("word", 100, "odd", "critical")
     assert (alert.metric, alert.value, alert.threshold) == ("isoscore", HIGH, 0.5)
-    assert alert.message == ("Look at the sampler: isoscore is 0.9, above 0.5. The rule asks for 2 snapshots in a row.")
+    assert alert.message == (
+        "Look at the sampler: isoscore is 0.9, above 0.5. The rule requires 2 consecutive snapshots."
+    )
     assert alert.message_zh.startswith("Look at the sampler：isoscore 为 0.9，高于 0.5。")
     assert (alert.computed_step, alert.trained_step) == (100, 130)
 
@@ -209,5 +211,5 @@ def test_a_rule_that_is_gone_leaves_the_state() -> None:
     [{"step": "a"}, {"held": 3}, {"fired": {"rule": 3}}, {"fired": {"rule": {"": "x"}}}, {"judged": {"rule": None}}],
 )
 def test_a_state_that_is_none_is_refused(broken: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="no state of rules"):
+    with pytest.raises(ValueError, match="not a state of rules"):
         RuleState.from_dict(broken)

@@ -116,7 +116,7 @@ def test_rules_travel_as_plain_data() -> None:
         ({"kind": "abov"}, "rule 1, key 'kind': 'abov' is unknown; did you mean 'above'?"),
         ({"metric": "isoscore"}, "rule 1, key 'kind': is missing; known are 'above', 'below', 'changes', "),
         ({"kind": 3}, "rule 1, key 'kind': 3 is unknown; known are 'above'"),
-        ({"kind": "below", "metric": "isoscore"}, "rule 1, key 'value': is missing, and 'below' needs it."),
+        ({"kind": "below", "metric": "isoscore"}, "rule 1, key 'value': is missing, but 'below' requires it."),
         (
             {"kind": "below", "metric": "isoscore", "value": 1, "for_snapshot": 2},
             "rule 1, key 'for_snapshot': 'below' knows no such key; did you mean 'for_snapshots'?",
@@ -162,13 +162,13 @@ def test_all_mistakes_are_told_at_once() -> None:
 
 @pytest.mark.parametrize("source", [{}, {"rule": []}])
 def test_no_rule_at_all_is_a_mistake(source: dict[str, object]) -> None:
-    assert mistakes(source) == ("it holds no rule; write at least one [[rule]] table.",)
+    assert mistakes(source) == ("it has no rules; write at least one [[rule]] table.",)
 
 
 def test_one_bracket_too_few_is_explained(tmp_path: Path) -> None:
     path = tmp_path / "rules.toml"
     path.write_text('[rule]\nkind = "collapsed"\n')
-    assert "[[rule]], with two brackets" in mistakes(path)[0]
+    assert "[[rule]], with double brackets" in mistakes(path)[0]
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
@@ -177,9 +177,9 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     assert "it cannot be read" in mistakes(tmp_path)[0]
     path = tmp_path / "rules.toml"
     path.write_bytes("kind = '余弦'".encode("gbk"))
-    assert mistakes(path)[0].startswith("it is no UTF-8 text")
+    assert mistakes(path)[0].startswith("it is not UTF-8 text")
     path.write_text("[[rule]\n")
-    assert mistakes(path)[0].startswith("it is no valid TOML")
+    assert mistakes(path)[0].startswith("it is not valid TOML")
     assert "line 1" in mistakes(path)[0]
 
 

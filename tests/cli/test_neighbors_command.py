@@ -56,7 +56,7 @@ def test_a_line_between_two_groups(model: Path) -> None:
     assert all(match["label"].startswith("悲") for match in found["from"])
     assert all(match["label"].startswith("喜") for match in found["to"])
     said = ask(model, *ends, "--word", "悲9").output
-    assert "悲9 stands at" in said
+    assert "悲9 is at" in said
     assert "Farthest towards 喜0、喜1" in said
 
 
@@ -75,14 +75,14 @@ def test_special_tokens_are_no_answer_unless_kept(model: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "Ask one thing"),
-        (["--word", "悲0", "--plus", "悲1"], "Ask one thing"),
-        (["--from", "悲0"], "two ends"),
+        ([], "Use one of"),
+        (["--word", "悲0", "--plus", "悲1"], "Use one of"),
+        (["--from", "悲0"], "requires both"),
         (["--minus", "悲0"], "--plus"),
         (["--plus", "悲0", "--distance", "euclidean"], "--distance"),
         (["--word", "国正"], "国王"),
         (["--word", "悲0", "-k", "0"], "x>=1"),
-        (["--from", "悲0", "--to", "悲0"], "same place"),
+        (["--from", "悲0", "--to", "悲0"], "Both ends are equal"),
     ],
 )
 def test_bad_questions(model: Path, arguments: list[str], said: str) -> None:

@@ -13,9 +13,11 @@ from model_folders import HEIGHT, WORDS, save_model
 
 from visualdl_embedding import open_run
 from visualdl_embedding.cli import main, visualize
+from visualdl_embedding.page import _file, missing_page
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = {"report.html", "pca.png", "coordinates.csv", "neighbors.tsv", "report.json"}
+PAGE = {"report.html"} if missing_page() is None else set()
+FILES = PAGE | {"pca.png", "coordinates.csv", "neighbors.tsv", "report.json"}
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +41,15 @@ def test_a_report_of_a_folder_that_has_its_vocabulary(model: Path, tmp_path: Pat
     assert "trustworthiness" in done.output
     assert "ernie_model: table 'ernie.embeddings.word_embeddings'" in done.output
     assert f"500 rows were asked for; the table has {HEIGHT}" in done.output
+
+
+def test_the_command_says_why_there_is_no_page(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_file, "_built", lambda: tmp_path / "nothing")
+    done = invoke(model, "--method", "pca", "--output", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    assert {path.name for path in (tmp_path / "out").iterdir()} == FILES - PAGE
+    assert done.output.count("The page was not built") == 1
+    assert "in a browser" not in done.output
 
 
 def test_a_label_with_a_terminal_code_is_shown_as_text(model: Path, tmp_path: Path) -> None:
@@ -143,7 +154,7 @@ def test_weekly_snapshots_join_a_run(tmp_path: Path) -> None:
         (["nowhere"], "nowhere"),
         (["{model}", "--method", "sammon"], "'pca', 'tsne', 'umap'"),
         (["{model}", "--top-k", "0"], "x>=1"),
-        (["{model}", "--top-k", "5", "--rows", "all"], "give one of them"),
+        (["{model}", "--top-k", "5", "--rows", "all"], "use one of them"),
         (["{model}", "--step", "3"], "--run"),
         (["{model}", "--rules", "rules.toml"], "--run"),
         (["{model}", "--table", "ernie"], "It has:"),

@@ -99,7 +99,7 @@ def test_memory_does_not_grow_with_the_square() -> None:
     [
         (np.zeros((0, 3), np.float32), {}, "non-empty"),
         (np.zeros(3, np.float32), {}, r"\(n, d\)"),
-        (SPACE, {"distance": "l1"}, "'l1'; known are cosine, euclidean"),
+        (SPACE, {"distance": "l1"}, "distance must be one of cosine, euclidean, not 'l1'"),
     ],
 )
 def test_wrong_arguments(vectors: np.ndarray, arguments: dict, message: str) -> None:

@@ -21,15 +21,15 @@ def space(n: int, d: int, seed: int = 0) -> np.ndarray:
     ("call", "message"),
     [
         (lambda v: nearest_rows([(0, v)], v[0], k=0, skipped=NONE), "k must be at least 1"),
-        (lambda v: nearest_rows([(0, v)], v[0], k=1, distance="manhattan", skipped=NONE), "Unknown distance"),
+        (lambda v: nearest_rows([(0, v)], v[0], k=1, distance="manhattan", skipped=NONE), "distance must be one of"),
         (lambda v: nearest_rows([(0, v)], v[0] * np.nan, k=1, skipped=NONE), "NaN or inf"),
         (lambda v: combine(v[:0], v), "at least one"),
         (lambda v: combine(v[[1]], v[[1]]), "cancel"),
         (lambda v: combine(v[[1]] * np.nan, v[[1]]), "NaN or inf"),
-        (lambda v: axis_between(v[0], v[0]), "same place"),
-        (lambda v: axis_between(v[0], v[1, :3]), "one width"),
+        (lambda v: axis_between(v[0], v[0]), "Both ends are equal"),
+        (lambda v: axis_between(v[0], v[1, :3]), "same width"),
         (lambda v: axis_between(v[0] * np.nan, v[1]), "finite"),
-        (lambda v: position_on_axis(v[:, :3], axis_between(v[0], v[1])), "as the axis is"),
+        (lambda v: position_on_axis(v[:, :3], axis_between(v[0], v[1])), "like the axis"),
     ],
 )
 def test_wrong_arguments_are_explained(call, message: str) -> None:  # type: ignore[no-untyped-def]

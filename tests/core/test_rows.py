@@ -48,7 +48,7 @@ def test_the_version_follows_every_part() -> None:
         (lambda: Rows(np.array([1]), ("a", "b")), "one id per label"),
         (lambda: Rows(np.array([1, 2]), ("a", "a")), "distinct"),
         (lambda: Rows(np.array([1]), ("a",), columns={"group": ("x", "y")}), "'group' has 2 values"),
-        (lambda: Rows(np.array([COMPOSED]), ("a",)), "needs its pieces"),
+        (lambda: Rows(np.array([COMPOSED]), ("a",)), "entry for each composed row"),
     ],
 )
 def test_what_does_not_fit_is_refused(build: object, message: str) -> None:

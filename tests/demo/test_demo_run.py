@@ -81,11 +81,11 @@ def test_the_summary_is_what_the_run_holds(seen: tuple[DemoSummary, str]) -> Non
 
 def test_it_says_what_it_saw(seen: tuple[DemoSummary, str]) -> None:
     summary, out = seen
-    assert "640 reviews to train on, 200 held out" in out
+    assert "640 training reviews, 200 held out" in out
     assert re.search(r"Epoch 2 of 2: accuracy [\d.]+% in training, [\d.]+% held out", out)
     assert f"Held-out accuracy {summary.held_out_accuracy:.1%}" in out
     assert "4 snapshots, 4 of them analyzed" in out
-    assert f"{summary.purity[1]:.0%} are after it ({summary.chance_purity:.0%} by chance)" in out
+    assert f"{summary.purity[1]:.0%} after training ({summary.chance_purity:.0%} by chance)" in out
     assert "失望" in out
     assert re.search(r"visualdl-embedding serve --logdir \S*runs\n", out)
     assert "\x1b" not in out, "a log file is no terminal"

@@ -16,9 +16,10 @@ from matplotlib.patches import Circle
 from PIL import Image
 
 from visualdl_embedding.analysis import Projection
+from visualdl_embedding.core.palette import GREEN, GROUPS, OTHERS, VERMILLION
 from visualdl_embedding.figures import _fonts, cjk_font, color_numbers, missing_font_note, render_map, viridis
 from visualdl_embedding.figures._density import bin_points
-from visualdl_embedding.figures._groups import COLORS, NO_GROUP, OTHERS, color_groups
+from visualdl_embedding.figures._groups import ALONE, NO_GROUP, color_groups
 from visualdl_embedding.figures._place import place_labels
 
 
@@ -88,7 +89,7 @@ def no_cjk_font(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_a_map_is_a_picture_of_1000_by_800(n: int, c: int) -> None:
     png = render_map(projection(n, c), labels_of(n), watch=["词0"])
     assert pixels_of(png).shape == (800, 1000, 3)
-    assert share_of(png, COLORS[0]) > 1e-4
+    assert share_of(png, ALONE) > 1e-4
 
 
 def test_size_and_resolution_can_be_chosen() -> None:
@@ -112,7 +113,7 @@ def test_all_pictures_of_a_version_share_their_axes() -> None:
         groups = [""] * 40
         groups[7] = "a"
         png = render_map(layout, labels_of(40), groups=groups, annotate=0)
-        near = np.abs(pixels_of(png)[:, :700] - to_rgb(COLORS[0])).max(axis=2) < 0.2
+        near = np.abs(pixels_of(png)[:, :700] - to_rgb(ALONE)).max(axis=2) < 0.2
         places.append(np.argwhere(near).mean(axis=0))
     np.testing.assert_allclose(places[0], places[1], atol=1.0)
     np.testing.assert_allclose(places[0], places[2], atol=1.0)
@@ -178,7 +179,7 @@ def test_a_label_that_no_font_can_write_is_shown_by_its_id(drawn: list[Figure]) 
     words = words_of(drawn[0])
     assert "#104" in words
     assert "#105" in words
-    assert "no installed font can write" in words.replace("\n", " ")
+    assert "glyphs missing in all fonts" in words.replace("\n", " ")
 
 
 @pytest.mark.usefixtures("no_cjk_font")
@@ -215,7 +216,7 @@ def test_without_system_fonts_chinese_is_written_by_the_packaged_one(
     assert cjk_font() == "Noto Sans SC"
     render_map(projection(), [*labels_of(49), "讽刺"], watch=["讽刺"])
     assert "讽刺" in words_of(drawn[0])
-    assert "can write" not in words_of(drawn[0])
+    assert "glyphs missing" not in words_of(drawn[0])
     assert not caplog.records
 
 
@@ -240,7 +241,7 @@ def test_a_label_does_not_hide_a_watched_point(below: float, drawn: list[Figure]
 
 
 def test_wrong_arguments_say_what_was_expected() -> None:
-    with pytest.raises(ValueError, match="49 were given for 50 rows"):
+    with pytest.raises(ValueError, match="49 values for 50 rows"):
         render_map(projection(), labels_of(49))
     with pytest.raises(ValueError, match="groups must be one per row"):
         render_map(projection(), labels_of(50), groups=["a"])
@@ -252,22 +253,26 @@ def test_wrong_arguments_say_what_was_expected() -> None:
         render_map(projection(), labels_of(50), size=(3, 3))
 
 
-def test_telling_rows_are_annotated_first(drawn: list[Figure]) -> None:
-    telling = np.zeros(50)
-    telling[33] = 5.0
-    telling[2] = np.nan
-    for values in (None, telling):
-        render_map(projection(), labels_of(50), telling=values, annotate=1)
+def test_representative_rows_are_annotated_first(drawn: list[Figure]) -> None:
+    representative = np.zeros(50)
+    representative[33] = 5.0
+    representative[2] = np.nan
+    for values in (None, representative):
+        render_map(projection(), labels_of(50), representative=values, annotate=1)
     assert "词0" in words_of(drawn[0])
     assert "词33" in words_of(drawn[1])
 
 
 def test_the_largest_groups_have_colors_and_the_rest_share_one() -> None:
-    groups = [f"g{i}" for i in range(9) for _ in range(20 - i)] + [""] * 4
+    groups = [f"g{i:02}" for i in range(14) for _ in range(20 - i)] + [""] * 4
     found = color_groups(groups, len(groups))
-    assert [group.name for group in found.legend] == [*(f"g{i}" for i in range(7)), "2 other groups", "no group"]
-    assert len({group.color for group in found.legend}) == 9
-    assert found.legend[-2].count == 12 + 13
+    assert [group.name for group in found.legend] == [
+        *(f"g{i:02}" for i in range(12)),
+        "2 other groups",
+        "no group",
+    ]
+    assert len({group.color for group in found.legend}) == 14
+    assert found.legend[-2].count == 7 + 8
     assert sum(group.count for group in found.legend) == len(groups)
     assert found.colors[-1] == NO_GROUP
     assert found.colors[-5] == OTHERS
@@ -282,9 +287,9 @@ def test_group_colors_do_not_depend_on_sizes() -> None:
 def test_every_group_is_seen() -> None:
     groups = [("positive", "negative", "")[i % 3] for i in range(300)]
     png = render_map(projection(300), labels_of(300), groups=groups, annotate=0)
-    for color in (COLORS[0], COLORS[1], NO_GROUP):
+    for color in (GREEN, VERMILLION, NO_GROUP):
         assert share_of(png, color) > 1e-4
-    assert share_of(png, COLORS[2]) == 0
+    assert share_of(png, GROUPS[0]) == 0
 
 
 @given(

@@ -22,20 +22,20 @@ from visualdl_embedding.files import open_tables
     ("content", "reason"),
     [
         (b"\0" * 7, "it has 7 bytes"),
-        (struct.pack("<Q", 2**60) + b"{}", "header would have 1,152,921,504,606,846,976 bytes"),
+        (struct.pack("<Q", 2**60) + b"{}", "header has 1,152,921,504,606,846,976 bytes"),
         (struct.pack(">Q", 2) + b"{}", "big-endian"),
-        (safetensors(b"[1]"), "no object of names"),
-        (safetensors(b"[" * 100_000), "no safetensors header"),
+        (safetensors(b"[1]"), "not an object of names"),
+        (safetensors(b"[" * 100_000), "not a safetensors header"),
         (safetensors(b'{"a": 1, "a": 2}'), "occurs twice"),
-        (safetensors(b"\xff\xfe{}"), "no safetensors header"),
+        (safetensors(b"\xff\xfe{}"), "not a safetensors header"),
         (safetensors({"a": {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]}}), "cut off"),
-        (safetensors({"a": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 16]}}, b"\0" * 16), "does not fit"),
+        (safetensors({"a": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 16]}}, b"\0" * 16), "does not match"),
         (safetensors({"a": {"dtype": "F32", "shape": [-2, -2], "data_offsets": [0, 16]}}, b"\0" * 16), "natural"),
         (safetensors({"a": {"dtype": "F32", "shape": [2.0, 2], "data_offsets": [0, 16]}}, b"\0" * 16), "natural"),
         (safetensors({"a": {"dtype": "F32", "shape": [2**62, 4], "data_offsets": [0, 16]}}, b"\0" * 16), "not fit"),
         (safetensors({"a": {"dtype": "F32", "shape": [1] * 1000, "data_offsets": [0, 4]}}, b"\0" * 16), "natural"),
-        (safetensors({"a": {"shape": [2, 2], "data_offsets": [0, 16]}}, b"\0" * 16), "no safetensors header"),
-        (safetensors({"a": {"dtype": "F32", "shape": [4, 1], "data_offsets": [16, 0]}}, b"\0" * 16), "does not fit"),
+        (safetensors({"a": {"shape": [2, 2], "data_offsets": [0, 16]}}, b"\0" * 16), "not a safetensors header"),
+        (safetensors({"a": {"dtype": "F32", "shape": [4, 1], "data_offsets": [16, 0]}}, b"\0" * 16), "does not match"),
         (safetensors({"a": {"dtype": "NEW", "shape": [4, 1], "data_offsets": [0, 16]}}, b"\0" * 16), "none of its 1"),
     ],
 )
@@ -47,16 +47,16 @@ def test_bad_safetensors(content: bytes, reason: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("weight_map", "reason"),
     [
-        ({"a": "../../x.safetensors"}, "not inside the model's folder"),
-        ({"a": "sub/../../x.safetensors"}, "not inside the model's folder"),
-        ({"a": "/etc/passwd"}, "not inside the model's folder"),
-        ({"a": "..\\x.safetensors"}, "not inside the model's folder"),
-        ({"a": "C:\\x.safetensors"}, "not inside the model's folder"),
-        ({"a": "x\0.safetensors"}, "not inside the model's folder"),
-        ({"a": ""}, "not inside the model's folder"),
-        ({"a": "gone.safetensors"}, "is not there"),
-        ({"missing": "x.safetensors"}, "'missing', are in no file"),
-        ({"a": 3}, "by what is no text"),
+        ({"a": "../../x.safetensors"}, "outside the model's folder"),
+        ({"a": "sub/../../x.safetensors"}, "outside the model's folder"),
+        ({"a": "/etc/passwd"}, "outside the model's folder"),
+        ({"a": "..\\x.safetensors"}, "outside the model's folder"),
+        ({"a": "C:\\x.safetensors"}, "outside the model's folder"),
+        ({"a": "x\0.safetensors"}, "outside the model's folder"),
+        ({"a": ""}, "outside the model's folder"),
+        ({"a": "gone.safetensors"}, "which does not exist"),
+        ({"missing": "x.safetensors"}, "'missing', are in none of its files"),
+        ({"a": 3}, "a file name that is not a string"),
         ({}, "no 'weight_map'"),
         ([], "no 'weight_map'"),
     ],
@@ -70,10 +70,10 @@ def test_bad_indexes(weight_map: object, reason: str, tmp_path: Path) -> None:
     refused(folder / "model.safetensors.index.json", reason)
 
 
-def test_an_index_that_is_no_json(tmp_path: Path) -> None:
+def test_an_index_that_is_not_json(tmp_path: Path) -> None:
     for content in (b"", b"[" * 100_000, b"[]", b"\xff"):
         (tmp_path / "model.safetensors.index.json").write_bytes(content)
-        refused(tmp_path / "model.safetensors.index.json", "no JSON")
+        refused(tmp_path / "model.safetensors.index.json", "it is not (a|valid) JSON")
 
 
 def npy(header: bytes, data: bytes = b"", *, version: bytes = b"\1\0") -> bytes:
@@ -87,10 +87,10 @@ def npy(header: bytes, data: bytes = b"", *, version: bytes = b"\1\0") -> bytes:
         (npy(b"{'descr': '<f4', 'fortran_order': False, 'shape': (9999999999, 9999999)}", b"\0" * 15), "cut off"),
         (npy(b"{'descr': '|O', 'fortran_order': False, 'shape': (2, 2)}"), "Python objects"),
         (npy(b"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2, 2)}"), "Python objects"),
-        (npy(b"{'descr': '<f4', 'fortran_order': False, 'shape': (-2, 2)}"), "no header"),
-        (npy(b"__import__('os').system('true')"), "no header"),
+        (npy(b"{'descr': '<f4', 'fortran_order': False, 'shape': (-2, 2)}"), "not a .npy header"),
+        (npy(b"__import__('os').system('true')"), "not a .npy header"),
         (npy(b"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2)}", version=b"\x09\0"), "does not begin"),
-        (b"\x93NUMPY\2\0" + struct.pack("<I", 2**31) + b"{", "header would have 2,147,483,648 bytes"),
+        (b"\x93NUMPY\2\0" + struct.pack("<I", 2**31) + b"{", "header has 2,147,483,648 bytes"),
         (npy(b"{'descr': '<i8', 'fortran_order': False, 'shape': (2, 2)}", b"\0" * 32), "none of its 1 tensors"),
         (npy(b"{'descr': '<f4', 'fortran_order': False, 'shape': (4,)}", b"\0" * 16), "none of its 1 tensors"),
     ],
@@ -106,8 +106,8 @@ def test_objects_in_an_npz_are_never_unpickled(tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
-def test_archives_that_are_no_arrays(tmp_path: Path) -> None:
-    for name, reason in (("x.txt", "holds 'x.txt'"), ("archive/data.pkl", "a file of PyTorch")):
+def test_archives_without_arrays(tmp_path: Path) -> None:
+    for name, reason in (("x.txt", "holds 'x.txt'"), ("archive/data.pkl", "a PyTorch file")):
         with zipfile.ZipFile(tmp_path / "m.npz", "w") as archive:
             archive.writestr(name, "x")
         refused(tmp_path / "m.npz", reason)

@@ -16,15 +16,18 @@ from visualdl_embedding.files import UnreadableModelError, open_tables
     ("content", "reason"),
     [
         (raw_tensor(VECTORS)[:-1], "cut off"),
-        (raw_tensor(VECTORS) + b"\0", "too early|cut off"),
-        (raw_tensor(VECTORS)[:16] + struct.pack(">i", 6) + raw_tensor(VECTORS)[20:], "big-endian|no known kind"),
+        (raw_tensor(VECTORS) + b"\0", "bytes early|cut off"),
+        (raw_tensor(VECTORS)[:16] + struct.pack(">i", 6) + raw_tensor(VECTORS)[20:], "big-endian|format is unknown"),
         (b"\0" * 16 + struct.pack("<i", 6) + b"\x08\x05\x10\xff\xff\x7f", "cut off"),
-        (b"\0" * 16 + struct.pack("<i", 4) + b"\x08\x63\x10\x02" + b"\0" * 8, "unknown number 99"),
+        (b"\0" * 16 + struct.pack("<i", 4) + b"\x08\x63\x10\x02" + b"\0" * 8, "type number 99 is unknown"),
         (b"\0" * 16 + struct.pack("<i", 4) + b"\x08\x05\x12\x7f" + b"\0" * 8, "beyond its message"),
-        (b"\0" * 16 + struct.pack("<i", 13) + b"\x08\x05\x10" + b"\xff" * 9 + b"\x01" + b"\0" * 8, "its shape is"),
+        (
+            b"\0" * 16 + struct.pack("<i", 13) + b"\x08\x05\x10" + b"\xff" * 9 + b"\x01" + b"\0" * 8,
+            "its shape .* is invalid",
+        ),
         (b"\0" * 4 + struct.pack("<Q", 2**60) + b"\0" * 30, "levels of detail"),
         (b"\0" * 4 + struct.pack("<QQ", 1, 2**60) + b"\0" * 30, "cut off"),
-        (b"\1" + b"\0" * 40, "version reads 1"),
+        (b"\1" + b"\0" * 40, "version is 1, not 0"),
     ],
 )
 def test_bad_paddle_tensors(content: bytes, reason: str, tmp_path: Path) -> None:
@@ -36,7 +39,7 @@ def test_parts_of_two_inference_models(tmp_path: Path) -> None:
     save_inference(tmp_path)
     good = (tmp_path / "m.json").read_bytes()
     (tmp_path / "m.json").write_bytes(good.replace(b"[50,8]", b"[51,8]"))
-    refused(tmp_path / "m", r"shape \(50, 8\), the program 'm.json' says \(51, 8\)")
+    refused(tmp_path / "m", r"shape \(50, 8\), but the program 'm.json' expects \(51, 8\)")
     (tmp_path / "m.pdiparams").write_bytes(raw_tensor(VECTORS))
     refused(tmp_path / "m", "holds 1 tensors, but the program 'm.json' has 9 parameters|has 8 parameters")
 
@@ -57,10 +60,10 @@ def test_parts_of_two_inference_models(tmp_path: Path) -> None:
 def test_bad_programs(content: bytes, ending: str, tmp_path: Path) -> None:
     (tmp_path / "m.pdiparams").write_bytes(raw_tensor(VECTORS))
     (tmp_path / f"m{ending}").write_bytes(content)
-    with pytest.raises(UnreadableModelError, match=r"program of Paddle|PIR program"):
+    with pytest.raises(UnreadableModelError, match=r"Paddle program"):
         open_tables(tmp_path / "m")
 
 
 def test_a_program_without_its_parameters(tmp_path: Path) -> None:
     (tmp_path / "m.pdmodel").write_bytes(b"\x0a\0")
-    refused(tmp_path / "m.pdmodel", r"no .pdiparams lies beside it. Put 'm.pdiparams' beside it")
+    refused(tmp_path / "m.pdmodel", r"no .pdiparams file next to it. Put 'm.pdiparams' next to it")

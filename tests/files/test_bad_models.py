@@ -16,7 +16,7 @@ from visualdl_embedding.files import UnreadableModelError, open_tables
 @pytest.mark.parametrize("name", list(WRITERS))
 def test_empty_files(name: str, tmp_path: Path) -> None:
     (tmp_path / name).touch()
-    refused(tmp_path / name, "empty|has 0 bytes|does not begin|no whole .npz|of no known kind")
+    refused(tmp_path / name, "empty|has 0 bytes|does not begin|not a complete .npz|its format is unknown")
 
 
 @pytest.mark.parametrize("name", [n for n in WRITERS if not n.startswith("glove")])
@@ -30,7 +30,7 @@ def test_files_cut_off_anywhere_in_their_values(name: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("content", [n for n in WRITERS if "." in n])
 @pytest.mark.parametrize("ending", [".pdparams", ".safetensors", ".npy", ".npz", ".pdiparams"])
-def test_mislabeled_files_are_told_apart(content: str, ending: str, tmp_path: Path) -> None:
+def test_mislabeled_files_are_detected(content: str, ending: str, tmp_path: Path) -> None:
     WRITERS[content](tmp_path / content)
     path = tmp_path / f"other{ending}"
     shutil.copy(tmp_path / content, path)
@@ -38,14 +38,16 @@ def test_mislabeled_files_are_told_apart(content: str, ending: str, tmp_path: Pa
         (stored,) = read_all(path)
         assert (stored.table.num_rows, stored.table.dim) == VECTORS.shape
         return
-    message = refused(path, "by its content it is rather of another kind")
+    message = refused(path, "its content looks like a")
     true_ending = ".vec" if content.endswith((".vec", ".gz", ".bin", ".txt")) else Path(content).suffix
-    assert f"rename it to end in {true_ending}" in message
+    assert f"Rename it to end in {true_ending}" in message
 
 
-def test_a_gzipped_header_that_promises_more_than_memory_holds(tmp_path: Path) -> None:
+def test_a_gzipped_header_with_too_many_words(tmp_path: Path) -> None:
     (tmp_path / "m.vec").write_bytes(gzip.compress(b"50000001 1\n" + b"a 1\n" * 1000))
-    refused(tmp_path / "m.vec", "its header says 50,000,001 words; of a gzipped file at most 50,000,000 are read")
+    refused(
+        tmp_path / "m.vec", "its header gives 50,000,001 words, but at most 50,000,000 are read from a gzipped file"
+    )
 
 
 def test_a_folder_without_a_model(tmp_path: Path) -> None:
@@ -56,7 +58,7 @@ def test_a_folder_without_a_model(tmp_path: Path) -> None:
 
 
 def test_no_such_model(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"no model '.*gone'.*begin so and end in \.pdparams"):
+    with pytest.raises(FileNotFoundError, match=r"no model '.*gone'.*with this prefix that end in \.pdparams"):
         open_tables(tmp_path / "gone")
 
 
@@ -74,13 +76,13 @@ def test_a_folder_with_several_models(tmp_path: Path) -> None:
         (b"PK\3\4rest", "PyTorch"),
         (b"\x89HDF\r\n\x1a\n", "HDF5"),
         (b"GGUF\3\0\0\0", "GGUF"),
-        (b"\x7fELF", "no known kind"),
+        (b"\x7fELF", "format is unknown"),
     ],
 )
 def test_files_of_other_programs(content: bytes, reason: str, tmp_path: Path) -> None:
     (tmp_path / "pytorch_model.bin").write_bytes(content)
     message = refused(tmp_path / "pytorch_model.bin", reason)
-    assert "Known are" in message
+    assert "Supported are" in message
 
 
 def test_a_file_that_becomes_shorter_while_it_is_open(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_other_types_are_widened(dtype: str, tmp_path: Path) -> None:
         assert_reads(stored, expected)
 
 
-def test_a_layer_that_is_the_model_is_called_embedding_as_it_is_live(tmp_path: Path) -> None:
+def test_a_model_that_is_one_layer_has_the_table_name_embedding(tmp_path: Path) -> None:
     paddle.save(paddle.nn.Embedding(9, 3).state_dict(), str(tmp_path / "m.pdparams"))
     assert only(tmp_path / "m.pdparams").table.name == "embedding"
 
@@ -91,11 +91,11 @@ def test_a_nested_checkpoint_without_its_optimizer(tmp_path: Path) -> None:
     assert stored.table.name == "model.word"
     assert_reads(stored, net.word.weight.numpy())
     paddle.save(adam.state_dict(), str(tmp_path / "latest.pdopt"))
-    with pytest.raises(UnreadableModelError, match=r"optimizer.*\.pdparams that lies beside"):
+    with pytest.raises(UnreadableModelError, match=r"optimizer.*\.pdparams file of the model"):
         open_tables(tmp_path / "latest.pdopt")
 
 
-def test_a_tensor_alone_however_paddle_saves_it(tmp_path: Path) -> None:
+def test_a_single_tensor_in_each_format_of_paddle(tmp_path: Path) -> None:
     weight = paddle.nn.Embedding(9, 3).weight
     paddle.save(weight, str(tmp_path / "one.pdparams"))
     paddle.save(weight, str(tmp_path / "word_emb"), use_binary_format=True)
@@ -122,7 +122,7 @@ def test_slices_of_a_tensor_too_large_for_protocol_2(tmp_path: Path, monkeypatch
         assert_reads(only(tmp_path / "m.pdparams"), values)
 
 
-def test_arrays_in_any_layout_that_pickle_knows(tmp_path: Path) -> None:
+def test_arrays_in_every_pickle_layout(tmp_path: Path) -> None:
     values = np.arange(3000, dtype=np.float32).reshape(500, 6)
     layouts = [values, np.asfortranarray(values), values.astype(">f4"), values.astype(">f8"), values.astype("<f2")]
     for protocol in range(2, 6):
@@ -148,16 +148,16 @@ def test_the_shape_of_a_save_pretrained_folder(tmp_path: Path) -> None:
     assert_reads(chosen, net.embeddings.word_embeddings.weight.numpy())
 
 
-def test_an_inference_model_of_today(tmp_path: Path) -> None:
+def test_a_pir_inference_model(tmp_path: Path) -> None:
     expected = save_inference(tmp_path)
     for path in (tmp_path, tmp_path / "m", tmp_path / "m.json", tmp_path / "m.pdiparams"):
         stored = only(path)
         assert (stored.table.name, stored.table.padding_idx) == ("embedding_0.w_0", 0) or "embedding_" in stored.key
-        assert stored.evidence == "the program looks rows up in it"
+        assert stored.evidence == "the program looks up rows in it"
         assert_reads(stored, expected)
 
 
-def test_an_inference_model_of_before(tmp_path: Path) -> None:
+def test_a_pdmodel_inference_model(tmp_path: Path) -> None:
     folder = tmp_path / "older"
     folder.mkdir()
     expected = save_older_inference(folder)
@@ -165,7 +165,7 @@ def test_an_inference_model_of_before(tmp_path: Path) -> None:
         stored = only(path)
         # The .pdiparams.info has the names of the layers.
         assert (stored.table.name, stored.table.padding_idx) == ("word", 0)
-        assert stored.evidence == "the program looks rows up in it"
+        assert stored.evidence == "the program looks up rows in it"
         assert_reads(stored, expected)
     (folder / "m.pdiparams.info").unlink()
     assert only(folder).table.name == "embedding_0.w_0"
@@ -180,7 +180,7 @@ def test_one_file_for_each_parameter(tmp_path: Path) -> None:
     spec = [paddle.static.InputSpec([None, 4], "int64")]
     paddle.jit.save(net, str(tmp_path / "m"), input_spec=spec, combine_params=False, separate_parameters=True)
     stored = only(tmp_path)
-    assert stored.evidence == "the program looks rows up in it"
+    assert stored.evidence == "the program looks up rows in it"
     assert_reads(stored, net.word.weight.numpy())
 
 
@@ -213,7 +213,7 @@ def test_the_table_that_jieba_ships() -> None:
     assert len(open_vocabulary(stored.vocabulary)) == 20941
 
 
-def test_a_model_of_two_tables_leaves_the_choice(tmp_path: Path) -> None:
+def test_a_model_with_two_tables_requires_a_choice(tmp_path: Path) -> None:
     paddle.save(Recommender().state_dict(), str(tmp_path / "m.pdparams"))
     tables = open_tables(tmp_path / "m.pdparams")
     with pytest.raises(ValueError, match=r"2 tables(.|\n)*user \(90 × 4, float32\)\n  item \(70 × 4") as error:
@@ -240,7 +240,7 @@ def test_a_model_of_two_tables_leaves_the_choice(tmp_path: Path) -> None:
         (["user.weight", "item.weight", "out.linear.weight"], ["user.weight", "item.weight"]),
     ],
 )
-def test_what_counts_as_a_table_by_its_name(names: list[str], expected: list[str], tmp_path: Path) -> None:
+def test_tables_detected_by_name(names: list[str], expected: list[str], tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     arrays = {name: rng.standard_normal((64, 4)).astype(np.float32) for name in names}
     np.savez(tmp_path / "m.npz", **arrays, scale=np.ones(4), ids=np.ones((64, 4), np.int64))
@@ -270,9 +270,9 @@ def test_opening_reads_next_to_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ids", [[-1], [50], [0, 2**40], [0.5], [[1]]])
-def test_rows_that_are_none(ids: list, tmp_path: Path) -> None:
+def test_invalid_rows(ids: list, tmp_path: Path) -> None:
     np.save(tmp_path / "m.npy", np.zeros((50, 2), np.float32))
-    with pytest.raises(ValueError, match=r"rows 0 to 49|whole numbers"):
+    with pytest.raises(ValueError, match=r"rows 0 to 49|list of integers"):
         only(tmp_path / "m.npy").read_rows(ids)
 
 
@@ -295,7 +295,7 @@ def test_no_rows(tmp_path: Path) -> None:
         (["readme.txt"], None),
     ],
 )
-def test_the_vocabulary_beside_a_model(files: list[str], found: str | None, tmp_path: Path) -> None:
+def test_the_vocabulary_next_to_a_model(files: list[str], found: str | None, tmp_path: Path) -> None:
     np.save(tmp_path / "m.npy", np.zeros((50, 2), np.float32))
     for name in files:
         (tmp_path / name).write_text("a")

@@ -49,7 +49,7 @@ def test_each_counter(tmp_path: Path) -> None:
         elements=st.sampled_from([0, -0.0, 1, -1, np.nan, 1e38]),
     )
 )
-def test_duplicates_are_those_that_numpy_finds(tmp_path_factory: pytest.TempPathFactory, values: np.ndarray) -> None:
+def test_duplicates_match_numpy(tmp_path_factory: pytest.TempPathFactory, values: np.ndarray) -> None:
     found = counters(tmp_path_factory.mktemp("counters"), values)
     kept = values[np.isfinite(values).all(axis=1) & values.any(axis=1)]
     assert found["duplicate_rows"] == len(kept) - len(np.unique(kept + 0, axis=0))
@@ -68,7 +68,7 @@ def test_blocks_of_a_large_table_add_up_and_report(tmp_path: Path, monkeypatch: 
     assert seen == [(done, 1000) for done in [*range(128, 1000, 128), 1000]]
 
 
-def test_nothing_finite_has_no_norms(tmp_path: Path) -> None:
+def test_no_finite_row_gives_no_norms(tmp_path: Path) -> None:
     found = counters(tmp_path, np.full((4, 2), np.nan, np.float32))
     assert found["nonfinite_rows"] == 4
     assert np.isnan(found["norm_mean"])

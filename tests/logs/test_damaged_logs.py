@@ -59,7 +59,7 @@ def losses(path: Path) -> list[int]:
 
 @both_ways
 @pytest.mark.parametrize("place", ["length", "high byte of the length", "longer by 512", "payload", "tag"])
-def test_a_flipped_bit_costs_one_record(tmp_path: Path, fix: Fix, place: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_flipped_bit_loses_one_record(tmp_path: Path, fix: Fix, place: str, caplog: pytest.LogCaptureFixture) -> None:
     path = real_log(tmp_path)
     start = start_of(path, 5)  # the heading comes first: this is step 4
     offset, bit = {
@@ -84,7 +84,7 @@ def test_a_flipped_bit_costs_one_record(tmp_path: Path, fix: Fix, place: str, ca
 
 
 @both_ways
-def test_an_empty_tag_is_no_damage(tmp_path: Path, fix: Fix) -> None:
+def test_an_empty_tag_is_not_damage(tmp_path: Path, fix: Fix) -> None:
     path = real_log(tmp_path, empty_tag_at=3)
     fix(path)
     assert losses(path) == list(range(N))
@@ -93,7 +93,7 @@ def test_an_empty_tag_is_no_damage(tmp_path: Path, fix: Fix) -> None:
 
 
 @both_ways
-def test_two_neighbors_are_two_records(tmp_path: Path, fix: Fix, caplog: pytest.LogCaptureFixture) -> None:
+def test_adjacent_damaged_records_count_as_two(tmp_path: Path, fix: Fix, caplog: pytest.LogCaptureFixture) -> None:
     path = real_log(tmp_path)
     for number in (20, 21):
         flip(path, start_of(real_log(tmp_path / "whole"), number) + 14, 7)
@@ -103,7 +103,9 @@ def test_two_neighbors_are_two_records(tmp_path: Path, fix: Fix, caplog: pytest.
 
 
 @both_ways
-def test_a_torn_tail_is_cut_without_a_copy(tmp_path: Path, fix: Fix, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_incomplete_last_record_is_removed_without_a_copy(
+    tmp_path: Path, fix: Fix, caplog: pytest.LogCaptureFixture
+) -> None:
     path = real_log(tmp_path)
     with path.open("r+b") as file:
         file.truncate(path.stat().st_size - 3)
@@ -115,7 +117,7 @@ def test_a_torn_tail_is_cut_without_a_copy(tmp_path: Path, fix: Fix, caplog: pyt
 
 @both_ways
 @pytest.mark.parametrize("missing", [1, 3, 20, 30])
-def test_records_after_a_torn_one_are_kept(tmp_path: Path, fix: Fix, missing: int) -> None:
+def test_records_after_an_incomplete_one_are_kept(tmp_path: Path, fix: Fix, missing: int) -> None:
     path = real_log(tmp_path)
     with path.open("r+b") as file:
         file.truncate(path.stat().st_size - missing)
@@ -136,7 +138,7 @@ def test_garbage_is_removed_and_kept_as_a_copy(tmp_path: Path, fix: Fix) -> None
     assert (tmp_path / "damaged.0000000001.log").read_bytes() == garbage
 
 
-def test_a_second_damage_gets_a_copy_of_its_own(tmp_path: Path) -> None:
+def test_a_second_repair_keeps_another_copy(tmp_path: Path) -> None:
     path = real_log(tmp_path)
     for _ in range(2):
         flip(path, start_of(path, 7) + 14, 7)
@@ -172,7 +174,7 @@ def test_the_next_record_is_found_across_the_chunks_that_are_searched(tmp_path: 
 
 @given(st.data())
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_flipped_bit_costs_one_record_at_most(tmp_path: Path, data: st.DataObject) -> None:
+def test_any_flipped_bit_loses_at_most_one_record(tmp_path: Path, data: st.DataObject) -> None:
     whole = tmp_path / "vdlrecords.whole"
     if not whole.exists():
         snapshot, analysis = make_frame(50, 16)
@@ -191,7 +193,7 @@ def test_any_flipped_bit_costs_one_record_at_most(tmp_path: Path, data: st.DataO
     read_log(path)
 
 
-def test_a_crash_between_the_renames_of_a_relog_doubles_nothing(
+def test_a_crash_between_the_renames_of_a_relog_duplicates_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for second, tag in ((1, "train/loss"), (2, "train/acc")):

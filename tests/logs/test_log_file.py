@@ -37,7 +37,7 @@ def run(code: str, *args: object) -> str:
     return done.stdout
 
 
-def test_a_file_of_ours_is_read_by_visualdl(tmp_path: Path) -> None:
+def test_visualdl_reads_our_file(tmp_path: Path) -> None:
     snapshot, analysis = make_frame()
     records = snapshot_records(snapshot, analysis, images={"tsne": PNG})
     with LogFile.open(tmp_path / "a" / "b") as log:
@@ -88,7 +88,7 @@ def test_records_after_the_callback_has_closed_go_to_the_same_file(
     assert capsys.readouterr().out == ""
 
 
-def test_a_callback_that_logs_elsewhere_is_left_alone_and_that_is_said(tmp_path: Path) -> None:
+def test_a_callback_with_another_directory_is_left_alone_with_a_note(tmp_path: Path) -> None:
     callback = visualdl_callback(tmp_path / "theirs")
     log = LogFile.share(callback, tmp_path / "ours")
     assert not hasattr(callback, "writer")
@@ -124,14 +124,14 @@ def test_a_given_writer_is_used_and_not_closed(tmp_path: Path) -> None:
     assert {"a/b", "train/loss"} <= set(read_log(log.path))
 
 
-def test_what_cannot_be_written_to_is_said(tmp_path: Path) -> None:
+def test_an_unwritable_directory_is_reported(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match=r"visualdl\.LogWriter, not str"):
         LogFile.open(writer="runs/a")
     with pytest.raises(TypeError, match="log directory"):
         LogFile.open()
     closed = new_writer(tmp_path)
     closed.close()
-    with pytest.raises(ValueError, match="closed already"):
+    with pytest.raises(ValueError, match="writer is closed"):
         LogFile.open(writer=closed)
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="cannot be written"):
@@ -140,7 +140,7 @@ def test_what_cannot_be_written_to_is_said(tmp_path: Path) -> None:
         LogFile.open(tmp_path / "file" / "below")
 
 
-def test_a_log_that_broke_off_is_repaired_and_continued(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_incomplete_log_is_repaired_and_continued(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with LogFile.open(tmp_path) as log:
         log.append(scalar("a/b", 1.0, 1))
     with log.path.open("ab") as file:
@@ -152,7 +152,7 @@ def test_a_log_that_broke_off_is_repaired_and_continued(tmp_path: Path, capsys: 
     assert capsys.readouterr().out == ""
 
 
-def test_a_second_file_is_pointed_out_and_the_last_is_continued(tmp_path: Path) -> None:
+def test_a_second_file_is_noted_and_the_last_is_continued(tmp_path: Path) -> None:
     for second in "12":
         new_writer(tmp_path, file_name=f"vdlrecords.000000000{second}.log").close()
     with LogFile.open(tmp_path) as log:
@@ -161,7 +161,7 @@ def test_a_second_file_is_pointed_out_and_the_last_is_continued(tmp_path: Path) 
         assert "vdlrecords.0000000001.log" in log.note
 
 
-def test_the_tally_goes_on_where_the_last_training_stopped(tmp_path: Path) -> None:
+def test_the_tally_continues_from_the_last_training(tmp_path: Path) -> None:
     snapshot, analysis = make_frame()
     records = snapshot_records(snapshot, analysis)
     with LogFile.open(tmp_path) as log:
@@ -180,7 +180,7 @@ def test_the_tally_goes_on_where_the_last_training_stopped(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("broken", [b"", bytes(8), b"\xff\xff", b"\x0a\x00"])
-def test_bytes_that_are_no_record_are_refused(tmp_path: Path, broken: bytes) -> None:
+def test_bytes_that_are_not_a_record_are_refused(tmp_path: Path, broken: bytes) -> None:
     with LogFile.open(tmp_path) as log, pytest.raises(ValueError, match="serialized VisualDL record"):
         log.append(broken)
     assert [entry.kind for entry in scan(log.path)] == ["meta_data"]
@@ -193,11 +193,11 @@ def test_half_a_record_is_refused(tmp_path: Path) -> None:
         log.append(record[: len(record) // 2])
 
 
-def test_a_closed_file_takes_nothing_more(tmp_path: Path) -> None:
+def test_a_closed_file_rejects_records(tmp_path: Path) -> None:
     log = LogFile.open(tmp_path)
     log.close()
     log.close()
-    with pytest.raises(ValueError, match="was closed"):
+    with pytest.raises(ValueError, match="is closed"):
         log.append(scalar("a/b", 1.0))
 
 
@@ -240,7 +240,7 @@ def test_two_logs_of_one_directory_do_not_harm_one_another(tmp_path: Path) -> No
     assert len(found["a/first"]) == len(found["a/second"]) == 200
 
 
-def test_a_vanished_folder_is_noticed(tmp_path: Path) -> None:
+def test_a_removed_folder_is_reported(tmp_path: Path) -> None:
     log = LogFile.open(tmp_path / "run")
     log.flush()
     log.path.unlink()
@@ -248,12 +248,12 @@ def test_a_vanished_folder_is_noticed(tmp_path: Path) -> None:
     log.append(scalar("a/b", 1.0))
     log.flush()
     assert isinstance(log.error, FileNotFoundError)
-    assert "vanished" in str(log.error)
+    assert "was removed" in str(log.error)
     log.close()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file sizes")
-def test_a_full_disk_leaves_a_whole_file_and_a_training_that_goes_on(tmp_path: Path) -> None:
+def test_a_full_disk_neither_damages_the_file_nor_stops_the_training(tmp_path: Path) -> None:
     out = run(
         """
         import resource, signal
@@ -340,9 +340,7 @@ def test_an_exception_loses_nothing_that_was_logged(tmp_path: Path) -> None:
     assert len(read_log(log_files(tmp_path)[0])["train/loss"]) == 3000
 
 
-def test_standard_output_is_open_after_visualdl_was_silenced(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_standard_output_is_open_after_silencing_visualdl(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import gc
 
     LogFile.open(tmp_path).close()

@@ -53,7 +53,7 @@ def test_each_part_can_be_left_out(what: str) -> None:
     assert set(part) < set(whole)
 
 
-def test_an_embeddings_record_is_what_visualdl_itself_would_write() -> None:
+def test_an_embeddings_record_equals_visualdls_own() -> None:
     snapshot, analysis = make_frame(12, 5)
     found = values_of(snapshot_records(snapshot, analysis, walltime=3))
     ours = found["word/vectors/step_000000100"]
@@ -174,7 +174,7 @@ def test_few_wide_rows_keep_their_distances(n: int) -> None:
     np.testing.assert_allclose(np.linalg.norm(shown[:, None] - shown[None], axis=2), before, atol=1e-2)
 
 
-def test_equal_wide_rows_have_nothing_to_lose() -> None:
+def test_equal_wide_rows_keep_all_variance() -> None:
     shown, kept = reduce_dimensions(np.full((10, 500), 2.5, np.float32))
     assert kept == 1.0
     assert (shown == 0).all()

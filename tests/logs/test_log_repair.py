@@ -32,7 +32,7 @@ def real_log(folder: Path, name: str = "vdlrecords.0000000001.log", *, tag: str 
     return folder / name
 
 
-def test_a_good_file_is_whole(tmp_path: Path) -> None:
+def test_a_good_file_is_unchanged(tmp_path: Path) -> None:
     path = real_log(tmp_path)
     before = path.read_bytes()
     assert repair(path) == 0
@@ -43,7 +43,7 @@ def test_a_good_file_is_whole(tmp_path: Path) -> None:
 
 @given(st.data())
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_wherever_a_file_breaks_off_it_is_cut_to_whole_records(tmp_path: Path, data: st.DataObject) -> None:
+def test_a_truncated_file_is_cut_to_complete_records(tmp_path: Path, data: st.DataObject) -> None:
     records = [scalar(f"train/{i}", float(i)) for i in range(4)]
     ends = [len(framed(*records[:k])) for k in range(5)]
     cut = data.draw(st.integers(0, ends[-1]))
@@ -77,7 +77,7 @@ def test_garbage_at_the_end_is_cut_off(tmp_path: Path, garbage: bytes) -> None:
     assert len(read_log(path)["train/loss"]) == 5
 
 
-def test_an_empty_file_is_whole(tmp_path: Path) -> None:
+def test_an_empty_file_is_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "vdlrecords.1.log"
     path.touch()
     assert repair(path) == 0
@@ -121,7 +121,7 @@ def test_rewrite_replaces_ours_and_keeps_the_rest(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
-def test_rewrite_joins_files_that_hide_one_another(tmp_path: Path) -> None:
+def test_rewrite_merges_files_of_one_directory(tmp_path: Path) -> None:
     first = real_log(tmp_path, "vdlrecords.0000000001.log", tag="train/loss")
     second = real_log(tmp_path, "vdlrecords.0000000002.log", tag="train/acc")
     contents = first.read_bytes()
@@ -173,7 +173,7 @@ def test_a_rewrite_that_fails_leaves_everything_as_it_was(tmp_path: Path) -> Non
         ("word/vectors/step_1", False),
     ],
 )
-def test_our_tags_are_told_from_others(tag: str, ours: bool) -> None:
+def test_our_tags_are_recognized(tag: str, ours: bool) -> None:
     assert is_ours(tag, ["word"]) is ours
 
 

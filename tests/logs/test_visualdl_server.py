@@ -73,7 +73,7 @@ def serve(tmp_path: Path) -> Iterator[Any]:
         server.process.communicate()
 
 
-def test_our_tags_and_train_loss_stand_in_one_run(tmp_path: Path, serve: Any) -> None:
+def test_our_tags_and_train_loss_are_in_one_run(tmp_path: Path, serve: Any) -> None:
     folder = tmp_path / "runs" / "a"
     writer = new_writer(folder)
     snapshot, analysis = make_frame(30, 8, step=100)
@@ -114,7 +114,7 @@ def test_our_tags_and_train_loss_stand_in_one_run(tmp_path: Path, serve: Any) ->
     assert tensor == analysis.projections["tsne"].coordinates.tobytes()
 
 
-def test_files_that_hid_one_another_are_shown_once_joined(tmp_path: Path, serve: Any) -> None:
+def test_merged_files_are_all_shown(tmp_path: Path, serve: Any) -> None:
     folder = tmp_path / "runs" / "a"
     for second, tag in ((1, "train/loss"), (2, "train/acc")):
         writer = new_writer(folder, file_name=f"vdlrecords.000000000{second}.log")

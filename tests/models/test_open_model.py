@@ -218,7 +218,7 @@ def test_tables_of_a_layer_are_chosen_by_pattern_or_parameter(tmp_path: Path) ->
     assert [table.name for table in open_model(network, table="us*").tables] == ["user"]
     bare = open_model(network, table={"bare": network.bare}).table()
     assert np.array_equal(bare.read_rows(np.array([29])), network.bare.numpy()[[29]])
-    with pytest.raises(ValueError, match="2 may be meant"):
+    with pytest.raises(ValueError, match="2 of them may be the right one"):
         open_model(network).table()
     with pytest.raises(TypeError, match="names parameters, which a layer in memory has"):
         open_model(saved(tmp_path), table={"bare": network.bare})

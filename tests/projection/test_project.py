@@ -161,9 +161,9 @@ def test_one_graph_serves_all() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"method": "tsna"}, "'tsna'; known are pca, tsne, umap"),
+        ({"method": "tsna"}, "method must be one of pca, tsne, umap, not 'tsna'"),
         ({"method": "tsne", "n_components": 4}, "n_components must be 2 or 3"),
-        ({"method": "tsne", "init": np.zeros((3, 2))}, r"init must have the shape \(300, 2\)"),
+        ({"method": "tsne", "init": np.zeros((3, 2))}, r"init must have shape \(300, 2\)"),
     ],
 )
 def test_wrong_arguments(arguments: dict, message: str) -> None:

@@ -6,7 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from visualdl_embedding.page import missing_page
 from visualdl_embedding.reports import Report, report
+
+PAGE = {"report.html"} if missing_page() is None else set()
+"""Absent where the page was not built."""
 
 NASTY = (
     "</script><script>alert(1)</script>",

@@ -185,7 +185,7 @@ def test_words_in_the_file_are_the_vocabulary(tmp_path: Path) -> None:
 
 
 def test_a_vocabulary_of_another_model_is_refused_or_told() -> None:
-    with pytest.raises(ValueError, match="100 ids, but the table only 90 rows"):
+    with pytest.raises(ValueError, match="100 ids, but the table has only 90 rows"):
         report(clustered(), vocabulary=words(100))
     made = report(clustered(), vocabulary=words(40), methods="pca")
     assert any("the last 50 rows have no label" in note for note in made.notes)
@@ -238,10 +238,10 @@ def test_points_are_colored_by_what_there_is() -> None:
     assert "cluster (computed)" in taken.colorings
 
 
-def test_labels_that_tell_are_honest_and_frequent() -> None:
+def test_representative_labels_are_honest_and_frequent() -> None:
     made = example()
-    best = int(np.argmax(made.telling))
-    assert made.telling.shape == (90,)
+    best = int(np.argmax(made.representative))
+    assert made.representative.shape == (90,)
     assert made.study.agreement is not None
     assert made.study.agreement[best] >= np.median(made.study.agreement)
     assert best < 45
@@ -285,10 +285,10 @@ def test_in_a_notebook_a_report_is_a_small_summary() -> None:
 
 
 def test_neighbors_by_euclidean_distance_come_with_their_cosine() -> None:
-    from visualdl_embedding.reports._tables import neighbor_table
+    from visualdl_embedding.page import neighbor_table
 
     made = report(clustered(), distance="euclidean", methods="pca")
-    indices, cosines, distances = neighbor_table(made)
+    indices, cosines, distances = neighbor_table(made.snapshot, made.analysis)
     v = made.snapshot.vectors.astype(float)
     a, b = v[0], v[indices[0, 0]]
     assert cosines[0, 0] == pytest.approx(a @ b / np.linalg.norm(a) / np.linalg.norm(b), abs=1e-5)

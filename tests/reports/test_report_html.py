@@ -1,34 +1,46 @@
+"""The page of a report as text: its data, what it may do, and how large it is."""
+
 from __future__ import annotations
 
 import base64
 import hashlib
 import json
+import logging
 import re
 from html.parser import HTMLParser
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from browser_tools import STATIC
 from hypothesis import given
 from hypothesis import strategies as st
 from report_examples import NASTY, example
 
+from visualdl_embedding.core.palette import group_colors
 from visualdl_embedding.core.text import visible_text
+from visualdl_embedding.page import _file, embedded_json
 from visualdl_embedding.reports import Report
-from visualdl_embedding.reports._html import SCRIPTS, embedded_json, page
+from visualdl_embedding.reports._page import page, page_data
 
-ASSETS = files("visualdl_embedding.reports") / "page"
+BUILT = pytest.mark.skipif(not (STATIC / "index.html").is_file(), reason="The page is not built.")
 
 
 @pytest.fixture(scope="module")
 def made() -> Report:
-    return example()
+    return example(watch=["词60"])
 
 
 @pytest.fixture(scope="module")
 def html(made: Report) -> str:
     return page(made)
+
+
+@pytest.fixture(scope="module")
+def data(made: Report) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads(embedded_json(page_data(made)))
+    return values
 
 
 class Elements(HTMLParser):
@@ -42,76 +54,118 @@ class Elements(HTMLParser):
         self.found.append((tag, dict(attrs)))
 
 
-@pytest.fixture(scope="module")
-def elements(html: str) -> Elements:
+def elements(html: str) -> list[tuple[str, dict[str, str | None]]]:
     parser = Elements()
     parser.feed(html)
-    return parser
-
-
-@pytest.fixture(scope="module")
-def scripts(html: str) -> list[str]:
-    return re.findall(r"<script[^>]*>(.*?)</script>", html, re.S)
-
-
-@pytest.fixture(scope="module")
-def data(scripts: list[str]) -> dict[str, Any]:
-    values: dict[str, Any] = json.loads(scripts[0])
-    return values
+    return parser.found
 
 
 def numbers(text: str, dtype: str) -> np.ndarray:
     return np.frombuffer(base64.b64decode(text), dtype)
 
 
-def test_nothing_is_fetched_and_no_label_becomes_an_element(elements: Elements) -> None:
-    assert [tag for tag, _ in elements.found].count("script") == 3
-    assert "img" not in [tag for tag, _ in elements.found]
-    for tag, attributes in elements.found:
+@BUILT
+def test_nothing_is_fetched_and_no_label_becomes_an_element(html: str) -> None:
+    found = elements(html)
+    assert [tag for tag, _ in found].count("script") == 2
+    assert "img" not in [tag for tag, _ in found]
+    for tag, attributes in found:
         for name in ("src", "href", "action", "data"):
             assert (attributes.get(name) or "data:").startswith("data:"), (tag, attributes)
 
 
-def test_only_these_very_scripts_may_run(elements: Elements, scripts: list[str]) -> None:
-    (policy,) = [a["content"] or "" for t, a in elements.found if a.get("http-equiv") == "Content-Security-Policy"]
+@BUILT
+def test_only_this_very_script_may_run(html: str) -> None:
+    (policy,) = [a["content"] or "" for _, a in elements(html) if a.get("http-equiv") == "Content-Security-Policy"]
     rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
     assert rules["default-src"] == rules["connect-src"] == "'none'"
-    assert "unsafe-inline" not in rules["script-src"]
-    assert len(scripts) == 3
-    for script in scripts[1:]:
-        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-        assert f"'sha256-{digest}'" in rules["script-src"]
+    held, program = re.findall(r"<script[^>]*>(.*?)</script>", html, re.S)
+    digest = base64.b64encode(hashlib.sha256(program.encode()).digest()).decode()
+    assert rules["script-src"] == f"'sha256-{digest}'"
+    assert "unsafe-eval" not in policy
+    assert json.loads(held)["format"] == 1
 
 
-def test_plotly_is_there_once(html: str) -> None:
-    assert html.count("* plotly.js v") == 1
+@BUILT
+def test_a_page_of_500_rows_takes_less_than_a_megabyte() -> None:
+    made = example(500)
+    assert len(made.snapshot.rows) == 500
+    assert len(made.views) == 2
+    assert len(page(made).encode()) < 1_000_000
+
+
+@BUILT
+def test_a_page_names_no_folder_and_no_time(html: str) -> None:
+    assert page(example(watch=["词60"])) == html
+    assert "/tmp/" not in html.split('id="data">', 1)[1].split("</script>", 1)[0]
+
+
+@BUILT
+def test_what_is_filled_in_is_not_filled_again(html: str) -> None:
+    assert "@@DATA@@!" in html.split('id="data">', 1)[1].split("</script>", 1)[0]
+
+
+@BUILT
+def test_the_licenses_of_what_is_inside_come_along(html: str) -> None:
+    assert "regl-scatterplot" in html.split('id="licenses"', 1)[1]
 
 
 def test_the_data_are_those_of_the_report(made: Report, data: dict[str, Any]) -> None:
-    assert data["labels"] == [visible_text(label) for label in made.snapshot.labels]
-    view = data["views"][1]
-    places = numbers(view["places"], "<f4").reshape(-1, view["components"])
+    (run,) = data["runs"]
+    (table,) = run["tables"]
+    (step,) = table["steps"]
+    rows = table["rows"]
+    assert rows["labels"] == [visible_text(label) for label in made.snapshot.labels]
+    assert rows["columns"]["group"] == list(made.snapshot.rows.columns["group"])
+    assert rows["colors"]["group"] == group_colors(made.snapshot.rows.columns["group"])
+    assert sorted(rows["representative"]) == list(range(90))
+    frame = step["frames"]["tsne"]
+    places = numbers(frame["values"], "<f4").reshape(-1, frame["components"])
     np.testing.assert_array_equal(places, made.view("tsne").projection.coordinates)
-    indices = numbers(data["neighbors"]["indices"], "<i4").reshape(90, -1)
+    assert frame["info"]["trustworthiness"] == pytest.approx(made.view("tsne").numbers["trustworthiness"])
+    indices = numbers(step["neighbors"]["rows"], "<i4").reshape(90, -1)
     np.testing.assert_array_equal(indices, made.analysis.neighbors.indices)
-    cosines = numbers(data["neighbors"]["cosines"], "<f4").reshape(90, -1)
+    cosines = numbers(step["neighbors"]["cosines"], "<f4").reshape(90, -1)
     np.testing.assert_allclose(cosines, 1 - made.analysis.neighbors.distances, atol=1e-6)
-    group = next(coloring for coloring in data["colorings"] if coloring["name"] == "group")
-    names = [group["names"][code] for code in numbers(group["codes"], "<i4")]
-    assert names == list(made.snapshot.rows.columns["group"])
-    assert sum(group["counts"]) + group["none"] == 90
-    assert sorted(numbers(data["telling"], "<i4").tolist()) == list(range(90))
-    assert [f["title"]["zh"] for f in data["findings"]] == [visible_text(f.title_zh) for f in made.findings]
-    assert [f["remedies"]["zh"] for f in data["findings"]] == [list(f.remedies_zh) for f in made.findings]
+    np.testing.assert_array_equal(numbers(step["clusters"]["clusters"], "<i4"), made.clusters)
+    np.testing.assert_array_equal(numbers(step["row_metrics"]["agreement"], "<f4"), made.study.agreement)
+    assert [f["title_zh"] for f in step["findings"]] == [visible_text(f.title_zh) for f in made.findings]
+    assert [f["remedies_zh"] for f in step["findings"]] == [list(f.remedies_zh) for f in made.findings]
 
 
-def test_a_page_names_no_folder_and_no_time(made: Report, html: str) -> None:
-    assert page(example()) == html
-    assert "/tmp/" not in data_text(html)
+@pytest.mark.parametrize(
+    ("color", "shown"),
+    [
+        (None, "group"),
+        ("cluster", "cluster:0"),
+        ("norm", "metric:norm"),
+        ("trustworthiness", "metric:trustworthiness"),
+        ("frequency", "frequency"),
+    ],
+)
+def test_a_page_opens_in_the_color_of_the_pictures(color: str | None, shown: str) -> None:
+    opening = page_data(example(color=color, methods="pca"))["opening"]
+    assert opening["color"] == shown
 
 
-def data_text(html: str) -> str:
-    return html.split('id="data">', 1)[1].split("</script>", 1)[0]
+def test_a_page_opens_with_the_first_maps_of_the_first_seed(data: dict[str, Any]) -> None:
+    made = example(perplexity=[5, 10, 20, 25], repeats=2, methods=("pca", "tsne"))
+    opening = page_data(made)["opening"]
+    assert [panel["map"] for panel in opening["panels"]] == [
+        "pca",
+        "tsne_perplexity5",
+        "tsne_perplexity10",
+        "tsne_perplexity20",
+    ]
+    assert data["opening"]["pins"] == ["词60"]
+
+
+def test_clusters_of_one_method_only_are_marked() -> None:
+    made = example(300, methods=("pca", "tsne"), perplexity=5)
+    frames = page_data(made)["runs"][0]["tables"][0]["steps"][0]["frames"]
+    for view in made.views:
+        rows = {row for cluster in frames[view.key]["info"]["only_here"] for row in cluster}
+        assert rows == set(np.flatnonzero(made.study.doubtful_rows(view.key)).tolist())
 
 
 @given(st.lists(st.text()))
@@ -121,38 +175,14 @@ def test_data_cannot_end_their_script(values: list[str]) -> None:
     assert json.loads(text) == [visible_text(value) for value in [*values, *NASTY]]
 
 
-def test_what_is_filled_in_is_not_filled_again(made: Report, html: str) -> None:
-    assert "@@DATA@@!" in made.snapshot.labels
-    assert "@@DATA@@!" in data_text(html)
-
-
-def test_every_string_has_its_twin_and_is_used() -> None:
-    strings = json.loads((ASSETS / "strings.json").read_text("utf-8"))
-    for key, entry in strings.items():
-        assert set(entry) == {"en", "zh"}, key
-        assert all(entry.values()), key
-        assert sorted(re.findall(r"{\w+}", entry["en"])) == sorted(re.findall(r"{\w+}", entry["zh"])), key
-        assert re.search("[\u4e00-\u9fff]", entry["zh"]) or key == "theta", key
-    program = "".join((ASSETS / name).read_text("utf-8") for name in SCRIPTS) + (ASSETS / "page.html").read_text(
-        "utf-8"
-    )
-    said = set(re.findall(r'say\("([\w-]+)"', program)) | set(re.findall(r'data-say="([\w-]+)"', program))
-    assert said <= set(strings), said - set(strings)
-
-
-def test_labels_go_into_the_page_as_text_only() -> None:
-    program = "".join((ASSETS / name).read_text("utf-8") for name in SCRIPTS)
-    for way in (
-        "innerHTML",
-        "outerHTML",
-        "insertAdjacentHTML",
-        "document.write",
-        "eval(",
-        "new Function",
-        "fetch(",
-        "XMLHttp",
-        "http:",
-        "https:",
-        "import(",
-    ):
-        assert way not in program, way
+def test_a_report_without_a_built_page_has_everything_else(
+    made: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(_file, "_built", lambda: tmp_path / "nothing")
+    with caplog.at_level(logging.WARNING):
+        files = made.write(tmp_path / "out")
+    assert {path.name for path in files} == {"pca.png", "tsne.png", "coordinates.csv", "neighbors.tsv", "report.json"}
+    assert "report.html is not written. The page was not built" in caplog.text
+    assert "install Node.js" in caplog.text
+    with pytest.raises(FileNotFoundError, match="was not built"):
+        page(made)

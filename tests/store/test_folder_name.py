@@ -13,7 +13,7 @@ names = st.text(st.characters() | st.sampled_from('aA/\\:*?"<>|. -_％／é\u030
 
 
 @given(names)
-def test_every_file_system_takes_it(name: str) -> None:
+def test_folder_names_are_valid_on_every_file_system(name: str) -> None:
     folder = folder_name(name)
     assert folder
     assert not re.search(r'[/\\:*?"<>|\x00-\x1f\x7f]', folder)
@@ -42,7 +42,7 @@ def test_different_tables_have_different_folders_even_without_case(one: str, two
         ("a  b", "a b"),
     ],
 )
-def test_near_twins_stay_apart(one: str, two: str) -> None:
+def test_similar_names_have_different_folders(one: str, two: str) -> None:
     seen = [unicodedata.normalize("NFC", folder_name(name).casefold()) for name in (one, two)]
     assert seen[0] != seen[1]
 
@@ -52,7 +52,7 @@ def test_names_that_windows_reserves_are_avoided(name: str) -> None:
     assert not re.fullmatch(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", folder_name(name).lower())
 
 
-def test_a_name_that_imitates_a_hashed_one_is_hashed_itself() -> None:
+def test_a_name_like_a_hashed_one_is_hashed_too() -> None:
     assert folder_name(folder_name("a/b")) != folder_name("a/b")
 
 

@@ -126,7 +126,7 @@ def test_a_run_of_the_first_version_gives_the_same_numbers(name: str) -> None:
     assert_equal(found, expected)
 
 
-def test_the_log_beside_an_old_run_holds_its_curves() -> None:
+def test_the_log_of_an_old_run_holds_its_curves() -> None:
     folder = FOLDER / "training"
     (log,) = log_files(folder)
     reader = LogReader(file_path=str(log))

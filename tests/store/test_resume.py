@@ -26,7 +26,7 @@ from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.store import TableStore
 
 
-def test_a_second_training_is_refused_and_offered_a_place(tmp_path: Path) -> None:
+def test_a_second_training_is_refused_with_a_suggested_directory(tmp_path: Path) -> None:
     fill(new_store(tmp_path / "a"), [0])
     before = listing(tmp_path)
     with pytest.raises(FileExistsError, match=r"resume=True.*a-2"):
@@ -34,14 +34,14 @@ def test_a_second_training_is_refused_and_offered_a_place(tmp_path: Path) -> Non
     assert listing(tmp_path) == before
 
 
-def test_a_training_that_died_before_its_first_snapshot_leaves_no_claim(tmp_path: Path) -> None:
+def test_a_training_that_stopped_before_its_first_snapshot_can_be_replaced(tmp_path: Path) -> None:
     new_store(tmp_path)
     store = TableStore.open_for_writing(tmp_path, TABLE, make_rows(3), config=CONFIG)
     assert len(reopened(store).read_rows()) == 3
 
 
 @pytest.mark.parametrize("resume", [False, True])
-def test_what_a_worker_wrote_too_late_is_not_taken_for_an_analysis(tmp_path: Path, resume: bool) -> None:
+def test_a_late_analysis_of_a_superseded_step_is_ignored(tmp_path: Path, resume: bool) -> None:
     store = new_store(tmp_path)
     fill(store, [0] if resume else [])
     store.write_analysis(make_analysis(make_snapshot(100)))
@@ -51,7 +51,7 @@ def test_what_a_worker_wrote_too_late_is_not_taken_for_an_analysis(tmp_path: Pat
     assert 100 not in store.steps(analyzed=True)
 
 
-def test_resume_goes_on(tmp_path: Path) -> None:
+def test_resume_continues(tmp_path: Path) -> None:
     fill(new_store(tmp_path), [0, 100])
     config = replace(CONFIG, n_jobs=2)
     store = TableStore.open_for_writing(tmp_path, TABLE, ROWS, config=config, resume=True, extra={"resumed": True})
@@ -99,16 +99,16 @@ def test_resume_from_an_earlier_checkpoint_moves_what_came_after_aside(tmp_path:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"table": replace(TABLE, num_rows=101)}, "the table was 100×4 and is 101×4 now"),
+        ({"table": replace(TABLE, num_rows=101)}, "the table was 100×4 and is now 101×4"),
         ({"rows": make_rows(7)}, r"1 label is new \('词6'\)"),
         ({"rows": make_rows(2, watch=())}, r"4 labels are gone \('词2', '词3', '词4', …\)"),
         ({"rows": make_rows(ids=np.array([1, 2, 3, 4, 5, 9]))}, r"1 label is at another id \('词5'\)"),
         ({"rows": make_rows(columns={"group": ("",) * 6})}, "'group' of the metadata changed"),
         ({"rows": make_rows(columns={})}, "'group' of the metadata changed"),
-        ({"config": replace(CONFIG, distance="euclidean")}, "distance was 'cosine' and is 'euclidean' now"),
+        ({"config": replace(CONFIG, distance="euclidean")}, "distance was 'cosine' and is now 'euclidean'"),
     ],
 )
-def test_resume_with_something_else_says_what_differs(tmp_path: Path, changes: dict, message: str) -> None:
+def test_resume_with_different_arguments_reports_the_difference(tmp_path: Path, changes: dict, message: str) -> None:
     fill(new_store(tmp_path / "a"), [0, 100])
     before = listing(tmp_path)
     arguments = {"table": TABLE, "rows": ROWS, "config": CONFIG, **changes}
@@ -117,16 +117,16 @@ def test_resume_with_something_else_says_what_differs(tmp_path: Path, changes: d
     assert listing(tmp_path) == before
 
 
-def test_resume_with_the_rows_in_another_order_says_so(tmp_path: Path) -> None:
+def test_resume_with_reordered_rows_reports_it(tmp_path: Path) -> None:
     rows = make_rows(columns={})
     fill_store = new_store(tmp_path, rows=rows)
     fill_store.write_snapshot(make_snapshot(0, rows=rows))
     turned = Rows(rows.ids[::-1], rows.labels[::-1])
-    with pytest.raises(ValueError, match="stand in another order"):
+    with pytest.raises(ValueError, match="order of the labels changed"):
         TableStore.open_for_writing(tmp_path, TABLE, turned, config=CONFIG, resume=True)
 
 
-def test_a_crashed_writer_leaves_nothing_for_ever(tmp_path: Path) -> None:
+def test_temporary_files_of_a_crashed_writer_are_removed(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     fill(store, [0])
     stale = store.folder / "snapshot-000000100.safetensors.elsewhere-1-0.tmp"

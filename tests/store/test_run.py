@@ -37,7 +37,7 @@ def run(store: TableStore) -> Run:
     return open_run(store.folder.parent.parent)
 
 
-def test_a_run_says_what_it_holds(run: Run, store: TableStore) -> None:
+def test_a_run_lists_its_content(run: Run, store: TableStore) -> None:
     other = new_store(run.path, table=Table("A/b 情感", 9, 4))
     assert run.tables() == ["A/b 情感", NAME]
     assert run.steps(NAME) == [0, 100, 200, 300]
@@ -68,7 +68,7 @@ def test_snapshot_projection_and_analysis(run: Run) -> None:
     assert run.projection(NAME, 100, "pca").parameters["basis_version"] == 1
 
 
-def test_pca_of_every_step_is_seen_through_the_newest_basis(run: Run, store: TableStore) -> None:
+def test_pca_of_every_step_uses_the_newest_basis(run: Run, store: TableStore) -> None:
     fill(store, [400, 500], version=2)
     last = run.analysis(NAME, 500)
     assert last.basis is not None
@@ -115,7 +115,7 @@ def test_scalars_are_by_key_and_step(run: Run) -> None:
     assert found["watch/词1/tsne_3d/x"][200] == -np.inf
 
 
-def test_scalars_pass_over_a_damaged_file_with_one_warning(run: Run, store: TableStore) -> None:
+def test_scalars_skip_a_damaged_file_with_one_warning(run: Run, store: TableStore) -> None:
     store.path("analysis", 100).write_bytes(b"")
     with pytest.warns(UserWarning, match="analysis-000000100.safetensors is damaged") as caught:
         found = run.scalars(NAME)
@@ -123,7 +123,7 @@ def test_scalars_pass_over_a_damaged_file_with_one_warning(run: Run, store: Tabl
     assert sorted(found["norm_mean"]) == [0, 200]
 
 
-def test_a_growing_run_shows_what_it_holds_now(run: Run, store: TableStore) -> None:
+def test_a_growing_run_shows_its_current_content(run: Run, store: TableStore) -> None:
     fill(store, [400])
     assert run.steps(NAME, analyzed=True)[-1] == 400
     newer = make_rows(4)
@@ -133,7 +133,7 @@ def test_a_growing_run_shows_what_it_holds_now(run: Run, store: TableStore) -> N
     assert run.rows(NAME, ROWS.version).labels == ROWS.labels
 
 
-def test_what_is_not_there_is_named_with_what_is(run: Run) -> None:
+def test_missing_items_are_reported_with_alternatives(run: Run) -> None:
     with pytest.raises(ValueError, match=r"no table 'word'; its tables are 'encoder\.word'"):
         run.steps("word")
     with pytest.raises(ValueError, match=r"no snapshot at step 150; the nearest stored are 100 and 200 \(4 in all\)"):
@@ -150,8 +150,8 @@ def test_what_is_not_there_is_named_with_what_is(run: Run) -> None:
         run.projection(NAME, 100, "tsne")
 
 
-def test_a_table_without_steps_says_so(store: TableStore) -> None:
-    with pytest.raises(ValueError, match="no step is stored"):
+def test_a_table_without_steps_is_reported(store: TableStore) -> None:
+    with pytest.raises(ValueError, match="no steps are stored"):
         open_run(store.folder.parent.parent).snapshot(NAME, 0)
 
 
@@ -172,11 +172,11 @@ def test_a_newer_format_is_named(run: Run, store: TableStore) -> None:
     content = path.read_bytes()
     assert old in content
     path.write_bytes(content.replace(old, new))
-    with pytest.raises(NewerFormatError, match=r"has format 9 .* reads formats up to 1"):
+    with pytest.raises(NewerFormatError, match=r"has format 9, .* reads formats up to 1"):
         run.analysis(NAME, 100)
 
 
-def test_a_path_that_is_no_run_says_what_was_looked_for(run: Run, tmp_path: Path) -> None:
+def test_a_path_that_is_not_a_run_is_reported(run: Run, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     with pytest.raises(FileNotFoundError, match=r"no directory .*runs/b\. Beside it are the runs .*runs/a\."):
         open_run(runs / "b")
@@ -188,7 +188,7 @@ def test_a_path_that_is_no_run_says_what_was_looked_for(run: Run, tmp_path: Path
         open_run(run.path / "embeddings" / NAME / "table.json")
     (runs / "c").mkdir()
     (runs / "c" / "vdlrecords.1700000000.log").touch()
-    with pytest.raises(FileNotFoundError, match="no EmbeddingCallback has written there"):
+    with pytest.raises(FileNotFoundError, match="train with an EmbeddingCallback"):
         open_run(str(runs / "c"))
     with pytest.raises(FileNotFoundError, match="There is no directory"):
         open_run(tmp_path / "x" / "y" / "z")

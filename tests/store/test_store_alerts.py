@@ -38,7 +38,7 @@ def test_what_is_appended_is_read(tmp_path: Path) -> None:
     assert path.read_bytes().count(b"\n") == 3
 
 
-def test_the_run_sees_them_too(tmp_path: Path) -> None:
+def test_the_run_reads_them_too(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     fill(store, [100])
     append(store.folder / "alerts.jsonl", ALERTS)
@@ -62,7 +62,7 @@ def test_nan_is_null_to_every_reader(tmp_path: Path) -> None:
 
 
 @given(cut=st.integers(1, 10_000))
-def test_a_torn_line_spoils_itself_only(tmp_path_factory: pytest.TempPathFactory, cut: int) -> None:
+def test_an_incomplete_line_loses_only_itself(tmp_path_factory: pytest.TempPathFactory, cut: int) -> None:
     path = tmp_path_factory.mktemp("torn") / "alerts.jsonl"
     append(path, ALERTS[:2])
     whole = path.read_bytes()
@@ -74,7 +74,7 @@ def test_a_torn_line_spoils_itself_only(tmp_path_factory: pytest.TempPathFactory
     assert read_alerts(path) == (ALERTS[0], ALERTS[2])
 
 
-def test_a_last_line_that_only_lacks_its_end_counts(tmp_path: Path) -> None:
+def test_a_last_line_without_a_line_end_is_read(tmp_path: Path) -> None:
     path = tmp_path / "alerts.jsonl"
     append(path, ALERTS[:2])
     path.write_bytes(path.read_bytes()[:-1])
@@ -83,7 +83,7 @@ def test_a_last_line_that_only_lacks_its_end_counts(tmp_path: Path) -> None:
     assert read_alerts(path) == ALERTS
 
 
-def test_lines_that_hold_no_alert_are_passed_over(tmp_path: Path) -> None:
+def test_lines_without_an_alert_are_skipped(tmp_path: Path) -> None:
     path = tmp_path / "alerts.jsonl"
     append(path, ALERTS[:1])
     with path.open("ab") as file:

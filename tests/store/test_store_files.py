@@ -63,7 +63,7 @@ def test_write_replaces_the_whole_file(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_the_old_file_and_no_temporary(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"old")
-    with full_disk(4096), pytest.raises(OSError, match=r"what was stored before is intact.*/a"):
+    with full_disk(4096), pytest.raises(OSError, match=r"earlier files are intact.*/a"):
         write_atomically(path, [bytes(3000), bytes(3000)])
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["a"]
@@ -81,7 +81,7 @@ def test_a_failure_while_the_parts_are_made_leaves_nothing(tmp_path: Path) -> No
 
 def test_no_permission_leaves_the_old_file(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"old")
-    with locked(tmp_path), pytest.raises(PermissionError, match="stored before is intact"):
+    with locked(tmp_path), pytest.raises(PermissionError, match="earlier files are intact"):
         write_atomically(tmp_path / "a", [b"x"])
     assert (tmp_path / "a").read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["a"]
@@ -108,7 +108,7 @@ def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
     assert all(content in contents for content in seen)
 
 
-def test_temporary_files_of_the_dead_go_and_those_of_the_living_stay(tmp_path: Path) -> None:
+def test_temporary_files_are_removed_only_if_their_writer_ended(tmp_path: Path) -> None:
     script = (
         "import sys, time; from pathlib import Path; from visualdl_embedding.store._files import write_atomically\n"
         "def parts():\n    yield b'half'\n    print('half', flush=True)\n    time.sleep(60)\n    yield b'rest'\n"
@@ -127,7 +127,7 @@ def test_temporary_files_of_the_dead_go_and_those_of_the_living_stay(tmp_path: P
     assert os.listdir(tmp_path) == []
 
 
-def test_a_temporary_file_of_our_own_process_number_goes_unless_we_write_it(tmp_path: Path) -> None:
+def test_a_temporary_file_with_our_process_id_is_removed_unless_in_use(tmp_path: Path) -> None:
     (tmp_path / "keep.tmp").touch()  # not ours, and young
     old = tmp_path / "b.otherhost-1-1.tmp"
     old.touch()
@@ -147,7 +147,7 @@ def test_a_temporary_file_of_our_own_process_number_goes_unless_we_write_it(tmp_
     assert sorted(os.listdir(tmp_path)) == ["a", "keep.tmp"]
 
 
-def test_append_closes_a_torn_line_first(tmp_path: Path) -> None:
+def test_append_closes_an_incomplete_line_first(tmp_path: Path) -> None:
     path = tmp_path / "alerts.jsonl"
     append_line(path, '{"a": 1}')
     with open(path, "ab") as file:
@@ -156,7 +156,7 @@ def test_append_closes_a_torn_line_first(tmp_path: Path) -> None:
     assert path.read_bytes().split(b"\n") == [b'{"a": 1}', b'{"torn', b'{"b": "\\ud800"}', b""]
 
 
-def test_append_to_a_full_disk_takes_back_what_it_wrote(tmp_path: Path) -> None:
+def test_append_to_a_full_disk_is_undone(tmp_path: Path) -> None:
     path = tmp_path / "alerts.jsonl"
     append_line(path, "a" * 50)
     with full_disk(80), pytest.raises(OSError, match="intact"):
@@ -164,12 +164,12 @@ def test_append_to_a_full_disk_takes_back_what_it_wrote(tmp_path: Path) -> None:
     assert path.read_bytes() == b"a" * 50 + b"\n"
 
 
-def test_check_writable_makes_nothing(tmp_path: Path) -> None:
+def test_check_writable_creates_nothing(tmp_path: Path) -> None:
     check_writable(tmp_path / "runs" / "a")
     assert os.listdir(tmp_path) == []
 
 
-def test_check_writable_says_what_is_in_the_way(tmp_path: Path) -> None:
+def test_check_writable_names_the_obstacle(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(NotADirectoryError, match="file is not a directory"):
         check_writable(tmp_path / "file" / "runs")
@@ -189,7 +189,7 @@ def test_check_writable_says_what_is_in_the_way(tmp_path: Path) -> None:
         ("day-07", [], "day-07-2"),
     ],
 )
-def test_a_fresh_directory_is_offered(tmp_path: Path, given: str, there: list[str], offered: str) -> None:
+def test_a_new_directory_is_suggested(tmp_path: Path, given: str, there: list[str], offered: str) -> None:
     for name in there:
         (tmp_path / name).mkdir()
     assert fresh_directory(tmp_path / given) == tmp_path / offered

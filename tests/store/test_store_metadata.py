@@ -43,7 +43,7 @@ def test_rows_round_trip(rows: Rows) -> None:
     assert len(text.splitlines()) == len(rows) + 1
 
 
-def test_ordinary_text_stands_as_it_is_and_other_tools_read_it(tmp_path: Path) -> None:
+def test_ordinary_text_is_unchanged_and_readable_by_other_tools(tmp_path: Path) -> None:
     labels = ("高兴", "C++", "<script>", "100%", "😀", "a b", "a\tb", "a\\b")
     rows = Rows(np.arange(8), labels, {"group": ("positive",) * 8})
     path = tmp_path / "metadata.tsv"
@@ -60,12 +60,12 @@ def test_ordinary_text_stands_as_it_is_and_other_tools_read_it(tmp_path: Path) -
     [
         ("", "header must begin"),
         ("word\tid\n", "header must begin"),
-        ("label\tid\na\n", "line 2 has 1 columns, the header 2"),
+        ("label\tid\na\n", "line 2 has 1 columns, but the header has 2"),
         ("label\tid\na\tx\n", "invalid literal"),
         ("label\tid\na\t1\na\t2\n", "distinct"),
         ("label\tid\na\t-1\n", "composed"),
     ],
 )
-def test_a_changed_file_says_what_is_wrong(text: str, message: str) -> None:
+def test_a_changed_file_is_reported(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         parse_rows(text)

@@ -30,7 +30,7 @@ from visualdl_embedding.core.table import Table
 from visualdl_embedding.store import DamagedFileError, NewerFormatError, TableStore
 
 
-def test_a_snapshot_comes_back_as_it_was(tmp_path: Path) -> None:
+def test_a_snapshot_round_trips(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     snapshot = make_snapshot(100)
     snapshot.vectors[2, 1] = np.nan
@@ -58,7 +58,7 @@ def test_other_programs_read_a_snapshot(tmp_path: Path) -> None:
     assert (header["format_version"], header["step"], header["table"]) == (1, 7, TABLE.name)
 
 
-def test_an_analysis_comes_back_as_it_was(tmp_path: Path) -> None:
+def test_an_analysis_round_trips(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     snapshot = make_snapshot(100)
     snapshot.vectors[2] = np.nan
@@ -68,7 +68,7 @@ def test_an_analysis_comes_back_as_it_was(tmp_path: Path) -> None:
     assert load_file(store.path("analysis", 100))["basis/components"].shape == (4, 4)
 
 
-def test_a_real_analysis_comes_back_as_it_was_and_so_does_its_state(tmp_path: Path) -> None:
+def test_a_real_analysis_and_its_state_round_trip(tmp_path: Path) -> None:
     rows = make_rows(30)
     store = new_store(tmp_path, rows=rows)
     state = State()
@@ -100,7 +100,7 @@ def test_an_analysis_of_no_valid_row_is_stored(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a/b", "情感 😀", "../../etc", "CON", "x" * 300, "", ".hidden", "a\tb\n", "\ud800"])
-def test_any_table_name_has_its_place(tmp_path: Path, name: str) -> None:
+def test_any_table_name_can_be_stored(tmp_path: Path, name: str) -> None:
     store = new_store(tmp_path / "run", table=Table(name, 10, 4))
     store.write_snapshot(make_snapshot(0, table=name))
     assert store.folder.parent == tmp_path / "run" / "embeddings"
@@ -109,7 +109,7 @@ def test_any_table_name_has_its_place(tmp_path: Path, name: str) -> None:
     assert found.read_snapshot(0).table == name
 
 
-def test_strange_labels_and_composed_rows_come_back(tmp_path: Path) -> None:
+def test_unusual_labels_and_composed_rows_round_trip(tmp_path: Path) -> None:
     labels = ("a\tb", "c\nd\r", "50%", "<script>", "😀", "\\n", "\ud83d", "讽刺")
     ids = np.array([5, 4, 3, 2, 1, 0, 9, COMPOSED])
     rows = Rows(ids, labels, {"pieces": ("",) * 7 + ("讽 刺",)}, {7: (8, 6)}, watch=("讽刺", "a\tb"))
@@ -119,7 +119,7 @@ def test_strange_labels_and_composed_rows_come_back(tmp_path: Path) -> None:
     assert (found.labels, found.watch, dict(found.pieces)) == (labels, rows.watch, {7: (8, 6)})
 
 
-def test_the_description_says_how_it_was_made(tmp_path: Path) -> None:
+def test_the_description_records_settings_and_versions(tmp_path: Path) -> None:
     found = reopened(new_store(tmp_path)).description
     assert (found.table, found.config) == (TABLE, CONFIG)
     assert (found.how, dict(found.left_out), found.watch) == (ROWS.how, {"special token": 3}, ("词1",))
@@ -169,7 +169,7 @@ def test_a_stored_snapshot_is_never_overwritten(tmp_path: Path) -> None:
     before = listing(tmp_path)
     store.write_snapshot(snapshot)
     assert listing(tmp_path) == before
-    with pytest.raises(FileExistsError, match="another snapshot of step 100"):
+    with pytest.raises(FileExistsError, match="a different snapshot of step 100"):
         store.write_snapshot(replace(snapshot, vectors=snapshot.vectors + 1))
     assert listing(tmp_path) == before
     store.path("snapshot", 100).write_bytes(b"damaged")
@@ -177,11 +177,11 @@ def test_a_stored_snapshot_is_never_overwritten(tmp_path: Path) -> None:
     assert store.read_snapshot(100).vectors.tobytes() == snapshot.vectors.tobytes()
 
 
-def test_a_snapshot_that_does_not_belong_is_refused(tmp_path: Path) -> None:
+def test_a_snapshot_of_another_table_is_refused(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     with pytest.raises(ValueError, match="'other' does not belong to"):
         store.write_snapshot(make_snapshot(0, table="other"))
-    with pytest.raises(ValueError, match="add_rows first"):
+    with pytest.raises(ValueError, match="call add_rows with them first"):
         store.write_snapshot(make_snapshot(0, rows=make_rows(3)))
     assert store.steps() == []
 
@@ -204,7 +204,7 @@ def test_rows_may_change_and_older_snapshots_keep_theirs(tmp_path: Path) -> None
         store.read_rows("abc")
 
 
-def test_killed_between_two_files_of_add_rows_nothing_is_lost(tmp_path: Path) -> None:
+def test_nothing_is_lost_when_add_rows_is_interrupted(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     description = (store.folder / "table.json").read_bytes()
     store.add_rows(make_rows(3))
@@ -236,7 +236,7 @@ def test_state_is_that_of_the_newest_or_an_earlier_analysis(tmp_path: Path) -> N
     assert store.load_state() == State()
 
 
-def test_alerts_outlive_a_torn_line(tmp_path: Path) -> None:
+def test_alerts_after_an_incomplete_line_are_read(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     assert store.alerts() == []
     store.append_alert({"step": 100, "label": "加息\u2028\n", "value": float("nan")})
@@ -281,7 +281,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     fill(store, [0])
     content = store.path("snapshot", 0).read_bytes()
     store.path("snapshot", 0).rename(store.path("analysis", 0))
-    with pytest.raises(DamagedFileError, match="'snapshot' where 'analysis' should be"):
+    with pytest.raises(DamagedFileError, match="'snapshot', but 'analysis' was expected"):
         store.read_analysis(0)
     store.path("snapshot", 0).write_bytes(content.replace(ROWS.version.encode(), b"0" * 12))
     with pytest.raises(DamagedFileError, match="no rows of version '000000000000'"):

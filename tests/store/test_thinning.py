@@ -19,7 +19,7 @@ def cases(draw: st.DrawFn) -> Case:
 
 
 @given(cases())
-def test_budget_is_met_whenever_the_protected_ones_fit(case: Case) -> None:
+def test_the_budget_is_met_if_the_protected_steps_fit(case: Case) -> None:
     steps, sizes, budget, protected = case
     dropped = choose_to_drop(steps, sizes, budget=budget, protected=protected)
     size_of = dict(zip(steps, sizes, strict=True))
@@ -35,7 +35,7 @@ def test_budget_is_met_whenever_the_protected_ones_fit(case: Case) -> None:
         assert dropped == []
 
 
-def test_what_stays_is_spaced_geometrically() -> None:
+def test_kept_steps_are_spaced_geometrically() -> None:
     steps = list(range(0, 100_001, 100))
     dropped = choose_to_drop(steps, [1] * len(steps), budget=20)
     kept = np.array(sorted(set(steps) - set(dropped)))
@@ -59,7 +59,7 @@ def test_thinning_as_it_grows_is_like_thinning_at_the_end() -> None:
 
 
 def test_bad_arguments_are_named() -> None:
-    with pytest.raises(ValueError, match="2 steps and 1 sizes"):
+    with pytest.raises(ValueError, match="have 2 and 1"):
         choose_to_drop([1, 2], [1], budget=0)
     with pytest.raises(ValueError, match="ascend"):
         choose_to_drop([2, 1], [1, 1], budget=0)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from browser_tools import ROOT, Complaints, browser, chromium, open_page, our_server
-from page_tools import DEEP, FIRST, MISSING, TABLE, ready, step_of, steps_of
+from browser_tools import ROOT, Complaints, browser, chromium, open_page, our_server, ready
+from page_tools import DEEP, FIRST, MISSING, TABLE, step_of, steps_of
 
 from visualdl_embedding.analysis import Config, State, analyze
 from visualdl_embedding.core.rows import Rows

@@ -8,17 +8,14 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from browser_tools import ROOT, browser_marks, missing_browser, wait_until
+from browser_tools import browser_marks, missing_page, ready, wait_until
 
 from visualdl_embedding.store import open_run
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-STATIC = ROOT / "visualdl_embedding" / "server" / "static"
-MISSING = missing_browser()
-if MISSING is None and not (STATIC / "index.html").is_file():
-    MISSING = "The page is not built: cd viewer && npm ci && npm run build"
+MISSING = missing_page()
 MARKS = browser_marks(MISSING)
 """Of every module of tests here."""
 
@@ -33,19 +30,6 @@ FOUR = (
     f"&run3=a&table3={TABLE}&map3=pca"
 )
 """Fragment that opens four panels."""
-
-
-def ready(page: Page, panels: int = 1) -> None:
-    """Wait until every panel has drawn what it was asked for."""
-    wait_until(
-        page,
-        lambda: (
-            page.locator(".panel[data-step][aria-busy=false]").count() == panels
-            and page.locator(".stage[data-gliding], .veil").count() == 0
-        ),
-        lambda: f"The panels are not there: {page.locator('main').inner_text()}",
-    )
-    page.wait_for_timeout(100)
 
 
 def step_of(page: Page, panel: str = "a") -> int:

@@ -8,8 +8,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from browser_tools import wait_until
-from page_tools import FIRST, MARKS, TABLE, address_with, ask, at_step, ready
+from browser_tools import ready, wait_until
+from page_tools import FIRST, MARKS, TABLE, address_with, ask, at_step
 
 from visualdl_embedding.store import open_run
 

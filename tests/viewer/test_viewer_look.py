@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from browser_tools import ink, wait_until
-from page_tools import MARKS, TABLE, address_with, ready
+from browser_tools import ink, ready, wait_until
+from page_tools import MARKS, TABLE, address_with
 
 from visualdl_embedding.store import open_run
 

@@ -7,8 +7,8 @@ import urllib.parse
 from typing import Any
 
 import pytest
-from browser_tools import wait_until
-from page_tools import DEEP, FIRST, MARKS, WORD, address_with, at_step, ready, step_of
+from browser_tools import ready, wait_until
+from page_tools import DEEP, FIRST, MARKS, WORD, address_with, at_step, step_of
 
 pytestmark = MARKS
 

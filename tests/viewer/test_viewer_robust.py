@@ -8,8 +8,8 @@ import urllib.parse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from browser_tools import Complaints, wait_until
-from page_tools import FIRST, MARKS, STATIC, TABLE, address_with, ready
+from browser_tools import STATIC, Complaints, ready, wait_until
+from page_tools import FIRST, MARKS, TABLE, address_with
 
 from visualdl_embedding.server import RunSource, make_server
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from page_tools import MARKS, TABLE, WORD, address_with, at_step, ready, step_of
+from browser_tools import ready
+from page_tools import MARKS, TABLE, WORD, address_with, at_step, step_of
 
 from visualdl_embedding.store import open_run
 

@@ -7,8 +7,8 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from browser_tools import wait_until
-from page_tools import DEEP, MARKS, TABLE, ready
+from browser_tools import ready, wait_until
+from page_tools import DEEP, MARKS, TABLE
 
 pytestmark = MARKS
 PCA = f"run0=a&table0={TABLE}&map0=pca"

@@ -93,8 +93,8 @@ def test_quotes_belong_to_tokens_in_tsv_and_to_the_format_in_csv(write):
         ("高兴\t5\n悲伤\t3\n", "needs a header.*'5' is a number"),
         ("label\t\n高兴\tx\n", "name 2 is empty"),
         ("label\tgroup\tgroup\n高兴\tx\ty\n", "several columns called 'group'"),
-        ("label\tgroup\n高兴\tx\ty\n", "Entry 2 of .* has 3 cells, its header 2"),
-        ("label\n高兴\n", "no column beside 'label'"),
+        ("label\tgroup\n高兴\tx\ty\n", "Entry 2 of .* has 3 cells, but its header has 2"),
+        ("label\n高兴\n", "no column besides 'label'"),
         ("label\tgroup\n", "no line with a label"),
         ("", "is empty"),
         ("id\tgroup\nx\ty\n", "column 'id' has 'x'"),
@@ -109,15 +109,15 @@ def test_bad_files(write, content, message):
     ("metadata", "message"),
     [
         ({}, "are empty"),
-        ({"group": {}}, "hold no value"),
-        ({"高兴": {"group": "positive"}, "悲伤": {"group": "negative"}}, "turn them round"),
+        ({"group": {}}, "have no values"),
+        ({"高兴": {"group": "positive"}, "悲伤": {"group": "negative"}}, "Key them by column"),
         ({"group": "positive"}, "a list by row id"),
         ({"group": 3}, "a list by row id"),
         ({"group": {"高兴": "positive", "negative": ["悲伤"]}}, "mixes"),
         ({"group": {"a": {"b": {"c": 1}}}}, "nested too deep"),
-        ({"group": {2.5: "positive"}}, "names 2.5"),
-        ({"group": {-1: "positive"}}, "names -1"),
-        ({0: {"高兴": "positive"}}, "names of columns"),
+        ({"group": {2.5: "positive"}}, "key 2.5"),
+        ({"group": {-1: "positive"}}, "key -1"),
+        ({0: {"高兴": "positive"}}, "must be column names"),
         ({"group": {"高兴": "a"}, "Group": {"悲伤": "b"}}, "'group' twice"),
         (pd.DataFrame([["高兴", 1, 2]], columns=["label", "x", "x"]), "several columns called 'x'"),
     ],
@@ -128,7 +128,7 @@ def test_bad_objects(metadata, message):
 
 
 def test_other_types_and_missing_files(tmp_path):
-    with pytest.raises(TypeError, match="list was given"):
+    with pytest.raises(TypeError, match="list was passed"):
         read_metadata([1])
     with pytest.raises(FileNotFoundError, match="no metadata file"):
         read_metadata(tmp_path / "nope.tsv")
@@ -145,10 +145,10 @@ def test_unmatched_labels_are_counted_and_kept():
 @pytest.mark.parametrize(
     ("metadata", "message"),
     [
-        ({"group": {"positive": ["happy"]}}, "names 'happy'.*begin '高兴', '悲伤'"),
-        ({"group": {99: "x"}}, "number of a row"),
+        ({"group": {"positive": ["happy"]}}, "entries begin 'happy'.*labels begin '高兴', '悲伤'"),
+        ({"group": {99: "x"}}, "row number of the table"),
         (pd.DataFrame({"id": [1], "label": ["高兴"], "group": ["x"]}), "must agree"),
-        ({"高兴": {"mood": "x"}}, "turn it round"),
+        ({"高兴": {"mood": "x"}}, "key it by column"),
     ],
 )
 def test_nothing_matches(metadata, message):
@@ -162,7 +162,7 @@ def test_words_that_can_be_composed_are_a_match():
     assert joined.unmatched == {"高兴": {"group": "positive"}}
 
 
-def test_columns_add_up():
+def test_columns_are_merged():
     joined = WORDS.with_columns({"frequency": {"高兴": 7}}).with_columns({"frequency": {"悲伤": 3}, "group": {0: "p"}})
     assert joined.columns == {"frequency": ("7", "3", "", "", "7"), "group": ("p", "", "", "", "")}
 
@@ -181,7 +181,7 @@ def test_repeated_lines_keep_the_first(write):
     assert isinstance(metadata, Metadata)
 
 
-def test_sentencepiece_words_meet_both_forms():
+def test_sentencepiece_words_match_both_forms():
     vocabulary = Vocabulary(("▁good", "good", "▁", "好"))
     assert column({"group": {"good": "x"}}, vocabulary=vocabulary) == ("x", "x", "", "")
 

@@ -82,7 +82,7 @@ def test_damaged_utf8_is_not_taken_for_gbk(write):
         open_vocabulary(write(content))
 
 
-def test_utf16_needs_to_be_said(write):
+def test_utf16_needs_encoding(write):
     path = write("word\n高兴\n".encode("utf-16"))
     with pytest.raises(ValueError, match="utf-16"):
         open_vocabulary(path)
@@ -122,7 +122,7 @@ def test_damaged_pair_is_named(write):
         open_vocabulary(write("0\ta\n1\tb\nc\n3\td\n"))
 
 
-def test_frequencies_are_no_ids(write):
+def test_frequencies_are_not_ids(write):
     with pytest.raises(ValueError, match=r"id 5 twice: line 1 and line 2.*frequencies"):
         open_vocabulary(write("a\t5\nb\t5\n"))
     with pytest.raises(ValueError, match="ids up to 99999999"):
@@ -148,7 +148,7 @@ def test_json(write, content, labels):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("{", "is not JSON"), ("3", "not int"), ('{"a": 1.5}', "'a': 1.5"), ("[]", "holds no token")],
+    [("{", "is not JSON"), ("3", "not int"), ('{"a": 1.5}', "'a': 1.5"), ("[]", "has no tokens")],
 )
 def test_bad_json(write, content, message):
     with pytest.raises(ValueError, match=message):
@@ -176,7 +176,7 @@ def test_objects():
     assert open_vocabulary([1193, np.int64(661)]).labels == ("1193", "661")
 
 
-def test_tokenizer_without_get_vocab_of_its_own():
+def test_tokenizer_without_get_vocab():
     class Tokenizer:
         vocab = SimpleNamespace(token_to_idx={"a": 0})
 
@@ -193,7 +193,7 @@ def test_none_names_rows():
 
 
 @pytest.mark.parametrize("source", [3, 2.5, {"a", "b"}, b"a", object(), [b"a"], [["a"]]])
-def test_what_is_no_vocabulary(source):
+def test_unsupported_sources(source):
     with pytest.raises(TypeError):
         open_vocabulary(source)
 
@@ -210,7 +210,7 @@ def test_missing_files(tmp_path, write):
     write("a\n")
     with pytest.raises(FileNotFoundError, match=r"is a directory.*vocab\.txt"):
         open_vocabulary(tmp_path)
-    with pytest.raises(ValueError, match="holds no token"):
+    with pytest.raises(ValueError, match="has no tokens"):
         open_vocabulary(write("", "empty.txt"))
 
 

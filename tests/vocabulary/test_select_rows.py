@@ -54,7 +54,7 @@ def test_first_k_by_id_and_most_frequent():
     assert select(frequent, rows=5).labels == ("高", "兴", "悲伤", "跑", "手机")
 
 
-def test_column_without_values_is_no_frequency():
+def test_column_without_values_is_not_a_frequency():
     assert select(Vocabulary(("a", "b"), {"frequency": ("", "")}), rows=1).labels == ("a",)
 
 
@@ -95,7 +95,7 @@ def test_ids_without_label():
         select(watch=[7])
 
 
-def test_watch_joins():
+def test_watched_rows_are_added():
     rows = select(rows=2, watch=["手机", "高", "[UNK]"])
     assert rows.labels == ("高", "兴", "手机", "[UNK]")
     assert rows.watch == ("手机", "高", "[UNK]")
@@ -113,14 +113,16 @@ def test_composed_row_is_the_mean_of_its_pieces():
     np.testing.assert_array_equal(rows.assemble(table[rows.gather_ids])[1], table[[3, 2]].mean(axis=0))
 
 
-def test_padding_row_is_no_piece():
+def test_padding_row_is_not_a_piece():
     with pytest.raises(ValueError, match="高跑"):
         select(watch=["高跑"], padding_idx=2)
 
 
-def test_unknown_labels_name_the_nearest():
+def test_unknown_labels_suggest_the_nearest():
     vocabulary = Vocabulary(("happy", "sad", "apply", "x"))
-    with pytest.raises(ValueError, match=r"'hapy' \(did you mean 'happy' or 'apply'\?\).*'zzzzzz' \(nothing like it\)"):
+    with pytest.raises(
+        ValueError, match=r"'hapy' \(did you mean 'happy' or 'apply'\?\).*'zzzzzz' \(no similar label\)"
+    ):
         select(vocabulary, watch=["sad", "hapy", "zzzzzz"])
     with pytest.raises(ValueError, match="and 3 more"):
         select(vocabulary, rows=[f"unknown {i}" for i in range(8)])
@@ -138,7 +140,7 @@ def test_duplicate_labels():
 
 
 def test_vocabulary_and_table_must_fit():
-    with pytest.raises(ValueError, match="10 ids, but the table only 9 rows"):
+    with pytest.raises(ValueError, match="10 ids, but the table has only 9 rows"):
         select(num_rows=9)
     assert select(num_rows=13).left_out["no label"] == 4
 
@@ -150,30 +152,30 @@ def test_vocabulary_and_table_must_fit():
         ({"rows": -5}, ValueError, "at least 1, not -5"),
         ({"rows": 2.5}, TypeError, "whole number"),
         ({"rows": True}, TypeError, "whole number"),
-        ({"rows": None}, TypeError, "rows takes a list"),
+        ({"rows": None}, TypeError, "rows must be a list"),
         ({"rows": []}, ValueError, "empty list"),
         ({"rows": "高兴"}, ValueError, r"rows=\['高兴'\]"),
         ({"rows": "stratified"}, ValueError, "stratified:500"),
         ({"rows": "stratified:0"}, ValueError, "at least 1"),
-        ({"rows": "stratified:5"}, ValueError, "needs a column 'frequency'"),
+        ({"rows": "stratified:5"}, ValueError, "requires a column 'frequency'"),
         ({"rows": [10]}, ValueError, "row 10, but the table has rows 0 to 9"),
         ({"rows": [-1]}, ValueError, "row -1"),
         ({"rows": [1.0]}, TypeError, "not 1.0"),
         ({"rows": [True]}, TypeError, "not True"),
-        ({"rows": np.zeros((2, 2), int)}, TypeError, "rows takes labels"),
+        ({"rows": np.zeros((2, 2), int)}, TypeError, "rows must hold labels"),
         ({"rows": {"group": "positive"}}, ValueError, "no column 'group'"),
         ({"rows": {}}, ValueError, "one column"),
         ({"watch": "加息"}, TypeError, r"watch=\['加息'\]"),
-        ({"watch": 3}, TypeError, "watch takes a list"),
-        ({"keep": "special"}, TypeError, "keep takes a list"),
-        ({"keep": ["all"]}, ValueError, "known are 'special', 'subword', 'padding'"),
-        ({"groups": ["高兴"]}, TypeError, "groups is a dict"),
-        ({"groups": {"positive": "高兴"}}, TypeError, "takes a list"),
-        ({"groups": {"positive": [3]}}, TypeError, "strings, not 3"),
-        ({"num_rows": -1}, ValueError, "at least one row"),
+        ({"watch": 3}, TypeError, "watch must be a list"),
+        ({"keep": "special"}, TypeError, "keep must be a list"),
+        ({"keep": ["all"]}, ValueError, "use any of 'special', 'subword', 'padding'"),
+        ({"groups": ["高兴"]}, TypeError, "groups must be a dict"),
+        ({"groups": {"positive": "高兴"}}, TypeError, "must be a list"),
+        ({"groups": {"positive": [3]}}, TypeError, r"\(strings\), not 3"),
+        ({"num_rows": -1}, ValueError, "num_rows must be at least 1"),
         ({"padding_idx": -1}, ValueError, "padding_idx must be a row"),
         ({"padding_idx": 10}, ValueError, "padding_idx must be a row"),
-        ({"rows": [7]}, ValueError, "No row is left.*1 no label"),
+        ({"rows": [7]}, ValueError, "No rows to watch.*1 no label"),
     ],
 )
 def test_bad_arguments(arguments, error, message):
@@ -182,7 +184,7 @@ def test_bad_arguments(arguments, error, message):
 
 
 def test_nothing_but_special_tokens():
-    with pytest.raises(ValueError, match=r"No row is left to watch.*2 special token"):
+    with pytest.raises(ValueError, match=r"No rows to watch.*2 special token"):
         select(Vocabulary(("[PAD]", "[UNK]")))
 
 
@@ -204,7 +206,7 @@ def test_rows_of_a_group_with_composed_words():
 
 
 def test_unknown_group():
-    with pytest.raises(ValueError, match=r"never is 'positiv'; it is 'positive', 'negative', 'neutral'"):
+    with pytest.raises(ValueError, match=r"has no value 'positiv'; its values are 'positive', 'negative', 'neutral'"):
         select(GROUPED, rows={"group": "positiv"})
     with pytest.raises(ValueError, match=r"no column 'category'.*has 'group'"):
         select(GROUPED, rows={"category": "x"})
@@ -215,7 +217,7 @@ def test_watched_composed_word_has_its_group():
     assert rows.columns["group"] == ("", "positive")
 
 
-def test_groups_join_rows():
+def test_groups_are_added_to_rows():
     rows = select(rows=1, groups={"up": ["兴高", "跑", "[UNK]"], "down": ["悲伤", "绝望"]})
     assert rows.labels == ("高", "悲伤", "跑", "兴高")
     assert rows.columns["group"] == ("", "down", "up", "up")
@@ -261,7 +263,7 @@ def test_stratified_sample_is_seeded():
     assert one.labels != other.labels
 
 
-def test_small_strata_give_their_part_to_others():
+def test_small_strata_leave_their_share_to_others():
     counts = ("90", "5", "4", "1", "", "0", "0", "0")
     vocabulary = Vocabulary(tuple("abcdefgh"), {"frequency": counts})
     rows = select(vocabulary, rows="stratified:6", watch=["a"])

@@ -87,7 +87,7 @@ def test_compose(labels, word, pieces):
     st.lists(st.sampled_from("高兴悲伤手机"), min_size=1, max_size=8).map("".join),
     st.sets(st.text("高兴悲伤", min_size=1)),
 )
-def test_pieces_of_a_chinese_word_spell_it(word, labels):
+def test_pieces_of_a_chinese_word_join_to_the_word(word, labels):
     vocabulary = Vocabulary(tuple(sorted(labels)))
     pieces = vocabulary.compose(word)
     if set(word) <= labels:

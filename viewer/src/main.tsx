@@ -1,25 +1,32 @@
-import { effect, signal } from "@preact/signals";
+import { effect } from "@preact/signals";
 import { render } from "preact";
-import { useEffect, useRef } from "preact/hooks";
-import { Bar } from "./bar";
-import { fit, lookThrough, pan, turnBy, zoom } from "./camera";
-import { startComparing } from "./compare";
-import { Curves } from "./curves";
-import { exportCsv, exportPng, exportTsv } from "./export";
-import { Alerts, Findings, startResting } from "./findings";
-import { Colors, Filters, Maps, Shows } from "./legend";
-import { Panel } from "./panel";
-import { isSupported } from "./renderer";
-import { SEARCH_ID, Search } from "./search";
+import { fit, lookThrough, pan, turnBy, zoom } from "./map/camera";
+import { isSupported } from "./map/renderer";
+import { Bar } from "./parts/bar";
+import { Curves } from "./parts/curves";
+import { Help, helping } from "./parts/help";
+import { Panel } from "./parts/panel";
+import { Timeline } from "./parts/timeline";
+import { Tools } from "./parts/tools";
+import { AboutFile } from "./side/about";
+import { Filters, Shows } from "./side/filters";
+import { Alerts, Findings, startResting } from "./side/findings";
+import { Colors } from "./side/legend";
+import { Maps } from "./side/maps";
+import { Neighbors } from "./side/neighbors";
+import { OverSteps, Similarities } from "./side/oversteps";
+import { SEARCH_ID, Search } from "./side/search";
+import { WordCard } from "./side/words";
+import { source } from "./source";
 import {
   active,
-  addPanel,
   change,
   clearSelection,
   dark,
   failure,
   focus,
   goTo,
+  hasTime,
   language,
   lasso,
   missing,
@@ -32,14 +39,12 @@ import {
   runs,
   say,
   start,
-  stepNow,
   theme,
   timeline,
   togglePin,
   view,
-  writeAddress,
 } from "./state";
-import type { Key } from "./strings";
+import { startComparing } from "./state/compare";
 import "./style/base.css";
 import "./style/bar.css";
 import "./style/columns.css";
@@ -47,124 +52,6 @@ import "./style/word.css";
 import "./style/maps.css";
 import "./style/dock.css";
 import "./style/narrow.css";
-import { Timeline } from "./timeline";
-import { IconButton, Menu, Toggle } from "./ui";
-import { MAX_PANELS } from "./view";
-import { Neighbors, OverSteps, Similarities, WordCard } from "./words";
-
-const helping = signal(false);
-const copied = signal(false);
-
-function Tools() {
-  const { linked, aligned, panels: specs, selected } = view.value;
-  return (
-    <div class="tools" role="toolbar" aria-label={say("map")}>
-      <div class="pair">
-        <IconButton icon="move" label={say("move")} pressed={!lasso.value} onClick={() => (lasso.value = false)} />
-        <IconButton icon="lasso" label={say("lasso")} pressed={lasso.value} onClick={() => (lasso.value = true)} />
-      </div>
-      <IconButton icon="fit" label={say("fit")} onClick={fit} />
-      <span class="grow" />
-      {specs.length > 1 && <Toggle on={linked} label={say("link.steps")} onChange={link} />}
-      {specs.length > 1 && <Toggle on={aligned} label={say("align")} onChange={(on) => change({ aligned: on })} />}
-      <IconButton
-        icon="plus"
-        label={specs.length >= MAX_PANELS ? say("panel.maximum") : say("panel.add")}
-        disabled={specs.length >= MAX_PANELS}
-        onClick={addPanel}
-      />
-      <Menu button={say("export")} label={say("export")} class="export">
-        {(close) => {
-          const item = (key: Key, act: () => void, disabled = false) => (
-            <button
-              type="button"
-              key={key}
-              disabled={disabled}
-              onClick={() => {
-                act();
-                close();
-              }}
-            >
-              {say(key)}
-            </button>
-          );
-          return [
-            item("export.png", () => void exportPng()),
-            item("export.csv", () => exportCsv("selected"), !selected.length),
-            item("export.csv-all", () => exportCsv("shown")),
-            item("export.tsv", () => exportTsv("coordinates")),
-            item("export.metadata", () => exportTsv("metadata")),
-            item("export.link", () => void copyLink()),
-          ];
-        }}
-      </Menu>
-      <span class="told" role="status">
-        {copied.value && say("export.copied")}
-      </span>
-    </div>
-  );
-}
-
-/** Free panels keep the step that they showed; linked ones take that of the slider. */
-function link(on: boolean): void {
-  const step = stepNow.value;
-  if (on) change({ linked: true, step });
-  else
-    change({
-      linked: false,
-      panels: view.value.panels.map((panel, i) => ({ ...panel, step: panels.value[i]?.step.value ?? null })),
-    });
-}
-
-async function copyLink(): Promise<void> {
-  writeAddress();
-  await navigator.clipboard.writeText(location.href);
-  copied.value = true;
-  setTimeout(() => (copied.value = false), 3000);
-}
-
-const KEYS: [string, Key][] = [
-  ["Space", "help.space"],
-  ["← →", "help.arrows"],
-  ["Home End", "help.ends"],
-  ["/", "help.search"],
-  ["L", "help.lasso"],
-  ["F", "help.fit"],
-  ["+ −", "help.zoom"],
-  ["Shift ←→↑↓", "help.steer"],
-  ["T", "help.labels"],
-  ["P", "help.pin"],
-  ["Esc", "help.escape"],
-  ["?", "help.help"],
-];
-
-function Help() {
-  const dialog = useRef<HTMLDialogElement>(null);
-  const open = helping.value;
-  useEffect(() => {
-    if (open) dialog.current?.showModal();
-    else dialog.current?.close();
-  }, [open]);
-  return (
-    <dialog ref={dialog} aria-label={say("help.title")} onClose={() => (helping.value = false)}>
-      <h2>{say("help.title")}</h2>
-      <dl>
-        {KEYS.map(([key, what]) => (
-          <div key={key}>
-            <dt>
-              <kbd>{key}</kbd>
-            </dt>
-            <dd>{say(what)}</dd>
-          </div>
-        ))}
-      </dl>
-      <p>{say("help.mouse")}</p>
-      <button type="button" onClick={() => (helping.value = false)}>
-        {say("close")}
-      </button>
-    </dialog>
-  );
-}
 
 function Middle() {
   if (noWebgl.value) return <Empty title={say("error.webgl")} what={say("error.webgl.what")} />;
@@ -183,10 +70,12 @@ function Middle() {
           <Panel key={model.index} model={model} />
         ))}
       </div>
-      <div class="dock">
-        <Curves />
-        <Timeline />
-      </div>
+      {hasTime.value && (
+        <div class="dock">
+          <Curves />
+          <Timeline />
+        </div>
+      )}
     </>
   );
 }
@@ -243,10 +132,11 @@ function App() {
           <>
             <WordCard />
             <Neighbors />
-            <OverSteps />
-            <Similarities />
+            {hasTime.value && <OverSteps />}
+            {source.abilities.similarities && <Similarities />}
             <Findings />
-            <Alerts />
+            {hasTime.value && <Alerts />}
+            {source.about && <AboutFile about={source.about} />}
           </>
         )}
       </aside>
@@ -292,8 +182,8 @@ function keys(event: KeyboardEvent): void {
     "-": () => zoom(0.8),
     t: () => change({ labels: !view.value.labels }),
     p: () => focus.value !== null && togglePin(focus.value),
-    ...(onButton ? {} : { " ": () => play() }),
-    ...(onSlider
+    ...(onButton || !hasTime.peek() ? {} : { " ": () => play() }),
+    ...(onSlider || !hasTime.peek()
       ? {}
       : {
           ArrowLeft: () => move(-1),
@@ -316,7 +206,7 @@ effect(() => {
   root.classList.remove("light", "dark", "auto");
   root.classList.add(theme.value);
   root.toggleAttribute("data-dark", dark.value);
-  document.title = `${say("title")} - VisualDL`;
+  document.title = source.about?.title ?? `${say("title")} - VisualDL`;
 });
 addEventListener("keydown", keys);
 render(<App />, document.getElementById("root")!);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { affineBetween } from "../src/affine";
-import type { Frame } from "../src/types";
+import { affineBetween } from "../src/logic/affine";
+import type { Frame } from "../src/source/types";
 
 const random = (() => {
   let seed = 7;

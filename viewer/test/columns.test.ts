@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { OTHERS, numbersOf, readColumn } from "../src/columns";
+import { OTHERS, numbersOf, readColumn } from "../src/logic/columns";
 
 describe("readColumn", () => {
   it("finds groups, the largest first, and leaves the unknown without one", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { csvCell, toCsv, toTsv } from "../src/csv";
+import { csvCell, toCsv, toTsv } from "../src/logic/csv";
 
 describe("csvCell", () => {
   it.each([

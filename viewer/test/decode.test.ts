@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { decodeFloats, decodeFrame } from "../src/decode";
+import { decodeFloats, decodeFrame } from "../src/source/decode";
 
 /** Bytes as another program would write them: one value at a time, little-endian. */
 function bytes(values: number[]): ArrayBuffer {

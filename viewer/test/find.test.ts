@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { find } from "../src/find";
+import { find } from "../src/logic/find";
 
 const labels = ["高兴", "不高兴", "高", "Happy", "unhappy", "ＨＡＰＰＹ!"];
 const found = (query: string, regex = false): string[] => find(labels, query, regex).rows.map((row) => labels[row]!);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { boundsOf, density, fitAxes, matrixFor, place, spread } from "../src/geometry";
-import type { Frame } from "../src/types";
+import { boundsOf, density, fitAxes, matrixFor, place, spread } from "../src/logic/geometry";
+import type { Frame } from "../src/source/types";
 
 const frame = (values: number[], components = 2): Frame => ({
   values: Float32Array.from(values),

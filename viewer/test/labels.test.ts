@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type Wish, placeLabels } from "../src/labels";
+import { type Wish, placeLabels } from "../src/logic/labels";
 
 const wish = (x: number, y: number, always = false, width = 40): Wish => ({
   text: "word",

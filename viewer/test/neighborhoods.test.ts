@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { changes, layBeside } from "../src/neighborhoods";
+import { changes, layBeside } from "../src/logic/neighborhoods";
 
 const near = (...labels: string[]) =>
   labels.map((label, row) => ({ label, row, id: row, cosine: 1 - row / 10, distance: row / 10 }));

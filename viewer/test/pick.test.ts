@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { place } from "../src/geometry";
-import { Grid, isInside } from "../src/pick";
+import { place } from "../src/logic/geometry";
+import { Grid, isInside } from "../src/logic/pick";
 
 /** Numbers that look random and are the same every time. */
 function numbers(count: number, seed = 7): number[] {

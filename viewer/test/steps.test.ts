@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { nearestStep, stepAt, trailSteps, unionOfSteps } from "../src/steps";
+import { nearestStep, stepAt, trailSteps, unionOfSteps } from "../src/logic/steps";
 
 const steps = [0, 50, 100, 282];
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { type Key, STRINGS, say } from "../src/strings";
+import { type Key, STRINGS, say } from "../src/logic/strings";
 
-const sources = import.meta.glob("../src/*.{ts,tsx}", { query: "?raw", import: "default", eager: true }) as Record<
+const sources = import.meta.glob("../src/**/*.{ts,tsx}", { query: "?raw", import: "default", eager: true }) as Record<
   string,
   string
 >;

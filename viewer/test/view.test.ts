@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { START, type View, decodeView, encodeView } from "../src/view";
+import { START, type View, decodeView, encodeView } from "../src/logic/view";
 
 const full: View = {
   panels: [

@@ -1,6 +1,6 @@
-"""Alerts: rules over the scalars of a table, judged at every snapshot of a training or once in CI.
+"""Alerts: rules over the scalars of a table, evaluated at every snapshot of a training or once in CI.
 
-``evaluate`` and ``check_scalars`` are pure functions; ``run_hook`` tells another program.
+``evaluate`` and ``check_scalars`` are pure functions; ``run_hook`` notifies another program.
 """
 
 from visualdl_embedding.alerts._alert import Alert

@@ -1,4 +1,4 @@
-"""What an alert is."""
+"""Alert of a rule."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ __all__ = ["Alert"]
 
 @dataclass(frozen=True)
 class Alert:
-    """A rule that began to hold.
+    """Event of a rule whose condition begins to hold.
 
-    Sentences come in English and, under the same name with ``_zh``, in Chinese. They hold labels as they are: whoever
-    shows them escapes them.
+    Texts are in English and, with the suffix ``_zh``, in Chinese. They contain labels without escaping; escape them for
+    display.
 
     Attributes
     ----------
     table, step
-        The snapshot that it was computed on.
+        Snapshot of the alert.
     rule, severity
-        Name of the rule; ``"warning"`` or ``"critical"``.
+        Name of the rule, and ``"warning"`` or ``"critical"``.
     metric
-        Scalar key, or what stands for one (a drift's p-value).
+        Scalar key, or a key for another value (such as the p-value of a drift).
     value, threshold
-        What was held against what.
+        Value of the metric, and the threshold it is compared with.
     message, message_zh
-        A sentence or two.
+        One or two sentences.
     evidence
         Plain values by name.
     trained_step
-        How far training had gone when it was raised; None where nothing was training.
+        Step of the training when the alert fires; None without a training.
     """
 
     table: str
@@ -52,18 +52,18 @@ class Alert:
 
     @property
     def computed_step(self) -> int:
-        """The frame that it was computed on."""
+        """Step of the analyzed snapshot."""
         return self.step
 
     @property
     def lag(self) -> str:
-        """A sentence on how old the frame was; ``""`` where nothing was training."""
+        """Sentence about the age of the snapshot; ``""`` without a training."""
         if self.trained_step is None:
             return ""
         ahead = self.trained_step - self.step
         if ahead <= 0:
-            return f"Computed on step {self.step}, the last one trained."
-        return f"Computed on step {self.step}; training has gone on to step {self.trained_step}, {ahead} further."
+            return f"Computed on step {self.step}, the current step of the training."
+        return f"Computed on step {self.step}; training is now at step {self.trained_step}, {ahead} steps later."
 
     @property
     def lag_zh(self) -> str:
@@ -72,15 +72,15 @@ class Alert:
             return ""
         ahead = self.trained_step - self.step
         if ahead <= 0:
-            return f"基于第 {self.step} 步计算，即最新训练到的一步。"
-        return f"基于第 {self.step} 步计算；训练已进行到第 {self.trained_step} 步，晚了 {ahead} 步。"
+            return f"基于第 {self.step} 步（当前训练步）计算。"
+        return f"基于第 {self.step} 步计算；训练已进行到第 {self.trained_step} 步，滞后 {ahead} 步。"
 
     def with_trained_step(self, step: int | None) -> Alert:
-        """Copy it with how far training has gone."""
+        """Return a copy with the current step of the training."""
         return replace(self, trained_step=step)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for strict JSON; NaN and the infinities become None."""
+        """Return plain values for strict JSON; NaN and the infinities become None."""
         return {
             "table": self.table,
             "step": int(self.step),
@@ -100,12 +100,12 @@ class Alert:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Alert:
-        """Undo `to_dict`; a value or threshold that was not finite comes back as NaN.
+        """Create an alert from `to_dict`; values that were not finite become NaN.
 
         Raises
         ------
         ValueError
-            If something is missing or of a wrong kind; keys that are not known are passed over.
+            If a value is missing or has a wrong type. Unknown keys are ignored.
         """
         trained_step = values.get("trained_step")
         for key, good in (
@@ -117,7 +117,7 @@ class Alert:
             ("evidence", isinstance(values.get("evidence", {}), Mapping)),
         ):
             if not good:
-                raise ValueError(f"This is no alert: its {key!r} is {values.get(key)!r}.")
+                raise ValueError(f"These values are not an alert: {key!r} is {values.get(key)!r}.")
         return cls(
             table=values["table"],
             step=values["step"],

@@ -1,4 +1,4 @@
-"""Judging a snapshot or a whole run once, for CI."""
+"""Evaluation of rules on a snapshot or a whole run, for CI."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ __all__ = ["STATUSES", "Status", "Verdict", "check_scalars", "unmatched"]
 
 Status = Literal["passed", "failed", "unknown"]
 STATUSES: tuple[Status, ...] = ("failed", "unknown", "passed")
-"""What asks for attention first."""
+"""Order of display."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a rule says of a run or a model.
+    """Result of a rule for a run or a model.
 
     Attributes
     ----------
     table, step
-        The snapshot that was judged; the step is None where a single snapshot was given without one.
+        Evaluated snapshot; the step is None for a single snapshot without a step.
     rule, severity
-        Name of the rule; ``"warning"`` or ``"critical"``.
+        Name of the rule, and ``"warning"`` or ``"critical"``.
     status
-        ``"passed"``, ``"failed"``, or ``"unknown"`` where a value is missing or no finite number.
+        ``"passed"``, ``"failed"``, or ``"unknown"`` if a value is missing or not finite.
     metric
-        Scalar key, or what stands for one.
+        Scalar key, or a key for another value.
     value, threshold
-        What was held against what; NaN where unknown.
+        Value of the metric, and the threshold it is compared with; NaN if unknown.
     message, message_zh
-        A sentence or two, in English and in Chinese.
+        One or two sentences, in English and in Chinese.
     evidence
         Plain values by name.
     """
@@ -55,7 +55,7 @@ class Verdict:
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for strict JSON; NaN and the infinities become None."""
+        """Return plain values for strict JSON; NaN and the infinities become None."""
         return {name: plain(getattr(self, name)) for name in self.__dataclass_fields__}
 
 
@@ -67,33 +67,33 @@ def check_scalars(
     table: str = "",
     evidence: Sequence[DriftEvidence] = (),
 ) -> tuple[Verdict, ...]:
-    """Judge one table of a model, or of a whole run, once.
+    """Evaluate rules once on one table of a model or of a whole run.
 
-    Of a run the newest snapshot is judged; those before it tell for how many in a row a rule has held. A run shorter
-    than a rule's `for_snapshots` fails when the rule holds throughout, and a single snapshot is a run of one.
+    For a run the newest snapshot is evaluated; earlier snapshots count for `for_snapshots`. In a run with fewer
+    snapshots than `for_snapshots`, a rule fails if it holds at all of them. A single snapshot is a run of one.
 
     Parameters
     ----------
     rules
-        Those whose `tables` does not match are passed over; see `unmatched`.
+        Rules; those whose `tables` does not match are ignored, see `unmatched`.
     scalars
-        Of one snapshot, or of a run.
+        Scalars of one snapshot, or the history of a run.
     baseline_scalars
-        What changes and a fall of the effective rank are measured against; of a run the newest snapshot. Without it
-        they are measured inside the run.
+        Reference for changes and for a fall of the effective rank; of a run the newest snapshot is used. Without it the
+        reference is an earlier snapshot of the run.
     table
-        Name of the table, where `scalars` is no history, which brings its own.
+        Name of the table, if `scalars` is not a history.
     evidence
-        What a drift computation found against the baseline, where `scalars` is no history, which brings its own.
+        Drift results against the baseline, if `scalars` is not a history.
 
     Returns
     -------
-    One verdict for each thing that each rule watches, in the order of the rules.
+    One verdict for each subject of each rule, in the order of the rules.
 
     Raises
     ------
     ValueError
-        If two rules have one name, or a run or baseline holds no snapshot.
+        If two rules have the same name, or a run or baseline has no analyzed snapshot.
 
     Examples
     --------
@@ -105,10 +105,10 @@ def check_scalars(
     history = scalars if isinstance(scalars, History) else History(table, (0,), (scalars,), {0: evidence})
     if isinstance(baseline_scalars, History):
         if not len(baseline_scalars):
-            raise ValueError("The baseline holds no analyzed snapshot; analyze it first, or give another.")
+            raise ValueError("The baseline has no analyzed snapshot; analyze it first, or use another baseline.")
         baseline_scalars = baseline_scalars.scalars[-1]
     if not len(history):
-        raise ValueError(f"The run holds no analyzed snapshot of {history.table!r}; analyze it first.")
+        raise ValueError(f"The run has no analyzed snapshot of {history.table!r}; analyze it first.")
     verdicts: list[Verdict] = []
     for rule in distinct(rules):
         if matches(rule, history.table):
@@ -119,13 +119,13 @@ def check_scalars(
 
 
 def unmatched(rules: Iterable[Rule], tables: Iterable[str]) -> tuple[str, ...]:
-    """Names of the rules that are for none of these tables: they guard nothing, most likely for a slip of the pen."""
+    """Names of the rules that match none of these tables, probably because of a typing error."""
     known = list(tables)
     return tuple(rule.name for rule in rules if not any(matches(rule, table) for table in known))
 
 
 def _held(rule: Rule, history: History, judgment: Judgment, baseline: Mapping[str, float] | None) -> bool:
-    """Whether the rule holds, and has for as many snapshots as it asks for, as far as the run reaches back."""
+    """Whether the rule holds, and has held for the required number of snapshots as far as the run goes back."""
     if judgment.status != "holds":
         return False
     held = 1
@@ -144,7 +144,7 @@ def _verdict(rule: Rule, judgment: Judgment, history: History, *, held: bool, ti
     status: Status = "unknown" if judgment.status == "unknown" else "failed" if held else "passed"
     text = worded(rule, judgment)
     if judgment.status == "holds" and not held:
-        text = Text(f"{text.en} It has not held that long.", f"{text.zh}目前尚未持续那么久。")
+        text = Text(f"{text.en} It has held for fewer snapshots so far.", f"{text.zh}目前持续的快照数尚不足。")
     return Verdict(
         table=history.table,
         step=None if timeless else history.steps[-1],

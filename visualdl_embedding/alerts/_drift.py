@@ -1,4 +1,4 @@
-"""The rule about words that move towards a group, at a significance that many looks do not wear out."""
+"""Rule for words that move towards a group, with alpha spending over repeated tests."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ __all__ = ["DriftTowards"]
 
 @dataclass(frozen=True)
 class DriftTowards(Rule):
-    """Words have moved towards a group, significantly.
+    """Fires if words move significantly towards a group.
 
-    Reads the p-values that a drift computation stores beside the scalars (`DriftEvidence`). They are corrected over the
-    words (Holm) and over the snapshots (`spend_alpha`); several rules are not corrected among one another. A p-value
-    counts only for a word whose lean, or else whose share of the group's neighbors, did grow.
+    Uses the p-values of a drift computation (`DriftEvidence`), corrected over the words (Holm) and over the snapshots
+    (`spend_alpha`), but not over several rules. A p-value counts only for a word whose lean towards the group, or else
+    whose share of the group among its neighbors, increases.
 
     Attributes
     ----------
     group
-        Where to.
+        Target group.
     words
-        Labels; empty for all that the evidence is about.
+        Labels; empty for all words of the evidence.
     alpha
-        Chance, between 0 and 1, of a false alarm of this rule.
+        Probability of a false alarm of this rule, between 0 and 1.
     looks
-        Number of snapshots that `alpha` is for; None for all there will ever be.
+        Number of snapshots that `alpha` is spent on; None for an unlimited number.
     """
 
     kind: ClassVar[str] = "drift_towards"
@@ -69,7 +69,7 @@ class DriftTowards(Rule):
         return f"drift of {some} towards {self.group}" if some else f"drift towards {self.group}"
 
     def judge(self, view: HistoryView) -> tuple[Judgment, ...]:
-        """Judge the last snapshot of a view: once for each word."""
+        """Evaluate the last snapshot of a view, once for each word."""
         found = {e.label: e for e in view.evidence if e.group == self.group}
         words = self.words or tuple(found)
         level = self.alpha if view.look is None else spend_alpha(self.alpha, view.look - 1, horizon=self.looks)
@@ -99,8 +99,8 @@ class DriftTowards(Rule):
         metric = f"watch/{escape(word)}/group/{escape(self.group)}/p_value"
         if evidence is None or p is None:
             why = Text(
-                f"{word}: no p-value of a drift towards {self.group} {view.at[0]}; is it a watched label?",
-                f"{word}：{view.at[1]}没有朝向 {self.group} 漂移的 p 值；它是被观察的标签吗？",
+                f"{word}: no p-value of a drift towards {self.group} {view.at[0]}; check that it is a watched label.",
+                f"{word}：{view.at[1]}没有朝向 {self.group} 漂移的 p 值；请确认它是被观察的标签。",
             )
             return unknown(view, metric, level, subject=word, why=why)
         holds = p <= level and _grew(evidence)
@@ -128,14 +128,14 @@ class DriftTowards(Rule):
         verb, verb_zh = ("moved", "移动了") if holds else ("did not move significantly", "没有显著移动")
         return Text(
             f"{word} {verb} towards {self.group}{shares}, p = {as_text(p)} corrected over {n_words} word(s), "
-            f"where {as_text(level)} is asked for.",
+            f"with a limit of {as_text(level)}.",
             f"{word} 朝 {self.group} {verb_zh}{shares_zh}，p = {as_text(p)}（已对 {n_words} 个词校正），"
             f"要求不超过 {as_text(level)}。",
         )
 
 
 def _grew(evidence: DriftEvidence) -> bool:
-    """Whether the word came nearer to the group: a two-sided p-value is small as well for one that left it."""
+    """Whether the word moved towards the group; a two-sided p-value is small for the opposite direction too."""
     for before, after in (
         (evidence.lean_before, evidence.lean_after),
         (evidence.share_before, evidence.share_after),
@@ -146,6 +146,6 @@ def _grew(evidence: DriftEvidence) -> bool:
 
 
 def _holm(p_values: Sequence[float], n_tests: int) -> list[float]:
-    """Correct for as many tests as were made: a word without a p-value counts as one that shows nothing."""
+    """Holm correction for `n_tests` tests; words without a p-value count as tests without significance."""
     padded = [*p_values, *[1.0] * (n_tests - len(p_values))]
     return [float(p) for p in correct(padded)[: len(p_values)]]

@@ -1,4 +1,4 @@
-"""From rules and scalars to alerts: once for each episode, whoever dies in between."""
+"""Evaluation of rules; each alert fires once per episode, across restarts."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ __all__ = ["RuleState", "evaluate", "never_judged", "replay", "worded"]
 
 @dataclass(frozen=True)
 class RuleState:
-    """What has been seen of one table: plain data.
+    """State of the rules for one table, in plain values.
 
     Attributes
     ----------
     step
-        Last step judged; None before the first.
+        Last evaluated step; None before the first.
     held
-        By rule and subject: snapshots in a row for which it held.
+        Number of consecutive snapshots at which the rule holds, by rule and subject.
     fired
-        By rule and subject: step at which it fired, as long as it has not been clear since.
+        Step of the last alert, by rule and subject, until the condition is clear.
     judged
-        By rule: snapshots at which it found a value.
+        Number of snapshots with a known value, by rule.
     """
 
     step: int | None = None
@@ -36,7 +36,7 @@ class RuleState:
     judged: Mapping[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
+        """Return plain values for JSON."""
         return {
             "step": self.step,
             "held": {rule: dict(subjects) for rule, subjects in self.held.items()},
@@ -46,12 +46,12 @@ class RuleState:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> RuleState:
-        """Undo `to_dict`.
+        """Create a state from `to_dict`.
 
         Raises
         ------
         ValueError
-            If something is of a wrong kind.
+            If a value has a wrong type.
         """
         step, judged = values.get("step"), values.get("judged", {})
         nested = [values.get("held", {}), values.get("fired", {})]
@@ -61,30 +61,30 @@ class RuleState:
             or not all(isinstance(by_rule, Mapping) for by_rule in [*nested, judged, *subjects])
             or not all(_is_count(n) for counts in [*subjects, judged] for n in counts.values())
         ):
-            raise ValueError("This is no state of rules; pass None to begin anew.")
+            raise ValueError("These values are not a state of rules; pass None to start a new one.")
         return cls(step, nested[0], nested[1], judged)
 
 
 def evaluate(
     rules: Iterable[Rule], history: History, state: RuleState | None = None, *, trained_step: int | None = None
 ) -> tuple[tuple[Alert, ...], RuleState]:
-    """Judge the newest snapshot of a table.
+    """Evaluate rules on the newest snapshot of a table.
 
-    A rule fires once when it begins to hold (for so many snapshots in a row), and again only after it was clear. An
-    unknown value neither counts nor clears.
+    A rule fires once when it has held for the required number of snapshots, and again only after it was clear. Unknown
+    values neither count nor clear.
 
     Parameters
     ----------
     rules
-        Those whose `tables` does not match are passed over.
+        Rules; those whose `tables` does not match are ignored.
     history
-        Scalars of one table up to the newest snapshot. Older snapshots that the state has not seen are counted, but
-        fire nothing.
+        Scalars of one table up to the newest snapshot. Older snapshots that are not in the state are counted, but fire
+        no alert.
     state
-        What the call before this one returned; None for the first. A newest snapshot that it has seen fires nothing;
-        where training went back to an earlier step, what fired after that step is forgotten.
+        State from the previous call; None for the first. A newest snapshot that is already in the state fires no alert.
+        If training restarted from an earlier step, alerts after that step are forgotten.
     trained_step
-        How far training has gone since, for the alerts.
+        Current step of the training, for the alerts.
 
     Returns
     -------
@@ -93,7 +93,7 @@ def evaluate(
     Raises
     ------
     ValueError
-        If two rules have one name.
+        If two rules have the same name.
 
     Examples
     --------
@@ -122,12 +122,12 @@ def evaluate(
 
 
 def replay(rules: Iterable[Rule], history: History) -> tuple[tuple[Alert, ...], RuleState]:
-    """Judge every snapshot of a history in turn: all alerts that its training would have raised.
+    """Evaluate rules on every snapshot of a history and return all alerts that the training would have raised.
 
     Raises
     ------
     ValueError
-        If two rules have one name.
+        If two rules have the same name.
     """
     rules, state = distinct(rules), RuleState()
     alerts: list[Alert] = []
@@ -139,22 +139,22 @@ def replay(rules: Iterable[Rule], history: History) -> tuple[tuple[Alert, ...], 
 
 
 def never_judged(rules: Iterable[Rule], state: RuleState, table: str) -> tuple[str, ...]:
-    """Names of the rules for a table that have found no value at any snapshot: they guard nothing."""
+    """Names of the rules for a table that have had no known value at any snapshot."""
     return tuple(rule.name for rule in rules if matches(rule, table) and not state.judged.get(rule.name))
 
 
 def worded(rule: Rule, judgment: Judgment) -> Text:
-    """Put the user's words before what was found, and the row of snapshots behind it."""
+    """Prepend the user's message to the finding, and add the required number of snapshots."""
     en, zh = judgment.text.en, judgment.text.zh
     if judgment.status == "holds" and rule.for_snapshots > 1:
-        en += f" The rule asks for {rule.for_snapshots} snapshots in a row."
+        en += f" The rule requires {rule.for_snapshots} consecutive snapshots."
         zh += f"规则要求连续 {rule.for_snapshots} 个快照。"
     own = rule.message.strip().rstrip(".:。：")
     return Text(f"{own}: {en}", f"{own}：{zh}") if own else Text(en, zh)
 
 
 class _Work:
-    """A state in the making."""
+    """Mutable state during an evaluation."""
 
     def __init__(
         self,
@@ -171,14 +171,14 @@ class _Work:
         if state.step is None or back_to > state.step:
             held = {rule: dict(subjects) for rule, subjects in state.held.items()}
             return cls(state.step, held, fired, dict(state.judged))
-        # Training went back: rows and looks are counted anew from the history; what fired before that step stays so.
+        # Training restarted earlier: recount rows and looks from the history, and keep alerts from before that step.
         kept = {
             rule: {subject: at for subject, at in subjects.items() if at < back_to} for rule, subjects in fired.items()
         }
         return cls(None, {}, kept, {})
 
     def see(self, rule: Rule, history: History, index: int) -> Iterator[Judgment]:
-        """Judge one snapshot and keep count."""
+        """Evaluate one snapshot and update the counts."""
         seen = self.judged.get(rule.name, 0)
         judgments = rule.judge(HistoryView(history, index, look=seen + 1))
         if any(judgment.status != "unknown" for judgment in judgments):
@@ -190,13 +190,13 @@ class _Work:
                 held[subject] = held.get(subject, 0) + 1
             elif judgment.status == "clear":
                 held.pop(subject, None)
-                # After a step back the history holds snapshots from before the rule fired, which clear nothing.
+                # After a restart the history contains snapshots from before the alert, which must not clear it.
                 if fired.get(subject, -1) < history.steps[index]:
                     fired.pop(subject, None)
             yield judgment
 
     def fires(self, rule: Rule, judgment: Judgment, step: int) -> bool:
-        """Whether the judgment just seen begins an episode; it is one then."""
+        """Whether the last judgment begins an episode; if so, the episode is recorded."""
         held, fired = self.held[rule.name], self.fired[rule.name]
         subject = judgment.subject
         if judgment.status != "holds" or held[subject] < rule.for_snapshots or subject in fired:

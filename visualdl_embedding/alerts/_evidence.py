@@ -1,4 +1,4 @@
-"""What a drift computation leaves for the rules."""
+"""Drift results used by rules."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ __all__ = ["DriftEvidence"]
 
 
 class DriftEvidence(Protocol):
-    """How one word moved with respect to one group; whatever has these attributes will do.
+    """Motion of one word relative to one group; a protocol.
 
     Attributes
     ----------
     label, group
-        The word, and the group it may have moved towards.
+        Word, and target group.
     p_value
-        0 to 1, not yet corrected for other words or other steps.
+        0 to 1, not corrected for other words or steps.
     share_before, share_after
-        0 to 1: share of the group among the word's neighbors; NaN where unknown.
+        Share of the group among the word's neighbors, 0 to 1; NaN if unknown.
     lean_before, lean_after
-        How much more similar the word is to the group than to all others; NaN where unknown.
+        Mean similarity of the word to the group minus that to all others; NaN if unknown.
     """
 
     @property

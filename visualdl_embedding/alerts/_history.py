@@ -1,4 +1,4 @@
-"""What rules look at: the scalars of one table by step."""
+"""Scalars of one table by step, the input of rules."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ __all__ = ["History", "HistoryView", "finite"]
 
 @dataclass(frozen=True)
 class History:
-    """Scalars of one table, in the order of its steps.
+    """Scalars of one table in the order of its steps.
 
     Attributes
     ----------
     table
         Name of the table.
     steps
-        Ascending. The run's first step should stay among them, since a collapse is measured against it.
+        Ascending. Keep the run's first step, because a collapse is measured against it.
     scalars
-        One mapping for each step, by `visualdl_embedding.core.names.scalar_key`.
+        One mapping per step, by `visualdl_embedding.core.names.scalar_key`.
     evidence
-        By step, what a drift computation found; only `DriftTowards` reads it.
+        Drift results by step, for `DriftTowards`.
     """
 
     table: str
@@ -35,10 +35,10 @@ class History:
     def __post_init__(self) -> None:
         if len(self.steps) != len(self.scalars):
             raise ValueError(
-                f"A history needs one mapping of scalars per step: {len(self.scalars)} for {len(self.steps)}."
+                f"scalars must have one mapping per step: {len(self.scalars)} mappings for {len(self.steps)} steps."
             )
         if any(a >= b for a, b in zip(self.steps, self.steps[1:], strict=False)):
-            raise ValueError("The steps of a history must ascend, each standing there once; sort them first.")
+            raise ValueError("steps must be ascending without duplicates; sort them first.")
 
     @classmethod
     def of(
@@ -48,7 +48,7 @@ class History:
         *,
         evidence: Mapping[int, Sequence[DriftEvidence]] | None = None,
     ) -> History:
-        """Build a history from scalars by step, in any order.
+        """Create a history from scalars by step, in any order.
 
         >>> History.of("word", {200: {"isoscore": 0.3}, 100: {"isoscore": 0.5}}).steps
         (100, 200)
@@ -64,7 +64,7 @@ class History:
         *,
         evidence: Mapping[int, Sequence[DriftEvidence]] | None = None,
     ) -> History:
-        """Build a history from what ``run.scalars(table)`` returns: by key, then by step.
+        """Create a history from ``run.scalars(table)``: values by key, then by step.
 
         >>> History.from_curves("word", {"isoscore": {100: 0.5}, "hubness": {100: 1.0, 200: 2.0}}).scalars[1]
         {'hubness': 2.0}
@@ -80,27 +80,27 @@ class History:
 
 
 def finite(scalars: Mapping[str, float], key: str) -> float | None:
-    """Read a scalar; None where it is missing or no finite number."""
+    """Read a scalar; None if it is missing or not finite."""
     value = scalars.get(key)
     return float(value) if value is not None and math.isfinite(value) else None
 
 
 @dataclass(frozen=True)
 class HistoryView:
-    """A history up to the snapshot that is judged.
+    """History up to the evaluated snapshot.
 
     Attributes
     ----------
     history
-        All of it.
+        The whole history.
     index
-        Position of the snapshot that is judged; a rule looks at nothing later.
+        Position of the evaluated snapshot; rules ignore later ones.
     baseline
-        Scalars to compare with instead of earlier snapshots; None where there are none.
+        Scalars to compare with instead of earlier snapshots, or None.
     look
-        How many snapshots this rule has judged, this one included; None where it is judged once (CI).
+        Number of snapshots evaluated by this rule, including this one; None for a single evaluation (CI).
     timeless
-        Whether the snapshot is a model on its own, whose step is not known.
+        Whether the snapshot is a model without a known step.
     """
 
     history: History
@@ -111,36 +111,36 @@ class HistoryView:
 
     @property
     def at(self) -> tuple[str, str]:
-        """Which snapshot is judged, as words for a sentence in English and in Chinese."""
+        """Phrase for the evaluated snapshot, in English and in Chinese."""
         return ("in this snapshot", "此快照中") if self.timeless else (f"at step {self.step}", f"第 {self.step} 步")
 
     @property
     def step(self) -> int:
-        """Of the snapshot that is judged."""
+        """Step of the evaluated snapshot."""
         return self.history.steps[self.index]
 
     @property
     def scalars(self) -> Mapping[str, float]:
-        """Of the snapshot that is judged."""
+        """Scalars of the evaluated snapshot."""
         return self.history.scalars[self.index]
 
     @property
     def evidence(self) -> Sequence[DriftEvidence]:
-        """Of the snapshot that is judged."""
+        """Drift results of the evaluated snapshot."""
         return self.history.evidence.get(self.step, ())
 
     def value(self, key: str) -> float | None:
-        """Scalar of the snapshot that is judged; None where unknown."""
+        """Scalar of the evaluated snapshot; None if unknown."""
         return finite(self.scalars, key)
 
     def earlier(self, key: str, within: int) -> list[tuple[int, float]]:
-        """Step and value at those of the last `within` snapshots before this one where it is known."""
+        """Return steps and known values of the last `within` snapshots before this one."""
         first = max(0, self.index - within)
         found = ((self.history.steps[i], finite(self.history.scalars[i], key)) for i in range(first, self.index))
         return [(step, value) for step, value in found if value is not None]
 
     def first(self, key: str) -> tuple[int, float] | None:
-        """Step and value of the earliest snapshot that has one, this one included."""
+        """Step and value of the first snapshot with a known value, up to this one."""
         for step, scalars in zip(self.history.steps[: self.index + 1], self.history.scalars, strict=False):
             value = finite(scalars, key)
             if value is not None:
@@ -148,5 +148,5 @@ class HistoryView:
         return None
 
     def has_had(self, key: str) -> bool:
-        """Whether the scalar is known at this snapshot or was at an earlier one."""
+        """Whether the scalar is known at this or an earlier snapshot."""
         return self.first(key) is not None

@@ -1,4 +1,4 @@
-"""Telling another program of an alert: a mail, a chat robot."""
+"""Commands that receive alerts, for example to send a mail or a chat message."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from visualdl_embedding.core.text import visible_text
 __all__ = ["HookResult", "run_hook"]
 
 _TAIL = 400
-"""Bytes of what the command said last; enough for the last lines of a traceback."""
+"""Bytes of the command's last output to keep; enough for the last lines of a traceback."""
 
 
 @dataclass(frozen=True)
 class HookResult:
-    """What became of a command.
+    """Result of a command.
 
     Attributes
     ----------
     status
-        Its exit status, negative for the signal that ended it; None where it never started or ran out of time.
+        Exit status, negative for a signal; None if it did not start or timed out.
     reason
-        Why it did not do its work, as a sentence; ``""`` where it did.
+        Reason for a failure, as a sentence; ``""`` on success.
     """
 
     status: int | None
@@ -39,46 +39,45 @@ class HookResult:
 
     @property
     def ok(self) -> bool:
-        """Whether it ended with status 0."""
+        """Whether the exit status is 0."""
         return self.status == 0
 
 
 def run_hook(command: str | Sequence[str], alert: Alert, *, timeout: float = 30.0) -> HookResult:
     """Run a command with an alert as one line of JSON (`Alert.to_dict`, UTF-8) on its standard input.
 
-    Never raises: a chat robot that is down must not end a training.
+    Never raises, so that a broken command does not end a training.
 
     Parameters
     ----------
     command
-        Split as a shell would split it, but run without one, so that a label can never become a command; a list is
-        taken as it is.
+        Split like in a shell, but run without one, so that labels cannot inject commands; a list is used unchanged.
     timeout
-        Seconds after which it is ended, with all that it started.
+        Seconds after which the command and its child processes are killed.
     """
     try:
         words = shlex.split(command) if isinstance(command, str) else list(command)
     except ValueError as error:
-        return HookResult(None, f"The command {command!r} cannot be read: {error}.")
+        return HookResult(None, f"The command {command!r} cannot be parsed: {error}.")
     if not words:
-        return HookResult(None, "The command is empty; give a program that reads JSON from its standard input.")
+        return HookResult(None, "The command is empty; use a program that reads JSON from its standard input.")
     try:
-        # A file and no pipe: what outlives the command could hold a pipe open for ever.
+        # Use a file, not a pipe: a process that survives the command could keep a pipe open.
         with tempfile.TemporaryFile() as said:
             return _run(words, dumps(alert.to_dict()).encode() + b"\n", timeout=timeout, said=said)
     except Exception as error:
-        return HookResult(None, f"The command {words[0]!r} did not run: {error}.")
+        return HookResult(None, f"The command {words[0]!r} could not be run: {error}.")
 
 
 def _run(words: list[str], line: bytes, *, timeout: float, said: IO[bytes]) -> HookResult:
-    # A session of its own, so that Ctrl-C stays the trainer's and the timeout can reach the command's children.
+    # Use a new session: Ctrl-C reaches only the trainer, and the timeout reaches the command's children.
     process = subprocess.Popen(
         words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said, start_new_session=True
     )
     try:
         process.communicate(line, timeout=timeout)
     except subprocess.TimeoutExpired:
-        return HookResult(None, f"The command {words[0]!r} was ended after {timeout:g} s.{_tail(said)}")
+        return HookResult(None, f"The command {words[0]!r} was killed after {timeout:g} s.{_tail(said)}")
     finally:
         if process.poll() is None:
             _end(process)
@@ -105,4 +104,4 @@ def _tail(said: IO[bytes]) -> str:
     size = said.seek(0, os.SEEK_END)
     said.seek(max(0, size - _TAIL))
     text = visible_text(" ".join(said.read().decode("utf-8", "replace").split()))
-    return f" It said: {text}" if text else ""
+    return f" Its output: {text}" if text else ""

@@ -1,4 +1,4 @@
-"""Rules from TOML, or from the same words in a mapping."""
+"""Reader of rules from TOML or from an equivalent mapping."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ __all__ = ["KINDS", "default_rules", "load_rules"]
 KINDS: Mapping[str, type[Rule]] = {
     rule.kind: rule for rule in (Above, Below, Changes, GroupMixing, TailCrowding, DriftTowards, NonFinite, Collapsed)
 }
-"""Rules by what they are called in TOML."""
+"""Rule classes by their kind in TOML."""
 
 
 def default_rules() -> tuple[Rule, ...]:
-    """Rules that any training may have: both say that something broke, and neither asks for knowledge of the data."""
+    """Rules for any training: both report broken embeddings and require no knowledge of the data."""
     return (NonFinite(), Collapsed())
 
 
@@ -40,14 +40,15 @@ def load_rules(source: str | os.PathLike[str] | Mapping[str, Any]) -> tuple[Rule
     Parameters
     ----------
     source
-        A TOML file, or what such a file holds: ``[[rule]]`` tables with ``kind`` and the values of that rule.
+        Path of a TOML file, or its content: ``[[rule]]`` tables with ``kind`` and the values of that rule.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     RulesError
-        A ValueError that lists every mistake with the number and name of its rule, the key, and what was expected.
+        If there are mistakes: a ValueError that lists each with the rule's number and name, the key, and the expected
+        value.
 
     Examples
     --------
@@ -59,33 +60,33 @@ def load_rules(source: str | os.PathLike[str] | Mapping[str, Any]) -> tuple[Rule
     path = Path(source)
     where = f"Rules in {path}"
     try:
-        # A byte-order mark, which some editors write, is no TOML.
+        # A byte-order mark, which some editors write, is invalid TOML.
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        raise FileNotFoundError(f"There is no rules file {path}; give the path of a TOML file.") from None
+        raise FileNotFoundError(f"There is no rules file {path}; pass the path of a TOML file.") from None
     except UnicodeDecodeError as error:
-        raise RulesError(where, [f"it is no UTF-8 text ({error.reason} at byte {error.start})."]) from None
+        raise RulesError(where, [f"it is not UTF-8 text ({error.reason} at byte {error.start})."]) from None
     except OSError as error:
         raise RulesError(where, [f"it cannot be read: {error.strerror}."]) from error
     try:
         found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise RulesError(where, [f"it is no valid TOML: {error}."]) from None
+        raise RulesError(where, [f"it is not valid TOML: {error}."]) from None
     return _build(found, where)
 
 
 def _build(source: Mapping[str, Any], where: str) -> tuple[Rule, ...]:
     mistakes = [
-        f"unknown key {key!r}; rules stand in [[rule]] tables, {did_you_mean(str(key), ['rule'])}"
+        f"unknown key {key!r}; rules must be in [[rule]] tables, {did_you_mean(str(key), ['rule'])}"
         for key in source
         if key != "rule"
     ]
     tables = source.get("rule", [])
     if not isinstance(tables, list | tuple):
-        mistakes.append("'rule' must be a list of tables: write [[rule]], with two brackets, above each rule.")
+        mistakes.append("'rule' must be a list of tables: write [[rule]], with double brackets, above each rule.")
         tables = []
     elif not tables and not mistakes:
-        mistakes.append("it holds no rule; write at least one [[rule]] table.")
+        mistakes.append("it has no rules; write at least one [[rule]] table.")
     rules: list[Rule] = []
     names: dict[str, int] = {}
     for number, table in enumerate(tables, 1):
@@ -95,7 +96,7 @@ def _build(source: Mapping[str, Any], where: str) -> tuple[Rule, ...]:
         if rule.name in names:
             mistakes.append(
                 f"rule {number} ({rule.name!r}), key 'name': rule {names[rule.name]} has the same name; "
-                "give one of them another."
+                "rename one of them."
             )
         names.setdefault(rule.name, number)
         rules.append(rule)
@@ -105,7 +106,7 @@ def _build(source: Mapping[str, Any], where: str) -> tuple[Rule, ...]:
 
 
 def _build_rule(table: object, number: int, mistakes: list[str]) -> Rule | None:
-    """Build one rule; None where it cannot be, with what is wrong added to `mistakes`."""
+    """Build one rule; on errors return None and append the mistakes to `mistakes`."""
     if not isinstance(table, Mapping):
         mistakes.append(f"rule {number} must be a table of keys and values, not {table!r}.")
         return None
@@ -123,10 +124,10 @@ def _build_rule(table: object, number: int, mistakes: list[str]) -> Rule | None:
     before = len(mistakes)
     for key in table:
         if key != "kind" and key not in known:
-            mistakes.append(f"{which}, key {key!r}: {kind!r} knows no such key; {did_you_mean(str(key), list(known))}")
+            mistakes.append(f"{which}, key {key!r}: {kind!r} has no such key; {did_you_mean(str(key), list(known))}")
     for key, field in known.items():
         if field.default is MISSING and field.default_factory is MISSING and key not in table:
-            mistakes.append(f"{which}, key {key!r}: is missing, and {kind!r} needs it.")
+            mistakes.append(f"{which}, key {key!r}: is missing, but {kind!r} requires it.")
     if len(mistakes) > before:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Whether a rule's metric is one that can ever have a value."""
+"""Validation of the metric of a rule."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from visualdl_embedding.projection import METHODS
 __all__ = ["CROWDING", "GROUP_PURITY", "PURITY", "check_metric"]
 
 PURITY, GROUP_PURITY, CROWDING = "purity", "group_purity", "crowding"
-"""Scalars that rules of their own read: of one group, of all groups, of the space or a stratum of it."""
+"""Scalars read by specific rules: of one group, of all groups, of the space or a stratum."""
 
 _LEVELS = ("watch", "group", "stratum")
 _PROJECTION = re.compile(rf"(?:{'|'.join(METHODS)})(?:_3d)?")
 
 
 def check_metric(key: str, metric: object) -> None:
-    """Refuse a scalar key that no analysis writes.
+    """Check that a scalar key is one that an analysis writes.
 
     Parameters
     ----------
     key
-        What the rule calls it, for the message.
+        Key of the rule, for the message.
     metric
         ``"mean_cosine"``, ``"tsne/trustworthiness"``, ``"group/positive/purity"``, ``"watch/加息/displacement"``, …
 
     Raises
     ------
     ValueError
-        With the nearest known name.
+        If the metric is unknown; the message suggests the nearest name.
     TypeError
-        If it is no text.
+        If it is not text.
     """
     check_text(key, metric, "a scalar key such as 'tsne/trustworthiness'")
     assert isinstance(metric, str)
@@ -60,8 +60,10 @@ def check_metric(key: str, metric: object) -> None:
             f"{key} {metric!r} belongs to a projection: write 'pca/{name}', 'tsne/{name}' or 'umap/{name}'."
         )
     if not inside and levels and found.scope != "projection":
-        raise ValueError(f"{key} {metric!r} belongs to the space and to no projection: write {name!r}.")
+        raise ValueError(f"{key} {metric!r} belongs to the space, not to a projection: write {name!r}.")
     if not inside and found.scope == "part":
-        raise ValueError(f"{key} {metric!r} belongs to a group or stratum: write 'group/NAME/{name}' or the like.")
+        raise ValueError(
+            f"{key} {metric!r} belongs to a group or stratum: write 'group/NAME/{name}' or 'stratum/NAME/{name}'."
+        )
     if not inside and found.scope == "row":
         raise ValueError(f"{key} {metric!r} belongs to single rows: write 'watch/LABEL/{name}' with a watched label.")

@@ -1,4 +1,4 @@
-"""Verdicts for people and for the machines of CI."""
+"""Formatting of verdicts as a table, as JSON and as JUnit XML."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _WORDS = {
 
 
 def verdict_table(verdicts: Sequence[Verdict], *, language: Literal["en", "zh"] = "en") -> list[tuple[str, ...]]:
-    """Lay verdicts out in rows of cells, the header first, then what failed, what is unknown, and what passed.
+    """Format verdicts as rows of cells: the header, then failed, unknown and passed verdicts.
 
-    Cells are one line each, with control characters as escapes.
+    Cells have one line each, with control characters as escapes.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def verdict_table(verdicts: Sequence[Verdict], *, language: Literal["en", "zh"] 
 
 
 def to_json(verdicts: Sequence[Verdict]) -> str:
-    """Write verdicts as strict JSON: how many of each status, and all of them; NaN becomes null."""
+    """Format verdicts as strict JSON: the number of each status, and all verdicts; NaN becomes null."""
     counts = Counter(v.status for v in verdicts)
     content = {
         "counts": {status: counts[status] for status in STATUSES},
@@ -68,29 +68,29 @@ def to_json(verdicts: Sequence[Verdict]) -> str:
 
 
 def to_junit_xml(verdicts: Sequence[Verdict], *, name: str = "visualdl-embedding check") -> str:
-    """Write verdicts in the XML that Jenkins, GitLab and others read as test results.
+    """Format verdicts as JUnit XML, which Jenkins, GitLab and others read as test results.
 
-    Each table is a suite and each verdict a test case. What failed is a failure; what is unknown is an error, so that
-    it never passes silently.
+    Each table is a suite and each verdict a test case. Failed verdicts are failures; unknown verdicts are errors, so
+    that they do not pass silently.
 
     Parameters
     ----------
     name
-        Of the whole.
+        Name of the whole report.
 
     References
     ----------
     The schema of Jenkins' xUnit plugin, https://github.com/jenkinsci/xunit-plugin (``junit-10.xsd``); "Unit test
     reports" in GitLab's documentation.
     """
-    # Jenkins' xUnit plugin is strict, and its schema knows "skipped" of a single suite only.
+    # The schema of Jenkins' xUnit plugin is strict and allows "skipped" only for a single suite.
     totals = {key: number for key, number in _counts(verdicts).items() if key != "skipped"}
     root = ET.Element("testsuites", {"name": visible_text(name), **totals})
     for table in dict.fromkeys(v.table for v in verdicts):
         of_table = [v for v in verdicts if v.table == table]
         suite = ET.SubElement(root, "testsuite", {"name": visible_text(table) or "table", **_counts(of_table)})
         for case_name, verdict in zip(_case_names(of_table), of_table, strict=True):
-            # The part before the last dot is shown as a package: a table may be called "encoder.word".
+            # The part before the last dot is shown as a package, and a table may be named "encoder.word".
             case = ET.SubElement(
                 suite, "testcase", {"classname": visible_text(table) or "table", "name": case_name, "time": "0"}
             )
@@ -116,7 +116,7 @@ def _counts(verdicts: Sequence[Verdict]) -> dict[str, str]:
 
 
 def _case_names(verdicts: Sequence[Verdict]) -> list[str]:
-    """Name each case after its rule; where a rule watches several things, after the metric too."""
+    """Name each case after its rule, and after the metric if the rule has several subjects."""
     several = Counter(v.rule for v in verdicts)
     return [visible_text(v.rule if several[v.rule] == 1 else f"{v.rule}: {v.metric}") for v in verdicts]
 

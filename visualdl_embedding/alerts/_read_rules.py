@@ -1,4 +1,4 @@
-"""The rules of a training, in whatever form they were given."""
+"""Reader of rules in any supported form."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read_rules(given: RulesLike | None) -> tuple[Rule, ...]:
     Raises
     ------
     FileNotFoundError, ValueError, TypeError
-        Something among them is no rule, or two have one name.
+        If an item is not a rule, or two rules have the same name.
     """
     if given is None:
         return default_rules()
@@ -33,11 +33,11 @@ def read_rules(given: RulesLike | None) -> tuple[Rule, ...]:
         items = list(given)
     except TypeError:
         raise TypeError(
-            "alerts takes a TOML file, rules of visualdl_embedding.alerts, or a list of them, not "
+            "alerts must be a TOML file, rules of visualdl_embedding.alerts, or a list of them, not "
             f"{type(given).__name__}."
         ) from None
     rules = tuple(rule for item in items for rule in read_rules(item) if item is not None)
     names = [rule.name for rule in rules]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"Two rules are called {twice[0]!r}; give one of them another name=.")
+        raise ValueError(f"Two rules are named {twice[0]!r}; pass another name= for one of them.")
     return rules

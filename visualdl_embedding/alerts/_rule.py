@@ -1,4 +1,4 @@
-"""What all rules have in common: their name, their checks, and what they say of a snapshot."""
+"""Base class of rules: names, validation, and judgments."""
 
 from __future__ import annotations
 
@@ -32,25 +32,26 @@ __all__ = [
 
 Severity = Literal["warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("critical", "warning")
-"""The most urgent first."""
+"""Most urgent first."""
 
 
 @dataclass(frozen=True)
 class Judgment:
-    """What a rule says of one snapshot about one thing it watches.
+    """Result of a rule for one snapshot and one subject.
 
     Attributes
     ----------
     subject
-        What is judged, the same at every snapshot: a rule may watch several words, each with episodes of its own.
+        Subject of the rule, the same at every snapshot. A rule may have several, such as words, each with its own
+        episodes.
     status
-        ``"unknown"`` where a value is missing or no finite number.
+        ``"unknown"`` if a value is missing or not finite.
     metric
-        Scalar key, or what stands for one.
+        Scalar key, or a key for another value.
     value, threshold
-        What was held against what; NaN where unknown.
+        Value of the metric, and the threshold it is compared with; NaN if unknown.
     text
-        The sentence.
+        Description of the result.
     evidence
         Plain values by name.
     """
@@ -66,25 +67,25 @@ class Judgment:
 
 @dataclass(frozen=True, kw_only=True)
 class Rule(ABC):
-    """Base of all rules.
+    """Base class of rules.
 
     Attributes
     ----------
     for_snapshots
-        Snapshots in a row, at least 1, for which the rule must hold before it fires. One where its value is unknown
-        neither counts nor breaks the row.
+        Number of consecutive snapshots, at least 1, at which the rule must hold before it fires. Snapshots with an
+        unknown value neither count nor interrupt the sequence.
     name
-        Distinct among the rules used together; made from the other values where empty.
+        Name, distinct among the rules used together; by default made from the other values.
     severity
         ``"warning"`` or ``"critical"``.
     tables
-        Pattern (``*``, ``?``, ``[…]``) of the tables that the rule is for.
+        Pattern (``*``, ``?``, ``[…]``) for the names of tables.
     message
-        The user's own words, put before what the rule found.
+        Text that is prepended to the rule's own message.
     """
 
     kind: ClassVar[str]
-    """What the rule is called in TOML."""
+    """Kind of the rule in TOML."""
 
     for_snapshots: int = 1
     name: str = ""
@@ -105,18 +106,18 @@ class Rule(ABC):
 
     @abstractmethod
     def _validate(self) -> None:
-        """Raise ValueError or TypeError, beginning with the key, for a value that makes no sense."""
+        """Raise ValueError or TypeError with a message that begins with the key, for invalid values."""
 
     @abstractmethod
     def _default_name(self) -> str:
-        """Name the rule after its values."""
+        """Return a name made from the values of the rule."""
 
     @abstractmethod
     def judge(self, view: HistoryView) -> tuple[Judgment, ...]:
-        """Judge the last snapshot of a view; one judgment for each thing that the rule watches."""
+        """Evaluate the last snapshot of a view; return one judgment per subject."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values with the words of TOML: ``load_rules({"rule": [rule.to_dict()]})`` gives the rule again."""
+        """Return the values as in TOML: ``load_rules({"rule": [rule.to_dict()]})`` restores the rule."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return {
             "kind": self.kind,
@@ -125,33 +126,33 @@ class Rule(ABC):
 
 
 def matches(rule: Rule, table: str) -> bool:
-    """Whether a rule is for a table."""
+    """Whether a rule applies to a table."""
     return rule.tables == table or fnmatchcase(table, rule.tables)
 
 
 def distinct(rules: Iterable[Rule]) -> tuple[Rule, ...]:
-    """Return the rules as a tuple.
+    """Return the rules as a tuple, and check their names.
 
     Raises
     ------
     ValueError
-        If two have one name.
+        If two rules have the same name.
     TypeError
-        If something is no rule.
+        If an item is not a rule.
     """
     found = tuple(rules)
     seen = set()
     for rule in found:
         if not isinstance(rule, Rule):
-            raise TypeError(f"Rules such as Above(…) are expected, not a {type(rule).__name__}.")
+            raise TypeError(f"rules must be rules such as Above(…), not {type(rule).__name__}.")
         if rule.name in seen:
-            raise ValueError(f"Two rules are named {rule.name!r}; give one of them another name.")
+            raise ValueError(f"Two rules are named {rule.name!r}; rename one of them.")
         seen.add(rule.name)
     return found
 
 
 def as_text(value: float) -> str:
-    """Write a number with four significant digits.
+    """Format a value with four significant digits.
 
     >>> as_text(0.123456), as_text(20941.0)
     ('0.1235', '20941')
@@ -160,14 +161,14 @@ def as_text(value: float) -> str:
 
 
 def clear_or_holds(holds: bool) -> Literal["holds", "clear"]:
-    """Name the status of a condition whose value is known."""
+    """Return the status of a condition with a known value."""
     return "holds" if holds else "clear"
 
 
 def unknown(
     view: HistoryView, metric: str, threshold: float, *, subject: str = "", why: Text | None = None
 ) -> Judgment:
-    """Judge a metric that has no finite value; `why` replaces the sentence that says so."""
+    """Return a judgment for a metric without a finite value; `why` replaces the default text."""
     if why is None:
         near = nearest_labels(metric, view.scalars, limit=2)
         hint = f" Nearest here: {', '.join(near)}." if near and metric not in view.scalars else ""
@@ -180,25 +181,25 @@ def unknown(
 
 
 def check_number(key: str, value: object, *, low: float = -math.inf, high: float = math.inf, what: str = "") -> None:
-    """Refuse what is no finite number from `low` to `high`."""
+    """Check for a finite number from `low` to `high`."""
     expected = what or "a finite number"
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{key} must be {expected}, not {value!r}.")
-    # TOML's whole numbers have no end, and beyond 1e308 math.isfinite raises.
+    # Integers in TOML are unbounded, and math.isfinite raises beyond 1e308.
     if not -sys.float_info.max <= value <= sys.float_info.max or not low <= value <= high:
         raise ValueError(f"{key} must be {expected}, not {value!r}.")
 
 
 def check_count(key: str, value: object) -> None:
-    """Refuse what is no whole number from 1."""
+    """Check for an integer of at least 1."""
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{key} must be a whole number from 1, not {value!r}.")
+        raise TypeError(f"{key} must be an integer of at least 1, not {value!r}.")
     if value < 1:
-        raise ValueError(f"{key} must be a whole number from 1, not {value!r}.")
+        raise ValueError(f"{key} must be an integer of at least 1, not {value!r}.")
 
 
 def check_text(key: str, value: object, what: str, *, empty: bool = False) -> None:
-    """Refuse what is no text, and empty text unless `empty`."""
+    """Check for text, which must not be empty unless `empty`."""
     if not isinstance(value, str):
         raise TypeError(f"{key} must be text, {what}, not {value!r}.")
     if not (empty or value.strip()):
@@ -206,6 +207,6 @@ def check_text(key: str, value: object, what: str, *, empty: bool = False) -> No
 
 
 def check_choice(key: str, value: object, known: Sequence[str]) -> None:
-    """Refuse what is none of the known words."""
+    """Check for one of the known words."""
     if value not in known:
         raise ValueError(f"{key} must be one of {', '.join(map(repr, known))}, not {value!r}.")

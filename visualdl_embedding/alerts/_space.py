@@ -1,4 +1,4 @@
-"""Rules about the whole space: non-finite rows, collapse, mixed groups, a crowded tail."""
+"""Rules for the whole space: non-finite rows, collapse, mixed groups, crowded tail."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _SHARE = "a share from 0 to 1"
 
 @dataclass(frozen=True)
 class NonFinite(Rule):
-    """Watched rows hold NaN or inf.
+    """Fires if watched rows contain NaN or inf.
 
     Attributes
     ----------
     rows
-        So many, at least 1.
+        Minimum number of rows, at least 1.
     """
 
     kind: ClassVar[str] = "non_finite"
@@ -48,7 +48,7 @@ class NonFinite(Rule):
         return "non-finite rows"
 
     def judge(self, view: HistoryView) -> tuple[Judgment, ...]:
-        """Judge the last snapshot of a view."""
+        """Evaluate the last snapshot of a view."""
         metric = "nonfinite_rows"
         value = view.value(metric)
         if value is None:
@@ -57,20 +57,20 @@ class NonFinite(Rule):
         n = None if valid is None else valid + value + (view.value("zero_rows") or 0)
         total = "" if n is None else f" of {n:.0f}"
         total_zh = "" if n is None else f"（共 {n:.0f} 行）"
-        text = Text(f"{value:.0f}{total} watched rows hold NaN or inf.", f"{value:.0f} 行{total_zh}含 NaN 或 inf。")
+        text = Text(f"{value:.0f}{total} watched rows contain NaN or inf.", f"{value:.0f} 行{total_zh}含 NaN 或 inf。")
         return (Judgment("", clear_or_holds(value >= self.rows), metric, value, self.rows, text),)
 
 
 @dataclass(frozen=True)
 class Collapsed(Rule):
-    """The space has shrunk to few directions, or to a cone.
+    """Fires if the space shrinks to few directions or to a narrow cone.
 
     Attributes
     ----------
     rank_share
-        0 to 1: fires where the effective rank is below this share of the run's first (or of the baseline's).
+        0 to 1: fires if the effective rank is below this share of the run's first (or of the baseline's).
     mean_cosine
-        -1 to 1: fires where the mean cosine of all pairs of rows is above it.
+        -1 to 1: fires if the mean cosine of all pairs of rows is above it.
 
     References
     ----------
@@ -92,7 +92,7 @@ class Collapsed(Rule):
         return "collapsed space"
 
     def judge(self, view: HistoryView) -> tuple[Judgment, ...]:
-        """Judge the last snapshot of a view: once, for the two are signs of one thing."""
+        """Evaluate the last snapshot of a view, with one judgment for both signs."""
         found = [self._cone(view), self._rank(view)]
         order = {"holds": 0, "unknown": 1, "clear": 2}
         return (min(found, key=lambda judgment: order[judgment.status]),)
@@ -105,12 +105,12 @@ class Collapsed(Rule):
         holds = value > self.mean_cosine
         text = (
             Text(
-                f"Two rows have on average a cosine of {as_text(value)}, above {limit}: all point much the same way.",
+                f"The mean cosine of two rows is {as_text(value)}, above {limit}: all rows have similar directions.",
                 f"任意两行的平均余弦为 {as_text(value)}，高于 {limit}：所有向量方向相近。",
             )
             if holds
             else Text(
-                f"Two rows have on average a cosine of {as_text(value)}, not above {limit}.",
+                f"The mean cosine of two rows is {as_text(value)}, not above {limit}.",
                 f"任意两行的平均余弦为 {as_text(value)}，不高于 {limit}。",
             )
         )
@@ -122,7 +122,7 @@ class Collapsed(Rule):
         if value is None:
             return unknown(view, metric, self.rank_share)
         if view.baseline is None:
-            # The snapshot itself at the latest, so that it is never missing here.
+            # Fall back to the evaluated snapshot, so that there is always a reference.
             step, before = view.first(metric) or (view.step, value)
             since, since_zh = f"at step {step}", f"第 {step} 步"
         else:
@@ -145,15 +145,15 @@ class Collapsed(Rule):
 
 @dataclass(frozen=True)
 class GroupMixing(Rule):
-    """Too many neighbors of a group's rows belong to other groups.
+    """Fires if too many neighbors of a group's rows belong to other groups.
 
     Attributes
     ----------
     group
-        The group; None for the mean over the rows of all groups.
+        Name of the group; None for the mean over the rows of all groups.
     over
-        0 to 1: fires where the share of neighbors from other groups, 1 minus the purity, is above it. For g groups of
-        one size, chance gives 1 - 1/g.
+        0 to 1: fires if the share of neighbors from other groups (1 minus the purity) is above it. For g groups of
+        equal size, the expected value by chance is 1 - 1/g.
     """
 
     kind: ClassVar[str] = "group_mixing"
@@ -170,7 +170,7 @@ class GroupMixing(Rule):
         return "group mixing" if self.group is None else f"group mixing of {self.group}"
 
     def judge(self, view: HistoryView) -> tuple[Judgment, ...]:
-        """Judge the last snapshot of a view."""
+        """Evaluate the last snapshot of a view."""
         metric = GROUP_PURITY if self.group is None else scalar_key(PURITY, group=self.group)
         purity = view.value(metric)
         if purity is None:
@@ -189,14 +189,14 @@ class GroupMixing(Rule):
 
 @dataclass(frozen=True)
 class TailCrowding(Rule):
-    """The rare rows are packed into few small regions.
+    """Fires if the rare rows are concentrated in few small regions.
 
-    Reads the crowding of the tail, and that of all rows in runs whose rows have no frequency.
+    Uses the crowding of the tail, or that of all rows in runs without frequencies.
 
     Attributes
     ----------
     over
-        0 to 1: fires where the crowding is above it.
+        0 to 1: fires if the crowding is above it.
     """
 
     kind: ClassVar[str] = "tail_crowding"
@@ -210,16 +210,16 @@ class TailCrowding(Rule):
         return "tail crowding"
 
     def judge(self, view: HistoryView) -> tuple[Judgment, ...]:
-        """Judge the last snapshot of a view."""
+        """Evaluate the last snapshot of a view."""
         tail = f"stratum/tail/{CROWDING}"
-        # Chosen by the course of the run, lest one missing value mixes two curves.
+        # Choose by the whole run, so that a missing value does not mix two curves.
         metric = tail if view.has_had(tail) or not view.has_had(CROWDING) else CROWDING
         value = view.value(metric)
         if value is None:
             return (unknown(view, metric, self.over),)
         holds = value > self.over
         sign, sign_zh = ("above", "高于") if holds else ("not above", "不高于")
-        whose, whose_zh = ("tail rows", "尾部各行") if metric == tail else ("all rows", "所有行")
+        whose, whose_zh = ("tail rows", "长尾各行") if metric == tail else ("all rows", "所有行")
         text = Text(
             f"The crowding of {whose} is {as_text(value)}, {sign} {as_text(self.over)}.",
             f"{whose_zh}的拥挤度为 {as_text(value)}，{sign_zh} {as_text(self.over)}。",

@@ -1,4 +1,4 @@
-"""Rules about one metric: above, below, changing."""
+"""Rules for one metric: above, below, changing."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _DIRECTIONS = ("any", "up", "down")
 
 @dataclass(frozen=True)
 class Above(Rule):
-    """A metric is above a value.
+    """Fires if a metric is above a value.
 
     Attributes
     ----------
     metric
         Scalar key: ``"mean_cosine"``, ``"tsne/trustworthiness"``, ``"watch/加息/displacement"``, …
     value
-        The metric must stay at or below it.
+        Upper limit of the metric.
 
     Examples
     --------
@@ -56,20 +56,20 @@ class Above(Rule):
         return f"{self.metric} above {as_text(self.value)}"
 
     def judge(self, view: HistoryView) -> tuple[Judgment, ...]:
-        """Judge the last snapshot of a view."""
+        """Evaluate the last snapshot of a view."""
         return _judge_beyond(self, view, lambda value: value > self.value, words=("above", "高于"))
 
 
 @dataclass(frozen=True)
 class Below(Rule):
-    """A metric is below a value.
+    """Fires if a metric is below a value.
 
     Attributes
     ----------
     metric
         Scalar key: ``"effective_rank"``, ``"tsne/trustworthiness"``, ``"watch/加息/neighbor_overlap"``, …
     value
-        The metric must stay at or above it.
+        Lower limit of the metric.
     """
 
     kind: ClassVar[str] = "below"
@@ -85,7 +85,7 @@ class Below(Rule):
         return f"{self.metric} below {as_text(self.value)}"
 
     def judge(self, view: HistoryView) -> tuple[Judgment, ...]:
-        """Judge the last snapshot of a view."""
+        """Evaluate the last snapshot of a view."""
         return _judge_beyond(self, view, lambda value: value < self.value, words=("below", "低于"))
 
 
@@ -106,18 +106,18 @@ def _judge_beyond(
 
 @dataclass(frozen=True)
 class Changes(Rule):
-    """A metric changes by at least so much, against any of the snapshots before or against a baseline.
+    """Fires if a metric changes by at least a given amount, against any of the previous snapshots or a baseline.
 
     Attributes
     ----------
     metric
         Scalar key.
     by
-        Positive: in the metric's own units, or as a share of the earlier value where `relative`.
+        Positive: in units of the metric, or as a share of the earlier value if `relative`.
     relative
-        Measure the change as a share of the earlier value; 0.2 is a fifth. An earlier value of 0 makes it unknown.
+        Measure the change as a share of the earlier value; 0.2 is a fifth. Unknown if the earlier value is 0.
     within
-        Snapshots to look back, at least 1. Where there is a baseline, it alone is looked at.
+        Number of earlier snapshots to compare with, at least 1. Ignored with a baseline.
     direction
         ``"up"``, ``"down"`` or ``"any"``.
     """
@@ -144,19 +144,19 @@ class Changes(Rule):
         return f"{self.metric} {way} by {amount}"
 
     def judge(self, view: HistoryView) -> tuple[Judgment, ...]:
-        """Judge the last snapshot of a view."""
+        """Evaluate the last snapshot of a view."""
         value = view.value(self.metric)
         if value is None:
             return (unknown(view, self.metric, self.by),)
         references = self._references(view)
         if not references:
             return (unknown(view, self.metric, self.by, why=self._why_unknown(view)),)
-        # Of several references the one that speaks most for the rule; for "any" the size alone counts.
+        # Of several references, use the largest change in the rule's direction; for "any" the largest absolute change.
         sign = {"any": 0, "up": 1, "down": -1}[self.direction]
         changes = [(self._change(before, value), step, before) for step, before in references]
         change, step, before = max(changes, key=lambda found: sign * found[0] if sign else abs(found[0]))
         size = sign * change if sign else abs(change)
-        # 0.3 - 0.1 is less than 0.2 by one bit.
+        # Use isclose: 0.3 - 0.1 is less than 0.2 by one bit.
         holds = size >= self.by or math.isclose(size, self.by, rel_tol=1e-9)
         evidence = {"before": before, "now": value, "before_step": step, "relative": self.relative}
         text = self._sentence(before, value, change=change, step=step)
@@ -174,23 +174,23 @@ class Changes(Rule):
         return (now - before) / abs(before) if self.relative else now - before
 
     def _why_unknown(self, view: HistoryView) -> Text:
-        share = " other than 0, which a relative change needs" if self.relative else ""
+        share = " other than 0, as a relative change requires" if self.relative else ""
         share_zh = "（相对变化还要求其不为 0）" if self.relative else ""
         if view.baseline is not None:
             return Text(
-                f"The baseline has no finite {self.metric}{share}; nothing to compare with.",
-                f"基线没有有限的 {self.metric}{share_zh}，无从比较。",
+                f"The baseline has no finite {self.metric}{share}; a change needs a reference.",
+                f"基线没有有限的 {self.metric}{share_zh}，无法比较。",
             )
         if view.timeless:
             return Text(
-                f"{self.metric} is known of one snapshot only, and there is no baseline; nothing to compare with.",
-                f"只有一个快照的 {self.metric}，也没有基线，无从比较。",
+                f"{self.metric} is known for one snapshot only, and there is no baseline to compare with.",
+                f"只有一个快照的 {self.metric}，也没有基线，无法比较。",
             )
         return Text(
             f"{self.metric} has no finite value{share} in the {self.within} snapshot(s) before step {view.step}, and "
-            "there is no baseline; nothing to compare with.",
+            "there is no baseline to compare with.",
             f"{self.metric} 在第 {view.step} 步之前的 {self.within} 个快照中没有有限的数值{share_zh}，"
-            f"也没有基线，无从比较。",
+            f"也没有基线，无法比较。",
         )
 
     def _sentence(self, before: float, now: float, *, change: float, step: int | None) -> Text:
@@ -202,7 +202,7 @@ class Changes(Rule):
         wanted_zh = {"any": "变化", "up": "上升", "down": "下降"}[self.direction]
         return Text(
             f"{self.metric} {word} from {as_text(before)} ({since}) to {as_text(now)}, by {amount}; "
-            f"the rule is for {wanted} of {limit}.",
+            f"the rule watches for {wanted} of {limit}.",
             f"{self.metric} 自{since_zh}的 {as_text(before)} {word_zh} {as_text(now)}，变化 {amount}；"
-            f"规则针对 {limit} 的{wanted_zh}。",
+            f"规则阈值为{wanted_zh} {limit}。",
         )

@@ -1,4 +1,4 @@
-"""The command line."""
+"""Command line interface."""
 
 from visualdl_embedding.cli._main import main
 from visualdl_embedding.cli._report import visualize

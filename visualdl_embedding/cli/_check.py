@@ -20,32 +20,32 @@ BAD_INPUT = 2
 SHOWN_DIRECTIONS = 5
 
 _SIDES: tuple[Callable[[Any], Any], ...] = (
-    click.option("--table", metavar="NAME", help="Which table, where there are several."),
-    click.option("--vocab", "--vocab-file", "vocabulary", metavar="FILE", help="Of models: what the row ids mean."),
-    click.option("--metadata", multiple=True, metavar="FILE", help="Of models: TSV or CSV with columns; repeatable."),
+    click.option("--table", metavar="NAME", help="Table to use, if there are several."),
+    click.option("--vocab", "--vocab-file", "vocabulary", metavar="FILE", help="Vocabulary, for models."),
+    click.option("--metadata", multiple=True, metavar="FILE", help="TSV or CSV with columns, for models; repeatable."),
     click.option(
-        "--top-k", type=click.IntRange(min=1), default=500, show_default=True, help="Of models: so many rows."
+        "--top-k", type=click.IntRange(min=1), default=500, show_default=True, help="Number of rows, for models."
     ),
-    click.option("--watch", multiple=True, metavar="LABEL", help="Ask about this word; repeatable."),
+    click.option("--watch", multiple=True, metavar="LABEL", help="Report on this word; repeatable."),
     click.option(
         "--null",
         nargs=2,
         multiple=True,
         metavar="A B",
-        help="A pair between which nothing changed: other seeds, earlier weeks; repeatable.",
+        help="A pair without a change, such as two seeds or earlier weeks; repeatable.",
     ),
     click.option(
-        "--n-neighbors", type=click.IntRange(min=1), default=15, show_default=True, help="Of every neighborhood."
+        "--n-neighbors", type=click.IntRange(min=1), default=15, show_default=True, help="Number of neighbors."
     ),
     click.option(
         "--distance", type=click.Choice(["cosine", "euclidean"]), default="cosine", show_default=True, help="Of rows."
     ),
-    click.option("--random-state", type=int, default=42, show_default=True, help="Seed of everything random."),
+    click.option("--random-state", type=int, default=42, show_default=True, help="Random seed."),
 )
 
 
 class _JudgingCommand(FriendlyCommand):
-    """A command whose exit status 1 is a verdict; bad input is 2."""
+    """Command with exit status 1 for failed rules and 2 for bad input."""
 
     bad_input = BAD_INPUT
 
@@ -58,12 +58,12 @@ def _with_sides(function: F) -> F:
 
 @click.command(cls=_JudgingCommand)
 @click.argument("target", type=click.Path())
-@click.option("--baseline", metavar="RUN_OR_MODEL", help="What to compare with.")
+@click.option("--baseline", metavar="RUN_OR_MODEL", help="Run or model to compare with.")
 @click.option("--rules", metavar="FILE", help="TOML with [[rule]] tables.  [default: not finite, collapsed]")
 @_with_sides
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--junit-xml", metavar="FILE", help="Write them as test results, for Jenkins and GitLab.")
-@click.option("--on-alert", metavar="CMD", help="Run this for each rule that fired, with the alert as JSON on stdin.")
+@click.option("--junit-xml", metavar="FILE", help="Write the results as JUnit XML, for Jenkins and GitLab.")
+@click.option("--on-alert", metavar="CMD", help="Run CMD for each rule that fired, with the alert as JSON on stdin.")
 def check(
     target: str,
     *,
@@ -76,7 +76,7 @@ def check(
     on_alert: str | None,
     **options: Any,
 ) -> None:
-    """Judge TARGET, a run or a saved model, by rules: exit status 0 if all passed, 1 if not, 2 for bad input."""
+    """Evaluate rules on TARGET, a run or a saved model. Exit status: 0 if all passed, 1 if not, 2 for bad input."""
     from visualdl_embedding import runs
     from visualdl_embedding.alerts import to_json, to_junit_xml, verdict_table
 
@@ -85,7 +85,7 @@ def check(
         click.echo(to_json(done.verdicts))
     else:
         header, *lines = verdict_table(done.verdicts)
-        # The messages are sentences: they stand below, of what did not pass.
+        # Print the messages of failed rules below the table, because they are long.
         table_of(header[:-1], [line[:-1] for line in lines])
         for line in lines:
             if line[0] != "passed":
@@ -123,12 +123,12 @@ def _run_hooks(command: str, failed: Sequence[Verdict]) -> None:
 @click.command(cls=FriendlyCommand)
 @click.argument("before", type=click.Path())
 @click.argument("after", type=click.Path())
-@click.option("--step-before", type=click.IntRange(min=0), help="Of a run: this snapshot.  [default: the newest]")
-@click.option("--step-after", type=click.IntRange(min=0), help="Of a run: this snapshot.  [default: the newest]")
+@click.option("--step-before", type=click.IntRange(min=0), help="Snapshot of the run BEFORE.  [default: the newest]")
+@click.option("--step-after", type=click.IntRange(min=0), help="Snapshot of the run AFTER.  [default: the newest]")
 @_with_sides
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def drift(before: str, after: str, *, top_k: int, metadata: Sequence[str], as_json: bool, **options: Any) -> None:
-    """Tell what changed from BEFORE to AFTER, runs or saved models: the space, groups, words and their directions."""
+    """Report changes from BEFORE to AFTER (runs or saved models): the space, groups, words and their directions."""
     from visualdl_embedding.core.jsonable import dumps
     from visualdl_embedding.runs import drift_between
 
@@ -140,7 +140,7 @@ def drift(before: str, after: str, *, top_k: int, metadata: Sequence[str], as_js
 
 
 def _print_drift(found: Drift) -> None:
-    echo(f"{len(found.labels):,} rows are in both.\n")
+    echo(f"{len(found.labels):,} rows are in both tables.\n")
     floor = found.floor or {}
     values = {
         "neighbor_overlap": found.mean_neighbor_overlap,
@@ -148,7 +148,7 @@ def _print_drift(found: Drift) -> None:
         "cka": found.cka,
     }
     table_of(
-        ["space", "value", "where nothing changed", "p"],
+        ["space", "value", "without a change", "p"],
         (
             [name, _number(value), _number(floor.get(name)), _number(found.space_p_values.get(name))]
             for name, value in values.items()
@@ -170,7 +170,7 @@ def _print_drift(found: Drift) -> None:
         for direction in ordered[: max(clear, SHOWN_DIRECTIONS)]:
             echo(("! " if direction.significant else "  ") + direction.sentence())
         if len(ordered) > max(clear, SHOWN_DIRECTIONS):
-            echo(f"  and {len(ordered) - max(clear, SHOWN_DIRECTIONS)} more that did not clearly move (--json has all)")
+            echo(f"  and {len(ordered) - max(clear, SHOWN_DIRECTIONS)} more without a clear motion (--json lists all)")
     echo("\nMoved most, relative to their neighbors")
     table_of(
         ["", "overlap", "p", "neighbors before", "neighbors after"],

@@ -12,14 +12,16 @@ __all__ = ["explain"]
 
 @click.command(cls=FriendlyCommand)
 @click.argument("model", type=click.Path())
-@click.option("--item", required=True, metavar="LABEL", help="What was recommended.")
-@click.option("--history", multiple=True, required=True, metavar="LABEL", help="What the user knows; repeatable.")
-@click.argument("more_history", nargs=-1, metavar="[LABEL]...")
-@click.option("--table", metavar="NAME", help="Which table, by name or pattern, where the model has several.")
+@click.option("--item", required=True, metavar="LABEL", help="Recommended item.")
 @click.option(
-    "--vocab", "--vocab-file", "vocabulary", metavar="FILE", help="What the row ids mean; else found beside MODEL."
+    "--history", multiple=True, required=True, metavar="LABEL", help="Item of the user's history; repeatable."
 )
-@click.option("--output", "-o", metavar="FILE", help="Draw a picture (PNG) there.")
+@click.argument("more_history", nargs=-1, metavar="[LABEL]...")
+@click.option("--table", metavar="NAME", help="Table to use, by name or pattern, if the model has several.")
+@click.option(
+    "--vocab", "--vocab-file", "vocabulary", metavar="FILE", help="Vocabulary file.  [default: searched next to MODEL]"
+)
+@click.option("--output", "-o", metavar="FILE", help="Write a picture (PNG) to FILE.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def explain(
     model: str,
@@ -32,7 +34,7 @@ def explain(
     output: str | None,
     as_json: bool,
 ) -> None:
-    r"""Tell how near an item is to each item of a user's history, and what is usual.
+    r"""Show how near an item is to each item of a user's history, compared with all items.
 
     \b
       explain MODEL --item X --history A B C
@@ -55,7 +57,7 @@ def explain(
             cosines=[relation.cosine for relation in found.relations],
             histograms=[relation.histogram for relation in found.relations],
             notes=[f"{relation.rank:,} of {relation.num_items:,}" for relation in found.relations],
-            title="Gray: how near all items are to one of the history. Blue: this item.",
+            title="Gray: cosines of all items with one item of the history. Blue: this item.",
         )
         Path(output).write_bytes(picture)
     if as_json:
@@ -77,4 +79,4 @@ def explain(
         ),
     )
     if output is not None:
-        echo(f"Drawn to {output}")
+        echo(f"Picture written to {output}")

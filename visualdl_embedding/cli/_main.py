@@ -19,7 +19,7 @@ __all__ = ["main"]
 @click.version_option(version("visualdl-embedding"), prog_name="visualdl-embedding")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def main(debug: bool) -> None:
-    """Watch embedding tables of PaddlePaddle models over training time, and look at those of saved models."""
+    """Record embedding tables of PaddlePaddle models during training, and inspect those of saved models."""
     set_up_logging(debug)
 
 
@@ -32,7 +32,7 @@ main.add_command(serve)
 
 
 @main.command()
-@click.option("--log-dir", default="runs/demo", show_default=True, help="Where the run goes.")
+@click.option("--log-dir", default="runs/demo", show_default=True, help="Directory of the run.")
 @click.option(
     "--size",
     type=click.Choice(["full", "small"]),
@@ -41,9 +41,9 @@ main.add_command(serve)
     envvar="VISUALDL_EMBEDDING_DEMO_SIZE",
     help="Small takes seconds.",
 )
-@click.option("--epochs", type=click.IntRange(min=1), default=None, help="How often to go over the corpus.")
+@click.option("--epochs", type=click.IntRange(min=1), default=None, help="Number of passes over the corpus.")
 def demo(log_dir: str, size: Literal["full", "small"], epochs: int | None) -> None:
-    """Train a small Chinese sentiment classifier on real reviews and watch its word embeddings."""
+    """Train a small Chinese sentiment classifier on real reviews and record its word embeddings."""
     from visualdl_embedding.demo import run_demo
 
     run_demo(log_dir, size=size, epochs=epochs)
@@ -51,10 +51,10 @@ def demo(log_dir: str, size: Literal["full", "small"], epochs: int | None) -> No
 
 @main.command()
 @click.argument("run", type=click.Path(exists=True, file_okay=False))
-@click.option("--table", "tables", multiple=True, help="Only this table; may be repeated.")
+@click.option("--table", "tables", multiple=True, help="Only this table; repeatable.")
 @click.option("--force", is_flag=True, help="Analyze all snapshots again, not only from the first gap on.")
 def analyze(run: str, tables: tuple[str, ...], force: bool) -> None:
-    """Analyze the snapshots of RUN that training was too fast for; the numbers are those it would have given."""
+    """Analyze the snapshots of RUN that were skipped during training; results equal those of the training."""
     from visualdl_embedding.runs import analyze_run
 
     with progress_bars("Analyzing") as on_progress:
@@ -65,7 +65,7 @@ def analyze(run: str, tables: tuple[str, ...], force: bool) -> None:
             on_step=lambda table, step, position, total: on_progress(table, position, total),
         )
     for table in replayed:
-        click.echo(f"{table.table}: {len(table.steps)} snapshots analyzed, {table.kept} were good already.")
+        click.echo(f"{table.table}: {len(table.steps)} snapshots analyzed, {table.kept} kept.")
     if any(table.steps for table in replayed):
         click.echo(f"To see them in VisualDL: visualdl-embedding relog {run}")
 
@@ -77,10 +77,10 @@ def analyze(run: str, tables: tuple[str, ...], force: bool) -> None:
     type=click.IntRange(min=0),
     default=200_000_000,
     show_default=True,
-    help="Bound of the log, which VisualDL's server holds in memory; 0 for none.",
+    help="Limit of the log, which VisualDL's server loads into memory; 0 for no limit.",
 )
 def relog(run: str, max_log_bytes: int) -> None:
-    """Build VisualDL's log of RUN anew from the store; other records, such as train/loss, are kept."""
+    """Rebuild VisualDL's log of RUN from the store. Other records, such as train/loss, are kept."""
     from visualdl_embedding.runs import relog_run
 
     with progress_bars("Logging") as on_progress:

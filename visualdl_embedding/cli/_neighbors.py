@@ -17,24 +17,24 @@ __all__ = ["neighbors"]
 
 @click.command(cls=FriendlyCommand)
 @click.argument("model", type=click.Path())
-@click.option("--word", "words", multiple=True, metavar="LABEL", help="Its nearest words; repeatable.")
+@click.option("--word", "words", multiple=True, metavar="LABEL", help="Find the nearest words; repeatable.")
 @click.option("--plus", multiple=True, metavar="LABEL", help="Add this word; repeatable.")
 @click.option("--minus", multiple=True, metavar="LABEL", help="Subtract this word; repeatable.")
-@click.option("--from", "begin", multiple=True, metavar="LABEL", help="One end of a line; repeated: their mean.")
-@click.option("--to", "end", multiple=True, metavar="LABEL", help="The other end; repeated: their mean.")
-@click.option("-k", "k", type=click.IntRange(min=1), default=20, show_default=True, help="How many words.")
+@click.option("--from", "begin", multiple=True, metavar="LABEL", help="Start of an axis; if repeated, the mean.")
+@click.option("--to", "end", multiple=True, metavar="LABEL", help="End of the axis; if repeated, the mean.")
+@click.option("-k", "k", type=click.IntRange(min=1), default=20, show_default=True, help="Number of words.")
 @click.option(
     "--distance", type=click.Choice(["cosine", "euclidean"]), default="cosine", show_default=True, help="Of rows."
 )
-@click.option("--table", metavar="NAME", help="Which table, by name or pattern, where the model has several.")
+@click.option("--table", metavar="NAME", help="Table to use, by name or pattern, if the model has several.")
 @click.option(
-    "--vocab", "--vocab-file", "vocabulary", metavar="FILE", help="What the row ids mean; else found beside MODEL."
+    "--vocab", "--vocab-file", "vocabulary", metavar="FILE", help="Vocabulary file.  [default: searched next to MODEL]"
 )
 @click.option(
     "--keep",
     multiple=True,
     type=click.Choice(["special", "subword", "padding"]),
-    help="Keep what is left out by default; repeatable.",
+    help="Include rows left out by default; repeatable.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def neighbors(
@@ -52,7 +52,7 @@ def neighbors(
     keep: Sequence[str],
     as_json: bool,
 ) -> None:
-    r"""Ask the table of MODEL, in its original space: nearest words, sums of words, lines between words.
+    r"""Query the table of MODEL in its original space: nearest words, sums of words, axes between words.
 
     \b
       neighbors MODEL --word 高兴 -k 20
@@ -63,14 +63,14 @@ def neighbors(
 
     on_a_line = bool(begin or end)
     if sum((on_a_line, bool(plus or minus), bool(words) and not on_a_line)) != 1:
-        raise click.UsageError("Ask one thing: --word, or --plus and --minus, or --from and --to (with --word on it).")
+        raise click.UsageError("Use one of: --word; --plus and --minus; --from and --to (optionally with --word).")
     if on_a_line and not (begin and end):
-        raise click.UsageError("A line has two ends: give both --from and --to.")
+        raise click.UsageError("An axis requires both --from and --to.")
     if plus or minus:
         if distance != "cosine":
-            raise click.UsageError("Sums of words are of unit vectors and compared by cosine; leave out --distance.")
+            raise click.UsageError("Sums of words use unit vectors and cosines; remove --distance.")
         if not plus:
-            raise click.UsageError("Nothing to add: give --plus as well.")
+            raise click.UsageError("--minus requires --plus; add at least one --plus.")
     opened = open_model(model, table=table, vocabulary=vocabulary, keep=keep).table()
     if on_a_line:
         _print_line(opened, begin, end, words=words, k=k, distance=distance, as_json=as_json)
@@ -132,21 +132,21 @@ def _print_line(
         click.echo(dumps({"begin": list(begin), "end": list(end), "spread": spread, "words": asked, **found}, indent=2))
         return
     echo(
-        f"0 is {ends[0]}, 1 is {ends[1]}. Nine of ten words stand between {low:.2f} and {high:.2f}, "
-        f"the middle one at {middle:.2f}."
+        f"0 is {ends[0]}, 1 is {ends[1]}. 90% of the words are between {low:.2f} and {high:.2f}, "
+        f"the median is {middle:.2f}."
     )
     if composed := _composed(opened, [*begin, *end, *words]):
         echo(composed)
     for word, place in asked.items():
         below = float((places[order] < place).mean())
-        echo(f"{word} stands at {place:.2f}: {below:.0%} of all words are nearer to the side of {ends[0]}.")
+        echo(f"{word} is at {place:.2f}: {below:.0%} of all words are nearer to {ends[0]}.")
     for side, name in zip(("from", "to"), ends, strict=True):
         echo(f"\nFarthest towards {name}")
         table_of(["", "id", "position"], ([label, row, f"{place:.3f}"] for label, row, place in sides[side]))
 
 
 def _composed(opened: ModelTable, words: Sequence[str]) -> str:
-    """Say which words are no rows of the table but the mean of several."""
+    """Note on words that are not rows of the table but means of several rows."""
     rows = opened.find(list(dict.fromkeys(words)))
     if not rows.pieces:
         return ""
@@ -154,7 +154,7 @@ def _composed(opened: ModelTable, words: Sequence[str]) -> str:
         f"{rows.labels[i]} ({' + '.join(opened.vocabulary.name_of(piece) for piece in pieces)})"
         for i, pieces in rows.pieces.items()
     )
-    return f"Not in the vocabulary, so taken as the mean of pieces: {', '.join(named)}."
+    return f"Not in the vocabulary, computed as the mean of pieces: {', '.join(named)}."
 
 
 def _as_dict(match: Match) -> dict[str, Any]:

@@ -17,28 +17,26 @@ __all__ = ["report", "visualize"]
 F = TypeVar("F", bound=Callable[..., Any])
 METHODS = ("pca", "tsne", "umap")
 NULL_PAIRS = 10
-"""Earlier weeks as a yardstick: of 10 changes of a sense the alert found 8 in their week with it, 3 without."""
+"""Number of earlier weeks for comparison: with them the alert found 8 of 10 changes in their week, without them 3."""
 SEVERITY_MARKS = {"alarm": "!!", "look": "! ", "info": "  "}
 
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    click.option("--table", metavar="NAME", help="Which table, by name or pattern, where the model has several."),
-    click.option("--list-tables", is_flag=True, help="Name the tables that MODEL has, and end."),
+    click.option("--table", metavar="NAME", help="Table to use, by name or pattern, if the model has several."),
+    click.option("--list-tables", is_flag=True, help="List the tables of MODEL and exit."),
     click.option(
-        "--vocab", "--vocab-file", "vocabulary", metavar="FILE", help="What the row ids mean; else found beside MODEL."
+        "--vocab", "--vocab-file", "vocabulary", metavar="FILE", help="Vocabulary.  [default: a file next to MODEL]"
     ),
     click.option(
         "--metadata", multiple=True, metavar="FILE", help="TSV or CSV with columns: group, frequency, …; repeatable."
     ),
-    click.option(
-        "--top-k", type=click.IntRange(min=1), help="The K most frequent rows, else the first.  [default: 500]"
-    ),
-    click.option("--rows", metavar="HOW", help="Instead of --top-k: all, stratified:K, or COLUMN=VALUE."),
-    click.option("--watch", multiple=True, metavar="LABEL", help="Also this row, always named; repeatable."),
+    click.option("--top-k", type=click.IntRange(min=1), help="The K most frequent (or first) rows.  [default: 500]"),
+    click.option("--rows", metavar="HOW", help="Rows instead of --top-k: all, stratified:K, or COLUMN=VALUE."),
+    click.option("--watch", multiple=True, metavar="LABEL", help="Also include and label this row; repeatable."),
     click.option(
         "--keep",
         multiple=True,
         type=click.Choice(["special", "subword", "padding"]),
-        help="Keep what is left out by default; repeatable.",
+        help="Include rows left out by default; repeatable.",
     ),
     click.option(
         "--method",
@@ -55,10 +53,10 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         type=click.Choice(["2", "3"]),
         default=("2",),
         show_default=True,
-        help="2-D, 3-D, or both.",
+        help="Dimensions: 2, 3, or both.",
     ),
     click.option(
-        "--perplexity", multiple=True, type=float, default=(30.0,), show_default=True, help="Of t-SNE; repeatable."
+        "--perplexity", multiple=True, type=float, default=(30.0,), show_default=True, help="For t-SNE; repeatable."
     ),
     click.option(
         "--n-neighbors",
@@ -66,27 +64,27 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         type=click.IntRange(min=1),
         default=(15,),
         show_default=True,
-        help="Of UMAP; repeatable. The first is the metrics' too.",
+        help="For UMAP; repeatable. Metrics use the first.",
     ),
     click.option(
         "--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="Seeds for t-SNE and UMAP."
     ),
-    click.option("--axis", nargs=2, multiple=True, metavar="FROM TO", help="A line between two words; repeatable."),
-    click.option("--color", metavar="COLUMN", help="group, cluster, norm, or any column."),
+    click.option("--axis", nargs=2, multiple=True, metavar="FROM TO", help="An axis between two words; repeatable."),
+    click.option("--color", metavar="COLUMN", help="Color by group, cluster, norm, or any column."),
     click.option(
         "--distance", type=click.Choice(["cosine", "euclidean"]), default="cosine", show_default=True, help="Of rows."
     ),
-    click.option("--random-state", type=int, default=42, show_default=True, help="Seed of everything random."),
+    click.option("--random-state", type=int, default=42, show_default=True, help="Random seed."),
     click.option("--n-jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Threads."),
     click.option(
-        "--output", "--output-dir", "-o", default="vis_results", show_default=True, metavar="DIR", help="Where it goes."
+        "--output", "--output-dir", "-o", default="vis_results", show_default=True, metavar="DIR", help="Output folder."
     ),
-    click.option("--overwrite", is_flag=True, help="Write into DIR though it holds other things."),
-    click.option("--run", metavar="RUN", help="Also as a snapshot of this run, for VisualDL."),
+    click.option("--overwrite", is_flag=True, help="Write to DIR even if it is not empty."),
+    click.option("--run", metavar="RUN", help="Also record a snapshot in this run, for VisualDL."),
     click.option(
-        "--step", type=click.IntRange(min=0), help="The snapshot's place in RUN.  [default: after the last one]"
+        "--step", type=click.IntRange(min=0), help="Step of the snapshot in RUN.  [default: after the last one]"
     ),
-    click.option("--rules", metavar="FILE", help="TOML with rules for alerts of RUN, from now on."),
+    click.option("--rules", metavar="FILE", help="TOML with rules for alerts of RUN."),
 )
 
 
@@ -100,19 +98,19 @@ def _with_options(function: F) -> F:
 @click.argument("model", type=click.Path())
 @_with_options
 def report(model: str, **options: Any) -> None:
-    """Report on the embedding table of MODEL: maps, metrics and findings, as a page that opens offline.
+    """Report on the embedding table of MODEL: maps, metrics and findings on a page that works offline.
 
-    MODEL is a folder or file of Paddle, PaddleNLP, safetensors, word2vec, GloVe, fastText or NumPy. No code in it runs.
+    MODEL is a file or folder of Paddle, PaddleNLP, safetensors, word2vec, GloVe, fastText or NumPy. No code is run.
     """
     _report(model, **options)
 
 
 @click.command(cls=FriendlyCommand, context_settings=SETTINGS)
-@click.option("--model-path", required=True, metavar="MODEL", help="The folder or file of the model.")
+@click.option("--model-path", required=True, metavar="MODEL", help="File or folder of the model.")
 @_with_options
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def visualize(model_path: str, debug: bool, **options: Any) -> None:
-    """Do what `visualdl-embedding report` does, with the model as an option; flags with dashes or underscores."""
+    """Run `visualdl-embedding report` with the model as an option; flags with dashes or underscores."""
     set_up_logging(debug)
     _report(model_path, **options)
 
@@ -134,6 +132,7 @@ def _report(
     **options: Any,
 ) -> None:
     from visualdl_embedding.alerts import load_rules
+    from visualdl_embedding.page import missing_page
     from visualdl_embedding.reports import check_folder
     from visualdl_embedding.reports import report as make_report
 
@@ -141,9 +140,9 @@ def _report(
         _list_tables(model)
         return
     if step is not None and run is None:
-        raise click.UsageError("--step says a snapshot's place in a run; give the run too: --run RUN.")
+        raise click.UsageError("--step requires a run; add --run RUN.")
     if rules is not None and run is None:
-        raise click.UsageError("--rules judges the snapshots of a run; give the run too: --run RUN.")
+        raise click.UsageError("--rules requires a run; add --run RUN.")
     judged_by = None if rules is None else load_rules(rules)
     check_folder(output, overwrite=overwrite)
     with progress_bars() as on_progress:
@@ -160,14 +159,18 @@ def _report(
         files = made.write(output, overwrite=overwrite)
     _print_report(made)
     echo(f"\nWritten to {output}: {', '.join(file.name for file in files)}")
-    echo(f"Open {Path(output) / files[0].name} in a browser; it needs no network.")
+    page = next((file for file in files if file.suffix == ".html"), None)
+    if page is None:
+        echo(f"There is no page: {missing_page()}")
+    else:
+        echo(f"Open {Path(output) / page.name} in a browser; it works offline.")
     if run is not None:
         _record(made, run, step=step, rules=judged_by)
 
 
 def _rows(top_k: int | None, rows: str | None) -> Any:
     if top_k is not None and rows is not None:
-        raise click.UsageError("--top-k and --rows both say which rows; give one of them.")
+        raise click.UsageError("--top-k and --rows exclude each other; use one of them.")
     if rows is None:
         return top_k or 500
     column, equals, value = rows.partition("=")
@@ -229,7 +232,7 @@ def _record(made: Report, run: str, *, step: int | None, rules: Sequence[Rule] |
     )
     with progress_bars() as on_progress:
         on_progress(f"snapshot {step} of {run}", 0, 1)
-        # A run that exists goes on with the settings it began with, for its frames must compare.
+        # An existing run keeps its settings, so that its frames are comparable.
         recorded = record_once(
             run,
             replace(made.snapshot, step=step),

@@ -11,17 +11,17 @@ __all__ = ["serve"]
 
 @click.command(cls=FriendlyCommand)
 @click.option("--logdir", multiple=True, required=True, metavar="DIR", help="A log directory; repeatable.")
-@click.option("--host", default="localhost", show_default=True, help="Whom to listen to; 0.0.0.0 is everybody.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8040, show_default=True, help="0 takes a free one.")
-@click.option("--public-path", default="/app", show_default=True, help="Where the pages begin.")
-@click.option("--language", type=click.Choice(["en", "zh"]), help="Of the pages.  [default: the browser's]")
-@click.option("--theme", type=click.Choice(["light", "dark"]), help="Of the pages.  [default: the browser's]")
+@click.option("--host", default="localhost", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8040, show_default=True, help="Port; 0 for a free one.")
+@click.option("--public-path", default="/app", show_default=True, help="URL path of the pages.")
+@click.option("--language", type=click.Choice(["en", "zh"]), help="Language of the pages.  [default: the browser's]")
+@click.option("--theme", type=click.Choice(["light", "dark"]), help="Theme of the pages.  [default: the browser's]")
 @click.option(
-    "--cache-timeout", type=float, default=20.0, show_default=True, help="Seconds for which VisualDL keeps what it has."
+    "--cache-timeout", type=float, default=20.0, show_default=True, help="Seconds that VisualDL caches its data."
 )
-@click.option("--model", default="", metavar="FILE", help="A model for VisualDL's GRAPH page.")
-@click.option("--token", help="Whoever wants to look must know it: every page and every answer asks for it.")
-@click.option("--open-browser", is_flag=True, help="Open the page of embeddings.")
+@click.option("--model", default="", metavar="FILE", help="Model for VisualDL's GRAPH page.")
+@click.option("--token", help="Access token required by all pages and API responses.")
+@click.option("--open-browser", is_flag=True, help="Open the page of embeddings in a browser.")
 def serve(
     *,
     logdir: Sequence[str],
@@ -35,7 +35,7 @@ def serve(
     token: str | None,
     open_browser: bool,
 ) -> None:
-    """Start VisualDL with a page where embeddings move; faults of its own embedding page are patched."""
+    """Start VisualDL with a page for embeddings over time, and with fixes for its own embedding page."""
     from visualdl_embedding.server import serve as serve_runs
 
     serve_runs(

@@ -1,4 +1,4 @@
-"""What all commands share: errors as sentences, flags with dashes or underscores, progress, text that is only text."""
+"""Shared parts of the commands: error messages, flags with dashes or underscores, progress, safe text output."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ OLD_NAMES = {"analyse": "analyze"}
 
 
 class _Friendly(click.Command):
-    """Shows what a user did wrong as a sentence; a traceback only with ``--debug``.
+    """Command that prints user errors as messages, and tracebacks only with ``--debug``.
 
     Attributes
     ----------
     bad_input
-        Exit status then.
+        Exit status for user errors.
     """
 
     bad_input = 1
@@ -49,10 +49,10 @@ class _Friendly(click.Command):
 
 
 class FriendlyCommand(_Friendly):
-    """A command whose flags may be written ``--top-k`` or ``--top_k``."""
+    """Command with flags in either form, ``--top-k`` or ``--top_k``."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """See `click.Command.parse_args`."""
+        """Parse as `click.Command.parse_args`."""
         flags = {option for parameter in self.params for option in (*parameter.opts, *parameter.secondary_opts)}
         told = []
         for arg in args:
@@ -62,7 +62,7 @@ class FriendlyCommand(_Friendly):
 
 
 class FriendlyGroup(_Friendly, click.Group):
-    """Commands that are all `FriendlyCommand`; old names of commands work too, and are not listed."""
+    """Group of `FriendlyCommand` commands, with unlisted old names."""
 
     command_class = FriendlyCommand
 
@@ -72,18 +72,18 @@ class FriendlyGroup(_Friendly, click.Group):
 
 
 def set_up_logging(debug: bool = False) -> None:
-    """Let the library's messages stand on the terminal as they are."""
+    """Print the library's log messages on the terminal without a prefix."""
     logging.basicConfig(format="%(message)s", level=logging.DEBUG if debug else logging.WARNING)
     logging.getLogger("visualdl_embedding").setLevel(logging.DEBUG if debug else logging.INFO)
 
 
 def echo(text: str = "") -> None:
-    """Print lines of which parts come from a file."""
+    """Print text that contains data from files."""
     click.echo(visible_text(text, lines=True))
 
 
 def table_of(header: Sequence[str], lines: Iterable[Sequence[Any]]) -> None:
-    """Print a table: columns of numbers to the right, all others to the left."""
+    """Print a table with numeric columns right-aligned."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -95,14 +95,14 @@ def table_of(header: Sequence[str], lines: Iterable[Sequence[Any]]) -> None:
         is_number = number > 0 and all(row[number].strip("–-+.,%0123456789") == "" for row in rows)
         table.add_column(name, justify="right" if is_number else "left")
     for row in rows:
-        # As Text: rich would take [bold] in a label for markup.
+        # Pass Text objects: rich would parse [bold] in a label as markup.
         table.add_row(*map(Text, row))
     Console(highlight=False).print(table)
 
 
 @contextmanager
 def progress_bars(verb: str = "") -> Iterator[Callable[[str, int, int], None]]:
-    """Show progress on stderr, a bar for every part, gone when all is done."""
+    """Show progress on stderr with a bar for each part; the bars disappear at the end."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -113,7 +113,7 @@ def progress_bars(verb: str = "") -> Iterator[Callable[[str, int, int], None]]:
         def on_progress(part: str, done: int, total: int) -> None:
             if part not in tasks:
                 tasks[part] = progress.add_task(visible_text(f"{verb} {part}".strip()))
-            # A part without a number of steps has a bar that only shows that it runs.
+            # A part with an unknown number of steps has a bar without a percentage.
             known = total > 1 or done >= total
             progress.update(tasks[part], completed=done, total=total if known else None)
 

@@ -1,1 +1,1 @@
-"""Tables, rows, snapshots, names and neighbors: the plain data and the functions that every other package shares."""
+"""Tables, rows, snapshots, names and neighbors: data classes and functions shared by all packages."""

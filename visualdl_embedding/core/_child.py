@@ -1,7 +1,7 @@
 """Entry point of child processes: ``python …/core/_child.py MODULE`` calls ``MODULE.main()``.
 
-Python puts the directory of a script on its path, and not the current directory as for ``-m``. So a random.py of the
-user never becomes the standard library's, on Python 3.10 as well, which lacks ``-P``.
+Python adds the directory of a script to its path, not the current directory as with ``-m``. So a user's random.py
+cannot replace the standard library's, not even on Python 3.10, which lacks ``-P``.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def run(module: str) -> None:
-    """Call ``main()`` of a module of this package, as it is on disk here, installed or not."""
+    """Call ``main()`` of a module of this package from its file, whether the package is installed or not."""
     own = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [folder for folder in sys.path if folder != own]
-    # Imported with a path that is clean.
+    # Import after the path is cleaned.
     import importlib
     import importlib.util
 
-    # By its file: another version, or what lies beside an uninstalled package, must not be found by the path.
+    # Load by file: the path may contain another version, or files next to an uninstalled package.
     spec = importlib.util.spec_from_file_location(
         os.path.basename(PACKAGE), os.path.join(PACKAGE, "__init__.py"), submodule_search_locations=[PACKAGE]
     )

@@ -1,4 +1,4 @@
-"""Checks and walks that all metrics of vectors share."""
+"""Validation and block iteration for vector metrics."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 __all__ = ["blocks", "center", "spread", "squared_norms", "validate_vectors"]
 
 _BLOCK = 4096
-"""Rows widened to float64 at a time: 12 MB at 384 columns, whatever n is."""
+"""Number of rows converted to float64 at a time: 12 MB at 384 columns, for any n."""
 
 
 def validate_vectors(vectors: NDArray[np.float32], name: str = "vectors") -> None:
@@ -20,19 +20,19 @@ def validate_vectors(vectors: NDArray[np.float32], name: str = "vectors") -> Non
         raise ValueError(f"{name} must be a non-empty (n, d) array, not one of shape {shape}.")
     bad = len(vectors) - int(np.isfinite(vectors).all(axis=1).sum())
     if bad:
-        raise ValueError(f"{bad} of {len(vectors)} rows of {name} hold NaN or inf; leave those rows out first.")
+        raise ValueError(f"{bad} of {len(vectors)} rows of {name} contain NaN or inf; remove those rows first.")
 
 
 def blocks(n: int) -> Iterator[slice]:
-    """Cut n rows into slices small enough to be widened to float64."""
+    """Split n rows into slices that are small enough to convert to float64."""
     return (slice(start, start + _BLOCK) for start in range(0, n, _BLOCK))
 
 
 def center(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
     """Mean row, ``(d,)`` float64.
 
-    The plain float64 mean of n equal values is off by a rounding error, which everything that divides by the spread
-    would blow up. The mean of the differences from its float32 value is exactly zero then.
+    The plain float64 mean of n equal values has a rounding error, which division by the spread amplifies. This method
+    averages the differences from the float32 value of the mean, which are exactly zero in that case.
     """
     n = len(vectors)
     coarse = (sum(vectors[b].sum(axis=0, dtype=np.float64) for b in blocks(n)) / n).astype(np.float32)
@@ -41,19 +41,19 @@ def center(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def squared_norms(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Squared lengths of the rows, ``(n,)`` float64: float32 would overflow from 2e19 on."""
+    """Squared norms of the rows, ``(n,)`` float64; float32 would overflow above 2e19."""
     return np.concatenate([np.square(vectors[b], dtype=np.float64).sum(axis=1) for b in blocks(len(vectors))])
 
 
 def spread(values: NDArray[np.floating], rows: NDArray[np.integer] | NDArray[np.bool_], n: int) -> NDArray[np.float32]:
-    """Values of some rows, ``(m, …)``, as values of all n, ``(n, …)`` float32: NaN elsewhere.
+    """Expand values of some rows, ``(m, …)``, to all n rows, ``(n, …)`` float32, with NaN elsewhere.
 
     Parameters
     ----------
     values
-        Of the rows, in their order.
+        Values in the order of the rows.
     rows
-        Which they are: ``(m,)`` positions, or ``(n,)`` bool with m of them true.
+        Row positions ``(m,)``, or a mask ``(n,)`` bool with m true values.
     n
         Number of all rows.
 

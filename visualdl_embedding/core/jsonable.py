@@ -1,7 +1,7 @@
 """Strict JSON of plain values and of what NumPy holds.
 
 JSON has no NaN and no infinities. `dumps` writes null for them, for readers outside this library. `dumps_exact` and
-`loads_exact` keep them, for the store.
+`loads_exact` preserve them, for the store.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ import numpy as np
 __all__ = ["dumps", "dumps_exact", "loads_exact", "plain"]
 
 _NON_FINITE = "$float"
-"""``{"$float": "nan"}`` cannot be mistaken for the text "nan", as a bare string could."""
+"""Key of encoded non-finite floats: ``{"$float": "nan"}`` differs from the string "nan"."""
 
 
 def plain(value: Any) -> Any:
-    """Convert a value to what strict JSON holds: NaN and the infinities become None.
+    """Convert a value to strict JSON types; NaN and the infinities become None.
 
-    Numbers of NumPy become plain ones, arrays and tuples become lists, keys become text.
+    NumPy numbers become Python numbers, arrays and tuples become lists, keys become strings.
 
     Raises
     ------
     TypeError
-        If `value` holds anything but numbers, text, None, lists, arrays and mappings.
+        If `value` contains other types than numbers, strings, None, lists, arrays and mappings.
 
     Examples
     --------
@@ -40,21 +40,21 @@ def plain(value: Any) -> Any:
 def dumps(value: Any, *, indent: int | None = None, compact: bool = False) -> str:
     r"""Write strict JSON; NaN and the infinities become null.
 
-    A lone surrogate, which UTF-8 lacks, is written as an escape; any file and terminal takes the text.
+    Lone surrogates, which UTF-8 cannot encode, are escaped, so the text can be written to any file or terminal.
 
     Parameters
     ----------
     value
-        As `plain` takes it.
+        Value as in `plain`.
     indent
-        Spaces by level; None writes one line.
+        Spaces per level; None for one line.
     compact
-        Whether to leave out the spaces after commas and colons.
+        Whether to omit the spaces after commas and colons.
 
     Raises
     ------
     TypeError
-        As `plain`.
+        As in `plain`.
 
     Examples
     --------
@@ -76,7 +76,7 @@ def dumps_exact(value: Any, *, indent: int | None = None) -> str:
 
 
 def loads_exact(text: str | bytes) -> Any:
-    """Undo `dumps_exact`.
+    """Parse the text of `dumps_exact`.
 
     Raises
     ------
@@ -103,13 +103,13 @@ def _convert(value: Any, non_finite: Callable[[float], Any]) -> Any:
     if isinstance(value, list | tuple):
         return [_convert(item, non_finite) for item in value]
     raise TypeError(
-        f"A {type(value).__name__} cannot be written as JSON; give numbers, text, None, lists, arrays or mappings"
+        f"A {type(value).__name__} cannot be written as JSON; use numbers, text, None, lists, arrays or mappings"
     )
 
 
 def _write(value: Any, convert: Callable[[Any], Any], **options: Any) -> str:
     try:
-        # Most values are plain already, and walking over 50,000 labels in Python costs more than writing them.
+        # Most values are plain; converting 50,000 labels in Python takes longer than writing them.
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, **options)
     except (TypeError, ValueError):
         text = json.dumps(convert(value), ensure_ascii=False, allow_nan=False, **options)

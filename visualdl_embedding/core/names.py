@@ -1,4 +1,4 @@
-"""The one grammar of names: scalars in the store, tags in VisualDL's log, folders on disk.
+"""Names of scalars in the store, tags in VisualDL's log, and folders on disk.
 
 ======================================================  =========================================
 tag                                                     what
@@ -7,7 +7,7 @@ tag                                                     what
 ``embedding/<table>/<method>/<metric>``                 a metric of a projection
 ``watch <label>/<table>/<metric>``                      a metric of a watched label
 ``watch <label>/<table>/<method>/<axis>``               its place in a projection
-``watch <label>/<table>/group/<group>/share``           how much of a group is around it
+``watch <label>/<table>/group/<group>/share``           share of a group among its neighbors
 ``group <group>/<table>/<metric>``                      a metric of a group
 ``stratum <name>/<table>/<metric>``                     a metric of head, torso or tail
 ``embedding/<table>/<method>/map``                      image
@@ -17,9 +17,9 @@ tag                                                     what
 ``<table>/<method>/step_000000100``                     coordinates in the High Dimensional page
 ======================================================  =========================================
 
-VisualDL refuses ``%`` in a tag and reads ``/`` as a level, so inside a name both become their full-width forms. Its
-SCALARS page draws all charts of a first level at once, and past about 40 Chromium has no memory for their curves; so
-every watched label, group and stratum has a first level of its own.
+VisualDL rejects ``%`` in a tag and reads ``/`` as a level, so inside a name both are replaced by full-width forms. Its
+SCALARS page draws all charts of a first level at once, and with more than about 40 Chromium runs out of memory for the
+curves. Therefore every watched label, group and stratum has its own first level.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _FULL_WIDTH = str.maketrans({"%": "％", "/": "／", "\\": "＼"})
 
 
 def escape(name: str) -> str:
-    """Make a table, label or group fit for one level of a tag.
+    """Escape a table, label or group for use as one level of a tag.
 
     ``%``, ``/`` and the backslash become full-width; control characters become spaces; an empty name is ``"_"``.
 
@@ -43,7 +43,7 @@ def escape(name: str) -> str:
 
 
 PARTS = ("watch", "group", "stratum")
-"""First levels of scalar keys that are of a part of the rows, each followed by its name."""
+"""First levels of scalar keys that refer to a subset of the rows, each followed by its name."""
 
 
 def scalar_key(
@@ -54,7 +54,7 @@ def scalar_key(
     group: str | None = None,
     stratum: str | None = None,
 ) -> str:
-    """Name of a scalar inside one table: what ``run.scalars(table)`` is keyed by.
+    """Key of a scalar within one table, as in ``run.scalars(table)``.
 
     >>> scalar_key("trustworthiness", method="tsne")
     'tsne/trustworthiness'
@@ -71,7 +71,7 @@ def scalar_key(
 
 
 def tag(table: str, name: str) -> str:
-    """Tag in VisualDL of a scalar key, an image, a histogram or a text of one table.
+    """VisualDL tag of a scalar key, an image, a histogram or a text of one table.
 
     >>> tag("encoder/word", scalar_key("norm", watch="加息"))
     'watch 加息/encoder／word/norm'
@@ -87,7 +87,7 @@ def tag(table: str, name: str) -> str:
 
 
 def step_name(step: int) -> str:
-    """Nine digits, so that names sort as steps do.
+    """Format a step with nine digits, so that names sort like steps.
 
     >>> step_name(100)
     '000000100'
@@ -96,7 +96,7 @@ def step_name(step: int) -> str:
 
 
 def embeddings_tag(table: str, kind: str, step: int) -> str:
-    """Tag in the High Dimensional page; it holds the step because VisualDL keeps none for embeddings.
+    """Tag in the High Dimensional page. It includes the step, because VisualDL stores none for embeddings.
 
     >>> embeddings_tag("word", "vectors", 100)
     'word/vectors/step_000000100'

@@ -1,4 +1,4 @@
-"""The nearest-neighbor graph of a snapshot in the original space: made once, read by all that need one."""
+"""Nearest-neighbor graph of a snapshot in the original space, computed once and shared."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from visualdl_embedding.core.snapshot import Snapshot
 __all__ = ["DISTANCES", "EXACT_ROWS", "Distance", "Neighbors", "graph_rows", "nearest_neighbors", "normalize"]
 
 EXACT_ROWS = 30_000
-"""Up to here the graph is exact: 10,000 x 384 take 1.1 s on 2 cores, and time grows with the square."""
+"""Maximum number of rows for an exact graph: 10,000 x 384 take 1.1 s on 2 cores; time grows quadratically."""
 
 
 @dataclass(frozen=True)
 class Neighbors:
-    """A nearest-neighbor graph.
+    """Nearest-neighbor graph.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class Neighbors:
     distance
         ``"cosine"`` or ``"euclidean"``.
     exact
-        False where an approximate index was used.
+        False if an approximate index was used.
     """
 
     indices: NDArray[np.int32]
@@ -41,11 +41,11 @@ class Neighbors:
 
     @property
     def n_neighbors(self) -> int:
-        """k, the width of the graph."""
+        """k, the number of neighbors per row."""
         return int(self.indices.shape[1])
 
     def first(self, n_neighbors: int) -> Neighbors:
-        """Narrow the graph to at most `n_neighbors`."""
+        """Return the graph of the first `n_neighbors` neighbors, or all if there are fewer."""
         if n_neighbors >= self.n_neighbors:
             return self
         return Neighbors(
@@ -83,9 +83,9 @@ def graph_rows(graph: Neighbors, snapshot: Snapshot) -> NDArray[np.intp]:
 def _drop_self(
     indices: NDArray[np.integer[Any]], distances: NDArray[np.floating[Any]]
 ) -> tuple[NDArray[np.integer[Any]], NDArray[np.floating[Any]]]:
-    """Take the row itself out of its k + 1 nearest.
+    """Remove each row from its own k + 1 nearest.
 
-    Among more than k duplicates the row itself need not be there at all: then the last one goes.
+    Among more than k duplicates the row may be missing; the last neighbor is removed in that case.
     """
     n, width = indices.shape
     drop = indices == np.arange(n)[:, None]
@@ -110,7 +110,7 @@ def _approximate(
     from sklearn.neighbors import NearestNeighbors
 
     with warnings.catch_warnings():
-        # Rows that it could not serve are marked with -1 and served exactly below.
+        # Rows without enough neighbors are marked with -1 and computed exactly below.
         warnings.filterwarnings("ignore", message="Failed to correctly find")
         index = NNDescent(
             points, metric="euclidean", n_neighbors=min(k + 1, len(points)), random_state=random_state, n_jobs=n_jobs
@@ -135,7 +135,7 @@ def nearest_neighbors(
 ) -> Neighbors:
     """Find the nearest neighbors of every row among the others.
 
-    Exact by scikit-learn's blocked brute force, whose memory does not grow with n²; approximate by PyNNDescent.
+    Exact by scikit-learn's blocked brute force, with memory that does not grow with n²; approximate by PyNNDescent.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def nearest_neighbors(
     random_state
         Seed of the approximate search.
     n_jobs
-        Threads.
+        Number of threads.
 
     Returns
     -------
@@ -168,7 +168,7 @@ def nearest_neighbors(
     if vectors.ndim != 2 or len(vectors) == 0:
         raise ValueError(f"vectors must be a non-empty (n, d) array, not of shape {vectors.shape}.")
     if distance not in DISTANCES:
-        raise ValueError(f"Unknown distance {distance!r}; known are {', '.join(DISTANCES)}.")
+        raise ValueError(f"distance must be one of {', '.join(DISTANCES)}, not {distance!r}.")
     validate_usable(vectors, distance)
     n = len(vectors)
     k = min(n_neighbors, n - 1)
@@ -184,7 +184,7 @@ def nearest_neighbors(
         exact = n <= EXACT_ROWS
     indices, distances = _exact(points, k, n_jobs) if exact else _approximate(points, k, random_state, n_jobs)
     if distance == "cosine":
-        # On unit vectors |a - b|² = 2 (1 - cos): one Euclidean search serves both distances.
+        # On unit vectors |a - b|² = 2 (1 - cos), so one Euclidean search serves both distances.
         distances = distances**2 / 2
     elif scale != 1:
         distances = scaled_back(distances, scale)

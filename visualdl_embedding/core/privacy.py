@@ -1,4 +1,4 @@
-"""The one seam that everything passes before it leaves memory."""
+"""Filter applied to snapshots and analyses before they are written."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ Item = TypeVar("Item")
 
 
 class Privacy(Protocol):
-    """Something that takes a `Snapshot` or an `Analysis` and returns the version of it that may be written."""
+    """Callable that returns the publishable version of a `Snapshot` or an `Analysis`."""
 
     def __call__(self, item: Item, /) -> Item:
-        """Return what of the item may be written."""
+        """Return the publishable version of the item."""
         ...
 
 
 def publish(item: Item, privacy: Privacy | None = None) -> Item:
-    """Return what of a snapshot or an analysis may be written to a disk, a pipe or a log; all of it by default."""
+    """Return the part of a snapshot or an analysis that may be written to disk, pipe or log; by default all of it."""
     return item if privacy is None else privacy(item)

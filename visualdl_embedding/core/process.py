@@ -13,32 +13,32 @@ __all__ = ["start_child"]
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
-# While `Popen` runs, its pipes are open at both ends. A process forked then, such as a worker of a DataLoader, inherits
-# them, and `Popen` blocks until that process exits, for it waits for the end of its error pipe. So nothing is forked
-# while a child starts. The lock is reentrant, for a signal handler may fork in the thread that holds it.
+# While `Popen` runs, both ends of its pipes are open. A process forked at that time, such as a DataLoader worker,
+# inherits them, and `Popen` blocks until that process exits, because it waits for the end of its error pipe. This lock
+# prevents forks while a child starts. It is reentrant, because a signal handler may fork in the thread that holds it.
 _starting = threading.RLock()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_starting.acquire, after_in_parent=_starting.release, after_in_child=_starting.release)
 
 
 def start_child(module: str, *, stderr: int | IO[bytes], n_threads: int = 1) -> subprocess.Popen[bytes]:
-    """Start ``main()`` of a module of this package in a process of its own.
+    """Start ``main()`` of a module of this package in a child process.
 
-    The child has a session of its own, so that Ctrl-C does not reach it, uses no GPU, and never imports from the
-    current directory.
+    The child has its own session, so Ctrl-C does not reach it. It uses no GPU and never imports from the current
+    directory.
 
     Parameters
     ----------
     module
-        Full name, such as ``"visualdl_embedding.training.worker"``.
+        Full module name, such as ``"visualdl_embedding.training.worker"``.
     stderr
-        Where its standard error goes: a file, or `subprocess.DEVNULL`.
+        Destination of its standard error: a file, or `subprocess.DEVNULL`.
     n_threads
-        Threads that its libraries may use.
+        Number of threads for its libraries.
 
     Returns
     -------
-    The process, with pipes for its standard input and output.
+    The process, with pipes for standard input and output.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Questions to a space: the nearest of a vector, sums and differences of vectors, and lines between two groups."""
+"""Queries on embeddings: nearest rows, sums and differences of vectors, and axes between words or groups."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ __all__ = [
 
 Floats = NDArray[np.float32]
 _BLOCK = 65_536
-"""Rows compared at a time, so that a memory-mapped table of any size is read once and never held."""
+"""Rows compared at a time, so that a memory-mapped table of any size is read once in blocks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A row near to what was asked for.
+    """Row near to a query.
 
     Attributes
     ----------
     label
-        Of the row.
+        Label of the row.
     row
-        Its position.
+        Position of the row.
     cosine
-        -1 to 1; 0 where one of the two has no direction, which only the Euclidean distance answers with.
+        -1 to 1; 0 if one of the two has no direction, which occurs only with the Euclidean distance.
     distance
-        By the distance that was asked for: ``1 - cosine``, or Euclidean.
+        Distance as requested: ``1 - cosine``, or Euclidean.
     """
 
     label: str
@@ -48,14 +48,14 @@ class Match:
 
 @dataclass(frozen=True)
 class Axis:
-    """A line through the space.
+    """Line through the space.
 
     Attributes
     ----------
     origin, direction
-        ``(d,)`` float64: the line is ``origin + t · direction``, t being 0 at one end and 1 at the other.
+        ``(d,)`` float64: the line is ``origin + t · direction``, with t = 0 at one end and t = 1 at the other.
     distance
-        ``"cosine"``: the space is that of unit vectors; ``"euclidean"``: vectors as they are.
+        ``"cosine"`` for unit vectors; ``"euclidean"`` for unscaled vectors.
     """
 
     origin: NDArray[np.float64]
@@ -71,47 +71,47 @@ def nearest_rows(
     distance: Distance = "cosine",
     skipped: NDArray[np.bool_],
 ) -> list[tuple[int, float, float]]:
-    """Find the rows nearest to a vector in a table of any size, a block at a time.
+    """Find the rows nearest to a vector in a table of any size, block by block.
 
     Parameters
     ----------
     blocks
-        Of the table in order: the number of a block's first row, and its vectors ``(b, d)``.
+        Blocks of the table in order: the number of the first row, and the vectors ``(b, d)``.
     target
         ``(d,)``.
     k
-        How many, at most.
+        Maximum number of rows.
     distance
         ``"cosine"`` or ``"euclidean"``.
     skipped
-        ``(V,)`` bool: rows that are no answer. Rows without the distance (`core.distance.usable_rows`) never are.
+        ``(V,)`` bool: rows to exclude. Rows that are not usable (`core.distance.usable_rows`) are always excluded.
 
     Returns
     -------
-    Row, cosine and distance of each, the nearest first; equal distances by row.
+    Row, cosine and distance of each match, nearest first; equal distances by row.
 
     Raises
     ------
     ValueError
-        The target is not finite or, by cosine, has no direction; the distance is unknown; or k is below 1.
+        If the target is not finite or, by cosine, has no direction; if the distance is unknown; if k is below 1.
     """
     if distance not in DISTANCES:
-        raise ValueError(f"Unknown distance {distance!r}; known are {', '.join(DISTANCES)}.")
+        raise ValueError(f"distance must be one of {', '.join(DISTANCES)}, not {distance!r}.")
     if k < 1:
         raise ValueError(f"k must be at least 1, not {k}.")
     aim = np.asarray(target, dtype=np.float64)
     if not np.isfinite(aim).all():
-        raise ValueError("The query's vector holds NaN or inf, so nothing is near to it.")
+        raise ValueError("The query vector contains NaN or inf; pass a finite vector.")
     if distance == "cosine" and not has_direction(aim[None])[0]:
         raise ValueError(
-            "The query's vector is zero, so it has no direction and no neighbors by cosine; ask by Euclidean distance."
+            "The query vector is zero, so it has no direction and no neighbors by cosine; use the Euclidean distance."
         )
     best: list[tuple[float, int, float]] = []
     for start, usable, cosine, apart in _compare(blocks, aim, distance):
         order = 1 - cosine if distance == "cosine" else apart
         order = np.where(skipped[start : start + len(order)] | ~usable, np.inf, order)
         near = np.argpartition(order, k - 1)[:k] if k < len(order) else np.arange(len(order))
-        # Ties with the last place: the partition may have kept any of them.
+        # Include all ties with the last place: the partition may have kept any of them.
         near = np.flatnonzero(order <= order[near].max()) if len(near) == k else near
         best.extend((float(order[i]), start + int(i), float(cosine[i])) for i in near if np.isfinite(order[i]))
         best = sorted(best)[:k]
@@ -134,14 +134,14 @@ def _compare(
 
 
 def combine(plus: NDArray[np.floating], minus: NDArray[np.floating]) -> Floats:
-    """Add and subtract words: the vector that 国王 - 男 + 女 points to.
+    """Add and subtract words, as in 国王 - 男 + 女.
 
-    Unit vectors are summed (3CosAdd), so that no word counts for more because it is longer.
+    Unit vectors are summed (3CosAdd), so that the length of a vector has no influence.
 
     Parameters
     ----------
     plus, minus
-        Vectors ``(m, d)`` of the words, at least one to add.
+        Vectors ``(m, d)`` of the words; `plus` has at least one.
 
     Returns
     -------
@@ -152,33 +152,33 @@ def combine(plus: NDArray[np.floating], minus: NDArray[np.floating]) -> Floats:
     Levy and Goldberg 2014, "Linguistic regularities in sparse and explicit word representations".
     """
     if not len(plus):
-        raise ValueError("Nothing to add: plus needs at least one word.")
+        raise ValueError("plus must have at least one word, but is empty.")
     if not has_direction(plus).all() or not has_direction(minus).all():
-        raise ValueError("One of the words has a vector that is zero or contains NaN or inf; leave it out.")
+        raise ValueError("One of the words has a vector that is zero or contains NaN or inf; remove that word.")
     added, taken = (normalize(np.asarray(part, dtype=np.float32)).astype(np.float64) for part in (plus, minus))
     total = added.sum(axis=0) - taken.sum(axis=0)
     length = float(np.linalg.norm(total))
     if length < 1e-6:
-        raise ValueError("The words cancel each other out: their sum has no direction.")
+        raise ValueError("The words cancel out, so their sum has no direction; choose other words.")
     return np.asarray(total / length, dtype=np.float32)
 
 
 def axis_between(a: NDArray[np.floating], b: NDArray[np.floating], *, distance: Distance = "cosine") -> Axis:
-    """Draw the line from one word to another, or from one group of words to another.
+    """Create the axis between two words, or between two groups of words.
 
     Parameters
     ----------
     a, b
-        A vector ``(d,)``, or the vectors of a group ``(m, d)``, whose mean is the end of the line.
+        A vector ``(d,)``, or the vectors of a group ``(m, d)``, represented by their mean.
     distance
-        ``"cosine"``: ends are (means of) unit vectors.
+        ``"cosine"``: the ends are unit vectors, or means of unit vectors.
 
     Returns
     -------
-    An axis on which `a` is at 0 and `b` at 1.
+    An axis with `a` at 0 and `b` at 1.
     """
     if distance not in DISTANCES:
-        raise ValueError(f"Unknown distance {distance!r}; known are {', '.join(DISTANCES)}.")
+        raise ValueError(f"distance must be one of {', '.join(DISTANCES)}, not {distance!r}.")
     ends = []
     for name, end in (("a", a), ("b", b)):
         rows = np.atleast_2d(np.asarray(end, dtype=np.float32))
@@ -188,30 +188,30 @@ def axis_between(a: NDArray[np.floating], b: NDArray[np.floating], *, distance: 
             raise ValueError(f"{name} holds a zero vector, which has no direction for an axis by cosine; leave it out.")
         ends.append((normalize(rows) if distance == "cosine" else rows).mean(axis=0, dtype=np.float64))
     if ends[0].shape != ends[1].shape:
-        raise ValueError(f"Both ends must be of one width: a has {len(ends[0])} columns, b has {len(ends[1])}.")
+        raise ValueError(f"Both ends must have the same width: a has {len(ends[0])} columns, b has {len(ends[1])}.")
     direction = ends[1] - ends[0]
     if np.linalg.norm(direction) <= 1e-6 * max(np.linalg.norm(ends[0]), np.linalg.norm(ends[1])):
-        raise ValueError("Both ends are at the same place, so no line runs between them; choose other words.")
+        raise ValueError("Both ends are equal, so there is no line between them; choose other words.")
     return Axis(ends[0], direction, distance)
 
 
 def position_on_axis(vectors: NDArray[np.floating], axis: Axis) -> Floats:
-    """Tell where on a line each row falls, seen from the side.
+    """Project rows onto an axis.
 
     Parameters
     ----------
     vectors
         ``(n, d)``.
     axis
-        Of `axis_between`.
+        Axis from `axis_between`.
 
     Returns
     -------
-    ``(n,)`` float32: 0 beside its one end, 1 beside the other, beyond them below 0 and above 1; NaN for a row
-    without the distance (`core.distance.usable_rows`).
+    ``(n,)`` float32: 0 at one end, 1 at the other, below 0 and above 1 beyond them; NaN for rows that are not
+    usable (`core.distance.usable_rows`).
     """
     if np.ndim(vectors) != 2 or vectors.shape[1] != len(axis.direction):
-        raise ValueError(f"vectors must be (n, {len(axis.direction)}) as the axis is, not {np.shape(vectors)}.")
+        raise ValueError(f"vectors must be (n, {len(axis.direction)}) like the axis, not {np.shape(vectors)}.")
     step = axis.direction / float(axis.direction @ axis.direction)
     places = np.empty(len(vectors), dtype=np.float32)
     with np.errstate(invalid="ignore", over="ignore"):

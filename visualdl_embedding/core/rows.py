@@ -1,4 +1,4 @@
-"""The rows of a table that are watched: chosen once, fixed for a run, so that its frames compare."""
+"""Watched rows of a table, fixed for a run so that its frames are comparable."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from visualdl_embedding.core.columns import numbers
 __all__ = ["COMPOSED", "Rows"]
 
 COMPOSED = -1
-"""The id of a row that is no row of the table but the mean of several."""
+"""Id of a row that is the mean of several table rows."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Watched rows with what is known of each.
+    """Watched rows with their labels and columns.
 
     Attributes
     ----------
     ids
-        ``(n,)`` int64: row of the table; `COMPOSED` (-1) for a row that is the mean of its pieces.
+        ``(n,)`` int64: row of the table, or `COMPOSED` (-1) for the mean of several rows.
     labels
         n distinct strings.
     columns
-        Further columns by name, n strings each, ``""`` where nothing is known. ``"group"`` and ``"frequency"``
-        are the names that the rest of the library knows.
+        Additional columns by name, n strings each, ``""`` for unknown values. The library uses the columns ``"group"``
+        and ``"frequency"``.
     pieces
-        For each composed row, by its position: the table rows whose mean it is.
+        Table rows of each composed row, by its position.
     watch
-        Labels that get scalars of their own; all of them stand in `labels`.
+        Labels with their own scalars; a subset of `labels`.
     left_out
-        How many candidates were left out, by reason (``"special token"``, ``"no label"``, …).
+        Number of candidates left out, by reason (``"special token"``, ``"no label"``, …).
     how
-        How the rows were chosen, as a phrase: ``"the 500 most frequent"``.
+        Description of the selection, such as ``"the 500 most frequent"``.
     """
 
     ids: NDArray[np.int64]
@@ -53,7 +53,7 @@ class Rows:
     def __post_init__(self) -> None:
         n = len(self.labels)
         if self.ids.shape != (n,):
-            raise ValueError(f"Rows need one id per label: {self.ids.shape} ids for {n} labels.")
+            raise ValueError(f"ids must have one id per label: {self.ids.shape} ids for {n} labels.")
         if len(set(self.labels)) != n:
             raise ValueError("Labels of rows must be distinct; write an ambiguous one as 'label (id)'.")
         for name, values in self.columns.items():
@@ -61,29 +61,29 @@ class Rows:
                 raise ValueError(f"Column {name!r} has {len(values)} values for {n} rows.")
         composed = set(np.flatnonzero(self.ids == COMPOSED).tolist())
         if composed != set(self.pieces):
-            raise ValueError("Every composed row (id -1), and no other, needs its pieces.")
+            raise ValueError("pieces must have an entry for each composed row (id -1), and for no other row.")
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @cached_property
     def gather_ids(self) -> NDArray[np.int64]:
-        """``(m,)`` int64, sorted and distinct: the rows of the table to read."""
+        """``(m,)`` int64, sorted and distinct: table rows to read."""
         parts = [self.ids[self.ids != COMPOSED], *(np.asarray(p, dtype=np.int64) for p in self.pieces.values())]
         return np.unique(np.concatenate(parts))
 
     @cached_property
     def _positions(self) -> NDArray[np.intp]:
-        """Where in the gathered block each row that is not composed stands."""
+        """Position in the gathered block of each row that is not composed."""
         return np.searchsorted(self.gather_ids, np.where(self.ids == COMPOSED, self.gather_ids[0], self.ids))
 
     def assemble(self, gathered: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Order a gathered block as the rows are ordered, and compose those that are composed.
+        """Arrange a gathered block in row order and compute the composed rows.
 
         Parameters
         ----------
         gathered
-            ``(m, d)``: the table's rows `gather_ids`.
+            ``(m, d)``: the table rows `gather_ids`.
 
         Returns
         -------
@@ -102,7 +102,7 @@ class Rows:
 
     @cached_property
     def version(self) -> str:
-        """12 hexadecimal digits that change whenever an id, a label or a column does."""
+        """Hash of 12 hexadecimal digits over ids, labels and columns."""
         content = [self.ids.tolist(), self.labels, sorted((k, tuple(v)) for k, v in self.columns.items())]
         content.append(sorted((k, tuple(v)) for k, v in self.pieces.items()))
         text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))

@@ -1,9 +1,9 @@
-"""Layout of safetensors files, read without trust and written without a copy.
+"""Reader and writer for the layout of safetensors files. Files are validated on reading; writing does not copy.
 
 A file is the length of a JSON header (u64, little-endian), the header, then the tensors without gaps.
 Format: https://github.com/huggingface/safetensors#format
 
-Decision 011 says why the ``safetensors`` package is not used.
+Decision 011 explains why the ``safetensors`` package is not used.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from visualdl_embedding.errors import EmbeddingError
 __all__ = ["MAX_RANK", "FileLayout", "LayoutError", "TensorPlace", "looks_like_safetensors", "pack", "read_layout"]
 
 MAX_RANK = 16
-"""Dimensions a tensor may have: a damaged file may claim thousands, whose product has too many digits to be printed."""
+"""Maximum rank of a tensor: a damaged file may claim thousands of dimensions, with a product too long to print."""
 _MAX_HEADER = 32 * 2**20
-"""The ``safetensors`` package admits 100 MB, which Python needs 1 GB to hold; 100,000 tensors take some 12 MB."""
+"""Maximum header size. The ``safetensors`` package allows 100 MB (1 GB in Python); 100,000 tensors take 12 MB."""
 _TYPES = {
     "F16": ("float16", 2), "BF16": ("bfloat16", 2), "F32": ("float32", 4), "F64": ("float64", 8), "BOOL": ("bool", 1),
     "U8": ("uint8", 1), "I8": ("int8", 1), "U16": ("uint16", 2), "I16": ("int16", 2), "U32": ("uint32", 4),
@@ -40,7 +40,7 @@ _WRITTEN = {
 
 
 class LayoutError(EmbeddingError, ValueError):
-    """A header that does not describe its file; the message is the end of a sentence about the file."""
+    """Invalid header; the message completes a sentence about the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +73,9 @@ class FileLayout:
     Attributes
     ----------
     metadata
-        As the file has it: a mapping of text to text, unless the file is damaged; empty where there is none.
+        Metadata from the file: a mapping of text to text, unless the file is damaged; empty if there is none.
     places
-        By the name of the tensor, in the order of the header.
+        Places by tensor name, in header order.
     data_start
         Offset of the byte after the header.
     """
@@ -98,21 +98,21 @@ class FileLayout:
                 raise LayoutError("its tensors overlap or leave gaps")
             end = place.stop
         if end != size:
-            raise LayoutError(f"it has {size:,} bytes, its header asks for {end:,}")
+            raise LayoutError(f"it has {size:,} bytes, but its header requires {end:,}")
 
 
 def looks_like_safetensors(head: bytes, size: int) -> bool:
-    """Whether a file of `size` bytes that begins with `head` may be one; 9 bytes are enough."""
+    """Whether a file of `size` bytes that begins with `head` may be safetensors; 9 bytes are enough."""
     return len(head) >= 9 and int.from_bytes(head[:8], "little") <= size - 8 and head[8:9] == b"{"
 
 
 def read_layout(file: IO[bytes]) -> FileLayout:
-    """Read the header of an open file; no tensor is read.
+    """Read the header of an open file without reading tensors.
 
     Raises
     ------
     LayoutError
-        If the header is damaged, or a tensor lies beyond the end of the file.
+        If the header is damaged, or a tensor ends beyond the file.
     """
     size = os.fstat(file.fileno()).st_size
     prefix = file.read(8)
@@ -121,23 +121,21 @@ def read_layout(file: IO[bytes]) -> FileLayout:
     length = int.from_bytes(prefix, "little")
     if length > min(size - 8, _MAX_HEADER):
         swapped = int.from_bytes(prefix, "big")
-        hint = "; its length reads as big-endian, the format is little-endian" if swapped <= size - 8 else ""
-        raise LayoutError(
-            f"its header would have {length:,} bytes of {size:,} (at most {_MAX_HEADER:,} are read){hint}"
-        )
+        hint = "; its length is big-endian, but the format is little-endian" if swapped <= size - 8 else ""
+        raise LayoutError(f"its header has {length:,} bytes of {size:,} (at most {_MAX_HEADER:,} are allowed){hint}")
     text = file.read(length)
     if len(text) < length:
-        raise LayoutError(f"it ends {length - len(text):,} bytes too early")
+        raise LayoutError(f"it ends {length - len(text):,} bytes early")
     try:
         header = json.loads(text, object_pairs_hook=_unique)
         if not isinstance(header, dict):
-            raise ValueError("no object of names")
+            raise ValueError("not an object of names")
         metadata = header.pop("__metadata__", {})
         places = {name: _place(name, value, 8 + length, size) for name, value in header.items()}
     except LayoutError:
         raise
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-        raise LayoutError(f"its header is no safetensors header ({str(error)[:200]})") from None
+        raise LayoutError(f"its header is not a safetensors header ({str(error)[:200]})") from None
     return FileLayout(metadata, places, 8 + length)
 
 
@@ -152,24 +150,24 @@ def _place(name: str, value: dict[str, Any], data_start: int, size: int) -> Tens
     shape, (start, stop) = value["shape"], value["data_offsets"]
     numbers = (*shape, start, stop)
     if len(shape) > MAX_RANK or not all(type(number) is int and 0 <= number < 2**63 for number in numbers):
-        raise ValueError(f"{name!r} has a shape or an offset that is no natural number")
+        raise ValueError(f"{name!r} has a shape or an offset that is not a natural number")
     dtype, width = _TYPES.get(value["dtype"], (str(value["dtype"]), 0))
     if width and stop - start != math.prod(shape) * width:
-        raise ValueError(f"{name!r} of shape {shape} and type {dtype} does not fit its {stop - start:,} bytes")
+        raise ValueError(f"{name!r} of shape {shape} and type {dtype} does not match its {stop - start:,} bytes")
     if data_start + stop > size:
         raise LayoutError(f"its tensor {name!r} ends at byte {data_start + stop:,} of {size:,}; it is cut off")
     return TensorPlace(dtype, tuple(shape), data_start + start, data_start + stop, known=width > 0)
 
 
 def pack(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> Iterator[bytes | memoryview]:
-    """Lay out a file.
+    """Serialize tensors to a file.
 
     Parameters
     ----------
     tensors
         Arrays of bool, int8 to int64, uint8 or float16 to float64; contiguous ones are not copied.
     metadata
-        Free text by name.
+        Text values by name.
 
     Yields
     ------
@@ -181,7 +179,7 @@ def pack(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> It
         If an array has another type.
     """
     header: dict[str, Any] = {"__metadata__": dict(metadata)}
-    # Wide types first: then each tensor is aligned to its own width, as the package's writer has it.
+    # Write wide types first, so that each tensor is aligned to its type, as the safetensors package does.
     arrays = sorted(((name, _written(name, array)) for name, array in tensors.items()), key=lambda a: -a[1].itemsize)
     start = 0
     for name, array in arrays:
@@ -198,9 +196,9 @@ def pack(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> It
 
 
 def _written(name: str, array: NDArray[Any]) -> NDArray[Any]:
-    # A zero-dimensional array stays one: np.ascontiguousarray would make it (1,).
+    # np.ascontiguousarray would turn a zero-dimensional array into shape (1,).
     written = np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
     if written.dtype not in _WRITTEN:
         known = ", ".join(str(dtype) for dtype in _WRITTEN)
-        raise TypeError(f"{name!r} has type {array.dtype}, which is not stored; give an array of {known}.")
+        raise TypeError(f"{name!r} has type {array.dtype}, which cannot be stored; use an array of {known}.")
     return written

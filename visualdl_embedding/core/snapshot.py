@@ -1,4 +1,4 @@
-"""The watched rows of one table at one step."""
+"""Watched rows of one table at one step."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ class Snapshot:
     step
         Number of training batches done; 0 before training.
     rows
-        What the n rows are.
+        Ids, labels and columns of the n rows.
     vectors
-        ``(n, d)`` float32; a row may hold NaN or inf, or be zero, see `usable`.
+        ``(n, d)`` float32; rows may contain NaN or inf, or be zero, see `usable`.
     counters
-        Numbers about the whole table at this step, by name.
+        Statistics of the whole table at this step, by name.
     row_values
-        ``(n,)`` float32 each, NaN where unknown: what training did to the rows up to this step. ``"lookups"``: how
-        often each was looked up; ``"gradient_mean"``: mean length of the gradient that came back.
+        Training statistics of the rows up to this step, ``(n,)`` float32 each, NaN for unknown. ``"lookups"``: number
+        of lookups; ``"gradient_mean"``: mean norm of the gradient.
     notes
-        Sentences for the user about the choice of the rows and their labels; not stored in a run.
+        Messages for the user about the choice of the rows and their labels; not stored in a run.
     """
 
     table: str
@@ -48,12 +48,12 @@ class Snapshot:
 
     def __post_init__(self) -> None:
         if self.vectors.ndim != 2 or len(self.vectors) != len(self.rows):
-            raise ValueError(f"Vectors must be (n, d) with n = {len(self.rows)} rows, not {self.vectors.shape}.")
+            raise ValueError(f"vectors must be (n, d) with n = {len(self.rows)} rows, not {self.vectors.shape}.")
         for name, values in self.row_values.items():
             if values.shape != (len(self.rows),):
                 raise ValueError(f"{name!r} must have one value for each of {len(self.rows)} rows, not {values.shape}.")
         if self.step < 0:
-            raise ValueError(f"A step counts batches from 0; {self.step} was given.")
+            raise ValueError(f"step must be at least 0, not {self.step}.")
 
     @property
     def ids(self) -> NDArray[np.int64]:
@@ -67,7 +67,7 @@ class Snapshot:
 
     @cached_property
     def valid(self) -> NDArray[np.bool_]:
-        """``(n,)`` bool: rows whose every value is finite. What is computed between rows uses `usable` rows."""
+        """``(n,)`` bool: rows with finite values only. Computations between rows use `usable` rows."""
         return is_finite(self.vectors)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What the user may have meant: the known names most like one that is unknown."""
+"""Suggestions for unknown names."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _SHORT_LIST = 200
 
 
 def nearest_labels(label: str, labels: Iterable[str | None], *, limit: int = 3) -> list[str]:
-    """Labels most like one that is unknown, the most like first.
+    """Return the known labels most similar to an unknown one, most similar first.
 
-    `difflib` alone takes 2 s for 350,000 labels; here it orders only the 200 that share most characters.
+    `difflib` alone takes 2 s for 350,000 labels; here it compares only the 200 with the largest character overlap.
 
     >>> nearest_labels("hapy", ["happy", "sad", "apply"])
     ['happy', 'apply']
@@ -45,18 +45,18 @@ def nearest_labels(label: str, labels: Iterable[str | None], *, limit: int = 3) 
 
 
 def did_you_mean(word: str, known: Iterable[str | None], *, limit: int = 1, otherwise: str | None = None) -> str:
-    """Clause of an error message about an unknown name.
+    """Return a suggestion that ends an error message about an unknown name.
 
     Parameters
     ----------
     word
         The unknown name.
     known
-        The names that there are.
+        Known names.
     limit
-        How many are suggested, at most.
+        Maximum number of suggestions.
     otherwise
-        The clause where nothing is like it; None lists all that is known.
+        Text if no name is similar; by default a list of all known names.
 
     >>> did_you_mean("hapy", ["happy", "sad", "apply"], limit=2)
     "did you mean 'happy' or 'apply'?"

@@ -1,4 +1,4 @@
-"""Labels as text: on a terminal, in HTML, in a spreadsheet, in one line, in a picture; sentences in two languages."""
+"""Escaping of labels for terminals, HTML, spreadsheets, single lines and pictures; texts in two languages."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ __all__ = ["Text", "html_text", "one_line", "picture_line", "shorten", "spreadsh
 
 _HIDDEN = re.compile(
     # Control characters and escapes, the soft hyphen, zero-width and bidirectional marks, line and paragraph ends, the
-    # byte order mark, halves of surrogate pairs, tags, and U+FFFE and U+FFFF, which XML 1.0 refuses. Joiners (U+200C,
-    # U+200D) stay: emoji and Persian need them.
+    # byte order mark, lone surrogates, tags, and U+FFFE and U+FFFF, which XML 1.0 forbids. Joiners (U+200C,
+    # U+200D) are kept, because emoji and Persian require them.
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff\ufffe\uffff"
     "\U000e0000-\U000e007f]"
 )
 _SHORT_ESCAPES = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _UNWRITABLE = re.compile("[\ud800-\udfff\ufffe\uffff]")
-# Spreadsheets with an East Asian input method also take the full-width forms for the start of a formula.
+# Spreadsheets with an East Asian input method also treat the full-width forms as the start of a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A sentence in English and in Chinese."""
+    """Text in English and in Chinese."""
 
     en: str
     zh: str
@@ -37,12 +37,12 @@ class Text:
 
 
 def visible_text(text: str, *, lines: bool = False) -> str:
-    r"""Write characters without a glyph as escapes: terminal codes, bidirectional marks, line ends.
+    r"""Escape characters without a glyph: terminal codes, bidirectional marks, line ends.
 
     Parameters
     ----------
     lines
-        Whether ``\n`` stays as it is.
+        Whether to keep ``\n``.
 
     Examples
     --------
@@ -62,9 +62,9 @@ def html_text(text: str) -> str:
 
 
 def spreadsheet_cell(text: str) -> str:
-    """Return the text of a CSV or TSV cell that no spreadsheet runs as a formula.
+    """Return the text of a CSV or TSV cell, protected from evaluation as a formula.
 
-    A number stays as it is; other text that begins like a formula gets an apostrophe in front.
+    Numbers are unchanged; other text that begins like a formula is prefixed with an apostrophe.
 
     >>> spreadsheet_cell("=cmd()"), spreadsheet_cell("＝cmd()"), spreadsheet_cell("-0.5"), spreadsheet_cell("高兴")
     ("'=cmd()", "'＝cmd()", '-0.5', '高兴')
@@ -75,7 +75,7 @@ def spreadsheet_cell(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    r"""Replace control characters and line ends by spaces, and code points that no file may hold by U+FFFD.
+    r"""Replace control characters and line ends by spaces, and code points that cannot be written to a file by U+FFFD.
 
     >>> one_line("a\tb\nc\ud800")
     'a b c�'
@@ -84,7 +84,7 @@ def one_line(text: str) -> str:
 
 
 def picture_line(text: str) -> str:
-    r"""Return the text as a picture shows it: one line without format characters, single spaces between words.
+    r"""Return the text for a picture: one line without format characters, with single spaces between words.
 
     >>> picture_line(" two\twords\u200b\n")
     'two words'

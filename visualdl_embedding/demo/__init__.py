@@ -1,6 +1,6 @@
-"""The demo: a small sentiment classifier of real Chinese reviews, trained with its word embeddings in view.
+"""Demo: a small sentiment classifier trained on real Chinese reviews, with its word embeddings recorded.
 
-Floor 4. Its data come from installed packages, see `load_corpus`; only `ReviewClassifier` and `run_demo` need paddle.
+Its data come from installed packages, see `load_corpus`; only `ReviewClassifier` and `run_demo` require paddle.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["WATCH", "Corpus", "DemoSummary", "ReviewClassifier", "Reviews", "loa
 
 
 def __getattr__(name: str) -> Any:
-    """Load on first use (PEP 562) what needs paddle: ``visualdl-embedding --help`` should not wait for it."""
+    """Import on first use (PEP 562), so that ``visualdl-embedding --help`` does not import paddle."""
     if name in ("ReviewClassifier", "Reviews"):
         from visualdl_embedding.demo import _classifier
 

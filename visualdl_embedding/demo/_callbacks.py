@@ -1,4 +1,4 @@
-"""Two callbacks of the demo's own: one shows the progress, one lets the training wait for the pictures."""
+"""Callbacks of the demo: progress display, and pauses until the analyses are done."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ POLL_SECONDS = 0.05
 
 
 class TrainingProgress(paddle.callbacks.Callback):  # type: ignore[misc]
-    """A line per epoch, and a bar below where the console is a terminal.
+    """Prints a line per epoch, with a progress bar if the console is a terminal.
 
     Parameters
     ----------
     console
-        Where to print.
+        Console to print to.
 
     Attributes
     ----------
     held_out_accuracy
-        After each epoch, 0 to 1.
+        Accuracy after each epoch, 0 to 1.
     """
 
     def __init__(self, console: Console) -> None:
@@ -53,11 +53,11 @@ class TrainingProgress(paddle.callbacks.Callback):  # type: ignore[misc]
         self._task = self._progress.add_task("Training", total=None)
 
     def describe(self, what: str) -> None:
-        """Say before the bar what is going on."""
+        """Set the text before the bar."""
         self._progress.update(self._task, description=what)
 
     def stop(self) -> None:
-        """Remove the bar; safe to call again."""
+        """Remove the bar. Can be called twice."""
         self._progress.stop()
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -66,7 +66,7 @@ class TrainingProgress(paddle.callbacks.Callback):  # type: ignore[misc]
         self._progress.start()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Remember the epoch."""
+        """Store the epoch."""
         self._epoch = epoch + 1
 
     def on_train_batch_end(self, step: int, logs: Any = None) -> None:
@@ -74,7 +74,7 @@ class TrainingProgress(paddle.callbacks.Callback):  # type: ignore[misc]
         self._progress.advance(self._task)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Keep what `on_eval_end`, which follows, shows beside its own."""
+        """Store the training accuracy for `on_eval_end`."""
         self._trained = dict(logs or {})
 
     def on_eval_end(self, logs: Any = None) -> None:
@@ -93,23 +93,23 @@ class TrainingProgress(paddle.callbacks.Callback):  # type: ignore[misc]
 
 
 class WaitForFrames(paddle.callbacks.Callback):  # type: ignore[misc]
-    """Keep a training that takes seconds from outrunning its pictures, so that every snapshot has one.
+    """Pauses a short training until each snapshot is analyzed, so that every snapshot has a picture.
 
-    The analyses run in another process, and where they are behind, the newest snapshot wins. The first one compiles
-    UMAP for 10 to 30 s, in which this training would be over. Stands before the `EmbeddingCallback` in a fit.
+    The analyses run in another process, which skips snapshots if it falls behind. The first analysis compiles UMAP for
+    10 to 30 s, longer than this training takes. Place it before the `EmbeddingCallback` in a fit.
 
     Parameters
     ----------
     watched
-        The callback to wait for.
+        Callback to wait for.
     log_dir
-        The run that it writes.
+        Run directory of that callback.
     every_n_steps
-        That callback's.
+        Interval of that callback's snapshots.
     timeout
-        Seconds; after waiting for so long once, it waits no more.
+        Maximum time in seconds; after one timeout it no longer waits.
     on_wait
-        Called with True before it waits, with False afterwards.
+        Called with True before a wait and with False afterwards.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class WaitForFrames(paddle.callbacks.Callback):  # type: ignore[misc]
         self._step = 0
 
     def on_train_batch_end(self, step: int, logs: Any = None) -> None:
-        """Wait where a snapshot is due and the one before it is not analyzed yet."""
+        """Wait if a snapshot is due and the previous one is not analyzed yet."""
         self._step += 1
         if self._step % self._every_n_steps == 0:
             self._wait()
@@ -151,7 +151,7 @@ class WaitForFrames(paddle.callbacks.Callback):  # type: ignore[misc]
         self._on_wait(False)
 
     def _behind(self) -> bool:
-        # No session: the callback was switched off, and no analysis will come.
+        # Without a session the callback is disabled, and no analysis will follow.
         if self._watched.session_ is None or self._timeout == 0:
             return False
         try:

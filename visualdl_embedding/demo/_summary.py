@@ -1,4 +1,4 @@
-"""What the demo saw, read back from the run that it left."""
+"""Summary of a demo run, read from its run directory."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ OPPOSITES = ("positive", "negative")
 
 @dataclass(frozen=True)
 class DemoSummary:
-    """What the demo saw.
+    """Summary of a demo run.
 
     Attributes
     ----------
     log_dir
-        The run.
+        Run directory.
     table
         Name of the watched table.
     rows
-        How many rows were watched.
+        Number of watched rows.
     steps, analyzed_steps
-        Steps with a snapshot, and those of them with an analysis.
+        Steps with a snapshot, and steps with an analysis.
     scalars
-        The last value of every scalar of the table.
+        Last value of each scalar of the table.
     neighbors
-        For each watched word its nearest neighbors at the first and at the last step.
+        Nearest neighbors of each watched word at the first and at the last step.
     purity
         `group_purity` of positive and negative words at the first and at the last step.
     chance_purity
-        What it would be if the groups were spread at random.
+        Expected purity if the groups were spread at random.
     held_out_accuracy
-        0 to 1, of the last epoch.
+        Accuracy after the last epoch, 0 to 1.
     guessing_accuracy
-        0 to 1, of always answering with the more frequent class.
+        Accuracy of always predicting the more frequent class, 0 to 1.
     seconds
-        From reading the corpus to the last picture.
+        Time from reading the corpus to the last picture.
     """
 
     log_dir: Path
@@ -69,21 +69,20 @@ class DemoSummary:
 
 
 def group_purity(vectors: NDArray[np.float32], groups: Sequence[str], *, n_neighbors: int = 15) -> tuple[float, float]:
-    """Share of the nearest neighbors that are in the same group, by cosine, averaged over the rows.
+    """Share of nearest neighbors in the same group, by cosine, averaged over the rows.
 
     Parameters
     ----------
     vectors
         ``(n, d)`` float32.
     groups
-        n names.
+        n group names.
     n_neighbors
-        How many neighbors are looked at.
+        Number of neighbors.
 
     Returns
     -------
-    The share, and what it would be if the groups were spread at random; both 0 to 1. Not a number for fewer than two
-    rows.
+    The share, and its expected value if the groups were spread at random; both 0 to 1. NaN for fewer than two rows.
 
     >>> points = np.array([[1, 0], [1, 0.1], [0, 1], [0.1, 1]], dtype=np.float32)
     >>> purity, chance = group_purity(points, ["a", "a", "b", "b"], n_neighbors=1)
@@ -109,12 +108,12 @@ def neighbors_of(snapshot: Snapshot, labels: Sequence[str], *, n_neighbors: int 
 def summarize(
     log_dir: str | os.PathLike[str], *, held_out_accuracy: float, guessing_accuracy: float, seconds: float
 ) -> DemoSummary:
-    """Read a run back.
+    """Summarize a run.
 
     Raises
     ------
     FileNotFoundError
-        If nothing was recorded.
+        If nothing is recorded.
     """
     run = open_run(log_dir)
     table = run.tables()[0]
@@ -144,13 +143,13 @@ def summarize(
 
 
 def print_summary(summary: DemoSummary, console: Console) -> None:
-    """Print a summary for people."""
+    """Print a summary."""
     from rich.table import Table
 
     say = partial(console.print, soft_wrap=True, highlight=False, markup=False)
     say()
     say(
-        f"Held-out accuracy {summary.held_out_accuracy:.1%} (always the same answer: {summary.guessing_accuracy:.1%}), "
+        f"Held-out accuracy {summary.held_out_accuracy:.1%} (most frequent class: {summary.guessing_accuracy:.1%}), "
         f"after {summary.steps[-1]:,} steps and {summary.seconds:.0f} s in all."
     )
     say(
@@ -162,19 +161,19 @@ def print_summary(summary: DemoSummary, console: Console) -> None:
     _print_metrics(summary, console)
     before, after = summary.purity
     say(
-        "Positive and negative words: of a word's 15 nearest neighbors among them, "
-        f"{before:.0%} were of its own group before training and {after:.0%} are after it "
+        "Positive and negative words: of a word's 15 nearest neighbors among these words, "
+        f"{before:.0%} belong to its own group before training and {after:.0%} after training "
         f"({summary.chance_purity:.0%} by chance)."
     )
     words = Table(
-        "watched word", "nearest before training", "nearest after it", title="Neighbors", title_justify="left"
+        "watched word", "nearest before training", "nearest after training", title="Neighbors", title_justify="left"
     )
     for word, (first, last) in summary.neighbors.items():
         words.add_row(word, " ".join(first), " ".join(last))
     console.print(words)
-    say("To look at it:")
+    say("To view it:")
     say(f"  {_server_command(summary.log_dir)}")
-    say("then open http://localhost:8040 and see the pages")
+    say("then open http://localhost:8040 with the pages")
     say("  EMBEDDINGS        points that move over time, true neighbors, gained and lost")
     say(f"  SCALARS           embedding/{summary.table}/… beside train/loss")
     say(f"  HIGH DIMENSIONAL  {summary.table}/vectors/step_…, {summary.table}/tsne/step_…")
@@ -195,13 +194,13 @@ def _print_metrics(summary: DemoSummary, console: Console) -> None:
             )
     if table.row_count:
         console.print(table)
-    for key, against in (("neighbor_overlap", "the snapshot before"), ("neighbor_overlap_first", "step 0")):
+    for key, against in (("neighbor_overlap", "the previous snapshot"), ("neighbor_overlap_first", "step 0")):
         if key in scalars:
-            console.print(f"Neighbor overlap with {against}: {scalars[key]:.2f} (1: all neighbors are the same).")
+            console.print(f"Neighbor overlap with {against}: {scalars[key]:.2f} (1: equal neighbors).")
 
 
 def _server_command(log_dir: Path) -> str:
-    """Give the command that shows the run; its path is relative, with which VisualDL's own program works as well."""
+    """Command that shows the run, with a relative path, which also works with VisualDL's own command."""
     try:
         parent = os.path.relpath(log_dir.parent)
     except ValueError:  # on another Windows drive

@@ -1,4 +1,4 @@
-"""Pictures of projections, made for VisualDL's IMAGES page and for reports."""
+"""Pictures of projections for VisualDL's IMAGES page and for reports."""
 
 from visualdl_embedding.figures._explanation import render_relations
 from visualdl_embedding.figures._fonts import cjk_font, missing_font_note

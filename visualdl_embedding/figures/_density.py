@@ -1,4 +1,4 @@
-"""Very many points: an image of how many lie where, under those that lie alone."""
+"""Density image for maps with very many points, with isolated points drawn on top."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 __all__ = ["MOST_POINTS", "Density", "bin_points"]
 
 MOST_POINTS = 20_000
-"""More than so many dots on one map hide one another, whatever their size."""
+"""Maximum number of dots on a map; more dots cover each other at any size."""
 BINS = 360
 ALONE = 3
-"""A bin of at most so many points shows them as points."""
+"""Maximum number of points in a bin that are drawn as points."""
 MOST_DRAWN = 6_000
 
 
@@ -24,10 +24,10 @@ class Density:
     Attributes
     ----------
     image
-        ``(BINS, BINS, 4)`` float32, 0 to 1, the lowest row first: the mean color of a bin's points, the more opaque the
-        more there are.
+        ``(BINS, BINS, 4)`` float32, 0 to 1, lowest row first: the mean color of a bin's points; opacity grows with
+        their number.
     sparse
-        ``(m,)`` positions of the points that lie nearly alone, at most 6,000.
+        ``(m,)`` positions of isolated points, at most 6,000.
     """
 
     image: NDArray[np.float32]
@@ -42,7 +42,7 @@ def bin_points(points: NDArray[np.float64], axes: NDArray[np.float32], colors: N
     points
         ``(n, 2)``, inside the axes.
     axes
-        ``(2, 2)``: lower and upper ends.
+        ``(2, 2)``: lower and upper limits.
     colors
         ``(n, 3)``, 0 to 1.
     """

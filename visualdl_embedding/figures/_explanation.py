@@ -1,4 +1,4 @@
-"""A picture of why an item was recommended: where it stands among all items, seen from each item of a history."""
+"""Picture of a recommendation: its cosine with each item of the history, among all items."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ def render_relations(
     title: str,
     dpi: int = 160,
 ) -> bytes:
-    """Draw a row for each item of the history: how all items are spread by cosine, and where this one is.
+    """Draw the distribution of all items' cosines with each item of the history, and mark the recommended item.
 
     Parameters
     ----------
     item
-        What was recommended.
+        Name of the recommended item.
     names
-        m items of the history.
+        Names of the m items of the history.
     cosines
-        m: of the item with each.
+        m cosines of the item with each of them.
     histograms
         m arrays of counts over equal bins from -1 to 1.
     notes
-        m short texts for the right edge.
+        m short texts at the right edge.
     title
-        Above the picture.
+        Title of the picture.
     dpi
         Dots per inch.
 
@@ -61,7 +61,7 @@ def render_relations(
     low, high = _range(histograms, cosines)
     edge = high + 0.18 * (high - low)
     for i, (name, cosine, histogram) in enumerate(zip(names, cosines, histograms, strict=True)):
-        # Bins of the picture are wider than those of the figures.
+        # Use wider bins for drawing than for the statistics.
         coarse = histogram.reshape(-1, 20).sum(axis=1)
         middle = (np.arange(len(coarse)) + 0.5) * (2 / len(coarse)) - 1
         base = len(names) - 1 - i

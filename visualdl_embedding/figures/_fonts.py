@@ -1,4 +1,4 @@
-"""Fonts that can write the labels, and what to write where none can."""
+"""Fonts for labels, and replacements for labels that no font can draw."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["cjk_font", "families", "missing_font_note", "shown_text"]
 
 SAMPLE = "高兴讽刺"
 DEFAULT_FONT = "DejaVu Sans"
-"""It comes with matplotlib, so it is always there."""
+"""Bundled with matplotlib, so always available."""
 BOLD = 700
 KNOWN_FONTS = (
     "Noto Sans CJK SC",
@@ -35,7 +35,7 @@ KNOWN_FONTS = (
     "Heiti TC",
     "STHeiti",
     "Noto Sans CJK TC",
-    # Before 3.11 matplotlib saw only the first face of a collection, and that is the Japanese one.
+    # Before 3.11 matplotlib reads only the first face of a collection, which is the Japanese one.
     "Noto Sans CJK JP",
     "Droid Sans Fallback",
     "Arial Unicode MS",
@@ -48,11 +48,11 @@ KNOWN_FONTS = (
 
 @cache
 def cjk_font() -> str | None:
-    """Find a font that writes Chinese: a system font, or else the one that the package depends on.
+    """Find a font with Chinese glyphs: a system font, or the one from the package dependency.
 
     Returns
     -------
-    The name of its family, for `matplotlib`; None where there is none. Found once per process.
+    The name of its family, for `matplotlib`, or None. Cached per process.
     """
     from matplotlib import font_manager
 
@@ -61,12 +61,12 @@ def cjk_font() -> str | None:
     for name in KNOWN_FONTS:
         if name in installed and _writes(name, SAMPLE):
             return _with_bold(name)
-    # matplotlib keeps its list of fonts in a file, so a font that was installed since is not in it.
+    # matplotlib caches its list of fonts in a file, so newly installed fonts are not in it.
     listed = {str(entry.fname) for entry in manager.ttflist}
     for path in (*sorted(set(font_manager.findSystemFonts()) - listed), *_packaged_fonts()):
         try:
             manager.addfont(path)
-        except (OSError, RuntimeError):  # a broken font file is no reason for a broken picture
+        except (OSError, RuntimeError):  # ignore broken font files
             continue
     for name in (*KNOWN_FONTS, *sorted({entry.name for entry in manager.ttflist})):
         if "Last Resort" not in name and _writes(name, SAMPLE):
@@ -75,7 +75,7 @@ def cjk_font() -> str | None:
 
 
 def _packaged_fonts() -> list[str]:
-    """Paths of fonts from Python packages: Noto Sans SC, which needs no root and no system package."""
+    """Paths of fonts from Python packages: Noto Sans SC, which requires neither root nor a system package."""
     try:
         from pylopdf_fonts_zh_cn import sans_path
     except ImportError:
@@ -84,7 +84,7 @@ def _packaged_fonts() -> list[str]:
 
 
 def _with_bold(name: str) -> str:
-    """Let the regular weight of a family write bold text where it has no bold one, without a warning for each text."""
+    """Register the regular weight of a family as bold if it has no bold weight, to avoid a warning per text."""
     from matplotlib import font_manager
 
     entries = [entry for entry in font_manager.fontManager.ttflist if entry.name == name]
@@ -95,32 +95,32 @@ def _with_bold(name: str) -> str:
 
 
 def missing_font_note() -> str | None:
-    """Say what to install where no font writes Chinese; None where one does."""
+    """Advice on installing a Chinese font; None if one is installed."""
     if cjk_font() is not None:
         return None
     return (
-        "No installed font writes Chinese: pictures show such labels by their row id (#17). Install one, for example "
-        "`pip install pylopdf-fonts-zh-cn` or `apt install fonts-noto-cjk`, and start again."
+        "No installed font has Chinese glyphs: pictures show such labels by row id (#17). Install one, for example "
+        "`pip install pylopdf-fonts-zh-cn` or `apt install fonts-noto-cjk`, and restart."
     )
 
 
 def families() -> list[str]:
-    """Font families for text of a picture, the first that has a glyph writes it."""
+    """Font families for text in a picture; the first with a glyph is used."""
     font = cjk_font()
     return [DEFAULT_FONT] if font is None else [font, DEFAULT_FONT]
 
 
 def shown_text(text: str, *, instead: str, longest: int = 16) -> str:
-    """Make data fit for a picture: one line, no longer than asked for, and no glyph that is missing.
+    """Prepare a text for a picture: one line, of limited length, without missing glyphs.
 
     Parameters
     ----------
     text
-        A label or a name; control and format characters become spaces or vanish.
+        A label or a name; control and format characters are replaced by spaces or removed.
     instead
-        What to show where a glyph is missing or nothing is left.
+        Replacement if a glyph is missing or the text is empty.
     longest
-        Length in columns, at least 2; a Chinese character takes two. A longer text ends in ``…``.
+        Maximum length in columns, at least 2; a Chinese character takes two. Longer texts end in ``…``.
     """
     line = picture_line(text)
     if not line or not all(_has_glyph(character) for character in line if character != " "):

@@ -19,7 +19,7 @@ __all__ = ["Names", "draw_labels"]
 
 
 class Names:
-    """What a row is called in a picture.
+    """Display names of rows in a picture.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class Names:
         self._labels = labels
         self._ids = ids
         self.replaced: set[int] = set()
-        """Rows that were shown by their id, for want of a glyph."""
+        """Rows shown by their id, because a glyph is missing."""
 
     def __getitem__(self, row: int) -> str:
         text = shown_text(self._labels[row], instead="")
@@ -55,24 +55,24 @@ def draw_labels(
     limit: int,
     fonts: list[str],
 ) -> None:
-    """Write the watched labels in bold, and `limit` others where they find room.
+    """Draw the watched labels in bold, and up to `limit` others where there is free space.
 
     Parameters
     ----------
     canvas
-        Of a figure that has its points.
+        Canvas of a figure with its points.
     pixels
-        ``(n, 2)``: where they are; NaN for those not drawn.
+        ``(n, 2)``: pixel positions; NaN for points not drawn.
     names
-        What they are called.
+        Display names.
     watched, wanted
-        Rows.
+        Row numbers.
     taken
-        Boxes where no label may stand.
+        Boxes to keep free of labels.
     limit
-        Of `wanted`.
+        Maximum number of labels from `wanted`.
     fonts
-        Families.
+        Font families.
     """
     from matplotlib.font_manager import FontProperties
     from matplotlib.lines import Line2D
@@ -91,7 +91,7 @@ def draw_labels(
         width, height, _ = renderer.get_text_width_height_descent(names[row], font, ismath=False)
         return width + 4 * unit, height + 4 * unit
 
-    # No label may hide a watched point.
+    # Labels must not cover watched points.
     points = [tuple(pixels[row]) for row in always]
     marks = [(x - 6 * unit, y - 6 * unit, x + 6 * unit, y + 6 * unit) for x, y in points]
     left, bottom, width, height = map_square(figure)

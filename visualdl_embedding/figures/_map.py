@@ -1,4 +1,4 @@
-"""A projection as a picture: the same axes for all frames, groups by color, watched labels by name."""
+"""Map of a projection: fixed axes for all frames, colored groups, watched labels."""
 
 from __future__ import annotations
 
@@ -37,66 +37,65 @@ def render_map(
     table: str = "",
     step: int | None = None,
     quality: Mapping[str, float] | None = None,
-    telling: NDArray[np.floating[Any]] | None = None,
+    representative: NDArray[np.floating[Any]] | None = None,
     title: str = "",
     caption: str = "",
     annotate: int = 12,
     dpi: int = 100,
     size: tuple[float, float] = (10.0, 8.0),
 ) -> bytes:
-    """Draw a projection.
+    """Draw a map of a projection.
 
-    The axes are those of the projection, so that the pictures of one version can be laid over one another. A circle
-    in a corner has the radius of the noise floor: what moved less than that did not move.
+    The axes are those of the projection, so pictures of one version can be overlaid. A circle in a corner has the
+    radius of the noise floor; smaller motions are not significant.
 
     Parameters
     ----------
     projection
-        Of n rows in 2 or 3 components. Rows that are not finite or outside the axes are left out and counted.
+        Projection of n rows to 2 or 3 components. Rows that are not finite or outside the axes are counted, not drawn.
     labels
-        n labels, taken as plain text; one with a glyph that no font has is shown by its id, ``#17``.
+        n labels in plain text. Labels with missing glyphs are shown by id, ``#17``.
     groups
-        n names, ``""`` for none. The seven largest groups get colors of their own.
+        n names, ``""`` for none. The seven largest groups have their own colors.
     values
-        ``(n,)`` numbers to color by instead, NaN where unknown; for instance frequencies.
+        ``(n,)`` numbers to color by instead of groups, NaN for unknown; for example frequencies.
     values_name
-        What they are.
+        Name of `values`.
     logarithmic
-        Whether equal ratios of `values` are equal steps of color.
+        Whether to color `values` on a logarithmic scale.
     watch
-        Labels that are always annotated.
+        Labels that are always drawn.
     ids
         n row ids, -1 for a composed row; positions if None.
     table, step
-        For the title.
+        Used in the title.
     quality
         Metrics to print, by name.
-    telling
+    representative
         ``(n,)``: rows with a higher value are annotated first, NaN last; in their order if None.
     title
-        Instead of one made of the method and the table.
+        Title, by default made of the method and the table.
     caption
-        Printed before the parameters.
+        Text printed before the parameters.
     annotate
-        How many rows besides the watched ones get their label, where they find room.
+        Maximum number of labels besides the watched ones.
     dpi, size
         Dots per inch, and width and height in inches, at least 5 by 4.
 
-    More than 20,000 points are drawn as a shade, mixed from the colors of those that lie in a place, under the points
-    that lie alone.
+    More than 20,000 points are drawn as a density image in the mean color of the points, with isolated points on top.
 
     Returns
     -------
-    A PNG, 1000 by 800 pixels by default; equal inputs give equal bytes.
+    A PNG, by default 1000 by 800 pixels; equal inputs give equal bytes.
 
     Raises
     ------
     ValueError
-        Where lengths differ, a watched label is unknown, or the projection is not 2-D or 3-D.
+        If lengths differ, a watched label is unknown, or the projection is not 2-D or 3-D.
 
     References
     ----------
-    Okabe and Ito 2008, "Color universal design": colors that color-blind people tell apart.
+    Okabe and Ito 2008, "Color universal design": colors for color-blind readers.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -106,7 +105,7 @@ def render_map(
         n,
         n_components,
         size=size,
-        lengths={"labels": labels, "groups": groups, "values": values, "ids": ids, "telling": telling},
+        lengths={"labels": labels, "groups": groups, "values": values, "ids": ids, "representative": representative},
     )
     watched = _watched_rows(labels, watch)
     known_groups = color_groups(groups, n)
@@ -122,7 +121,11 @@ def render_map(
     taken = []
     if projection.noise_floor is not None:
         taken.append(draw_noise_floor(figure, points, projection.noise_floor, fonts=fonts))
-    order = np.arange(n) if telling is None else np.argsort(-np.nan_to_num(telling, nan=-np.inf), kind="stable")
+    order = (
+        np.arange(n)
+        if representative is None
+        else np.argsort(-np.nan_to_num(representative, nan=-np.inf), kind="stable")
+    )
     draw_labels(canvas, pixels, names, watched=watched, wanted=order, taken=taken, limit=annotate, fonts=fonts)
 
     inside, finite = points.inside, points.finite
@@ -142,15 +145,15 @@ def render_map(
     sentences = (
         shown_text(caption, instead="", longest=300),
         f"watched but not in the picture: {absent}" if absent else "",
-        "very many points: the shade shows how many lie where" if points.crowded else "",
-        "#17 is the id of a row whose label no installed font can write" if names.replaced else "",
+        "very many points: the shade shows their density" if points.crowded else "",
+        "#17 is the id of a row whose label has glyphs missing in all fonts" if names.replaced else "",
         format_parameters(projection.parameters),
         "motion and noise floor in the layout's standard deviations",
     )
     panel.caption(" · ".join(sentence for sentence in sentences if sentence))
 
     png = io.BytesIO()
-    # Without this the version of matplotlib would make two equal pictures differ.
+    # Omit the matplotlib version, which would make equal pictures differ.
     canvas.print_png(png, metadata={"Software": None})  # type: ignore[no-untyped-call]
     return png.getvalue()
 
@@ -159,12 +162,14 @@ def _validate(
     n: int, n_components: int, *, size: tuple[float, float], lengths: Mapping[str, Sequence[Any] | NDArray[Any] | None]
 ) -> None:
     if n_components not in (2, 3):
-        raise ValueError(f"A map is drawn of 2 or 3 components; the projection has {n_components}.")
+        raise ValueError(f"A map requires a projection with 2 or 3 components, not {n_components}.")
     for name, values in lengths.items():
         if values is not None and len(values) != n:
-            raise ValueError(f"{name} must be one per row of the projection: {len(values)} were given for {n} rows.")
+            raise ValueError(
+                f"{name} must have one value per row of the projection: {len(values)} values for {n} rows."
+            )
     if size[0] < 5 or size[1] < 4:
-        raise ValueError(f"A map needs at least 5 x 4 inches to be readable, not {size[0]} x {size[1]}.")
+        raise ValueError(f"size must be at least 5 x 4 inches for a readable map, not {size[0]} x {size[1]}.")
 
 
 def _watched_rows(labels: Sequence[str], watch: Iterable[str]) -> tuple[int, ...]:
@@ -172,7 +177,7 @@ def _watched_rows(labels: Sequence[str], watch: Iterable[str]) -> tuple[int, ...
     watch = tuple(dict.fromkeys(watch))
     unknown = [label for label in watch if label not in position]
     if unknown:
-        raise ValueError(f"Watched labels must stand among the labels of the rows; {unknown[0]!r} does not.")
+        raise ValueError(f"Watched labels must be among the labels of the rows; {unknown[0]!r} is not.")
     return tuple(position[label] for label in watch)
 
 

@@ -1,4 +1,4 @@
-"""Colors of numbers."""
+"""Color scale for numbers."""
 
 from __future__ import annotations
 
@@ -20,12 +20,11 @@ class Scale:
     Attributes
     ----------
     colors
-        ``(n,)`` strings ``"#RRGGBB"``; those that are not finite are gray.
+        ``(n,)`` strings ``"#RRGGBB"``; gray for values that are not finite.
     name
-        What is measured.
+        Name of the values.
     low, high
-        The numbers at the two ends: the 1st and the 99th percentile, so that one outlier does not turn all others into
-        one color.
+        Values at the two ends: the 1st and the 99th percentile, so that outliers do not compress the scale.
     """
 
     colors: NDArray[np.str_]
@@ -36,7 +35,7 @@ class Scale:
 
 @cache
 def viridis(steps: int = 256) -> tuple[str, ...]:
-    """Give matplotlib's viridis from dark to bright: even to the eye, also without color vision."""
+    """Return matplotlib's viridis from dark to bright: perceptually uniform, also with color blindness."""
     from matplotlib import colormaps
     from matplotlib.colors import to_hex
 
@@ -44,16 +43,16 @@ def viridis(steps: int = 256) -> tuple[str, ...]:
 
 
 def color_numbers(values: NDArray[np.floating], name: str, *, logarithmic: bool = False) -> Scale:
-    """Color numbers from low to high.
+    """Map numbers to colors.
 
     Parameters
     ----------
     values
-        ``(n,)``, NaN where unknown.
+        ``(n,)``, NaN for unknown.
     name
-        What they are.
+        Name of the values.
     logarithmic
-        Whether equal ratios are equal steps of color; numbers must then be at least 0.
+        Whether to use a logarithmic scale; values must then be at least 0.
     """
     known = np.isfinite(values)
     if not known.any():

@@ -1,4 +1,4 @@
-"""The words around a map: title, legend, quality, parameters."""
+"""Text around a map: title, legend, quality, parameters."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ _WORDS = {"explained_variance": "variance kept", "motion": "motion since last", 
 
 @dataclass(frozen=True)
 class Panel:
-    """Writes the words; `fonts` are families, the first that has a glyph writes it."""
+    """Writer of the text around a map; `fonts` are font families, the first with a glyph is used."""
 
     figure: Figure
     fonts: list[str]
 
     def title(self, title: str, step: int | None) -> None:
-        """Write the title over the map, with the step at its right end."""
+        """Draw the title above the map, with the step at its right end."""
         width, height = self.figure.get_size_inches()
         left, bottom, side, tall = map_square(self.figure)
         y = bottom + tall + 0.22 / height
-        # Where there is no step, the room over the legend is the title's as well.
+        # Without a step, the title may extend over the legend.
         room = side if step is not None else 1 - 2 * left
         words = shown_text(title, instead="map", longest=int(6.2 * room * width))
         self._text(left, y, words, size=17, color=INK, weight="bold")
@@ -45,7 +45,7 @@ class Panel:
             self._text(left + side, y, f"step {step:,}", size=17, color=QUIET, ha="right")
 
     def scale(self, scale: Scale) -> float:
-        """Draw a ramp of colors with its name and its two ends; returns how many inches it takes."""
+        """Draw a color ramp with its name and limits; return its height in inches."""
         from matplotlib.patches import Rectangle
 
         width, height = self.figure.get_size_inches()
@@ -59,7 +59,7 @@ class Panel:
         ramp = viridis(64)
         step = (end - start) / len(ramp)
         for i, color in enumerate(ramp):
-            # A little wider than its step: else the paper shows between two.
+            # Widen each step slightly to avoid gaps between steps.
             where = (start + i * step, y - 0.36 / height)
             self.figure.add_artist(Rectangle(where, 1.3 * step, 0.16 / height, color=color, linewidth=0))
         y -= 0.52 / height
@@ -68,7 +68,7 @@ class Panel:
         return 0.95
 
     def legend(self, groups: tuple[Group, ...], numbers: Mapping[str, str], *, below: float = 0.0) -> None:
-        """List the groups with their counts and, under them, names with numbers; `below` inches from the top."""
+        """List the groups with their counts, and below them names with numbers; `below` is the offset in inches."""
         from matplotlib.lines import Line2D
 
         width, height = self.figure.get_size_inches()
@@ -90,7 +90,7 @@ class Panel:
             y -= step
 
     def caption(self, text: str) -> None:
-        """Write a small text below the map; what is too long ends in ``…``."""
+        """Draw a small text below the map; long text ends in ``…``."""
         width, height = self.figure.get_size_inches()
         left, bottom, _, _ = map_square(self.figure)
         columns = int((width - 0.6) * CAPTION_COLUMNS_PER_INCH)
@@ -104,7 +104,7 @@ class Panel:
 def format_numbers(
     quality: Mapping[str, float], counts: Mapping[str, int], noise_floor: float | None
 ) -> dict[str, str]:
-    """Metrics and counts as words.
+    """Format metrics and counts.
 
     >>> format_numbers({"trustworthiness": 0.91234}, {"rows": 500}, None)
     {'trustworthiness': '0.912', 'noise floor': 'not measured', 'rows': '500'}
@@ -118,7 +118,7 @@ def format_numbers(
 
 
 def format_parameters(parameters: Mapping[str, Any]) -> str:
-    """Parameters of a projection in one line.
+    """Format the parameters of a projection in one line.
 
     >>> format_parameters({"perplexity": 30.0, "random_state": 42, "init": None, "distance": "cosine"})
     'perplexity 30 · seed 42 · distance cosine'

@@ -1,4 +1,4 @@
-"""Where to write labels on a map, so that none stands on another."""
+"""Placement of labels on a map without overlaps."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _FAR = (8.0, 18.0, 32.0, 56.0)
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A label with its place.
+    """Label with its position.
 
     Attributes
     ----------
     row
-        Which row it names.
+        Row of the label.
     box
-        Where its text stands.
+        Box of the text.
     distance
-        From its point, in pixels; a far one wants a line.
+        Distance from its point in pixels; distant labels need a line.
     """
 
     row: int
@@ -49,28 +49,28 @@ def place_labels(
     tries: int = 300,
     unit: float = 1.0,
 ) -> list[Placed]:
-    """Place labels one after the other, each where it covers the fewest points.
+    """Place labels one by one, each where it covers the fewest points.
 
     Parameters
     ----------
     points
-        ``(n, 2)``: pixels of all points; NaN for one that is not drawn.
+        ``(n, 2)``: pixels of all points; NaN for points not drawn.
     always
-        Rows that are labeled even where there is no free place; these overlap as little as can be.
+        Rows that are always labeled; these overlap as little as possible.
     wanted
-        Further rows, the most wanted first; `limit` of them find a place.
+        Additional rows, most wanted first; at most `limit` of them are placed.
     size
-        Width and height in pixels of a row's text.
+        Width and height of a row's text in pixels.
     bounds
-        Labels stay inside.
+        Box that contains all labels.
     taken
-        Boxes where none may stand.
+        Boxes to keep free of labels.
     limit
-        At most so many of `wanted` are labeled.
+        Maximum number of labels from `wanted`.
     spacing
-        Pixels that lie at least between two labeled points of `wanted`, so that labels spread over the map.
+        Minimum distance in pixels between labeled points of `wanted`, to spread labels over the map.
     tries
-        At most so many of `wanted` are looked at; bounds the time at 100,000 rows.
+        Maximum number of rows of `wanted` to try; limits the time at 100,000 rows.
     unit
         Pixels per hundredth of an inch.
     """
@@ -123,7 +123,7 @@ def _best(
     candidates = []
     for distance in distances:
         for dx, dy in _DIRECTIONS:
-            # A diagonal step of the same length would stand further off than a straight one.
+            # A diagonal step of the same length would be farther away than a straight one.
             step = distance * (0.75 if dx and dy else 1.0)
             left = point[0] + dx * step - (width, width / 2, 0.0)[dx + 1]
             bottom = point[1] + dy * step - (height, height / 2, 0.0)[dy + 1]

@@ -1,4 +1,4 @@
-"""The points of a map, on a plane or in space."""
+"""Points of a map in 2-D or 3-D."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ GRID = "#E1E4EA"
 
 @dataclass(frozen=True)
 class Points:
-    """What is drawn.
+    """Points to draw.
 
     Attributes
     ----------
     coordinates
         ``(n, 2)`` or ``(n, 3)``.
     axes
-        ``(2, 2)`` or ``(3, 2)``: lower and upper ends.
+        ``(2, 2)`` or ``(3, 2)``: lower and upper limits.
     colors
         ``(n,)``.
     watched
-        Rows drawn larger, on top.
+        Rows drawn larger and on top.
     """
 
     coordinates: NDArray[np.float64]
@@ -46,42 +46,42 @@ class Points:
 
     @property
     def finite(self) -> NDArray[np.bool_]:
-        """``(n,)``: rows that have a place."""
+        """``(n,)``: rows with finite coordinates."""
         return np.asarray(np.isfinite(self.coordinates).all(axis=1))
 
     @property
     def inside(self) -> NDArray[np.bool_]:
-        """``(n,)``: rows whose place is within the axes."""
+        """``(n,)``: rows with coordinates inside the axes."""
         x = self.coordinates
         return np.asarray(((x >= self.axes[:, 0]) & (x <= self.axes[:, 1])).all(axis=1))
 
     @property
     def order(self) -> NDArray[np.intp]:
-        """Rows to draw: those without a group first, the others mixed, so that no group hides another."""
+        """Drawing order: rows without a group first, the others shuffled, so that no group covers another."""
         shown = np.flatnonzero(self.inside)
         mixed = np.random.default_rng(0).permutation(len(shown))
         return shown[np.lexsort((mixed, self.colors[shown] != NO_GROUP))]
 
     @property
     def watched_inside(self) -> NDArray[np.intp]:
-        """Those of `watched` that are drawn."""
+        """Watched rows that are drawn."""
         inside = self.inside
         return np.array([row for row in self.watched if inside[row]], dtype=np.intp)
 
     @property
     def crowded(self) -> bool:
-        """Whether there are too many points to draw each on a plane."""
+        """Whether there are too many points to draw each in 2-D."""
         return self.coordinates.shape[1] == 2 and int(self.inside.sum()) > MOST_POINTS
 
     @property
     def deviation(self) -> float:
-        """Unit of motions and noise floors: the root mean square over the axes of the standard deviations."""
+        """Unit of motions and noise floors: root mean square over the axes of the standard deviations."""
         known = self.coordinates[self.finite]
         return float(np.sqrt(known.var(axis=0).mean())) if len(known) else 0.0
 
 
 def map_square(figure: Figure) -> tuple[float, float, float, float]:
-    """Left, bottom, width and height of the map, as shares of the figure; the rest is for words."""
+    """Left, bottom, width and height of the map as fractions of the figure; the rest is for text."""
     width, height = figure.get_size_inches()
     side = min(height - 1.35, width - 3.05)
     return 0.3 / width, (height - 0.8 - side) / height, side / width, side / height
@@ -118,14 +118,14 @@ def draw_plane(figure: Figure, points: Points) -> NDArray[np.float64]:
 
 
 def to_rgb(colors: NDArray[np.str_]) -> NDArray[np.float32]:
-    """``(n, 3)`` float32, 0 to 1, of n strings ``"#RRGGBB"``."""
+    """Convert n strings ``"#RRGGBB"`` to ``(n, 3)`` float32, 0 to 1."""
     names, inverse = np.unique(colors, return_inverse=True)
     values = np.array([[int(name[i : i + 2], 16) / 255 for i in (1, 3, 5)] for name in names], dtype=np.float32)
     return values.reshape(-1, 3)[inverse]
 
 
 def draw_space(figure: Figure, points: Points) -> NDArray[np.float64]:
-    """Draw 3-D points in perspective; returns what `draw_plane` does."""
+    """Draw 3-D points in perspective. Return the same as `draw_plane`."""
     from mpl_toolkits.mplot3d import proj3d  # type: ignore[import-untyped]
     from mpl_toolkits.mplot3d.axes3d import Axes3D  # type: ignore[import-untyped]
 
@@ -154,9 +154,9 @@ def draw_space(figure: Figure, points: Points) -> NDArray[np.float64]:
 
 
 def draw_noise_floor(figure: Figure, points: Points, noise_floor: float, *, fonts: list[str]) -> Box:
-    """Draw a circle as large as the noise floor into the lower left corner; returns the box it takes.
+    """Draw a circle with the radius of the noise floor in the lower left corner; return its box.
 
-    In perspective a length has no one size, so in 3-D there are only the words.
+    In 3-D only the text is drawn, because perspective has no uniform scale.
     """
     from matplotlib.patches import Circle
 
@@ -187,7 +187,7 @@ def draw_noise_floor(figure: Figure, points: Points, noise_floor: float, *, font
 
 
 def _dots(figure: Figure, n: int) -> dict[str, Any]:
-    """Size and opacity of n points: many are drawn smaller and thinner."""
+    """Size and opacity for n points: smaller and more transparent for many."""
     scale = (map_square(figure)[2] * figure.get_size_inches()[0] / 6.65) ** 2
     return {
         "s": float(np.clip(620 / np.sqrt(max(n, 1)), 1.5, 44)) * scale,

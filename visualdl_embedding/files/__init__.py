@@ -1,4 +1,4 @@
-"""Where tables come from: networks in memory (`visualdl_embedding.models.live`) and saved models, which this opens."""
+"""Readers of saved models. Networks in memory are read by `visualdl_embedding.models.live`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Load on first use (PEP 562): a training that watches a network need not pay for the readers of files."""
+    """Import on first use (PEP 562), so that watching a network during training does not load the file readers."""
     if name in _MODULES:
         return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,7 +1,7 @@
-"""Where the bytes of a tensor lie, and how a part of them is read without the rest.
+"""Byte ranges of tensors in files, read in parts.
 
-Files are read by seeking and never memory-mapped: a mapped file that somebody shortens kills the process with SIGBUS,
-a read reports it; and mapped pages count as the process's memory, so that streaming a table would look like loading.
+Files are read by seeking and are not memory-mapped. If another process truncates a mapped file, the reader is killed by
+SIGBUS; a read reports an error. Mapped pages also count as memory of the process.
 """
 
 from __future__ import annotations
@@ -32,27 +32,27 @@ __all__ = [
 ]
 
 Read = Callable[[int, int], bytes]
-"""Reads the bytes from a start to a stop."""
+"""Read the bytes from `start` to `stop`."""
 
 _CHUNK = 16 * 1024
 _CONTINUATION = bytes(range(0x80, 0xC0))
 
 
 class Bytes(Protocol):
-    """A sequence of bytes that is read in parts."""
+    """Sequence of bytes that can be read in parts."""
 
     def open(self) -> AbstractContextManager[Read]:
-        """Open whatever holds the bytes, for as many reads as are wanted."""
+        """Open the underlying file for any number of reads."""
         ...
 
 
 def check_range(path: Path, offset: int, size: int) -> None:
-    """Refuse bytes that the file does not have.
+    """Check that a file holds a byte range.
 
     Raises
     ------
     UnreadableModelError
-        If the file ends before them.
+        If the file ends before the end of the range.
     """
     found = os.path.getsize(path)
     if offset < 0 or size < 0 or offset + size > found:
@@ -62,7 +62,7 @@ def check_range(path: Path, offset: int, size: int) -> None:
 
 
 def read_exactly(file: IO[bytes], size: int, path: Path) -> bytes:
-    """Read so many bytes.
+    """Read exactly `size` bytes.
 
     Raises
     ------
@@ -71,13 +71,13 @@ def read_exactly(file: IO[bytes], size: int, path: Path) -> bytes:
     """
     data = file.read(size)
     if len(data) != size:
-        raise UnreadableModelError(path, f"it ends {size - len(data):,} bytes too early")
+        raise UnreadableModelError(path, f"it ends {size - len(data):,} bytes early")
     return data
 
 
 @dataclass(frozen=True, slots=True)
 class FileBytes:
-    """A stretch of a file."""
+    """Byte range of a file."""
 
     path: Path
     offset: int
@@ -97,25 +97,25 @@ class FileBytes:
 
 @dataclass(frozen=True, slots=True)
 class MemoryBytes:
-    """Bytes at hand: those of small tensors, which stood among the instructions of a pickle."""
+    """Bytes in memory, for small tensors that a pickle stores inline."""
 
     data: bytes
 
     @contextmanager
     def open(self) -> Iterator[Read]:
-        """Nothing needs to be opened."""
+        """Return a reader; there is no file to open."""
         yield lambda start, stop: self.data[start:stop]
 
 
 @dataclass(frozen=True, slots=True)
 class JoinedBytes:
-    """Several stretches read as one: Paddle cuts tensors above 1 GiB when it pickles with protocol 2 or 3."""
+    """Concatenation of several byte ranges: Paddle splits tensors above 1 GiB when it pickles with protocol 2 or 3."""
 
     parts: tuple[tuple[Bytes, int], ...]
 
     @contextmanager
     def open(self) -> Iterator[Read]:
-        """Nothing is opened before it is read: of many parts, not all could be open at once."""
+        """Return a reader that opens one part at a time, which limits the number of open files."""
         ends = list(accumulate(size for _, size in self.parts))
 
         def read(start: int, stop: int) -> bytes:
@@ -134,9 +134,9 @@ class JoinedBytes:
 
 @dataclass(frozen=True)
 class Latin1Bytes:
-    """Bytes that protocol 2 pickles as text: each is a character from U+0000 to U+00FF, written as UTF-8.
+    """Bytes that pickle protocol 2 stores as text: each byte is a character from U+0000 to U+00FF, encoded as UTF-8.
 
-    A byte takes one or two bytes of the file, so that a table of where every 16 KiB of the file begin is needed.
+    A byte takes one or two bytes of the file, so an index of character counts per 16 KiB chunk is built first.
     """
 
     path: Path
@@ -146,7 +146,7 @@ class Latin1Bytes:
 
     @cached_property
     def _starts(self) -> list[int]:
-        """Number of characters before each chunk, and at the end their total."""
+        """Number of characters before each chunk, followed by the total."""
         starts = [0]
         with FileBytes(self.path, self.offset, self.text_size).open() as read:
             for begin in range(0, self.text_size, _CHUNK):
@@ -168,7 +168,7 @@ class Latin1Bytes:
                 if start >= stop:
                     return b""
                 first, last = bisect_right(starts, start) - 1, bisect_right(starts, stop - 1) - 1
-                # One byte more: the last character of a chunk may end in the next one.
+                # Read one more byte: the last character of a chunk may end in the next chunk.
                 text = read_text(first * _CHUNK, min((last + 1) * _CHUNK + 1, self.text_size))
                 text = text[1:] if first and text[:1] in _CONTINUATION else text
                 try:
@@ -183,18 +183,18 @@ class Latin1Bytes:
 
 @dataclass(frozen=True, slots=True)
 class StreamBytes:
-    """Bytes behind a decompressor, which goes forward only; reading backwards starts it anew.
+    """Bytes of a compressed stream. Streams only read forward; reading backward restarts the decompressor.
 
     Attributes
     ----------
     path
-        For messages.
+        Path of the file, for error messages.
     open_stream
-        Opens the decompressor at its start.
+        Function that opens the decompressor at the start of the stream.
     offset
-        Where in the stream the bytes begin.
+        Offset of the first byte in the stream.
     broken
-        What the decompressor raises at damaged input.
+        Exceptions that the decompressor raises on damaged input.
     """
 
     path: Path
@@ -221,4 +221,4 @@ class StreamBytes:
         try:
             yield
         except self.broken as error:
-            raise UnreadableModelError(self.path, f"its compressed data are damaged ({error})") from error
+            raise UnreadableModelError(self.path, f"its compressed data is damaged ({error})") from error

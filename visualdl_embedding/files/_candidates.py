@@ -1,15 +1,15 @@
-"""Which tensors of a saved model are embedding tables, and which of these hold words.
+"""Detection of embedding tables among the tensors of a saved model.
 
 The evidence, strongest first:
 
-1. the program of an inference model looks rows up in it (an operator ``embedding`` or ``lookup_table_v2``);
-2. Paddle's own name of the parameter, which tells the layer: ``embedding_0.w_0`` is one, ``linear_3.w_0`` is none;
-3. its name in the checkpoint: a part of it is ``embedding``, ``emb``, ``word``, ``lookup``, …, and none is ``linear``,
-   ``proj``, ``norm``, …;
-4. where nothing else is found, its shape: at least 32 rows, and at least 8 times as many as columns. A linear layer is
-   seldom so tall; the usual hidden layer of a transformer has a ratio of 4.
+1. the program of an inference model looks up rows in the tensor (operator ``embedding`` or ``lookup_table_v2``);
+2. Paddle's name of the parameter, which names the layer type: ``embedding_0.w_0`` is a table, ``linear_3.w_0`` is not;
+3. the name in the checkpoint: it has a part such as ``embedding``, ``emb``, ``word`` or ``lookup``, and no part such
+   as ``linear``, ``proj`` or ``norm``;
+4. without any of these, the shape: at least 32 rows, and at least 8 times as many rows as columns. Linear layers
+   rarely have such a shape; the usual hidden layer of a transformer has a ratio of 4.
 
-Always it is a matrix of floats. A file with one array (``.npy``, word vectors, a tensor alone) needs no evidence.
+A table is always a matrix of floats. A file with one array (``.npy``, word vectors, a single tensor) needs no evidence.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from visualdl_embedding.files._stored import StoredTable
 __all__ = ["candidates"]
 
 _ROOT_NAME = "embedding"
-"""Name of the table when the model itself is the layer, as for live networks."""
+"""Name of the table when the model is itself the embedding layer, as for live networks."""
 
 _PARAMETER = re.compile(r"(.{1,200})_\d{1,9}\.([wb])_\d{1,9}")
 _OTHER_LAYERS = ("linear", "conv", "norm", "lstm", "gru", "rnn", "cell")
@@ -48,16 +48,16 @@ _MIN_ROWS = 32
 
 
 def candidates(tensors: Sequence[Tensor], *, all_matrices: bool, vocab_size: int | None = None) -> list[StoredTable]:
-    """Choose the embedding tables among tensors; those that hold words come first.
+    """Choose the embedding tables among tensors. Tables that hold words come first.
 
     Parameters
     ----------
     tensors
-        Of one model. A parameter under several names (tied weights) counts once, under its first.
+        Tensors of one model. A parameter with several names (tied weights) is listed once, under its first name.
     all_matrices
-        Take every matrix of floats.
+        Return every matrix of floats.
     vocab_size
-        As the model's configuration says; a table of so many rows holds words.
+        Vocabulary size in the model's configuration. A table with this number of rows holds words.
     """
     matrices = _once([t for t in tensors if t.reader is not None and t.shape[0] > 0 and 0 < t.shape[1] <= MAX_DIM])
     if all_matrices or len(tensors) == 1:
@@ -86,7 +86,7 @@ def _once(tensors: list[Tensor]) -> list[Tensor]:
 
 def _evidence(tensor: Tensor) -> str:
     if tensor.looked_up:
-        return "the program looks rows up in it"
+        return "the program looks up rows in it"
     layer = _layer_of(tensor)
     if layer == "embedding":
         return "Paddle's name of the parameter"
@@ -97,7 +97,7 @@ def _evidence(tensor: Tensor) -> str:
 
 
 def _layer_of(tensor: Tensor) -> str:
-    """Tell what made a parameter, as Paddle's own name says: ``"embedding"``, ``"other"``, or ``""``: unknown."""
+    """Return the layer type in a parameter's Paddle name: ``"embedding"``, ``"other"``, or ``""`` if unknown."""
     for name in (tensor.parameter, tensor.key):
         if match := _PARAMETER.fullmatch(name):
             if match[2] == "w" and match[1].endswith(("embedding", "lookup_table")):
@@ -115,7 +115,7 @@ def _is_tall(tensor: Tensor) -> bool:
 
 
 def _name_parts(key: str) -> set[str]:
-    """Words that a name is made of.
+    """Split a name into its words.
 
     >>> sorted(_name_parts("encoder.tokEmbedding_2.weight"))
     ['2', 'embedding', 'encoder', 'tok', 'weight']
@@ -131,7 +131,7 @@ def _priority(tensor: Tensor, vocab_size: int | None) -> int:
 
 
 def _layer_name(key: str) -> str:
-    """Name of the layer, as the live network would have it."""
+    """Name of the layer in the live network."""
     return _ROOT_NAME if key == "weight" else key.removesuffix(".weight")
 
 

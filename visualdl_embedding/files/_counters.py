@@ -1,4 +1,4 @@
-"""Numbers about a whole table, read once from end to end."""
+"""Statistics of a whole table in one pass."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ __all__ = ["table_counters"]
 
 
 def table_counters(stored: Readable, *, on_progress: Callable[[int, int], None] | None = None) -> dict[str, float]:
-    """Count and measure the rows of a whole table.
+    """Compute counts and norm statistics of all rows of a table.
 
-    Memory: 24 bytes a row (a length, a hash, and the hashes once more while they are sorted), and some blocks of 8 MiB.
+    Memory: 24 bytes per row (a norm, a hash, and a copy of the hashes for sorting), plus a few blocks of 8 MiB.
 
     Parameters
     ----------
     stored
-        The table.
+        Table to read.
     on_progress
-        Called with the number of rows done and of all rows, after every block.
+        Called after every block with the number of rows done and the total.
 
     Returns
     -------
-    ``num_rows``; ``nonfinite_rows``, with a NaN or inf; ``zero_rows``; ``duplicate_rows``, finite rows equal to an
-    earlier one, zero rows not counted (by 64-bit hash: of 10,000,000 distinct rows, two are taken for equal with
-    probability 3e-6); ``norm_mean``, ``norm_min``, ``norm_max``, ``norm_p5``, ``norm_p95`` of the finite rows, NaN
-    where there is none.
+    ``num_rows``; ``nonfinite_rows``, rows with a NaN or inf; ``zero_rows``; ``duplicate_rows``, finite nonzero rows
+    equal to an earlier row (by 64-bit hash: among 10,000,000 distinct rows, the probability of one collision is
+    3e-6); ``norm_mean``, ``norm_min``, ``norm_max``, ``norm_p5``, ``norm_p95`` of the finite rows, NaN if there are
+    none.
 
     Raises
     ------
     UnreadableModelError
-        If the file turns out to be damaged.
+        If the file is damaged.
     """
     num_rows = stored.table.num_rows
     norms = np.full(num_rows, np.nan, np.float32)
@@ -63,7 +63,7 @@ def table_counters(stored: Readable, *, on_progress: Callable[[int, int], None] 
 
 
 def _norms(block: NDArray[np.float32]) -> NDArray[np.float32]:
-    # In float64: squares of float32 values above 1.8e19 overflow float32.
+    # Use float64: squares of float32 values above 1.8e19 overflow float32.
     with np.errstate(invalid="ignore"):
         lengths = np.sqrt(np.einsum("ij,ij->i", block, block, dtype=np.float64))
     norms: NDArray[np.float32] = np.minimum(lengths, np.finfo(np.float32).max).astype(np.float32)
@@ -71,7 +71,8 @@ def _norms(block: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _hashes(block: NDArray[np.float32]) -> NDArray[np.int64]:
-    # Adding 0 turns -0 into 0, which is equal. Python's hash of bytes is SipHash: 0.2 µs for 64 floats.
+    # Adding 0 turns -0 into 0, so that equal rows have equal bytes. Python's hash of bytes is SipHash: 0.2 µs for 64
+    # floats.
     data = (block + np.float32(0)).tobytes()
     width = 4 * block.shape[1]
     return np.fromiter((hash(data[at : at + width]) for at in range(0, len(data), width)), np.int64, len(block))

@@ -1,4 +1,4 @@
-"""Models saved for inference: a program with all parameters in one file, or with one file for each."""
+"""Reader of inference models: a program with all parameters in one file, or with one file per parameter."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ __all__ = ["read_inference", "read_variables"]
 
 
 def read_inference(parameters: Path, program: Path | None) -> list[Tensor]:
-    """Find the tensors of a ``.pdiparams``.
+    """List the tensors of a ``.pdiparams``.
 
-    Paddle writes them in the order of their sorted names, and no name with them; the program has the names.
+    Paddle writes the tensors in the order of their sorted names, without the names. The program holds the names.
 
     Parameters
     ----------
     parameters
-        The ``.pdiparams``.
+        The ``.pdiparams`` file.
     program
-        The ``.json`` or ``.pdmodel``; without it the tensors are called ``parameter_0``, …
+        The ``.json`` or ``.pdmodel`` file. Without it the tensors are named ``parameter_0``, ``parameter_1``, …
 
     Raises
     ------
     UnreadableModelError
-        If a file is damaged, or the two do not belong together.
+        If a file is damaged, or the two files do not match.
     """
     tensors = list(read_tensors(parameters))
     if program is None:
@@ -42,7 +42,7 @@ def read_inference(parameters: Path, program: Path | None) -> list[Tensor]:
         raise UnreadableModelError(
             parameters,
             f"it holds {len(tensors)} tensors, but the program '{program.name}' has {len(names)} parameters",
-            advice="Give the two files of one and the same model",
+            advice="Give two files of the same model",
         )
     info = structured_names(parameters.with_name(parameters.name + ".info"))
     found = []
@@ -50,29 +50,31 @@ def read_inference(parameters: Path, program: Path | None) -> list[Tensor]:
         if described.parameters[name] != tensor.shape:
             raise UnreadableModelError(
                 parameters,
-                f"its tensor {name!r} has the shape {tensor.shape}, the program '{program.name}' says "
+                f"its tensor {name!r} has shape {tensor.shape}, but the program '{program.name}' expects "
                 f"{described.parameters[name]}",
-                advice="Give the two files of one and the same model",
+                advice="Give two files of the same model",
             )
         found.append(_named(tensor, name, described, info.get(name, name)))
     return found
 
 
 def read_variables(files: Sequence[Path], program: Path | None) -> list[Tensor]:
-    """Find the tensors of a folder that has one file for each, called as the parameter is.
+    """List the tensors of a folder with one file per parameter, named after the parameter.
 
     Raises
     ------
     UnreadableModelError
-        If one of the files is damaged.
+        If a file is damaged.
     """
     described = read_program(program) if program is not None else None
     found = []
     for file in files:
         tensors = list(read_tensors(file))
         if len(tensors) != 1:
-            reason = f"it holds {len(tensors)} tensors of Paddle, and one was expected"
-            raise UnreadableModelError(file, reason, advice="If it is a .pdiparams, give it that ending")
+            reason = f"it holds {len(tensors)} Paddle tensors, but one was expected"
+            raise UnreadableModelError(
+                file, reason, advice="If it is a .pdiparams file, rename it to end in .pdiparams"
+            )
         found.append(_named(tensors[0], file.name, described, file.name))
     return found
 

@@ -1,4 +1,4 @@
-"""Which files make up a model, and of what kind they are."""
+"""Location of a model's files and their formats."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ENDINGS: dict[str, str] = {
     "npz": ".npz",
     "vectors": ".vec",
 }
-"""The ending by which a file of a kind is known."""
+"""File extension of each format."""
 
 _PREFERRED = (
     "model.safetensors.index.json",
@@ -35,8 +35,8 @@ _PREFERRED = (
     "final.pdparams",
 )
 _LOOKED_FOR = (
-    "*.safetensors, *.pdparams (also sharded, with their *.index.json), a *.pdiparams with its .json or .pdmodel, "
-    "a __model__ with a file for each parameter, *.npz, *.npy, word vectors (*.vec, *.txt, *.bin, also .gz), and files "
+    "*.safetensors, *.pdparams (also sharded, with an *.index.json), a *.pdiparams with its .json or .pdmodel, "
+    "a __model__ with one file per parameter, *.npz, *.npy, word vectors (*.vec, *.txt, *.bin, also .gz), and files "
     "of single Paddle tensors"
 )
 _FOREIGN = ((b"\x89HDF", "HDF5"), (b"GGUF", "GGUF"))
@@ -45,17 +45,17 @@ _NOT_VECTORS = ("vocab", "requirements", "readme", "license", "merges")
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
-    """The files of one model.
+    """Files of one model.
 
     Attributes
     ----------
     kind
-        ``"index"``: `files` is one ``*.index.json``; ``"inference"``: one ``.pdiparams``; ``"variables"``: one file for
-        each tensor.
+        ``"index"``: `files` holds one ``*.index.json``; ``"inference"``: one ``.pdiparams``; ``"variables"``: one file
+        per tensor.
     files
-        Where the tensors lie.
+        Files that hold the tensors.
     program
-        The program that goes with them.
+        Program file of the model.
     """
 
     kind: Kind
@@ -64,26 +64,28 @@ class ModelFiles:
 
 
 def locate(path: Path) -> ModelFiles:
-    """Find the files of the model that a path means: a folder, a file, or what the names of its files begin with.
+    """Find the files of the model at a path: a folder, a file, or the common prefix of the file names.
 
     Raises
     ------
     FileNotFoundError
-        If there is no model; the message says what was looked for.
+        If there is no model; the message lists the names that were tried.
     UnreadableModelError
-        If there are several, or a part is missing.
+        If there are several models, or a part is missing.
     """
     if path.is_dir():
         return _in_folder(path)
     if path.is_file():
         return _of_file(path)
     if path.exists():
-        raise UnreadableModelError(path, "it is neither a file nor a folder", advice="Give the model's file or folder")
+        raise UnreadableModelError(
+            path, "it is neither a file nor a folder", advice="Give the path of the model's file or folder"
+        )
     for ending in (".pdparams", ".safetensors", ".pdiparams", ".npz", ".npy", ".vec"):
         if (file := path.with_name(path.name + ending)).is_file():
             return _of_file(file)
     raise FileNotFoundError(
-        f"There is no model '{path}' (looked for '{path.absolute()}', and for files that begin so and end in "
+        f"There is no model '{path}' (looked for '{path.absolute()}', and for files with this prefix that end in "
         ".pdparams, .safetensors, .pdiparams, .npz, .npy or .vec)."
     )
 
@@ -96,7 +98,7 @@ def _of_file(path: Path) -> ModelFiles:
         return _variables(path.parent, path)
     if path.suffix == ".pdopt":
         raise UnreadableModelError(
-            path, "it holds the state of an optimizer, not a model", advice="Give the .pdparams that lies beside it"
+            path, "it holds the state of an optimizer, not a model", advice="Give the .pdparams file of the model"
         )
     if path.suffix == ".pdiparams":
         programs = [file for ending in (".json", ".pdmodel") if (file := path.with_suffix(ending)).is_file()]
@@ -107,9 +109,11 @@ def _of_file(path: Path) -> ModelFiles:
         if path.suffix == ".pdmodel" and (checkpoint := path.with_suffix(".pdparams")).is_file():
             return ModelFiles("pdparams", (checkpoint,))
         advice = (
-            f"Put '{parameters.name}' beside it" if path.suffix == ".pdmodel" else "Give the model's folder or file"
+            f"Put '{parameters.name}' next to it" if path.suffix == ".pdmodel" else "Give the model's folder or file"
         )
-        raise UnreadableModelError(path, "it is not parameters, and no .pdiparams lies beside it", advice=advice)
+        raise UnreadableModelError(
+            path, "it holds no parameters, and there is no .pdiparams file next to it", advice=advice
+        )
     for kind in ("pdparams", "safetensors", "npy", "npz"):
         if path.suffix == ENDINGS[kind]:
             return ModelFiles(kind, (path,))
@@ -117,18 +121,20 @@ def _of_file(path: Path) -> ModelFiles:
         return ModelFiles("vectors", (path,))
     found = kind_of_content(path)
     if found is None:
-        raise UnreadableModelError(path, f"it is of no known kind{_foreign(path)}", advice=f"Known are {_LOOKED_FOR}")
+        raise UnreadableModelError(
+            path, f"its format is unknown{_foreign(path)}", advice=f"Supported are {_LOOKED_FOR}"
+        )
     return ModelFiles("inference" if found == "variables" and _has_several(path) else found, (path,))
 
 
 def _has_several(path: Path) -> bool:
-    # A tensor alone is called as its file, those of a .pdiparams without its program by their place in it.
+    # A single tensor is named after its file; tensors of a .pdiparams without a program are named by position.
     tensors = read_tensors(path)
     return next(tensors, None) is not None and next(tensors, None) is not None
 
 
 def kind_of_content(path: Path) -> Kind | None:
-    """Tell from what is inside a file what it is, whatever its name says; None if it is nothing known."""
+    """Detect the format of a file from its content, ignoring its name. Return None if it is unknown."""
     size = os.path.getsize(path)
     with open(path, "rb") as file:
         head = file.read(32)
@@ -159,7 +165,7 @@ def _foreign(path: Path) -> str:
     with open(path, "rb") as file:
         head = file.read(8)
     if head.startswith(b"PK"):
-        return " (it may be a file of PyTorch: save it as safetensors)"
+        return " (it may be a PyTorch file: save it as safetensors)"
     return next((f" (it is {name})" for magic, name in _FOREIGN if head.startswith(magic)), "")
 
 
@@ -177,9 +183,7 @@ def _in_folder(folder: Path) -> ModelFiles:
             return _of_file(group[0])
         if group:
             listed = ", ".join(repr(file.name) for file in group[:10]) + (", …" if len(group) > 10 else "")
-            raise UnreadableModelError(
-                folder, f"it holds several models: {listed}", advice="Give the file of the one that you mean"
-            )
+            raise UnreadableModelError(folder, f"it holds several models: {listed}", advice="Give the path of one file")
     if any(looks_like_tensor(_head(file)) for file in files):
         return _variables(folder, None)
     held = ", ".join(repr(file.name) for file in files[:8]) + (", …" if len(files) > 8 else "") or "no file"
@@ -187,7 +191,7 @@ def _in_folder(folder: Path) -> ModelFiles:
 
 
 def _groups(files: list[Path]) -> Iterator[list[Path]]:
-    """Files that may be the model, by kind, the surest kinds first."""
+    """Group the files that may be the model by format, most reliable formats first."""
     endings = (".safetensors.index.json", ".pdparams.index.json", ".safetensors", ".pdparams", ".pdiparams")
     for ending in (*endings, ".npz", ".npy", ".vec", ".vec.gz"):
         yield [file for file in files if file.name.endswith(ending)]
@@ -202,7 +206,7 @@ def _are_vectors(file: Path) -> bool:
 def _variables(folder: Path, program: Path | None) -> ModelFiles:
     files = [file for file in sorted(folder.iterdir()) if file.is_file() and looks_like_tensor(_head(file))]
     if not files:
-        raise UnreadableModelError(folder, f"beside '{program.name if program else ''}' there is no file of a tensor")
+        raise UnreadableModelError(folder, f"it has no tensor file next to '{program.name if program else ''}'")
     return ModelFiles("variables", tuple(files), program)
 
 

@@ -1,4 +1,4 @@
-"""Rows of a matrix in a file: some of them, or all in blocks, always as float32."""
+"""Readers of matrix rows in files: selected rows, or all rows in blocks, as float32."""
 
 from __future__ import annotations
 
@@ -21,51 +21,51 @@ FLOATS: dict[str, np.dtype[Any]] = {
     "float32": np.dtype("<f4"),
     "float64": np.dtype("<f8"),
 }
-"""Types a table may have, by name, with the NumPy type of their bytes: NumPy knows no bfloat16."""
+"""NumPy storage type of each supported dtype (NumPy has no bfloat16)."""
 
 MAX_DIM = 2**20
-"""Columns a table may have, so that a row, the least that is read, has at most 8 MiB."""
+"""Maximum number of columns. It limits a row, the smallest unit read, to 8 MiB."""
 
 _GAP = 16 * 1024
-"""Bytes between two wanted rows that are cheaper to read than to skip (about 5 µs for a seek and a read)."""
+"""Largest gap in bytes between two rows that are read together; a seek and a read cost about 5 µs."""
 _RUN = 4 * 2**20
-"""Bytes read at once."""
+"""Maximum number of bytes per read."""
 
 
 class RowReader(Protocol):
-    """What a format knows to do with its rows."""
+    """Row access of a file format."""
 
     def gather(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Read the rows `ids`, which are ascending, distinct and inside the table, as ``(m, d)`` float32."""
+        """Read the rows `ids` (ascending, distinct, in range) as ``(m, d)`` float32."""
         ...
 
     def blocks(self, rows_per_block: int) -> Iterator[NDArray[np.float32]]:
-        """Read all rows in order, so many at once, as ``(b, d)`` float32."""
+        """Read all rows in order, in blocks of `rows_per_block` rows, as ``(b, d)`` float32."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """A tensor of a saved model, not loaded.
+    """Tensor of a saved model, not loaded.
 
     Attributes
     ----------
     key
-        Its name in the file.
+        Name in the file.
     shape
-        Of any length.
+        Shape, of any rank.
     dtype
-        Its type's name, ``"float32"``.
+        Name of the type, such as ``"float32"``.
     path
-        The file its bytes lie in.
+        File that holds the values.
     reader
-        Reads rows; None unless it is a matrix of a type in `FLOATS`.
+        Row reader; None unless the tensor is a matrix of a type in `FLOATS`.
     parameter
-        Paddle's own name of the parameter (``"embedding_0.w_0"``), ``""`` where the file has none.
+        Paddle's name of the parameter (``"embedding_0.w_0"``), or ``""`` if the file does not hold it.
     looked_up
-        The program that comes with the file uses it as an embedding table; None without a program.
+        Whether the program next to the file uses the tensor as an embedding table; None without a program.
     padding_idx
-        As the program states it.
+        Padding index in the program.
     """
 
     key: str
@@ -79,14 +79,15 @@ class Tensor:
 
 
 def widen(values: NDArray[Any], dtype: str) -> NDArray[np.float32]:
-    """Bring stored values to float32.
+    """Convert stored values to float32.
 
     Parameters
     ----------
     values
-        Of the type `FLOATS` has for `dtype`, in any byte order.
+        Values of the type `FLOATS` has for `dtype`, in any byte order.
     dtype
-        ``"bfloat16"`` values are the upper halves of float32 ones. A float64 beyond float32's range becomes inf.
+        ``"bfloat16"`` values are the upper halves of float32 values. Float64 values beyond the float32 range become
+        inf.
 
     Returns
     -------
@@ -103,18 +104,18 @@ def widen(values: NDArray[Any], dtype: str) -> NDArray[np.float32]:
 
 @dataclass(frozen=True, slots=True)
 class DenseRows:
-    """Rows of equal size, one after the other (or, in Fortran order, columns).
+    """Rows of equal size stored contiguously (or columns, in Fortran order).
 
     Attributes
     ----------
     source
-        The bytes of the matrix.
+        Bytes of the matrix.
     shape
-        V and d.
+        ``(V, d)``.
     dtype
-        A key of `FLOATS`.
+        Key of `FLOATS`.
     byte_order
-        ``"<"``, or ``">"`` where the file says so.
+        ``"<"`` or ``">"``.
     fortran
         Whether columns are contiguous instead of rows.
     """
@@ -143,7 +144,7 @@ class DenseRows:
         return block
 
     def gather(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Read only these rows, near ones together."""
+        """Read only these rows; rows close to each other are read together."""
         vectors = np.empty((len(ids), self.shape[1]), np.float32)
         row_bytes = self.shape[1] * self._stored.itemsize
         with self.source.open() as read:
@@ -160,7 +161,7 @@ class DenseRows:
 
 
 def _runs(ids: list[int], row_bytes: int, gap_bytes: int) -> Iterator[tuple[int, int]]:
-    """Positions from and to which rows are read together.
+    """Positions of the first and behind the last of the rows that are read together.
 
     >>> list(_runs([0, 1, 2, 9000], 512, 512))
     [(0, 3), (3, 4)]

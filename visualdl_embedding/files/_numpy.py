@@ -1,4 +1,4 @@
-"""Arrays that NumPy saved. Objects are never unpickled; the header is matched, not evaluated.
+"""Readers of ``.npy`` and ``.npz`` files. Objects are never unpickled; the header is parsed, not evaluated.
 
 Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 """
@@ -26,17 +26,17 @@ _DESCR = re.compile(r"'descr'\s*:\s*'([<>|=]?)([a-zA-Z])(\d{1,9})'")
 _FORTRAN = re.compile(r"'fortran_order'\s*:\s*(True|False)")
 _SHAPE = re.compile(r"'shape'\s*:\s*\(\s*((?:\d{1,19}L?\s*,\s*){0,40}(?:\d{1,19}L?\s*)?)\)")
 _TYPES = {"f2": "float16", "f4": "float32", "f8": "float64", "u2": "bfloat16"}
-"""A matrix of uint16 is what ``weight.numpy()`` of a bfloat16 parameter gives."""
+"""A uint16 matrix is read as bfloat16: ``weight.numpy()`` of a bfloat16 parameter returns uint16."""
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, struct.error, OSError)
 
 
 def read_npy(path: Path) -> list[Tensor]:
-    """Find the one array of a ``.npy``.
+    """List the one array of a ``.npy``.
 
     Raises
     ------
     UnreadableModelError
-        If it is damaged, or holds anything but an array of numbers.
+        If it is damaged, or holds anything other than an array of numbers.
     """
     with open(path, "rb") as file:
         header, offset = _header(file, path)
@@ -48,44 +48,44 @@ def read_npy(path: Path) -> list[Tensor]:
 
 
 def read_npz(path: Path) -> list[Tensor]:
-    """Find the arrays of a ``.npz``; those that are not compressed can be read row by row without the rest.
+    """List the arrays of a ``.npz``. Uncompressed arrays can be read row by row.
 
     Raises
     ------
     UnreadableModelError
-        If it is damaged or no archive of arrays.
+        If it is damaged, or is not an archive of arrays.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
             if not members:
                 others = ", ".join(repr(info.filename) for info in archive.infolist()[:5]) or "nothing"
-                hint = "; it is a file of PyTorch" if "data.pkl" in others else ""
+                hint = "; it is a PyTorch file" if "data.pkl" in others else ""
                 raise UnreadableModelError(
                     path,
-                    f"an archive of .npy arrays was expected, and it holds {others}{hint}",
+                    f"an archive of .npy arrays was expected, but it holds {others}{hint}",
                     advice="Save the table with numpy.savez, or the model as safetensors",
                 )
             return [_member(archive, info, path) for info in members]
-    # ValueError: zipfile seeks to where a damaged directory points.
+    # zipfile raises ValueError if a damaged directory points outside the file.
     except (*_BROKEN, ValueError) as error:
         if isinstance(error, UnreadableModelError | FileNotFoundError | PermissionError):
             raise
-        raise UnreadableModelError(path, f"it is no whole .npz archive ({error})") from error
+        raise UnreadableModelError(path, f"it is not a complete .npz archive ({error})") from error
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> Tensor:
     if info.flag_bits & 1:
         raise UnreadableModelError(path, "it is encrypted", advice="Decrypt it first")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise UnreadableModelError(path, "it is compressed in a way that NumPy does not use")
+        raise UnreadableModelError(path, "its compression method is not one that NumPy uses")
     with archive.open(info) as stream:
         header, offset = _header(stream, path)
     dtype, width, order, fortran, shape = _parse(header, path, info.filename)
     size = math.prod(shape) * width
     if width and offset + size != info.file_size:
         raise UnreadableModelError(
-            path, f"its array {info.filename!r} needs {offset + size:,} bytes, and has {info.file_size:,}"
+            path, f"its array {info.filename!r} needs {offset + size:,} bytes, but has {info.file_size:,}"
         )
     source: Bytes
     if info.compress_type == zipfile.ZIP_STORED:
@@ -97,13 +97,13 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> Tens
 
 
 def _open_member(path: Path, info: zipfile.ZipInfo) -> IO[bytes]:
-    # The member keeps the archive's file open by itself.
+    # The member keeps the archive file open.
     with zipfile.ZipFile(path) as archive:
         return archive.open(info)
 
 
 def _data_offset(path: Path, info: zipfile.ZipInfo) -> int:
-    """Where a stored member begins: behind its local header, whose extra field may differ from the directory's."""
+    """Offset of a stored member: after its local header, whose extra field may differ from the directory's."""
     with open(path, "rb") as file:
         file.seek(info.header_offset)
         local = read_exactly(file, 30, path)
@@ -112,21 +112,21 @@ def _data_offset(path: Path, info: zipfile.ZipInfo) -> int:
 
 
 def _header(file: IO[bytes], path: Path) -> tuple[str, int]:
-    """Read the text before the values, and tell where these begin."""
+    """Read the header text and return it with the offset of the values."""
     start = file.read(8)
     if start[:6] != _MAGIC or len(start) < 8 or start[6] not in (1, 2, 3):
-        raise UnreadableModelError(path, "it does not begin as a .npy array does")
+        raise UnreadableModelError(path, "it does not begin with the .npy signature")
     width = 2 if start[6] == 1 else 4
     length = int.from_bytes(read_exactly(file, width, path), "little")
     if length > _MAX_HEADER:
-        raise UnreadableModelError(path, f"its header would have {length:,} bytes; at most {_MAX_HEADER:,} are read")
+        raise UnreadableModelError(path, f"its header has {length:,} bytes, but at most {_MAX_HEADER:,} are allowed")
     return read_exactly(file, length, path).decode("latin-1"), 8 + width + length
 
 
 def _parse(header: str, path: Path, name: str) -> tuple[str, int, str, bool, tuple[int, ...]]:
     fortran, shape = _FORTRAN.search(header), _SHAPE.search(header)
     if fortran is None or shape is None:
-        raise UnreadableModelError(path, f"the header of {name!r} is no header of a .npy array")
+        raise UnreadableModelError(path, f"the header of {name!r} is not a .npy header")
     if (descr := _DESCR.search(header)) is None or descr[2] in "OV":
         raise UnreadableModelError(
             path,
@@ -135,7 +135,7 @@ def _parse(header: str, path: Path, name: str) -> tuple[str, int, str, bool, tup
         )
     dims = tuple(int(dim) for dim in re.findall(r"\d+", shape[1]))
     if len(dims) > MAX_RANK or any(dim >= 2**63 for dim in dims):
-        raise UnreadableModelError(path, f"{name!r} has a shape that is none")
+        raise UnreadableModelError(path, f"{name!r} has an invalid shape")
     code = descr[2] + descr[3]
     width = int(descr[3]) * (4 if descr[2] == "U" else 1)
     return _TYPES.get(code, code), width, descr[1], fortran[1] == "True", dims

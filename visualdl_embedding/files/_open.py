@@ -1,4 +1,4 @@
-"""From a path to the tables of the model that lies there."""
+"""Listing of the embedding tables of a saved model."""
 
 from __future__ import annotations
 
@@ -34,32 +34,32 @@ _READERS: dict[str, Callable[[Path], list[Tensor]]] = {
 
 
 def open_tables(path: str | os.PathLike[str], *, all_matrices: bool = False) -> list[StoredTable]:
-    """List the embedding tables of a saved model, without loading them and without running anything in it.
+    """List the embedding tables of a saved model without loading them and without running code from the file.
 
     Parameters
     ----------
     path
-        - a ``.pdparams``, or a folder that PaddleNLP's ``save_pretrained`` made;
-        - an inference model: its folder, its ``.pdiparams``, ``.json`` or ``.pdmodel``, or what their names begin with;
-          older ones with one file for each parameter;
+        - a ``.pdparams``, or a folder written by PaddleNLP's ``save_pretrained``;
+        - an inference model: its folder, its ``.pdiparams``, ``.json`` or ``.pdmodel``, or their common prefix;
+          also older models with one file per parameter;
         - safetensors, also sharded with a ``model.safetensors.index.json``;
         - word2vec (text and binary), GloVe, fastText's ``.vec``, each also gzipped;
-        - a ``.npy`` or ``.npz``; a file, or a folder of files, that hold one tensor each as Paddle writes it.
+        - a ``.npy`` or ``.npz``; a file, or a folder of files, with one Paddle tensor each.
     all_matrices
-        List every matrix of floats, for tables that go by no usual name. Without it, what counts as a table is told
-        from the program, from Paddle's names of parameters, from the names in the checkpoint, or from the shapes.
+        List every matrix of floats, for tables with unusual names. By default tables are detected from the program,
+        from Paddle's parameter names, from the names in the checkpoint, or from the shapes.
 
     Returns
     -------
-    Those that hold words first.
+    The tables, those that hold words first.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such file, or no model in the folder; the message says what was looked for.
+        If there is no such file, or no model in the folder; the message lists the names that were tried.
     UnreadableModelError
-        If a file is damaged, is not what its name says, or asks for code to be run; or no tensor counts as a table:
-        then the message lists the tensors.
+        If a file is damaged, does not match its extension, or asks for code to be run. Also if no tensor looks like a
+        table; the message then lists the tensors.
     """
     path = Path(path)
     model = locate(path)
@@ -69,8 +69,8 @@ def open_tables(path: str | os.PathLike[str], *, all_matrices: bool = False) -> 
         raise UnreadableModelError(
             path,
             f"none of its {len(tensors)} tensors looks like an embedding table",
-            advice="A table is a matrix of float16, bfloat16, float32 or float64; if one of these is it, choose it by "
-            "its name among all matrices (all_matrices=True)",
+            advice="A table is a matrix of float16, bfloat16, float32 or float64; to choose one of these by its name, "
+            "pass all_matrices=True",
             details=_listed(tensors),
         )
     vocabulary = find_vocabulary(path if path.exists() else model.files[0])
@@ -100,62 +100,62 @@ def _read(model: ModelFiles) -> list[Tensor]:
             raise
         raise UnreadableModelError(
             path,
-            f"{error.reason}; by its content it is rather of another kind, {ENDINGS[found]}",
-            advice=f"If so, rename it to end in {ENDINGS[found]}",
+            f"{error.reason}; its content looks like a {ENDINGS[found]} file",
+            advice=f"Rename it to end in {ENDINGS[found]}",
         ) from error
 
 
 def _shards(index: Path) -> list[Tensor]:
-    """Read the files that an index names, and of each the tensors that the index says are in it."""
+    """Read the files that an index lists, and keep the tensors that the index assigns to each file."""
     weight_map = _json(index, _MAX_INDEX).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise UnreadableModelError(index, "it has no 'weight_map' from tensors to files")
     if not all(isinstance(name, str) for name in weight_map.values()):
-        raise UnreadableModelError(index, "its 'weight_map' names a file by what is no text")
+        raise UnreadableModelError(index, "its 'weight_map' has a file name that is not a string")
     by_key: dict[str, Tensor] = {}
     for name in dict.fromkeys(weight_map.values()):
         shard = index.parent / _plain(name, index)
         if not shard.is_file():
             raise UnreadableModelError(
-                index, f"it names the file {name!r}, which is not there", advice="Copy all files of the model"
+                index, f"it lists the file {name!r}, which does not exist", advice="Copy all files of the model"
             )
         reader = read_checkpoint if shard.suffix == ".pdparams" else read_safetensors
         by_key.update({tensor.key: tensor for tensor in reader(shard) if weight_map.get(tensor.key) == name})
     missing = [key for key in weight_map if key not in by_key]
     if missing:
         raise UnreadableModelError(
-            index, f"{len(missing)} of its {len(weight_map)} tensors, such as {missing[0]!r}, are in no file it names"
+            index, f"{len(missing)} of its {len(weight_map)} tensors, such as {missing[0]!r}, are in none of its files"
         )
     return [by_key[key] for key in weight_map]
 
 
 def _plain(name: str, index: Path) -> str:
-    """Refuse a name that leads out of the folder; links inside it are their owner's, not the index's."""
+    """Check that a name stays inside the folder. Symbolic links inside the folder are allowed: the user made them."""
     parts = {*PurePosixPath(name).parts, *PureWindowsPath(name).parts}
     outside = ".." in parts or PurePosixPath(name).is_absolute() or PureWindowsPath(name).anchor
     if outside or not name.strip() or any(ord(character) < 32 for character in name):
         raise UnreadableModelError(
             index,
-            f"it names the file {name!r}, which is not inside the model's folder",
-            advice="Do not use this model unless you know why",
+            f"it lists the file {name!r}, which is outside the model's folder",
+            advice="Do not use this model unless you trust its source",
         )
     return name
 
 
 def _json(path: Path, limit: int) -> dict[str, Any]:
     if (size := os.path.getsize(path)) > limit:
-        raise UnreadableModelError(path, f"it has {size:,} bytes; at most {limit:,} are read")
+        raise UnreadableModelError(path, f"it has {size:,} bytes, but at most {limit:,} are allowed")
     try:
         content = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
-        raise UnreadableModelError(path, f"it is no JSON ({error})") from None
+        raise UnreadableModelError(path, f"it is not valid JSON ({error})") from None
     if not isinstance(content, dict):
-        raise UnreadableModelError(path, "it is no JSON object")
+        raise UnreadableModelError(path, "it is not a JSON object")
     return content
 
 
 def _vocab_size(folder: Path) -> int | None:
-    """Read how many words the configuration beside a model states: a hint, so nothing wrong in it matters."""
+    """Read the vocabulary size from the configuration next to a model. It is only a hint, so errors are ignored."""
     try:
         found = _json(folder / "config.json", 2**20).get("vocab_size")
     except (UnreadableModelError, OSError):

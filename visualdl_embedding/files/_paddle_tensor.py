@@ -1,7 +1,8 @@
-"""Tensors as Paddle's C++ side writes them, alone in a file or one after the other in a ``.pdiparams``.
+"""Reader of tensors in Paddle's C++ format, one per file or concatenated in a ``.pdiparams``.
 
-A version (u32, 0), the levels of a level of detail (u64) and as many sized blocks, another version (u32, 0), the size
-of a description (i32), the description (a protobuf: type, dimensions), then the raw values, all little-endian.
+Layout: a version (u32, 0), the number of LoD levels (u64) and that many sized blocks, another version (u32, 0), the
+size of a description (i32), the description (a protobuf with type and dimensions), then the raw values. All values are
+little-endian.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import IO
 from visualdl_embedding.errors import UnreadableModelError
 from visualdl_embedding.files._bytes import FileBytes, check_range, read_exactly
 from visualdl_embedding.files._matrix import FLOATS, MAX_RANK, DenseRows, Tensor
-from visualdl_embedding.files._protobuf import fields, numbers, signed
+from visualdl_embedding.files._protobuf import fields, repeated_numbers, signed
 
 __all__ = ["looks_like_tensor", "read_tensors"]
 
@@ -25,14 +26,14 @@ _TYPES = {
     24: ("complex128", 16), 32: ("float8_e4m3fn", 1), 33: ("float8_e5m2", 1), 36: ("uint16", 2), 37: ("uint32", 4),
     38: ("uint64", 8),
 }  # fmt: skip
-"""Paddle's number of a type: its name and its size in bytes."""
+"""Name and size in bytes of each of Paddle's type numbers."""
 
 _MAX_LEVELS = 16
 _MAX_DESCRIPTION = 4096
 
 
 def looks_like_tensor(head: bytes) -> bool:
-    """Whether a file that begins so may hold Paddle's tensors; 24 bytes are enough."""
+    """Whether a file that begins with `head` may hold Paddle tensors; 24 bytes are enough."""
     return (
         len(head) >= 24
         and head[:4] == b"\0\0\0\0"
@@ -44,20 +45,20 @@ def looks_like_tensor(head: bytes) -> bool:
 
 
 def read_tensors(path: Path) -> Iterator[Tensor]:
-    """Find the tensors of a file, without reading their values.
+    """List the tensors of a file without reading their values.
 
     Yields
     ------
-    Each tensor with its place in the file (``"0"``, ``"1"``, …) as its key.
+    Each tensor, with its position in the file (``"0"``, ``"1"``, …) as its key.
 
     Raises
     ------
     UnreadableModelError
-        If the file is not made of whole tensors.
+        If the file is not a sequence of complete tensors.
     """
     size = os.path.getsize(path)
     if size == 0:
-        raise UnreadableModelError(path, "it is empty; a tensor of Paddle was expected")
+        raise UnreadableModelError(path, "it is empty; a Paddle tensor was expected")
     with open(path, "rb") as file:
         index = 0
         while file.tell() < size:
@@ -75,7 +76,7 @@ def read_tensors(path: Path) -> Iterator[Tensor]:
 
 
 def _description(file: IO[bytes], path: Path) -> tuple[int, tuple[int, ...]]:
-    """Read what stands before a tensor's values: the number of its type, and its shape."""
+    """Read the description before a tensor's values: the type number and the shape."""
     begin = file.tell()
 
     def number(size: int) -> int:
@@ -83,34 +84,36 @@ def _description(file: IO[bytes], path: Path) -> tuple[int, tuple[int, ...]]:
 
     def wrong(reason: str) -> UnreadableModelError:
         return UnreadableModelError(
-            path, f"a tensor of Paddle was expected at byte {begin:,}, but {reason}", advice="Is it of this model?"
+            path,
+            f"a Paddle tensor was expected at byte {begin:,}, but {reason}",
+            advice="Check that the file belongs to this model",
         )
 
     if (version := number(4)) != 0:
-        raise wrong(f"its version reads {version}, not 0 (or the file is of another kind, or big-endian)")
+        raise wrong(f"its version is {version}, not 0 (the file may have another format or be big-endian)")
     if (levels := number(8)) > _MAX_LEVELS:
-        raise wrong(f"it would have {levels:,} levels of detail")
+        raise wrong(f"it has {levels:,} levels of detail")
     for _ in range(levels):
         n_bytes = number(8)
         check_range(path, file.tell(), n_bytes)
         file.seek(n_bytes, os.SEEK_CUR)
     if (version := number(4)) != 0:
-        raise wrong(f"its second version reads {version}, not 0 (or the file is big-endian)")
+        raise wrong(f"its second version is {version}, not 0 (the file may be big-endian)")
     if not 2 <= (length := number(4)) <= _MAX_DESCRIPTION:
-        raise wrong(f"its description would have {length:,} bytes (or the file is big-endian)")
+        raise wrong(f"its description has {length:,} bytes (the file may be big-endian)")
     dtype, shape = -1, []
     try:
         for field, value in fields(memoryview(read_exactly(file, length, path))):
             if field == 1 and isinstance(value, int):
                 dtype = value
             elif field == 2:
-                shape += [signed(dim) for dim in numbers(value)]
+                shape += [signed(dim) for dim in repeated_numbers(value)]
     except ValueError as error:
         if isinstance(error, UnreadableModelError):
             raise
         raise wrong(f"its description is damaged ({error})") from None
     if dtype not in _TYPES:
-        raise wrong(f"its type has the unknown number {dtype}")
+        raise wrong(f"its type number {dtype} is unknown")
     if len(shape) > MAX_RANK or any(dim < 0 for dim in shape):
-        raise wrong(f"its shape is {shape[:MAX_RANK]}")
+        raise wrong(f"its shape {shape[:MAX_RANK]} is invalid")
     return dtype, tuple(shape)

@@ -1,4 +1,4 @@
-"""Checkpoints of Paddle: pickled dictionaries of arrays."""
+"""Reader of Paddle checkpoints: pickled dictionaries of arrays."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BIG = "UnpackBigParamInfor@@"
 _OPTIMIZER = re.compile(r"optim|^opt$|sched|master_weights", re.IGNORECASE)
 
 _TYPES = {"f2": "float16", "f4": "float32", "f8": "float64", "u2": "bfloat16"}
-"""Paddle hands bfloat16 to NumPy as uint16, and saves no other uint16."""
+"""Paddle converts bfloat16 to NumPy as uint16, and saves no other uint16."""
 _CODE = re.compile(r"[<>|=]?([a-zA-Z]\d{0,9})")
 _MAX_TENSORS = 1_000_000
 
@@ -36,12 +36,12 @@ class _Found:
 
 
 def read_checkpoint(path: Path) -> list[Tensor]:
-    """Find the tensors of a ``.pdparams``, also inside nested dictionaries and lists, but not those of an optimizer.
+    """List the tensors of a ``.pdparams``, also in nested dictionaries and lists, without those of an optimizer.
 
     Raises
     ------
     UnreadableModelError
-        If it cannot be read without running what it asks for.
+        If it cannot be read without running code from the file.
     """
     root = read_pickle(path)
     if isinstance(root, dict) and isinstance(root.get(_BIG), dict):
@@ -53,9 +53,9 @@ def read_checkpoint(path: Path) -> list[Tensor]:
 
 
 def structured_names(path: Path) -> dict[str, str]:
-    """Names that layers had in the program, by name of their parameter, from a ``.pdiparams.info``.
+    """Structured names of layers by parameter name, from a ``.pdiparams.info``.
 
-    An unreadable file names nothing: it is no more than a help.
+    An unreadable file yields no names: they are optional.
     """
     try:
         root = read_pickle(path)
@@ -68,7 +68,7 @@ def structured_names(path: Path) -> dict[str, str]:
 
 
 def _arrays(root: Any) -> list[_Found | Tensor]:
-    """Walk plain containers; each is entered once, for they may hold themselves."""
+    """Walk plain containers. Each is visited once, because containers may contain themselves."""
     found: list[_Found | Tensor] = []
     seen: set[int] = set()
     waiting: list[tuple[str, Any, str]] = [("", root, "")]
@@ -97,7 +97,7 @@ def _children(key: str, value: Any) -> list[tuple[str, Any, str]]:
             for name, item in value.items()
             if name != _PARAMETER_NAMES and not (isinstance(item, dict) and _OPTIMIZER.search(_text(name)))
         ]
-    # paddle.save writes a tensor outside a state dict as the pair of its name and its values.
+    # paddle.save writes a tensor outside a state dict as a pair of its name and its values.
     if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], Array):
         return [(key, value[1], value[0])]
     return [(f"{prefix}{i}", item, "") for i, item in enumerate(value)]
@@ -108,7 +108,7 @@ def _text(name: Any) -> str:
 
 
 def _join(root: dict[Any, Any], path: Path) -> dict[Any, Any]:
-    """Undo what Paddle does to tensors above 1 GiB with protocol 2 and 3: cut them into flat slices."""
+    """Join the flat slices that Paddle splits tensors above 1 GiB into, with protocols 2 and 3."""
     joined, parts = dict(root), set()
     room = os.path.getsize(path)
     for key, info in root[_BIG].items():
@@ -128,13 +128,13 @@ def _join(root: dict[Any, Any], path: Path) -> dict[Any, Any]:
                 raise UnreadableModelError(path, f"the slices of its tensor {key!r} are of several types")
         shape = _shape(info.get("OriginShape"), path)
         size = sum(n for _, n in sources)
-        # A slice that counts many times would make a table of terabytes out of a small file.
+        # A slice listed many times would turn a small file into a table of terabytes.
         if len(set(map(id, arrays))) != len(arrays) or (room := room - size) < 0:
-            raise UnreadableModelError(path, f"the slices of its tensor {key!r} are more than the file holds")
+            raise UnreadableModelError(path, f"the slices of its tensor {key!r} need more bytes than the file holds")
         whole = Tensor(_text(key), shape, dtype, path, parameter=_parameter(root, key))
         if len(shape) == 2 and dtype in _TYPES.values():
             if math.prod(shape) * int(_code(arrays[0])[1:]) != size:
-                raise UnreadableModelError(path, f"the slices of its tensor {key!r} do not make its shape {shape}")
+                raise UnreadableModelError(path, f"the slices of its tensor {key!r} do not match its shape {shape}")
             rows = DenseRows(JoinedBytes(tuple(sources)), (shape[0], shape[1]), dtype, _order(arrays[0]))
             whole = replace(whole, reader=rows)
         joined[key] = whole
@@ -163,7 +163,7 @@ def _order(array: Any) -> str:
 def _shape(shape: Any, path: Path) -> tuple[int, ...]:
     natural = isinstance(shape, tuple | list) and all(type(dim) is int and 0 <= dim < 2**63 for dim in shape)
     if not natural or len(shape) > MAX_RANK:
-        raise UnreadableModelError(path, "a tensor in it has a shape that is none")
+        raise UnreadableModelError(path, "a tensor in it has an invalid shape")
     return tuple(shape)
 
 
@@ -198,5 +198,5 @@ def _bytes(array: Array, path: Path, size: int, key: str = "") -> Bytes:
     else:
         raise UnreadableModelError(path, f"its tensor {key!r} has no values")
     if found != size:
-        raise UnreadableModelError(path, f"its tensor {key!r} needs {size:,} bytes, and has {found:,}")
+        raise UnreadableModelError(path, f"its tensor {key!r} needs {size:,} bytes, but has {found:,}")
     return source

@@ -1,10 +1,10 @@
-"""A reader of pickles that runs nothing.
+"""Pickle reader that runs no code from the file.
 
-`pickle.load` calls whatever a file names, and paddle.load is `pickle.load`. Here the instructions of a pickle are
-interpreted by hand: a name that is not in `BUILDERS` is refused where it stands, those in it only make plain
-descriptions, and no module is ever imported. Buffers are skipped, so that a file of 488 MB is understood in
-milliseconds, and counts of instructions and of bytes kept bound the memory a hostile file can claim.
-Instructions: Lib/pickletools.py of CPython, and PEP 307, 3154, 574.
+`pickle.load` calls whatever a file names, and paddle.load is `pickle.load`. This module interprets the opcodes itself.
+It rejects names that are not in `BUILDERS`, builds plain descriptions for the others, and imports no module. It skips
+buffers, so a file of 488 MB takes milliseconds. Limits on the number of opcodes and on the bytes kept bound the memory
+that a hostile file can use.
+Opcodes: Lib/pickletools.py of CPython, and PEP 307, 3154, 574.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from visualdl_embedding.files._pickle_names import BUILDERS, Array, DType, Globa
 __all__ = ["read_pickle"]
 
 _MAX_INSTRUCTIONS = 2_000_000
-"""A checkpoint takes about 25 for a tensor; each may make an object of some 100 bytes."""
+"""Maximum number of opcodes. A checkpoint takes about 25 per tensor; each may create an object of some 100 bytes."""
 _MAX_KEPT = 64 * 2**20
 _KEEP_BYTES = 256
 _KEEP_TEXT = 4096
@@ -35,23 +35,23 @@ _SIZED = {
     0x55: ("<B", "old"), 0x54: ("<i", "old"),
     0x8C: ("<B", "text"), 0x58: ("<I", "text"), 0x8D: ("<Q", "text"),
 }  # fmt: skip
-"""Instruction: form of the size that follows it, and what the bytes are; "old" is a `str` of Python 2."""
+"""Size format and content type of each opcode; "old" is a `str` of Python 2."""
 _TUPLES = {0x29: 0, 0x85: 1, 0x86: 2, 0x87: 3}
 _MEMO_PUT = {0x71: "<B", 0x72: "<I"}
 _MEMO_GET = {0x68: "<B", 0x6A: "<I"}
 
 
 def read_pickle(path: Path) -> Any:
-    """Understand a pickle without loading buffers or running anything.
+    """Parse a pickle without loading buffers or running code.
 
     Returns
     -------
-    Dicts, lists, tuples, strings, numbers, and `Array` for arrays. They may share parts and hold themselves.
+    Dicts, lists, tuples, strings, numbers, and `Array` for arrays. They may share parts or contain themselves.
 
     Raises
     ------
     UnreadableModelError
-        If the file is no whole pickle, or names something that is no part of a tensor; the message has that name.
+        If the file is not a complete pickle, or uses a name that is not part of a tensor; the message has that name.
     """
     with open(path, "rb") as file:
         machine = _Machine(file, path)
@@ -59,14 +59,14 @@ def read_pickle(path: Path) -> Any:
             return machine.run()
         except UnreadableModelError:
             raise
-        # What ill-formed instructions lead to: an empty stack, a value of the wrong type, text that is none.
+        # Raised on malformed opcodes: an empty stack, a value of the wrong type, undecodable text.
         except (LookupError, TypeError, ValueError, AttributeError, struct.error) as error:
-            reason = f"it is no well-formed pickle (near byte {file.tell():,}: {error})"
+            reason = f"it is a malformed pickle (near byte {file.tell():,}: {error})"
             raise UnreadableModelError(path, reason) from error
 
 
 class _Machine:
-    """The stack, the marks and the memo of an unpickler."""
+    """Stack, marks and memo of an unpickler."""
 
     def __init__(self, file: IO[bytes], path: Path) -> None:
         self._file = file
@@ -82,11 +82,11 @@ class _Machine:
             raise UnreadableModelError(self._path, "it is empty; a pickle was expected")
         for _ in range(_MAX_INSTRUCTIONS):
             if (code := self._file.read(1)) == b"":
-                raise UnreadableModelError(self._path, "it is cut off: the pickle in it has no end")
+                raise UnreadableModelError(self._path, "it is cut off: its pickle has no STOP opcode")
             if code == b".":
                 return self._stack.pop()
             self._step(code[0])
-        raise UnreadableModelError(self._path, f"its pickle has more than {_MAX_INSTRUCTIONS:,} instructions")
+        raise UnreadableModelError(self._path, f"its pickle has more than {_MAX_INSTRUCTIONS:,} opcodes")
 
     def _step(self, code: int) -> None:
         stack = self._stack
@@ -112,7 +112,7 @@ class _Machine:
         else:
             raise UnreadableModelError(
                 self._path,
-                f"its byte {self._file.tell() - 1:,} ({code:#04x}) is no instruction that a pickle of tensors has",
+                f"its byte {self._file.tell() - 1:,} ({code:#04x}) is not an opcode of a pickle of tensors",
             )
 
     def _number(self, form: str) -> Any:
@@ -128,7 +128,9 @@ class _Machine:
     def _keep(self, size: int) -> None:
         self._kept += size
         if self._kept > _MAX_KEPT:
-            raise UnreadableModelError(self._path, f"it holds more than {_MAX_KEPT:,} bytes of text beside its tensors")
+            raise UnreadableModelError(
+                self._path, f"it holds more than {_MAX_KEPT:,} bytes of text besides its tensors"
+            )
 
     def _sized(self, form: str, kind: str) -> Any:
         size = self._number(form)
@@ -165,10 +167,10 @@ class _Machine:
 
     def protocol(self) -> None:
         if (number := self._number("<B")) > 5:
-            raise UnreadableModelError(self._path, f"it has pickle protocol {number}; known are 0 to 5")
+            raise UnreadableModelError(self._path, f"it has pickle protocol {number}; supported are 0 to 5")
 
     def frame(self) -> None:
-        # A frame only says how much to read at once; its contents go on in the same file.
+        # A frame only gives the size of the next read; its contents follow in the same file.
         self._number("<Q")
 
     def memoize(self) -> None:
@@ -198,7 +200,7 @@ class _Machine:
 
     def _long(self, size: int) -> None:
         if not 0 <= size <= 64:
-            raise ValueError(f"a whole number of {size} bytes")
+            raise ValueError(f"an integer of {size} bytes")
         self._stack.append(int.from_bytes(read_exactly(self._file, size, self._path), "little", signed=True))
 
     def empty_list(self) -> None:
@@ -230,7 +232,7 @@ class _Machine:
 
     def _list(self) -> list[Any]:
         if type(target := self._stack[-1]) is not list:
-            raise TypeError("items for what is no list")
+            raise TypeError("items for an object that is not a list")
         return target
 
     def set_item(self) -> None:
@@ -242,7 +244,7 @@ class _Machine:
 
     def _fill(self, items: list[Any]) -> None:
         if type(target := self._stack[-1]) is not dict or len(items) % 2:
-            raise TypeError("items for what is no dict")
+            raise TypeError("items for an object that is not a dict")
         fill(target, zip(items[::2], items[1::2], strict=True))
 
     def global_line(self) -> None:
@@ -252,7 +254,7 @@ class _Machine:
     def global_from_stack(self) -> None:
         name, module = self._stack.pop(), self._stack.pop()
         if not isinstance(name, str) or not isinstance(module, str):
-            raise TypeError("a name that is no text")
+            raise TypeError("a name that is not text")
         self._name(module, name)
 
     def instance(self) -> None:
@@ -277,7 +279,7 @@ class _Machine:
     def reduce(self) -> None:
         arguments, named = self._stack.pop(), self._stack.pop()
         if not isinstance(named, Global) or not isinstance(arguments, tuple):
-            raise TypeError("a call of what cannot be called")
+            raise TypeError("a call of an object that is not callable")
         builder = BUILDERS[named.module, named.name]
         if builder is None:
             raise self._refusal(named)
@@ -294,15 +296,15 @@ class _Machine:
         elif isinstance(target, DType) and isinstance(state, tuple) and len(state) >= 2:
             target.order = state[1]
         else:
-            raise TypeError("a state for what has none")
+            raise TypeError("a state for an object that has none")
 
     def _refusal(self, named: object) -> UnreadableModelError:
         return UnreadableModelError(
             self._path,
-            f"it asks for {ascii(str(named))[1:-1]}, which is no part of a tensor: pickle and paddle.load would "
-            "call it, whatever it does",
-            advice="Nothing of it was run. Ask its author for the weights alone "
-            "(paddle.save(model.state_dict(), path)) or as safetensors",
+            f"it asks for {ascii(str(named))[1:-1]}, which is not part of a tensor: pickle and paddle.load would "
+            "call it",
+            advice="No code was run. Ask the author for the weights alone "
+            "(paddle.save(model.state_dict(), path)) or for a safetensors file",
         )
 
 

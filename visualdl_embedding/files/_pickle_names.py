@@ -1,6 +1,6 @@
-"""What a pickle of tensors may name, and the plain descriptions that stand for it.
+"""Names allowed in a pickle of tensors, and plain descriptions in place of the objects.
 
-Nothing here imports or calls what a name means.
+This module neither imports nor calls the named objects.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["BUILDERS", "Array", "DType", "Global", "Span", "fill"]
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Bytes of the file that were skipped; `text` where they are UTF-8 text."""
+    """Skipped bytes of the file; `text` if they are UTF-8 text."""
 
     offset: int
     size: int
@@ -23,7 +23,7 @@ class Span:
 
 @dataclass(slots=True)
 class DType:
-    """A NumPy type: its code (``"f4"``) and byte order."""
+    """NumPy type: its code (``"f4"``) and byte order."""
 
     code: str
     order: str = "<"
@@ -31,7 +31,7 @@ class DType:
 
 @dataclass(slots=True)
 class Array:
-    """A NumPy array, not loaded; `shape` is None until the pickle has told."""
+    """NumPy array, not loaded; `shape` is None until the pickle sets it."""
 
     shape: Any = None
     dtype: Any = None
@@ -41,7 +41,7 @@ class Array:
 
 @dataclass(frozen=True, slots=True)
 class Global:
-    """A name that a pickle gives, as a module and what is in it."""
+    """Global name in a pickle: a module and an attribute."""
 
     module: str
     name: str
@@ -52,12 +52,12 @@ class Global:
 
 @dataclass(frozen=True, slots=True)
 class _Opaque:
-    """A value that is no tensor and interests nobody."""
+    """Value that is not a tensor and is not used."""
 
 
 def _encode(text: Any, encoding: Any) -> Any:
     if encoding != "latin1":
-        raise ValueError("bytes in another encoding than latin1")
+        raise ValueError("bytes in an encoding other than latin1")
     if isinstance(text, Span) and text.text:
         return text
     if isinstance(text, str):
@@ -66,9 +66,9 @@ def _encode(text: Any, encoding: Any) -> Any:
 
 
 def fill(target: dict[Any, Any], pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
-    """Put pairs of a key and a value into a dict; those whose key is a container are left out."""
+    """Add key-value pairs to a dict, except those with a container as key."""
     for key, value in pairs:
-        # A tuple that holds itself many times over takes for ever to hash, and no tensor has such a name.
+        # Hashing a tuple that contains itself many times takes exponential time, and no tensor has such a name.
         if isinstance(key, str | int | float | bytes | None):
             target[key] = value
     return target
@@ -79,7 +79,7 @@ def _ndarray_from_buffer(buffer: Any, dtype: Any, shape: Any, order: Any) -> Arr
 
 
 def _data_of_eval(*arguments: Any) -> Any:
-    """Paddle pickles a DenseTensor as ``eval("data", {"data": array})``; exactly this is understood, nothing else."""
+    """Read a DenseTensor, which Paddle pickles as ``eval("data", {"data": array})``. Reject other expressions."""
     source, names = arguments if len(arguments) == 2 else ("", None)
     if source == "data" and isinstance(names, dict) and list(names) == ["data"] and isinstance(names["data"], Array):
         return names["data"]
@@ -103,4 +103,4 @@ BUILDERS: dict[tuple[str, str], _Builder] = {
     **{(module, "bytearray"): lambda data=b"": data for module in _BUILTINS},
     **{(module, "eval"): _data_of_eval for module in _BUILTINS},
 }
-"""What a pickle of tensors may name, and the description that stands for the result; None: named, never called."""
+"""Description for the result of each name a pickle of tensors may use; None for names that are never called."""

@@ -1,6 +1,6 @@
-"""Which parameters a saved program has, and which of them it looks rows up in.
+"""Parameters of a saved program, and those that it looks up rows in.
 
-Both forms are data: PIR is JSON, the older ``.pdmodel`` a protobuf (framework.proto of Paddle). Nothing is run.
+Both formats are data: PIR is JSON, the older ``.pdmodel`` a protobuf (framework.proto of Paddle). No code is run.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from visualdl_embedding.errors import UnreadableModelError
-from visualdl_embedding.files._protobuf import fields, numbers, signed
+from visualdl_embedding.files._protobuf import fields, repeated_numbers, signed
 
 __all__ = ["Program", "read_program"]
 
@@ -24,21 +24,21 @@ _DENSE_TENSOR = 7
 
 @dataclass(slots=True)
 class Program:
-    """What a program says about its parameters.
+    """Parameters of a program.
 
     Attributes
     ----------
     parameters
-        Shape by name.
+        Shape of each parameter, by name.
     embeddings
-        ``padding_idx``, or None, by name of the parameters that rows are looked up in.
+        ``padding_idx`` (or None) of each parameter that rows are looked up in, by name.
     """
 
     parameters: dict[str, tuple[int, ...]] = field(default_factory=dict)
     embeddings: dict[str, int | None] = field(default_factory=dict)
 
     def look_up(self, operator: str, operands: list[str], padding_idx: int | None) -> None:
-        """Note what an operator reads, if it is one that looks rows up."""
+        """Record the operands of an operator that looks up rows."""
         name = operator.rpartition(".")[2]
         if name in _LOOK_UP or name.rstrip("_").endswith("embedding"):
             for operand in operands:
@@ -48,22 +48,22 @@ class Program:
 
 
 def read_program(path: Path) -> Program:
-    """Read a PIR program (``.json``) or an older one (``.pdmodel``, ``__model__``).
+    """Read a PIR program (``.json``) or an older program (``.pdmodel``, ``__model__``).
 
     Raises
     ------
     UnreadableModelError
-        If it is neither, or damaged, or larger than 64 MiB.
+        If it is neither, is damaged, or is larger than 64 MiB.
     """
     if (size := os.path.getsize(path)) > _MAX_PROGRAM:
-        raise UnreadableModelError(path, f"a program of Paddle has at most {_MAX_PROGRAM:,} bytes, this has {size:,}")
+        raise UnreadableModelError(path, f"it has {size:,} bytes, but a Paddle program has at most {_MAX_PROGRAM:,}")
     data = path.read_bytes()
     if not data:
-        raise UnreadableModelError(path, "it is empty; a program of Paddle was expected")
+        raise UnreadableModelError(path, "it is empty; a Paddle program was expected")
     try:
         program = _pir(json.loads(data)) if data.lstrip()[:1] == b"{" else _protobuf(memoryview(data))
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-        expected = "a PIR program (JSON) or a ProgramDesc (protobuf) of Paddle was expected"
+        expected = "a Paddle program was expected: PIR (JSON) or ProgramDesc (protobuf)"
         raise UnreadableModelError(path, f"{expected} ({str(error)[:200]})") from None
     return program
 
@@ -72,7 +72,7 @@ def _pir(content: Any) -> Program:
     if content["base_code"]["magic"] != "pir":
         raise ValueError("its magic word is not 'pir'")
     program = Program()
-    # Value numbers of parameters; a block inside a block reads those of the outer one.
+    # Value numbers of parameters; inner blocks also read those of the outer block.
     names: dict[int, str] = {}
     operators = list(_operators(content["program"]["regions"]))
     for operator in operators:
@@ -149,7 +149,7 @@ def _dims(data: memoryview) -> list[int]:
         if number == 1:
             for part, dims in fields(_message(value)):
                 if part == 2:
-                    shape += [signed(dim) for dim in numbers(dims)]
+                    shape += [signed(dim) for dim in repeated_numbers(dims)]
     return shape
 
 
@@ -172,5 +172,5 @@ def _operator(data: memoryview, program: Program) -> None:
 
 def _message(value: int | memoryview) -> memoryview:
     if isinstance(value, int):
-        raise ValueError("a number stands where a message was expected")
+        raise ValueError("a message was expected, not a number")
     return value

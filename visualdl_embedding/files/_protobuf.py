@@ -1,4 +1,4 @@
-"""The wire format of Protocol Buffers, as much as reading Paddle's descriptions needs.
+"""Wire format of Protocol Buffers, limited to what Paddle's descriptions use.
 
 Format: https://protobuf.dev/programming-guides/encoding/
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-__all__ = ["fields", "numbers", "signed"]
+__all__ = ["fields", "repeated_numbers", "signed"]
 
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:
@@ -20,20 +20,20 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             return value & 0xFFFF_FFFF_FFFF_FFFF, at
-    raise ValueError("a number has no end")
+    raise ValueError("a number is cut off")
 
 
 def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Take a message apart.
+    """Split a message into its fields.
 
     Yields
     ------
-    The number of each field with its value: an unsigned int, or the bytes of a string, message or fixed-width number.
+    The number and value of each field: an unsigned int, or the bytes of a string, message or fixed-width number.
 
     Raises
     ------
     ValueError
-        If it is no message, or a field reaches beyond it.
+        If it is not a message, or a field ends beyond it.
 
     >>> [(number, value) for number, value in fields(memoryview(bytes([8, 5, 16, 0x80, 1])))]
     [(1, 5), (2, 128)]
@@ -55,13 +55,13 @@ def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         else:
             raise ValueError(f"a field has the unknown wire type {wire}")
         if size > len(data) - at:
-            raise ValueError("a field reaches beyond its message")
+            raise ValueError("a field ends beyond its message")
         yield number, data[at : at + size]
         at += size
 
 
-def numbers(value: int | memoryview) -> list[int]:
-    """Values of a repeated number, which is written one by one or packed."""
+def repeated_numbers(value: int | memoryview) -> list[int]:
+    """Values of a repeated number, packed or not."""
     if isinstance(value, int):
         return [value]
     found, at = [], 0
@@ -72,7 +72,7 @@ def numbers(value: int | memoryview) -> list[int]:
 
 
 def signed(value: int) -> int:
-    """Read an unsigned 64-bit number as the signed one it stands for.
+    """Reinterpret an unsigned 64-bit number as signed.
 
     >>> signed(2**64 - 1)
     -1

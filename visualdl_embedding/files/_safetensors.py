@@ -1,4 +1,4 @@
-"""Tensors of a safetensors file, not loaded."""
+"""Reader of safetensors files."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ __all__ = ["read_safetensors"]
 
 
 def read_safetensors(path: Path) -> list[Tensor]:
-    """Find the tensors of a file.
+    """List the tensors of a file without loading them.
 
-    Tensors of a type younger than this reader are listed and left alone.
+    Tensors of an unknown type are listed, but cannot be read.
 
     Raises
     ------
     UnreadableModelError
-        If the header is damaged, or the tensors do not lie in the file as it says.
+        If the header is damaged, or does not match the file.
     """
     try:
         with open(path, "rb") as file:

@@ -1,4 +1,4 @@
-"""A table in a file: its description at hand, its rows read when asked for."""
+"""Table in a file: its description in memory, its rows read on demand."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ _BLOCK_BYTES = 8 * 2**20
 
 @dataclass(frozen=True)
 class StoredTable:
-    """A table of a saved model, not loaded.
+    """Table of a saved model, not loaded.
 
     Attributes
     ----------
     table
         Name, shape, type, padding row.
     path
-        The file that its bytes lie in.
+        File that holds the values.
     key
-        What the file calls it: ``"encoder.word_embeddings.weight"``.
+        Name in the file, such as ``"encoder.word_embeddings.weight"``.
     evidence
-        Why it counts as a table: ``"the program looks rows up in it"``, ``"its name"``, …
+        Reason why it counts as a table: ``"the program looks up rows in it"``, ``"its name"``, …
     priority
-        0: holds words, by its name or its size; 1: a table of something else; 2: positions, token types and the like.
+        0: holds words, by its name or size; 1: other table; 2: positions, token types and similar.
     vocabulary
-        A vocabulary file that lies with the model, for tables it may belong to.
+        Vocabulary file next to the model, for tables it may belong to.
     """
 
     table: Table
@@ -53,42 +53,44 @@ class StoredTable:
         return str(self.table)
 
     def read_rows(self, ids: ArrayLike) -> NDArray[np.float32]:
-        """Read only these rows.
+        """Read selected rows.
 
         Parameters
         ----------
         ids
-            ``(m,)`` whole numbers from 0 to V - 1, in any order, also repeated.
+            ``(m,)`` integers from 0 to V - 1, in any order; repetitions are allowed.
 
         Returns
         -------
-        ``(m, d)`` float32, in the order of `ids`. Narrower types are widened; a float64 beyond float32 becomes inf.
+        ``(m, d)`` float32, in the order of `ids`. Narrower types are widened; float64 values beyond float32 become inf.
 
         Raises
         ------
         ValueError
-            If an id is no row of the table.
+            If an id is not a row of the table.
         UnreadableModelError
-            If the file turns out to be damaged.
+            If the file is damaged.
         """
         wanted = np.asarray(ids)
         if wanted.ndim != 1 or (wanted.size and not np.issubdtype(wanted.dtype, np.integer)):
-            raise ValueError(f"Rows are chosen by a list of whole numbers, not by {wanted.dtype} of {wanted.shape}.")
+            raise ValueError(f"ids must be a list of integers, not an array of {wanted.dtype} of shape {wanted.shape}.")
         if not wanted.size:
             return np.empty((0, self.table.dim), np.float32)
         if (low := int(wanted.min())) < 0 or (high := int(wanted.max())) >= self.table.num_rows:
             given = low if low < 0 else high
-            raise ValueError(f"Table {self.table.name!r} has rows 0 to {self.table.num_rows - 1:,}; {given} is none.")
+            raise ValueError(
+                f"Table {self.table.name!r} has rows 0 to {self.table.num_rows - 1:,}; {given} is out of range."
+            )
         distinct, places = np.unique(wanted.astype(np.int64), return_inverse=True)
         return self.reader.gather(distinct)[places]
 
     def blocks(self, *, rows_per_block: int | None = None) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """Read the whole table in order, a part at a time.
+        """Read the whole table in order, in blocks.
 
         Parameters
         ----------
         rows_per_block
-            None: about 8 MiB.
+            Default: about 8 MiB per block.
 
         Yields
         ------
@@ -99,7 +101,7 @@ class StoredTable:
         ValueError
             If `rows_per_block` is below 1.
         UnreadableModelError
-            If the file turns out to be damaged.
+            If the file is damaged.
         """
         if rows_per_block is not None and rows_per_block < 1:
             raise ValueError(f"rows_per_block must be at least 1, not {rows_per_block}.")
@@ -111,25 +113,25 @@ class StoredTable:
 
     @property
     def has_labels(self) -> bool:
-        """Whether the file holds the words of the rows, as files of word vectors do."""
+        """Whether the file holds the labels of the rows, as word vector files do."""
         return isinstance(self.reader, WordVectors)
 
     def read_labels(self, *, encoding: str = "utf-8", errors: str = "strict") -> list[str] | None:
-        """Read the words that stand beside the vectors.
+        """Read the labels stored with the vectors.
 
         Parameters
         ----------
         encoding, errors
-            As for `bytes.decode`.
+            As in `bytes.decode`.
 
         Returns
         -------
-        V strings, ``""`` for an empty word; None where the file has no words.
+        V strings, ``""`` for an empty label; None if the file holds no labels.
 
         Raises
         ------
         UnreadableModelError
-            If a word is not in this encoding.
+            If a label is not valid in this encoding.
         """
         return self.reader.words(encoding=encoding, errors=errors) if isinstance(self.reader, WordVectors) else None
 
@@ -138,35 +140,36 @@ Choice = TypeVar("Choice", bound=Readable)
 
 
 def first_tables(tables: Sequence[Choice]) -> list[Choice]:
-    """Choose the tables of the lowest `StoredTable.priority`; tables in memory have none, and are all of one."""
+    """Choose the tables of the lowest `StoredTable.priority`; tables in memory all have the same."""
     priorities = [getattr(stored, "priority", 0) for stored in tables]
     return [stored for stored, own in zip(tables, priorities, strict=True) if own == min(priorities)]
 
 
 def choose_table(tables: Sequence[Choice], name: str | None = None) -> Choice:
-    """Choose one of the tables of a model.
+    """Choose one table of a model.
 
     Parameters
     ----------
     tables
-        As `open_tables` or `visualdl_embedding.models.open_model` lists them.
+        Tables from `open_tables` or `visualdl_embedding.models.open_model`.
     name
-        Name of the table, its key in the file, or a pattern that only one of them matches (``"*word*"``). None: the
-        only table, or the only one of the lowest `StoredTable.priority`.
+        Name of the table, its key in the file, or a pattern that matches exactly one of them (``"*word*"``). None: the
+        only table, or the only table with the lowest `StoredTable.priority`.
 
     Raises
     ------
     ValueError
-        Where none or several remain; the message lists them.
+        If no table or several tables match; the message lists them.
     """
     if not tables:
-        raise ValueError("There is no table to choose from.")
+        raise ValueError("The model has no tables. Expected at least one table to choose from.")
     if name is None:
         first = first_tables(tables)
         if len(first) == 1:
             return first[0]
         raise ValueError(
-            f"The model has {len(tables)} tables, and {len(first)} may be meant. Choose one by its name:\n"
+            f"The model has {len(tables)} tables, and {len(first)} of them may be the right one. Choose one by its "
+            "name:\n"
             f"{_listed(tables)}"
         )
     names = [(stored.table.name, getattr(stored, "key", stored.table.name)) for stored in tables]

@@ -1,4 +1,4 @@
-"""The vocabulary that lies with a model."""
+"""Vocabulary file next to a model."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ _NAMES = ("vocab.txt", "tokenizer.json", "vocab.json", "vocabulary.txt", "vocab.
 
 
 def find_vocabulary(path: str | os.PathLike[str]) -> Path | None:
-    """Find a vocabulary file beside a model.
+    """Find a vocabulary file next to a model.
 
-    Looked for are, in this order, one called as the model (``m.vocab``, ``m.vocab.txt``, ``m_vocab.txt``),
-    ``vocab.txt``, ``tokenizer.json``, ``vocab.json``, ``vocabulary.txt``, ``vocab.tsv``, ``word.dic``, and the only
-    ``*.vocab``, which is SentencePiece's list; and for a folder of single tensors also in the folder above, where
-    programs of its time kept them.
+    The names are tried in this order: the model's name (``m.vocab``, ``m.vocab.txt``, ``m_vocab.txt``), ``vocab.txt``,
+    ``tokenizer.json``, ``vocab.json``, ``vocabulary.txt``, ``vocab.tsv``, ``word.dic``, and a single ``*.vocab``
+    (SentencePiece's list). For a folder of single tensors the parent folder is searched too, where older programs kept
+    the vocabulary.
 
     Parameters
     ----------
     path
-        The model's folder, file, or the path that its files begin with.
+        The model's folder, file, or the prefix of its file names.
 
     Returns
     -------
-    None where there is none, or several may be meant.
+    Path of the file; None if there is no file, or if several may be the vocabulary.
     """
     path = Path(path)
     folder = path if path.is_dir() else path.parent

@@ -1,7 +1,7 @@
-"""Word vectors: word2vec as text and binary, GloVe, fastText's ``.vec``, each also gzipped.
+"""Reader of word vector files: word2vec text and binary, GloVe, fastText's ``.vec``, each also gzipped.
 
-Their entries are of different sizes, so a first pass finds where each begins (8 bytes a row); it is made when it is
-needed, for a text file of 1 GB takes a second and a gzipped one ten times that.
+Entries have different sizes, so a first pass finds their offsets (8 bytes per row). It runs on first use: it takes a
+second for a text file of 1 GB, and ten times that for a gzipped file.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _BLOCK = 4 * 2**20
 _MAX_WORD = 4096
 _MAX_NUMBER = 32
 _MAX_ROWS = 50_000_000
-"""Rows of a file whose size does not tell how many it can hold: without a header, or gzipped."""
+"""Maximum number of rows if the file size gives no bound: without a header, or gzipped."""
 _LOOK = 256 * 1024
-"""Bytes looked at to tell what a file is; a line of 10,000 numbers fits."""
+"""Bytes read to detect the format; a line of 10,000 numbers fits."""
 _BROKEN = (EOFError, zlib.error, gzip.BadGzipFile)
 _ENDINGS = re.compile(r"\.(gz|vec|txt|bin|w2v|word2vec|glove)$", re.IGNORECASE)
 
@@ -50,12 +50,12 @@ def looks_like_word_vectors(path: Path) -> bool:
 
 
 def read_word_vectors(path: Path) -> list[Tensor]:
-    """Find the one table of a file of word vectors; its reader is a `WordVectors`, which has the words.
+    """List the one table of a word vector file. Its reader is a `WordVectors`, which has the words.
 
     Raises
     ------
     UnreadableModelError
-        If the file is none.
+        If the file does not hold word vectors.
     """
     vectors = _layout(path)
     name = path.name
@@ -66,7 +66,7 @@ def read_word_vectors(path: Path) -> list[Tensor]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file, decompressed where it is gzipped; damage found while it is read is reported."""
+    """Open a file, decompressing gzip. Damage found while reading is reported."""
     with open(path, "rb") as raw:
         zipped = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
@@ -78,11 +78,11 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
                 # GzipFile reads like any binary file, but is typed as its own class.
                 yield stream  # type: ignore[misc]
         except _BROKEN as error:
-            raise UnreadableModelError(path, f"its gzip data are damaged or cut off ({error})") from error
+            raise UnreadableModelError(path, f"its gzip data is damaged or cut off ({error})") from error
 
 
 def _layout(path: Path) -> WordVectors:
-    """Tell from the beginning of a file which of the forms it has."""
+    """Detect the format from the beginning of a file."""
     with _opened(path) as file:
         look = file.read(_LOOK)
         zipped = isinstance(file, gzip.GzipFile)
@@ -97,35 +97,35 @@ def _layout(path: Path) -> WordVectors:
     start = begin + len(lines[0]) + 1
     room = None if zipped else os.path.getsize(path) - start
     if num_rows < 1 or not 1 <= dim <= MAX_DIM:
-        raise UnreadableModelError(path, f"its header says {num_rows:,} words of {dim:,} dimensions")
+        raise UnreadableModelError(path, f"its header gives {num_rows:,} words of {dim:,} dimensions, which is invalid")
     if (separator := _separator(lines[1], dim)) is not None and _separator(lines[1], dim + 1) is None:
         return _checked(WordVectors(path, num_rows, dim, start, separator), room, 2 * dim)
     if b"\0" not in look and _separator(lines[1].rstrip(b" \t\r"), None) is not None:
         found = len(lines[1].split()) - 1
-        raise UnreadableModelError(path, f"its header says {dim} dimensions, its first vector has {found}")
+        raise UnreadableModelError(path, f"its header gives {dim} dimensions, but its first vector has {found}")
     vectors = _checked(WordVectors(path, num_rows, dim, start, None), room, 4 * dim + 1)
     _check_byte_order(path, look[start:], dim)
     return vectors
 
 
 def _headless(path: Path, lines: list[bytes], begin: int) -> WordVectors:
-    # The last of these lines may be cut off. A word may hold spaces, or be one, so the usual number of fields counts.
+    # The last of these lines may be cut off. A word may contain spaces, or be one, so use the most common field count.
     first = [line for line in lines if line.strip()][:10]
     first = first[:-1] if len(first) > 2 else first
     dim = mode(len(line.split()) - 1 for line in first) if first else 0
     separator = _separator(first[0], dim) if dim > 0 else None
-    # One number after each word is a vocabulary with ids or frequencies.
+    # One number after each word indicates a vocabulary with ids or frequencies.
     if separator is None or dim < 2 or any(_separator(line, dim) is None for line in first):
         raise UnreadableModelError(
             path,
             "word vectors were expected: a line 'number-of-words dimensions', or on every line a word and its numbers",
-            advice="Known are word2vec (text and binary), GloVe and fastText's .vec, each also gzipped",
+            advice="Supported are word2vec (text and binary), GloVe and fastText's .vec, each also gzipped",
         )
     return WordVectors(path, None, dim, begin, separator)
 
 
 def _separator(line: bytes, dim: int | None) -> bytes | None:
-    """Find the separator of a line that is a word and `dim` numbers (or any number of them); None where it is not."""
+    """Find the separator of a line with a word and `dim` numbers (None: any number). Return None if there is none."""
     separator = b"\t" if line.count(b"\t") >= max(dim or 1, 1) else b" "
     parts = line.rstrip(b" \t\r").rsplit(separator, -1 if dim is None else dim)
     numbers = parts[1:]
@@ -134,23 +134,23 @@ def _separator(line: bytes, dim: int | None) -> bytes | None:
 
 
 def _checked(vectors: WordVectors, room: int | None, entry: int) -> WordVectors:
-    # Before anything is reserved: a header may promise any number of rows, and 10 MB of gzip hold 2,500,000,000 lines.
+    # Check before allocating: a header may claim any number of rows, and 10 MB of gzip hold 2,500,000,000 lines.
     if room is None and vectors.num_rows > _MAX_ROWS:
-        reason = f"its header says {vectors.num_rows:,} words; of a gzipped file at most {_MAX_ROWS:,} are read"
+        reason = f"its header gives {vectors.num_rows:,} words, but at most {_MAX_ROWS:,} are read from a gzipped file"
         raise UnreadableModelError(
-            vectors.path, reason, advice="If you trust it, unpack it (gunzip) and give that file"
+            vectors.path, reason, advice="If you trust it, unpack it (gunzip) and give the unpacked file"
         )
     if room is not None and vectors.num_rows * entry > room:
         raise UnreadableModelError(
             vectors.path,
-            f"its header says {vectors.num_rows:,} words of {vectors.dim:,} dimensions, which need more than the "
-            f"{room:,} bytes that follow; it is cut off, or of another kind",
+            f"its header gives {vectors.num_rows:,} words of {vectors.dim:,} dimensions, which need more than the "
+            f"{room:,} bytes that follow; it is cut off, or has another format",
         )
     return vectors
 
 
 def _check_byte_order(path: Path, entries: bytes, dim: int) -> None:
-    """Refuse big-endian values: read as little-endian, they are a muddle of huge and tiny numbers."""
+    """Reject big-endian values: read as little-endian, they are a mix of huge and tiny numbers."""
     end = entries.find(b" ")
     values = entries[end + 1 : end + 1 + 4 * min(dim, 1024)]
     values = values[: len(values) // 4 * 4]
@@ -170,20 +170,20 @@ def _check_byte_order(path: Path, entries: bytes, dim: int) -> None:
 
 @dataclass(frozen=True)
 class WordVectors:
-    """Entries of words with vectors, one after the other.
+    """Sequence of entries, each a word with its vector.
 
     Attributes
     ----------
     path
-        The file.
+        Path of the file.
     stated_rows
-        V, as its header says; None without a header.
+        V from the header; None without a header.
     dim
-        d.
+        Number of dimensions.
     start
-        Where the first entry begins.
+        Offset of the first entry.
     separator
-        Between the fields of a line; None for binary vectors.
+        Separator between the fields of a line; None for binary vectors.
     """
 
     path: Path
@@ -194,24 +194,24 @@ class WordVectors:
 
     @property
     def num_rows(self) -> int:
-        """V; without a header the lines are counted."""
+        """V from the header, or the number of lines without a header."""
         return len(self.entries) - 1 if self.stated_rows is None else self.stated_rows
 
     @cached_property
     def entries(self) -> NDArray[np.int64]:
-        """``(V + 1,)`` int64: where every entry begins, and where the last one ends."""
+        """``(V + 1,)`` int64: offset of each entry, and the end of the last one."""
         with _opened(self.path) as file:
             file.seek(self.start)
             found = _line_starts(self, file) if self.separator is not None else _binary_starts(self, file)
         if self.stated_rows is not None and len(found) - 1 != self.stated_rows:
             raise UnreadableModelError(
                 self.path,
-                f"its header says {self.stated_rows:,} words, and {len(found) - 1:,} stand there; it may be cut off",
+                f"its header gives {self.stated_rows:,} words, but {len(found) - 1:,} were found; it may be cut off",
             )
         return found
 
     def gather(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Read only these entries."""
+        """Read selected entries."""
         vectors = np.empty((len(ids), self.dim), np.float32)
         for position, (row, entry) in enumerate(self._entries([ids])):
             vectors[position] = self._vector(entry, row)
@@ -231,17 +231,17 @@ class WordVectors:
             yield block[:filled]
 
     def words(self, *, encoding: str = "utf-8", errors: str = "strict") -> list[str]:
-        """Read the words, in the order of their rows.
+        """Read the words in row order.
 
         Parameters
         ----------
         encoding, errors
-            As for `bytes.decode`; ``errors="replace"`` marks damaged characters.
+            As in `bytes.decode`; ``errors="replace"`` marks damaged characters.
 
         Raises
         ------
         UnreadableModelError
-            If a word is not in this encoding.
+            If a word is not valid in this encoding.
         """
         found = []
         for row, entry in self._all_entries():
@@ -251,8 +251,8 @@ class WordVectors:
             except UnicodeDecodeError:
                 raise UnreadableModelError(
                     self.path,
-                    f"word {row} is not {encoding}: {word[:60]!r}",
-                    advice="Give the encoding it is in (such as encoding='gb18030'), or errors='replace'",
+                    f"word {row} is not valid {encoding}: {word[:60]!r}",
+                    advice="Pass the encoding of the file (such as encoding='gb18030'), or errors='replace'",
                 ) from None
         return found
 
@@ -261,7 +261,7 @@ class WordVectors:
         return self._entries(np.arange(low, min(low + step, self.num_rows)) for low in range(0, self.num_rows, step))
 
     def _entries(self, parts: Iterable[NDArray[np.int64]]) -> Iterator[tuple[int, bytes]]:
-        """Read ascending entries in one pass; gzipped ones would otherwise be decompressed again for every part."""
+        """Read ascending entries in one pass, so that gzipped entries are decompressed once."""
         bounds = self.entries
         with _opened(self.path) as file:
             for ids in parts:
@@ -270,7 +270,7 @@ class WordVectors:
                     file.seek(begins[start])
                     run = file.read(ends[stop - 1] - begins[start])
                     if len(run) != ends[stop - 1] - begins[start]:
-                        raise UnreadableModelError(self.path, "it became shorter while it was read")
+                        raise UnreadableModelError(self.path, "it was truncated while it was read")
                     for i in range(start, stop):
                         yield int(ids[i]), run[begins[i] - begins[start] : ends[i] - begins[start]]
 
@@ -280,26 +280,26 @@ class WordVectors:
         numbers = entry.rstrip(b" \t\r\n").rsplit(self.separator, self.dim)[1:]
         if len(numbers) != self.dim:
             raise UnreadableModelError(
-                self.path, f"word {row} has {len(numbers)} numbers, the words before have {self.dim}"
+                self.path, f"word {row} has {len(numbers)} numbers, but earlier words have {self.dim}"
             )
         try:
             with np.errstate(over="ignore"):
                 return np.array([float(number) for number in numbers], np.float64).astype(np.float32)
         except ValueError as error:
-            raise UnreadableModelError(self.path, f"word {row} has a value that is no number ({error})") from None
+            raise UnreadableModelError(self.path, f"word {row} has a value that is not a number ({error})") from None
 
     def _word(self, entry: bytes, row: int) -> bytes:
         if self.separator is None:
             return entry[: len(entry) - 4 * self.dim - 1].lstrip(b"\n")
         parts = entry.rstrip(b" \t\r\n").rsplit(self.separator, self.dim)
         if len(parts) != self.dim + 1:
-            reason = f"word {row} has {len(parts) - 1} numbers, the words before have {self.dim}"
+            reason = f"word {row} has {len(parts) - 1} numbers, but earlier words have {self.dim}"
             raise UnreadableModelError(self.path, reason)
         return parts[0]
 
 
 def _runs(begins: list[int], ends: list[int]) -> Iterator[tuple[int, int]]:
-    """Positions from and to which entries follow one another, and are read at once.
+    """Ranges of adjacent entries that are read together.
 
     >>> list(_runs([0, 5, 20], [5, 9, 30]))
     [(0, 2), (2, 3)]
@@ -321,10 +321,10 @@ def _line_starts(vectors: WordVectors, file: IO[bytes]) -> NDArray[np.int64]:
         position += len(block)
         lengths = np.diff(ends, prepend=last)
         last = int(ends[-1]) if len(ends) else last
-        # Every line is checked as it comes, so that a gzipped bomb of line ends does not become a list of its lines.
+        # Check every line while reading, so that a gzip bomb of line ends does not become a list of its lines.
         if (len(lengths) and (lengths.min() < shortest or lengths.max() > longest)) or position - last > longest:
             row = count + int(np.argmax((lengths < shortest) | (lengths > longest))) if len(lengths) else count
-            reason = f"the line of word {row:,} is too short or too long for a word and {vectors.dim:,} numbers"
+            reason = f"the line of word {row:,} has the wrong length for a word and {vectors.dim:,} numbers"
             raise UnreadableModelError(vectors.path, reason)
         count += len(ends)
         if count > most:
@@ -350,6 +350,6 @@ def _binary_starts(vectors: WordVectors, file: IO[bytes]) -> NDArray[np.int64]:
         at = end
     if (buffer[at:] + file.read(16)).strip(b"\r\n"):
         row = len(found) - 1
-        reason = f"after {row:,} words something stands that is no further one; it is cut off, or no word2vec file"
+        reason = f"after {row:,} words the next entry is invalid; it is cut off, or is not a word2vec file"
         raise UnreadableModelError(vectors.path, reason)
     return np.frombuffer(found, np.int64)

@@ -1,4 +1,4 @@
-"""VisualDL's log: records, the file they go into, and how much of them."""
+"""Records for VisualDL, their log files, and a size limit."""
 
 from visualdl_embedding.logs._budget import DEFAULT_LOG_BYTES, SHARES, LogBudget
 from visualdl_embedding.logs._entries import Entry, Tally, is_ours

@@ -1,4 +1,4 @@
-"""What of a frame the log can afford, though nobody knows how many frames will come."""
+"""Size limit of the log for a number of frames that may be unknown."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ __all__ = ["DEFAULT_LOG_BYTES", "SHARES", "LogBudget"]
 
 DEFAULT_LOG_BYTES = 200_000_000
 SHARES: Mapping[str, float] = MappingProxyType({"vectors": 0.45, "projections": 0.3, "images": 0.2})
-"""Of the bytes; the rest is for scalars and histograms, which are always logged (about 70 bytes each)."""
+"""Shares of the bytes; the rest is for scalars and histograms, which are always logged (about 70 bytes each)."""
 MANY_FRAMES = 100_000
-"""The bytes last so far where the number of frames is not known; beyond it only the last frame is added."""
+"""Number of frames assumed if it is unknown. After these, only the last frame is added."""
 
 
 class LogBudget:
-    """Decides which frames' vectors, projections and images go into a log.
+    """Selects the frames whose vectors, projections and images are logged.
 
     Of each kind's share of the bytes, frame k (from 0) may use up to ``log(1 + 10 k) / log(1 + 10 frames)``: a third
-    by frame 10, half by frame 100. So early frames, in which most happens, are all logged; later ones stand further
-    and further apart, by about the same ratio each time. Room for one frame is held back for the last.
+    by frame 10, half by frame 100. All early frames, with the largest changes, are logged; later ones are spaced
+    geometrically. Room for one frame is reserved for the last.
 
-    It remembers nothing: what the log holds already is told by a `Tally`, so a resumed run goes on as it was. Frames
-    under way are not in the log yet; with one of them the log may exceed its bytes by as much.
+    The object is stateless: a `Tally` counts the bytes in the log, so a resumed run continues with the same limits.
+    Frames not yet written are not counted; they may exceed the limit by their size.
 
     Parameters
     ----------
     max_bytes
-        Of all kinds together; None for no bound.
+        Limit for all kinds together; None for no limit.
     frames
-        How many there will be, if known: the spacing is then the closest that the bytes allow.
+        Expected number of frames, if known. The frames are then spaced as closely as the limit allows.
     """
 
     def __init__(self, max_bytes: int | None = DEFAULT_LOG_BYTES, *, frames: int | None = None) -> None:
         if max_bytes is not None and max_bytes < 0:
-            raise ValueError(f"max_bytes counts bytes from 0, or is None for no bound; {max_bytes} was given.")
+            raise ValueError(f"max_bytes must be at least 0, or None for no limit, not {max_bytes}.")
         if frames is not None and frames < 1:
-            raise ValueError(f"frames counts from 1, not {frames}.")
+            raise ValueError(f"frames must be at least 1, not {frames}.")
         self.max_bytes = max_bytes
         self.frames = frames
 
@@ -55,24 +55,24 @@ class LogBudget:
         tables: int = 1,
         final: bool = False,
     ) -> dict[str, bool]:
-        """Choose what of a frame is logged besides scalars and histograms.
+        """Choose the records of a frame to log in addition to scalars and histograms.
 
         Parameters
         ----------
         snapshot, config
-            Of which the sizes are estimated.
+            Snapshot and settings, from which the sizes are estimated.
         frame
-            Number of the table's frames before this one: the first is 0.
+            Number of earlier frames of the table: 0 for the first.
         spent
-            Bytes of the table in the log by kind: `Tally.of`.
+            Bytes of the table in the log by kind, from `Tally.of`.
         tables
-            How many share the log.
+            Number of tables that share the log.
         final
             Whether it is the last frame of the training.
 
         Returns
         -------
-        By kind: ``"vectors"``, ``"projections"``, ``"images"``.
+        Kinds of records: ``"vectors"``, ``"projections"``, ``"images"``.
         """
         sizes = snapshot_sizes(snapshot, config)
         return {
@@ -83,22 +83,22 @@ class LogBudget:
     def wants(
         self, frame: int, nbytes: int, *, kind: str = "vectors", spent: int = 0, tables: int = 1, final: bool = False
     ) -> bool:
-        """Whether `nbytes` of a kind are to be logged for a frame; the parameters are those of `choose`.
+        """Whether to log `nbytes` of a kind for a frame; the parameters are those of `choose`.
 
-        The first and the last frame are wanted wherever two fit.
+        The first and the last frame are logged if both fit.
         """
         if kind not in SHARES:
-            raise ValueError(f"Unknown kind {kind!r} of records; known are {', '.join(SHARES)}.")
+            raise ValueError(f"kind must be one of {', '.join(SHARES)}, not {kind!r}.")
         if self.max_bytes is None:
             return True
         share = SHARES[kind] * self.max_bytes / tables
         if final:
-            # Where frames under way have used up what was held back, the last one is worth the excess.
+            # Log the last frame even if unwritten frames have used the reserve.
             return 2 * nbytes <= share or spent + nbytes <= share
         if spent + 2 * nbytes > share:
             return False
         return frame == 0 or spent + nbytes <= (share - nbytes) * self._reached(frame)
 
     def _reached(self, frame: int) -> float:
-        """Share of the bytes that a frame may bring the log to, 0 to 1."""
+        """Share of the limit that the log may use up to a frame, 0 to 1."""
         return min(1.0, math.log1p(10 * frame) / math.log1p(10 * (self.frames or MANY_FRAMES)))

@@ -1,4 +1,4 @@
-"""What a record is: its tag, its kind, whose it is."""
+"""Tag, kind and table of a log record."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _STEP = re.compile(r"step_\d{9,}")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A whole record of a log file.
+    """Complete record of a log file.
 
     Attributes
     ----------
     tag
-        With ``/`` between its levels.
+        Tag with ``/`` between its levels.
     kind
-        The field of the message: ``"value"`` (a scalar), ``"embeddings"``, ``"image"``, ``"histogram"``, …
+        Field of the message: ``"value"`` (a scalar), ``"embeddings"``, ``"image"``, ``"histogram"``, …
     data
-        The record, without its length.
+        Serialized record, without its length.
     end
-        Offset of the byte after it.
+        Offset of the byte after the record.
     """
 
     tag: str
@@ -39,16 +39,16 @@ class Entry:
 
 
 def tag_and_kind(data: bytes) -> tuple[str, str] | None:
-    """Read tag and kind of a serialized record; None if VisualDL could not read it.
+    """Read tag and kind of a serialized record. Return None if VisualDL cannot read it.
 
-    No bytes, or zeros, are an empty message to protobuf, and break the server; an empty tag does not. 2.7 ms for 20,000
-    rows of 128.
+    Protobuf parses empty input and zeros as an empty message, which breaks the server; an empty tag does not. 2.7 ms
+    for 20,000 rows of 128.
     """
     from google.protobuf.message import DecodeError
 
     try:
         record: Any = record_class().FromString(data)
-    except (DecodeError, UnicodeDecodeError):  # the latter where protobuf has no compiled part
+    except (DecodeError, UnicodeDecodeError):  # the latter without protobuf's compiled backend
         return None
     if not record.values:
         return None
@@ -57,7 +57,7 @@ def tag_and_kind(data: bytes) -> tuple[str, str] | None:
 
 
 def is_ours(tag: str, tables: Collection[str] | None = None) -> bool:
-    """Whether a tag is one that this library writes, for one of some tables or for any.
+    """Whether this library writes a tag, for any table or for one of `tables`.
 
     >>> is_ours("embedding/word/tsne/map"), is_ours("word/tsne/step_000000100"), is_ours("train/loss")
     (True, True, False)
@@ -76,7 +76,7 @@ def _table_level(tag: str) -> str | None:
 
 
 def log_kind(entry: Entry) -> str | None:
-    """Say what a record of ours is to a `LogBudget`: ``"vectors"``, ``"projections"``, ``"images"``, or None."""
+    """Return the `LogBudget` kind of a record: ``"vectors"``, ``"projections"``, ``"images"``, or None."""
     if entry.kind == "image":
         return "images"
     if entry.kind == "embeddings":
@@ -85,13 +85,13 @@ def log_kind(entry: Entry) -> str | None:
 
 
 class Tally:
-    """Counts the bytes of our records by table and kind."""
+    """Counter of the bytes of our records by table and kind."""
 
     def __init__(self) -> None:
         self._bytes: Counter[tuple[str, str]] = Counter()
 
     def add(self, entry: Entry) -> None:
-        """Count a record, if it is ours and of a kind that a `LogBudget` bounds."""
+        """Count a record if a `LogBudget` limits its kind."""
         table = _table_level(entry.tag)
         kind = log_kind(entry) if table is not None else None
         if table is not None and kind is not None:

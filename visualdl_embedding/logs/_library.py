@@ -1,4 +1,4 @@
-"""VisualDL itself, loaded when it is needed and without its noise."""
+"""Import of VisualDL on first use, without its warnings and prints."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def log_writer_class() -> Any:
 
 @contextmanager
 def _quiet_import() -> Iterator[None]:
-    """VisualDL imports baidubce, whose regular expressions have escapes that Python warns of at their first import."""
+    """Suppress warnings during the import: baidubce, a dependency, has invalid escapes in regular expressions."""
     with warnings.catch_warnings():
         for category in (DeprecationWarning, SyntaxWarning):
             warnings.filterwarnings("ignore", message=".*invalid escape sequence", category=category)
@@ -40,7 +40,7 @@ def _quiet_import() -> Iterator[None]:
 
 @contextmanager
 def quiet_thread() -> Iterator[None]:
-    """Swallow what this thread prints, and only this one: VisualDL tells on stdout that a log file exists already."""
+    """Suppress prints of this thread only: VisualDL prints a message if a log file exists."""
     before = sys.stdout
     sys.stdout = _OthersOnly(before)
     try:
@@ -50,7 +50,7 @@ def quiet_thread() -> Iterator[None]:
 
 
 class _OthersOnly:
-    """A stream that is deaf to the thread that made it; no `io` class, whose finaliser would close the real one."""
+    """Stream that drops writes from its creating thread. An `io` class would close the stream in its finalizer."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream

@@ -1,4 +1,4 @@
-"""Log file that takes whole records only."""
+"""File wrapper for VisualDL's writing thread that keeps the log readable after write errors."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ _locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
 
 def file_lock(path: str | os.PathLike[str]) -> threading.Lock:
-    """Lock of a file: two writers may append to one, and what the one cuts off must not be the other's record."""
+    """Return the lock of a file. Two writers may append to it; one must not truncate the other's record."""
     return _locks[os.path.realpath(path)]
 
 
 class RecordFile:
-    """A file that takes a record as a whole or not at all, and remembers what went wrong.
+    """File that appends complete records only and keeps the first error.
 
-    VisualDL appends, says once on stdout that it failed, and goes on: a full disk leaves half a record, and its reader
-    breaks on all that follows. An error in a flush ends its thread, whereupon the training waits for ever on a full
-    queue. So errors end here: what a failed write left is cut off.
+    After a failed write, VisualDL prints one message and continues: a full disk leaves an incomplete record, which
+    breaks its reader. An error in a flush ends its thread, and the training then blocks on a full queue. This class
+    catches the errors and truncates incomplete records.
 
     Attributes
     ----------
-    error
+        First error, or None.
         The first error, or None.
-    broken
+        Whether the file may end with an incomplete record.
         Whether half a record may still stand in the file.
     """
 
@@ -42,31 +42,31 @@ class RecordFile:
 
     @property
     def closed(self) -> bool:
-        """As of the file behind it."""
+        """Whether the wrapped file is closed."""
         return bool(self._file.closed)
 
     def write(self, data: bytes) -> None:
-        """Append `data`, or nothing."""
+        """Append `data` completely or not at all."""
         with self._lock:
             before = self._size()
             try:
                 self._file.write(data)
                 if self._size() < before + len(data):
-                    # VisualDL makes a folder that has vanished anew, and forgets the record over it.
-                    raise FileNotFoundError(errno.ENOENT, "A record was lost: the folder had vanished", self._path)
+                    # VisualDL recreates a missing folder and loses the record.
+                    raise FileNotFoundError(errno.ENOENT, "A record was lost: the folder was removed", self._path)
             except OSError as error:
                 self._keep(error)
                 self._cut(before)
 
     def flush(self) -> None:
-        """Flush; an error is kept, not raised."""
+        """Flush; an error is stored, not raised."""
         try:
             self._file.flush()
         except OSError as error:
             self._keep(error)
 
     def close(self) -> None:
-        """Close; an error is kept, not raised."""
+        """Close; an error is stored, not raised."""
         try:
             self._file.close()
         except OSError as error:
@@ -91,12 +91,12 @@ class RecordFile:
 
 
 def protect_writer(file_writer: Any) -> RecordFile | None:
-    """Let VisualDL's `RecordFileWriter` write through a `RecordFile`; None where its file is not a local one."""
+    """Wrap the file of VisualDL's `RecordFileWriter` once. Return None if the file is not local."""
     records = getattr(getattr(file_writer, "_async_writer", None), "_record_writer", None)
     if records is None or "://" in file_writer.get_filename():
         return None
     if not isinstance(records._writer, RecordFile):
-        # The name as VisualDL has it: where that is relative and the user changes directory, both go along.
+        # Use VisualDL's name: if it is relative and the user changes directory, both follow.
         records._writer = RecordFile(records._writer, file_writer.get_filename())
     file: RecordFile = records._writer
     return file

@@ -1,4 +1,4 @@
-"""VisualDL's records, built and serialized where the time of training is not spent."""
+"""VisualDL records of a frame, built and serialized outside the training process."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ __all__ = [
 ]
 
 PAGE_DIMENSIONS = 200
-"""VisualDL's page corrupts what is wider: of 200,000 floats 1,199 were not zero."""
+"""Maximum width of vectors. VisualDL's page corrupts wider ones: 1,199 of 200,000 values became nonzero."""
 PAGE_ROWS = 50_000
-"""Its page draws no more, and samples them unseeded; we choose them evenly, so that frames agree."""
+"""Maximum number of rows the page draws. It samples randomly without a seed; we select evenly and reproducibly."""
 BUCKETS = 40
 HISTOGRAMS = {"norm": "norms", "displacement": "displacements"}
 ROW_COLUMNS = ("norm", "displacement", "neighbor_overlap")
-"""Per-row metrics that go along as columns, by which the page can color."""
+"""Row metrics added as columns, for coloring on the page."""
 PICTURE_BYTES = 200_000
-"""What a map takes as PNG, from 110 kB at 500 rows to 235 kB at 10,000."""
+"""Size of a map as PNG, from 110 kB at 500 rows to 235 kB at 10,000."""
 LARGEST_SCALAR = float(np.finfo(np.float32).max)
 SAMPLED_ROWS = 500
 NUMBERS_BYTES = 36
-"""Of a row: its id, three numbers, and what frames the messages."""
+"""Size per row: id, three coordinates, and message overhead."""
 
 Floats = NDArray[np.float32]
 
@@ -53,27 +53,27 @@ def snapshot_records(
     projections: bool = True,
     walltime: int | None = None,
 ) -> list[bytes]:
-    """Build what VisualDL shows of a frame.
+    """Build VisualDL's records of a frame.
 
     Parameters
     ----------
     snapshot, analysis
-        The frame.
+        Frame to log.
     images
-        PNG of each projection, by its key; none if None.
+        PNG of each projection by its key; None for no images.
     scalars
-        All finite scalars, and histograms of norms and displacements.
+        Include all finite scalars, and histograms of norms and displacements.
     vectors
-        The vectors, centered and at most 200 wide, for the High Dimensional page. Where they are wider, the scalar
-        ``vectors_variance_kept`` says what share of their variance is left.
+        Include the vectors, centered and reduced to 200 dimensions, for the High Dimensional page. If they are reduced,
+        the scalar ``vectors_variance_kept`` is the remaining share of their variance.
     projections
-        The coordinates, for the same page.
+        Include the coordinates, for the same page.
     walltime
         Milliseconds since 1970; now if None.
 
     Returns
     -------
-    Serialized records, in the order in which to append them. The largest holds 50,000 rows of 200 float32, 40 MB.
+    Serialized records in the order to append them. The largest holds 50,000 rows of 200 float32, 40 MB.
     """
     record = _Builder(snapshot.table, snapshot.step, round(time.time() * 1000) if walltime is None else walltime)
     records = []
@@ -86,7 +86,7 @@ def snapshot_records(
                 records.append(record.histogram(name, values))
     records += [record.image(f"{key}/map", png) for key, png in (images or {}).items()]
     rows = _shown_rows(snapshot, analysis.neighbors.distance)
-    # One tag without rows would break the page for all others.
+    # A tag without rows breaks the page for all tags.
     if len(rows) and (vectors or projections):
         header, cells = _metadata(snapshot, analysis, rows)
         if vectors and snapshot.vectors.shape[1]:
@@ -104,18 +104,18 @@ def snapshot_records(
 
 
 def text_record(table: str, name: str, text: str, *, step: int, walltime: int | None = None) -> bytes:
-    """Build a text, shown under ``embedding/<table>/<name>``; `walltime` in milliseconds since 1970, now if None."""
+    """Build a text record, shown as ``embedding/<table>/<name>``; `walltime` is in ms since 1970, by default now."""
     record = _Builder(table, step, round(time.time() * 1000) if walltime is None else walltime)
     return record.text(name, text)
 
 
 def snapshot_sizes(snapshot: Snapshot, config: Config) -> dict[str, int]:
-    """Estimate, before anything is computed, how many bytes a frame's records take.
+    """Estimate the size in bytes of a frame's records before they are computed.
 
     Returns
     -------
-    Bytes of ``"vectors"``, ``"projections"`` and ``"images"``, the kinds among which a `LogBudget` divides its bytes.
-    Of the first two within a quarter of the truth; pictures compress as they like.
+    Bytes of ``"vectors"``, ``"projections"`` and ``"images"``, the kinds that a `LogBudget` limits. The error of the
+    first two is at most a quarter; the size of images depends on their compression.
     """
     rows = _shown_rows(snapshot, config.distance)
     columns = [snapshot.labels, *snapshot.rows.columns.values()]
@@ -132,9 +132,9 @@ def snapshot_sizes(snapshot: Snapshot, config: Config) -> dict[str, int]:
 
 
 def reduce_dimensions(vectors: Floats, n_components: int = PAGE_DIMENSIONS) -> tuple[Floats, float]:
-    """Center vectors and, where they are wider than `n_components`, turn them into their principal components.
+    """Center vectors and reduce those wider than `n_components` to their principal components.
 
-    VisualDL's own PCA does not center, so we do.
+    VisualDL's PCA does not center.
 
     Parameters
     ----------
@@ -145,8 +145,8 @@ def reduce_dimensions(vectors: Floats, n_components: int = PAGE_DIMENSIONS) -> t
 
     Returns
     -------
-    ``(n, d)`` float32, or ``(n, min(n, n_components))`` where d is larger; and the share of the variance that it
-    keeps, 0 to 1. Distances between rows are kept as far as the variance is; axes are those of this very snapshot.
+    ``(n, d)`` float32, or ``(n, min(n, n_components))`` if d is larger; and the share of the variance kept, 0 to 1.
+    The axes depend on the snapshot.
     """
     scale = np.float32(unit_scale(vectors))
     points = vectors / scale
@@ -177,7 +177,7 @@ def _shown_rows(snapshot: Snapshot, distance: Distance) -> NDArray[np.intp]:
 
 
 def _metadata(snapshot: Snapshot, analysis: Analysis, rows: NDArray[np.intp]) -> tuple[list[str], list[list[str]]]:
-    """Header and one list of cells per row; the page wants two columns or more."""
+    """Header and one list of cells per row; the page requires at least two columns."""
     columns = {"label": [snapshot.labels[row] for row in rows]}
     known = snapshot.rows.columns
     for name in sorted(known, key=lambda name: name != "group"):
@@ -185,7 +185,7 @@ def _metadata(snapshot: Snapshot, analysis: Analysis, rows: NDArray[np.intp]) ->
     columns.setdefault("id", [str(row_id) if row_id >= 0 else "composed" for row_id in snapshot.ids[rows].tolist()])
     for name in ROW_COLUMNS:
         values = analysis.row_metrics.get(name)
-        # The page takes a column for numbers only if every cell is one.
+        # The page treats a column as numeric only if all its cells are numbers.
         if values is not None and np.isfinite(values[rows]).all():
             columns.setdefault(name, [f"{value:.4g}" for value in values[rows].tolist()])
     cells = [[one_line(cell) for cell in column] for column in columns.values()]
@@ -206,7 +206,7 @@ def _varint(number: int) -> bytes:
 
 
 class _Builder:
-    """Builds records of one table at one step."""
+    """Builder of one table's records at one step."""
 
     def __init__(self, table: str, step: int, walltime: int) -> None:
         self._table = table
@@ -230,14 +230,13 @@ class _Builder:
 
     def embeddings(self, kind: str, vectors: Floats, header: Sequence[str], cells: Sequence[Sequence[str]]) -> bytes:
         message = record_class().Embeddings(label_meta=header)
-        # Field 2, packed: 4 bytes a float. Handing the bytes over takes 0.2 s where lists of floats took 1.8 s for
-        # 50,000 x 200.
+        # Field 2, packed: 4 bytes per float. Passing bytes takes 0.2 s for 50,000 x 200, lists of floats 1.8 s.
         flat, stride = np.ascontiguousarray(vectors, dtype="<f4").tobytes(), 4 * vectors.shape[1]
         head = b"\x12" + _varint(stride)
         for row, cell in enumerate(cells):
             item = message.embeddings.add(label=cell)
             item.MergeFromString(head + flat[row * stride : (row + 1) * stride])
-        # VisualDL's own add_embeddings writes step 0, too: the step is in the tag.
+        # VisualDL's add_embeddings always writes step 0, so the tag contains the step.
         return self._one(names.embeddings_tag(self._table, kind, self._step), id=0, embeddings=message)
 
     def _one(self, tag: str, **content: Any) -> bytes:

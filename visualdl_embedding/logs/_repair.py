@@ -1,4 +1,4 @@
-"""VisualDL's log files: which there are, how to repair and how to rebuild them."""
+"""Listing, repair and rebuild of VisualDL's log files."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ __all__ = ["hidden_files_note", "log_files", "repair", "rewrite"]
 logger = logging.getLogger("visualdl_embedding")
 
 MARK = "vdlrecords"
-"""VisualDL reads a file whose name holds this word, whatever else stands there."""
+"""VisualDL reads every file whose name contains this word."""
 
 
 def log_files(log_dir: str | os.PathLike[str]) -> list[Path]:
-    """List VisualDL's files of a directory; a fresh server reads the last one and no other.
+    """List VisualDL's files in a directory. A newly started server reads only the last one.
 
     Returns
     -------
-    Paths by name, as VisualDL sorts them; empty where there is no such directory.
+    Paths sorted by name, as VisualDL sorts them; empty if there is no such directory.
     """
     folder = Path(log_dir)
     if not folder.is_dir():
@@ -39,35 +39,35 @@ def log_files(log_dir: str | os.PathLike[str]) -> list[Path]:
 
 
 def hidden_files_note(log_dir: str | os.PathLike[str]) -> str | None:
-    """Say which files of a directory VisualDL will not show; None where it shows all there is."""
+    """Describe the files of a directory that VisualDL does not show; None if it shows all."""
     files = log_files(log_dir)
     if len(files) < 2:
         return None
     hidden = ", ".join(path.name for path in files[:-1])
     return (
-        f"{os.fspath(log_dir)} holds {len(files)} VisualDL files, of which VisualDL shows only {files[-1].name}; "
+        f"{os.fspath(log_dir)} holds {len(files)} VisualDL files, but VisualDL shows only {files[-1].name}; "
         f"{hidden} stay hidden. `visualdl-embedding relog {os.fspath(log_dir)}` joins them."
     )
 
 
 def repair(path: str | os.PathLike[str], *, tally: Tally | None = None) -> int:
-    """Remove what cannot be read from a file, for VisualDL's reader breaks on it; all whole records stay.
+    """Remove unreadable bytes from a file, because they break VisualDL's reader. All complete records are kept.
 
-    A record that the end of the file cuts off is simply removed. Where anything else goes, the damaged file is kept as
-    ``damaged.….log``, which VisualDL does not read. One line of the log says how much went.
+    If only a record at the end is incomplete, it is removed. Otherwise the damaged file is kept as ``damaged.….log``,
+    which VisualDL does not read. A warning in the log gives the number of bytes removed.
 
-    Nobody else may be writing to the file.
+    No other process may write to the file.
 
     Parameters
     ----------
     path
-        A log file.
+        Path of a log file.
     tally
-        Counts every whole record.
+        Counts every complete record.
 
     Returns
     -------
-    How many bytes were removed.
+    Number of bytes removed.
     """
     path = Path(path)
     gaps = []
@@ -99,29 +99,29 @@ def rewrite(
     keep: Callable[[str], bool],
     append: Iterable[bytes] = (),
 ) -> Path:
-    """Rebuild a log from what it holds and new records; a reader never sees half of it.
+    """Rebuild a log from existing and new records. Readers never see an incomplete file.
 
-    Several files, which hide one another in VisualDL, become one under the name of the last. The others are renamed
-    out of VisualDL's sight (``merged.….log``), never deleted.
+    Several files, of which VisualDL shows only one, are merged under the name of the last. The others are renamed to
+    ``merged.….log``, which VisualDL does not read, and never deleted.
 
     Parameters
     ----------
     paths
-        One log file, or several in the order in which their records shall stand (that of `log_files`).
+        One log file, or several in the order of their records (that of `log_files`).
     keep
-        Is asked for the tag of every record; ``train/loss`` and all else that is not rebuilt wants to stay. The file's
-        own heading is kept in any case, once.
+        Function of a record's tag that returns whether to keep the record, such as ``train/loss`` and all else that is
+        not rebuilt. The file's header record is always kept, once.
     append
-        Serialized records that follow, such as those of `snapshot_records`; taken one at a time.
+        Serialized records to append, such as those of `snapshot_records`; consumed one at a time.
 
     Returns
     -------
-    The file, whole. Records of the inputs that cannot be read are not in it; one line of the log counts them, and the
-    damaged file is kept (the last of `paths` as ``damaged.….log``).
+    Path of the rebuilt file. Unreadable records of the inputs are not in it; a warning in the log counts them, and
+    the damaged file is kept (the last of `paths` as ``damaged.….log``).
     """
     inputs = [Path(paths)] if isinstance(paths, (str, os.PathLike)) else [Path(path) for path in paths]
     if not inputs:
-        raise ValueError("rewrite needs at least one log file; none was given.")
+        raise ValueError("paths must have at least one log file, but is empty.")
     target = inputs[-1]
     gaps: dict[Path, list[Gap]] = {path: [] for path in inputs}
     copy = None
@@ -130,7 +130,7 @@ def rewrite(
             _write(file, data)
         for data in append:
             if tag_and_kind(data) is None:
-                raise ValueError("rewrite appends serialized VisualDL records; these bytes are none.")
+                raise ValueError("append must yield serialized VisualDL records; these bytes are not a record.")
             _write(file, data)
         _sync(file)
         if gaps[target] and not _only_torn(gaps[target]):
@@ -151,13 +151,13 @@ def _kept(inputs: Sequence[Path], keep: Callable[[str], bool], gaps: Mapping[Pat
             if isinstance(entry, Gap):
                 gaps[path].append(entry)
             elif entry.kind == "meta_data":
-                # Each time a writer opens a file it adds one; only its display name tells them apart.
+                # A writer adds a header record each time it opens a file; only the display name identifies it.
                 name = record_class().FromString(entry.data).values[0].meta_data.display_name
                 if name not in headings and (name or not headings):
                     headings.add(name)
                     yield entry.data
             elif keep(entry.tag):
-                # A crash after the last file was replaced, before the others were renamed, leaves their records twice.
+                # A crash after the last file is replaced, before the others are renamed, leaves duplicate records.
                 digest = hashlib.blake2b(entry.data, digest_size=16).digest() if len(inputs) > 1 else b""
                 if digest not in earlier:
                     yield entry.data
@@ -167,8 +167,8 @@ def _kept(inputs: Sequence[Path], keep: Callable[[str], bool], gaps: Mapping[Pat
 
 @contextmanager
 def _replacing(target: Path) -> Iterator[IO[bytes]]:
-    """Open a temporary file that takes the place of `target` at the end, or is removed after an error."""
-    # A name with the mark would be a log file of its own to a server that looks just now.
+    """Open a temporary file that replaces `target` on success and is removed on error."""
+    # Avoid the mark in the name: a server would read the file.
     handle, temporary = tempfile.mkstemp(prefix=".relog-", suffix=".tmp", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -191,11 +191,11 @@ def _only_torn(gaps: Sequence[Gap]) -> bool:
 
 
 def _keep_copy(path: Path) -> Path:
-    """Keep a file that is about to be replaced under a second name."""
+    """Keep a copy of a file that is about to be replaced."""
     copy = _free_name(path, "damaged")
     try:
         os.link(path, copy)
-    except OSError:  # such as a file system without hard links
+    except OSError:  # for example on file systems without hard links
         shutil.copy2(path, copy)
     return copy
 
@@ -221,7 +221,7 @@ def _hide(path: Path) -> Path:
 
 
 def _free_name(path: Path, word: str) -> Path:
-    """Name beside `path` that VisualDL does not read, for `word` replaces its mark."""
+    """Unused name next to `path` with `word` in place of the mark, so that VisualDL does not read it."""
     name = path.name.replace(MARK, word)
     taken = {other.name for other in path.parent.iterdir()}
     names = (name if count == 1 else f"{name}.{count}" for count in itertools.count(1))
@@ -231,7 +231,7 @@ def _free_name(path: Path, word: str) -> Path:
 def _sync_folder(folder: Path) -> None:
     try:
         descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:  # Windows opens no folders
+    except OSError:  # Windows cannot open folders
         return
     try:
         os.fsync(descriptor)

@@ -1,8 +1,8 @@
-"""Reading of VisualDL's log files, past records that cannot be read.
+"""Reader of VisualDL's log files that skips unreadable records.
 
 A file is a sequence of records: eight bytes of length (little-endian), then one protobuf message. There is no checksum
-and no mark between records. VisualDL writes one value in each message, so the message begins with the byte 0x0A and
-the length of that value, which must agree with the length of the record. This agreement finds the next record.
+and no mark between records. VisualDL writes one value in each message, so a message begins with the byte 0x0A and the
+length of that value, which must match the length of the record. The search for the next record uses this match.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ __all__ = ["HEADER_BYTES", "LARGEST_RECORD_BYTES", "Gap", "scan", "walk"]
 
 HEADER_BYTES = 8
 LARGEST_RECORD_BYTES = 512 * 1024**2
-"""A longer one is taken for garbage: protobuf itself reads no more than 2 GB, and ours stay under 100 MB."""
+"""Longer records count as garbage: protobuf reads at most 2 GB, and our records are below 100 MB."""
 _VALUE_TAG = b"\x0a"
 _CHUNK = 1 << 20
 _PREFIX = b"\x00\x00\x00\x00" + _VALUE_TAG
-"""Upper half of a length below 4 GiB, then the first byte of the message."""
+"""Upper half of a length below 4 GiB, followed by the first byte of the message."""
 _LONGEST_VARINT = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Bytes of a log file that cannot be read.
+    """Unreadable bytes of a log file.
 
     Attributes
     ----------
     start, stop
-        Offsets in bytes: one damaged record, or what follows the last whole one.
+        Offsets in bytes of a damaged record, or of the bytes after the last complete record.
     torn
-        Whether the end of the file cuts off a record that is well-formed up to there, or follows nothing but zeros: an
-        interrupted write leaves these, and nothing in them can be used.
+        Whether the gap is an incomplete record at the end of the file, or only zeros: the result of an interrupted
+        write, with no usable content.
     """
 
     start: int
@@ -45,17 +45,17 @@ class Gap:
 
 
 def scan(path: str | os.PathLike[str]) -> Iterator[Entry]:
-    """Read the whole records of a log file; those that cannot be read are stepped over.
+    """Read the complete records of a log file and skip unreadable ones.
 
-    A record is whole if its bytes are all there, they are a message of VisualDL's, and it says something: a crash of
-    the machine can leave zeros at the end of a file, which are empty messages to protobuf and break the server. One
-    record is in memory at a time.
+    A record is complete if all its bytes are present and are a non-empty VisualDL message. A crash of the machine can
+    leave zeros at the end of a file, which protobuf parses as empty messages and which break the server. One record is
+    in memory at a time.
     """
     return (part for part in walk(path) if isinstance(part, Entry))
 
 
 def walk(path: str | os.PathLike[str]) -> Iterator[Entry | Gap]:
-    """Read a log file from its first to its last byte: whole records, and the gaps between them."""
+    """Read a whole log file: complete records, and the gaps between them."""
     size = os.path.getsize(path)
     offset = 0
     with open(path, "rb") as file:
@@ -83,9 +83,9 @@ def _read_entry(file: IO[bytes], offset: int, size: int) -> Entry | None:
 
 
 def _overlaps_next(file: IO[bytes], offset: int, entry: Entry, size: int) -> bool:
-    """Whether a record was cut off and took the first bytes of the next one for its own last ones.
+    """Whether a record is incomplete and ends with the first bytes of the next record.
 
-    A writer that appends to half a record makes such a pair, which protobuf reads as a wrong number.
+    Appending to an incomplete record leads to such a pair, which protobuf reads as a wrong number.
     """
     if entry.end == size or _end_of(file, entry.end) is not None:
         return False
@@ -98,11 +98,11 @@ def _gap(file: IO[bytes], offset: int, size: int) -> Gap:
 
 
 def _next_record(file: IO[bytes], offset: int, size: int, *, before: int | None = None) -> int:
-    """Offset of the next record whose two lengths agree and that the file holds entirely; `size` where there is none.
+    """Offset of the next complete record with matching lengths; `size` if there is none.
 
-    Records that begin at `before` or later may be overlooked. 6 ms for 10 MB of random bytes.
+    Records from `before` on may be skipped. 6 ms for 10 MB of random bytes.
     """
-    # A header ends with the first four bytes of the prefix, and begins four bytes before it.
+    # The prefix starts four bytes after the start of a record's header.
     position = offset + HEADER_BYTES // 2
     while position < (size if before is None else before):
         file.seek(position)
@@ -121,7 +121,7 @@ def _next_record(file: IO[bytes], offset: int, size: int, *, before: int | None 
 
 
 def _end_of(file: IO[bytes], offset: int) -> int | None:
-    """End of the record at `offset`, by its header; None where the message's own length contradicts it."""
+    """End of the record at `offset` from its header; None if the message's length does not match."""
     file.seek(offset)
     head = file.read(HEADER_BYTES + 1 + _LONGEST_VARINT)
     length, message = int.from_bytes(head[:HEADER_BYTES], "little"), head[HEADER_BYTES:]

@@ -1,4 +1,4 @@
-"""The training process's end of VisualDL's log: one file per directory, whole at any time."""
+"""Writer of VisualDL's log in the training process."""
 
 from __future__ import annotations
 
@@ -20,33 +20,35 @@ __all__ = ["LogFile"]
 
 POLL_SECONDS = 0.002
 QUEUED = 100
-"""Records that may wait in VisualDL's queue of 120: a full one would block the training, too."""
+"""Maximum number of records in VisualDL's queue of 120; a full queue would block the training."""
 LARGE_BYTES = 256_000
 QUEUED_BEFORE_LARGE = 4
 LARGE_SECONDS = 2.0
-"""A large record waits so long for the queue to empty, so that it never holds hundreds of megabytes."""
+"""Records above this size wait for the queue to empty, so that it never holds hundreds of megabytes."""
 
 
 class LogFile:
-    """One of VisualDL's log files, owned or shared.
+    """VisualDL log file, owned or shared.
 
-    VisualDL shows one file per directory, so `paddle.callbacks.VisualDL` and we write into the same. Whoever closes
-    it first, the other goes on in the same file. All methods may be called from any thread; in a process forked from
-    the one that opened it they do nothing, for VisualDL's writer hangs there.
+    VisualDL shows one file per directory, so `paddle.callbacks.VisualDL` and this class write to the same file. After
+    one of them closes it, the other continues in the same file. All methods are thread-safe. In a forked process they
+    do nothing, because VisualDL's writer hangs there.
+
+    Create with `open` or `share`.
 
     Made by `open` or `share`.
 
     Attributes
     ----------
     path
-        The file.
+        Path of the file.
     note
-        A sentence for the user about what will not be shown together, or None.
+        Message for the user about values shown as separate runs, or None.
     error
-        The first error in writing, VisualDL's own records included; None while all is well. What could not be
-        written is lost, but the file stays whole.
+        First write error, including those of VisualDL's own records; None without errors. Records that could not be
+        written are lost, but the file remains readable.
     tally
-        Bytes of our records that the file holds or was handed, for a `LogBudget`.
+        Bytes of our records in the file or in the queue, for a `LogBudget`.
     """
 
     def __init__(self, writer: Any, *, owned: bool, note: str | None = None, tally: Tally | None = None) -> None:
@@ -66,51 +68,52 @@ class LogFile:
 
     @classmethod
     def open(cls, log_dir: str | os.PathLike[str] | None = None, *, writer: Any = None, share: Any = None) -> LogFile:
-        """Write into a directory, with a `visualdl.LogWriter` that somebody else closes, or into a callback's file.
+        """Open a file in a directory, by a `visualdl.LogWriter` that its owner closes, or of a callback.
 
-        A log that the directory holds already is continued, without the records that
-        cannot be read, see `repair`.
+        An existing log of the directory is continued after unreadable records are removed (see `repair`).
 
         Parameters
         ----------
         log_dir
-            The directory; may be None where one of the others says it.
+            The directory; may be None if one of the other arguments determines it.
         writer
-            An open `visualdl.LogWriter`; comes first.
+            An open `visualdl.LogWriter`; takes precedence.
         share
             A `paddle.callbacks.VisualDL` of the same training, see `LogFile.share`.
 
         Raises
         ------
         OSError
-            Where the directory cannot be written.
+            If the directory cannot be written.
         TypeError
-            Where `writer` is no LogWriter, or nothing says where to.
+            If `writer` is not a LogWriter, or no argument determines the directory.
         ValueError
-            Where `writer` was closed already.
+            If `writer` is closed.
         """
         if writer is not None:
             return cls(_validate_writer(writer), owned=False)
         if share is not None:
             return cls.share(share, log_dir)
         if log_dir is None:
-            raise TypeError("LogFile.open needs a log directory, a writer or a callback to share with.")
+            raise TypeError(
+                "LogFile.open requires a log directory, a writer or a callback to share with; all are None."
+            )
         tally = Tally()
         return cls(_new_writer(log_dir, tally=tally), owned=True, note=hidden_files_note(log_dir), tally=tally)
 
     @classmethod
     def share(cls, callback: Any, log_dir: str | os.PathLike[str] | None = None) -> LogFile:
-        """Write into the file of a `paddle.callbacks.VisualDL`.
+        """Write to the file of a `paddle.callbacks.VisualDL`.
 
-        If it has no writer yet it is given one, which it will use and close. If it logs into another directory than
-        `log_dir`, the file is our own and `note` says so.
+        If the callback has no writer yet, it gets one, which it uses and closes. If it logs to another directory than
+        `log_dir`, a separate file is used and `note` explains it.
         """
         theirs = os.fspath(callback.log_dir)
         if log_dir is not None and os.path.realpath(theirs) != os.path.realpath(log_dir):
             file = cls.open(log_dir)
             file.note = (
                 f"paddle.callbacks.VisualDL logs to {theirs!r} but the embeddings go to {os.fspath(log_dir)!r}: "
-                "VisualDL shows them as two runs. Give both the same directory to see them in one."
+                "VisualDL shows them as two runs. Use the same directory for both to see one run."
             )
             return file
         tally = None
@@ -121,39 +124,39 @@ class LogFile:
 
     @property
     def size(self) -> int:
-        """Bytes of the file now."""
+        """Current size of the file in bytes."""
         try:
             return self.path.stat().st_size
         except OSError:
             return 0
 
     def append(self, record: bytes, *, timeout: float = 10.0) -> bool:
-        """Hand over a serialized record; VisualDL's thread writes it.
+        """Queue a serialized record for VisualDL's thread.
 
         Parameters
         ----------
         record
-            As from `snapshot_records`.
+            Record from `snapshot_records`.
         timeout
-            Seconds to wait while the disk is behind.
+            Maximum time to wait for a slow disk, in seconds.
 
         Returns
         -------
-        Whether it was handed over.
+        Whether the record was queued.
 
         Raises
         ------
         ValueError
-            Where the bytes are no record: half a one would make the whole log unreadable.
+            If the bytes are not a record: an incomplete record would make the whole log unreadable.
         """
         if os.getpid() != self._pid:
             return False
         found = tag_and_kind(record)
         if found is None:
-            raise ValueError(f"append takes a serialized VisualDL record; these {len(record)} bytes are none.")
+            raise ValueError(f"record must be a serialized VisualDL record; these {len(record)} bytes are not.")
         with self._lock:
             if self._closed:
-                raise ValueError(f"This log file was closed: {self.path}.")
+                raise ValueError(f"The log file {self.path} is closed; open it again to append records.")
             try:
                 self._enqueue(record, timeout)
             except OSError as error:
@@ -163,9 +166,9 @@ class LogFile:
         return True
 
     def flush(self, *, timeout: float = 10.0) -> bool:
-        """Wait until all that was handed over is in the file, at most `timeout` seconds; returns whether it is.
+        """Wait up to `timeout` seconds until all queued records are in the file; return whether they are.
 
-        Unlike VisualDL's own flush it holds no lock while it waits, so a training thread that logs is not held up.
+        It holds no lock while waiting, unlike VisualDL's flush, so a training thread that logs is not blocked.
         """
         if os.getpid() != self._pid:
             return False
@@ -175,7 +178,7 @@ class LogFile:
             return written
 
     def close(self) -> None:
-        """Write what is left; close the file if it is ours. Safe to call twice."""
+        """Write the remaining records, and close the file if it is owned. Can be called twice."""
         if os.getpid() != self._pid:
             return
         with self._lock:
@@ -183,7 +186,7 @@ class LogFile:
                 return
             self._closed = True
             _open_files.discard(self)
-            # VisualDL's close waits without limit for a thread that may be stuck on a dead disk.
+            # VisualDL's close waits without limit for its thread, even on a dead disk.
             if self._wait(0, 10.0) and self._owned and _is_open(self._writer):
                 self._writer.close()
             self._note_error()
@@ -205,17 +208,17 @@ class LogFile:
         if len(record) >= LARGE_BYTES:
             self._wait(QUEUED_BEFORE_LARGE, min(timeout, LARGE_SECONDS))
         if not self._wait(QUEUED, timeout):
-            raise TimeoutError(f"{self.path} took no record for {timeout:g} s; a record was dropped.")
+            raise TimeoutError(f"{self.path} accepted no record for {timeout:g} s; a record was dropped.")
         try:
             self._file_writer._async_writer.write(record)
         except OSError:
-            # Its owner closed it, perhaps this very moment; its thread has written all that it was given.
+            # The owner closed the writer; its thread has written all queued records.
             self._note_error()
             self._attach(_new_writer(self._folder, name=self.path.name), owned=True)
             self._file_writer._async_writer.write(record)
 
     def _wait(self, queued: int, timeout: float) -> bool:
-        """Wait until at most so many records are not in the file yet."""
+        """Wait until at most `queued` records are not yet in the file."""
         queue = self._file_writer._async_writer._bytes_queue
         deadline = time.monotonic() + timeout
         while queue.unfinished_tasks > queued:
@@ -234,16 +237,16 @@ _open_files: weakref.WeakSet[LogFile] = weakref.WeakSet()
 
 @atexit.register
 def _flush_at_exit() -> None:
-    """VisualDL has no such thing: a training that ends by an exception lost its last 120 records."""
+    """Write the queued records at exit. Without it, a training that ends by an exception loses its last 120 records."""
     for file in list(_open_files):
         file.flush(timeout=2.0)
 
 
 def _validate_writer(writer: Any) -> Any:
     if not hasattr(writer, "_get_file_writer"):
-        raise TypeError(f"writer takes a visualdl.LogWriter, not {type(writer).__name__}.")
+        raise TypeError(f"writer must be a visualdl.LogWriter, not {type(writer).__name__}.")
     if not _is_open(writer):
-        raise ValueError("writer was closed already; give one that is open, or none.")
+        raise ValueError("writer is closed; pass an open one, or None.")
     return writer
 
 
@@ -252,13 +255,13 @@ def _is_open(writer: Any) -> bool:
 
 
 def _new_writer(log_dir: str | os.PathLike[str], *, name: str | None = None, tally: Tally | None = None) -> Any:
-    """Open the file `name` of a directory, or the one that VisualDL would read, or a new one."""
-    # Absolute, for VisualDL opens the file anew for each record, and the user may change directory meanwhile.
+    """Open the file `name` of a directory, or the file VisualDL would read, or a new one."""
+    # Make the path absolute: VisualDL reopens the file for each record, and the user may change directory.
     folder = _absolute(log_dir)
     local = "://" not in folder
     if name is None:
         existing = log_files(folder) if local else []
-        # The form of VisualDL's own names; given as one, a write after the close goes to the same file.
+        # Use VisualDL's own form of names; with an explicit name, a write after the close goes to the same file.
         name = existing[-1].name if existing else f"vdlrecords.{int(time.time()):010d}.log"
     if local:
         _make_ready(Path(folder, name), tally)
@@ -267,13 +270,13 @@ def _new_writer(log_dir: str | os.PathLike[str], *, name: str | None = None, tal
 
 
 def _absolute(path: str | os.PathLike[str]) -> str:
-    """Resolve against the working directory; VisualDL also knows ``bos://`` and ``hdfs://``, which stay."""
+    """Resolve against the working directory, except ``bos://`` and ``hdfs://`` of VisualDL."""
     text = os.fspath(path)
     return text if "://" in text else os.path.abspath(text)
 
 
 def _make_ready(path: Path, tally: Tally | None) -> None:
-    """Find out now that a file cannot be written, for VisualDL finds out in its thread and tells nobody."""
+    """Check that a file is writable. VisualDL notices errors only in its thread, without reporting them."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with file_lock(path):
@@ -281,5 +284,5 @@ def _make_ready(path: Path, tally: Tally | None) -> None:
             repair(path, tally=tally)
     except OSError as error:
         reason = error.strerror or str(error)
-        message = f"The log directory cannot be written ({reason}); give one that can"
+        message = f"The log directory cannot be written ({reason}); choose a writable one"
         raise type(error)(error.errno, message, str(path.parent)) from error

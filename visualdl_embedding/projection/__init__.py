@@ -1,4 +1,4 @@
-"""Projections of a snapshot, and what makes them comparable from frame to frame."""
+"""Projections of snapshots, and their alignment across frames."""
 
 from visualdl_embedding.projection._align import Alignment, align, motion
 from visualdl_embedding.projection._axes import draw_axes

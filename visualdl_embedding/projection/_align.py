@@ -1,4 +1,4 @@
-"""Registration of one layout to another, and the motion that is left."""
+"""Alignment of a layout to another, and the remaining motion."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Points = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True)
 class Alignment:
-    """A similarity: turn (and perhaps reflect), scale, shift.
+    """Similarity transform: rotation (optionally with reflection), scale, shift.
 
     Attributes
     ----------
     rotation
-        ``(c, c)`` float64, orthogonal; points are rows and multiply it from the left.
+        ``(c, c)`` float64, orthogonal; applied to points in rows from the right.
     scale
-        Above 0.
+        Positive factor.
     shift
         ``(c,)`` float64, added last.
     """
@@ -32,7 +32,7 @@ class Alignment:
     shift: NDArray[np.float64]
 
     def apply(self, points: Points) -> NDArray[np.float32]:
-        """Move ``(n, c)`` points; NaN rows stay NaN. Returns ``(n, c)`` float32."""
+        """Transform ``(n, c)`` points to ``(n, c)`` float32; NaN rows remain NaN."""
         moved = self.scale * (points.astype(np.float64) @ self.rotation) + self.shift
         return moved.astype(np.float32)
 
@@ -45,26 +45,26 @@ def align(
     reflection: bool = True,
     weights: NDArray[np.floating[Any]] | None = None,
 ) -> Alignment:
-    """Find the similarity that brings one layout onto another, row by row.
+    """Find the similarity transform that maps one layout onto another, row by row.
 
-    The scale makes the two equally large. The least-squares one would be smaller by the correlation of the two: at
-    0.9 a frame, a run's map would have shrunk to a third after ten frames.
+    The scale makes both layouts equally large. The least-squares scale would be smaller by their correlation: at 0.9
+    per frame, the map of a run would shrink to a third in ten frames.
 
     Parameters
     ----------
     source, target
-        ``(n, c)``; a row that is not finite in either is left out.
+        ``(n, c)``; rows that are not finite in both are ignored.
     scaling
-        False keeps the size.
+        If False, keep the size.
     reflection
-        False allows rotations only.
+        If False, allow rotations only.
     weights
-        ``(n,)``, not negative: how much each row counts.
+        ``(n,)``, not negative: weight of each row.
 
     Returns
     -------
-    The alignment. Where no direction can be told (one row, all rows equal), it is a shift; where no row is left, it
-    does nothing.
+    The alignment. If the rotation is undetermined (one row, or equal rows), it is a shift; without rows it is the
+    identity.
 
     References
     ----------
@@ -72,11 +72,9 @@ def align(
     Procrustes analysis".
     """
     if source.ndim != 2 or source.shape != target.shape:
-        raise ValueError(
-            f"align pairs rows: source and target need one shape (n, c), not {source.shape} and {target.shape}."
-        )
+        raise ValueError(f"source and target must have the same shape (n, c), not {source.shape} and {target.shape}.")
     if weights is not None and (weights.shape != (len(source),) or not (weights >= 0).all()):
-        raise ValueError(f"weights must be {len(source)} numbers that are not negative.")
+        raise ValueError(f"weights must be {len(source)} non-negative numbers.")
     c = source.shape[1]
     paired = np.isfinite(source).all(axis=1) & np.isfinite(target).all(axis=1)
     share = np.ones(len(source)) if weights is None else weights.astype(np.float64)
@@ -88,7 +86,7 @@ def align(
     mean_a, mean_b = share @ a, share @ b
     a, b = a - mean_a, b - mean_b
     size_a, size_b = np.sqrt(share @ np.square(a).sum(axis=1)), np.sqrt(share @ np.square(b).sum(axis=1))
-    # Rows that are equal leave rounding errors of their common distance to the origin, which point nowhere.
+    # For equal rows only rounding errors of their distance to the origin remain, which have no meaningful direction.
     tiny_a, tiny_b = 1e-6 * np.abs(mean_a).max(), 1e-6 * np.abs(mean_b).max()
     if size_a <= tiny_a or size_b <= tiny_b:
         return Alignment(np.eye(c), 1.0, mean_b - mean_a)
@@ -101,7 +99,7 @@ def align(
 
 
 def motion(before: Points, after: Points) -> NDArray[np.float32]:
-    """Measure how far every row moved between two layouts that are registered to one another.
+    """Measure how far each row moved between two aligned layouts.
 
     Parameters
     ----------
@@ -111,10 +109,10 @@ def motion(before: Points, after: Points) -> NDArray[np.float32]:
     Returns
     -------
     ``(n,)`` float32 from 0, in standard deviations of the layout `before` (root mean square over its axes); NaN for
-    a row that is missing in either. Where all rows of `before` are equal the unit is 1.
+    rows missing in either. If all rows of `before` are equal, the unit is 1.
     """
     if before.ndim != 2 or before.shape != after.shape:
-        raise ValueError(f"motion pairs rows: both layouts need one shape (n, c), not {before.shape}, {after.shape}.")
+        raise ValueError(f"before and after must have the same shape (n, c), not {before.shape} and {after.shape}.")
     distances = np.linalg.norm(after.astype(np.float64) - before, axis=1)
     known = before[np.isfinite(before).all(axis=1)].astype(np.float64)
     unit = float(np.sqrt(known.var(axis=0).mean())) if len(known) else 0.0

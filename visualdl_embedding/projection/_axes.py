@@ -1,4 +1,4 @@
-"""Axes that all pictures of a run share."""
+"""Axes shared by all pictures of a run."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ def draw_axes(
     margin: float = 0.15,
     smallest: float = 0.4,
 ) -> tuple[NDArray[np.float32], bool]:
-    """Keep the axes of a run, or draw new ones where the layout no longer fits them.
+    """Keep the axes of a run, or choose new ones if the layout no longer fits.
 
-    One unit has the same length on every axis, for distances in a map are the same in all directions.
+    The unit has the same length on every axis, because distances in a map are isotropic.
 
     Parameters
     ----------
     coordinates
-        ``(n, c)``; rows that are not finite are passed over.
+        ``(n, c)``; rows that are not finite are ignored.
     axes
-        ``(c, 2)``: lower and upper ends so far.
+        ``(c, 2)``: current lower and upper limits.
     margin
-        Room around the layout when axes are drawn, as a share of its extent; what later frames may grow into.
+        Margin around the layout for new axes, as a fraction of its extent, for the growth of later frames.
     smallest
-        The layout may shrink to this share of the axes before new ones are drawn.
+        New axes are chosen if the layout is smaller than this fraction of the axes.
 
     Returns
     -------
@@ -49,10 +49,10 @@ def draw_axes(
     if axes is not None:
         fits = bool((low >= axes[:, 0]).all() and (high <= axes[:, 1]).all())
         large_enough = extent >= smallest * float((axes[:, 1] - axes[:, 0]).max())
-        # A single point, or all in one place, has no extent that could be too small.
+        # A single point, or equal points, have no extent that could be too small.
         if fits and (large_enough or extent == 0):
             return axes.astype(np.float32), False
-    # Half an extent of 0 still needs ends that differ in float32.
+    # Half an extent of 0 still requires distinct limits in float32.
     half = extent * (0.5 + margin) or max(1.0, float(np.abs(low).max()) * 1e-3)
     middle = (low + high) / 2
     return np.stack([middle - half, middle + half], axis=1).astype(np.float32), True

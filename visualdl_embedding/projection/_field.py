@@ -1,4 +1,4 @@
-"""A potential between all points of a 2-D layout, on a grid."""
+"""Grid-based potential between all points of a 2-D layout."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ __all__ = ["Field"]
 Floats = NDArray[np.float32]
 
 _LARGEST, _SMALLEST, _PER_ROOT = 2048, 256, 20
-"""Nodes per axis at most: 20 for the root of the number of points, so 447 for 500 and 2,000 for 10,000. A few rows
-whose layout had blown up took grids of 20 million nodes, at 2 s each. Wider layouts get wider spacing."""
+"""Maximum number of nodes per axis: 20 times the square root of the number of points (447 for 500, 2,000 for 10,000).
+Diverged layouts of a few rows took grids of 20 million nodes, at 2 s each. Wider layouts get a wider spacing."""
 
 
 class Field:
-    """The potential Σ_j kernel(|y - y_j|) of a layout, and its falling slope.
+    """Potential Σ_j kernel(|y - y_j|) of a layout, and its negative gradient.
 
-    A particle-mesh method: points are spread over the grid by cubic B-splines, convolved with the kernel by one pair
-    of fast Fourier transforms, and read back through the same splines and their derivatives. For t-SNE with 10,000
-    points that takes 6.7 ms on one thread with a spacing of 0.5, where openTSNE's interpolation takes 116 ms at the
-    same accuracy: it transforms four charges on a finer grid.
+    Particle-mesh method: points are spread over the grid by cubic B-splines, convolved with the kernel by one pair of
+    fast Fourier transforms, and interpolated by the same splines and their derivatives. For t-SNE with 10,000 points it
+    takes 6.7 ms on one thread with a spacing of 0.5; openTSNE's interpolation takes 116 ms at the same accuracy,
+    because it transforms four charges on a finer grid.
 
     Parameters
     ----------
     kernel
-        Of distances; smooth on the scale of the spacing.
+        Function of distances; smooth on the scale of the spacing.
     spacing
-        Of the nodes.
+        Distance between nodes.
 
     References
     ----------
@@ -62,7 +62,7 @@ class Field:
         low = points.min(axis=0)
         extent = points.max(axis=0) - low
         if not np.isfinite(extent).all():
-            raise FloatingPointError("The layout has diverged; this should not happen, please report it.")
+            raise FloatingPointError("The layout has diverged; this is a bug, please report it.")
         self._fit_grid(extent, len(points))
         self.origin = (low - 2 * self._spacing).astype(np.float32)
         spread_on_grid(points, self.origin, self.density, self._grid)
@@ -74,19 +74,19 @@ class Field:
         largest = min(_LARGEST, max(_SMALLEST, int(_PER_ROOT * num_points**0.5)))
         spacing = max(self._finest, float(extent.max()) / largest)
         needed = [int(np.ceil(side / spacing)) + 6 for side in extent]
-        # The kernel's transform is kept while the layout fits and does not waste three quarters of the grid.
+        # Keep the kernel's transform while the layout fits and uses at least a quarter of the grid.
         if spacing == self._spacing and all(
             2 * least <= given <= 4 * least for least, given in zip(needed, self._shape, strict=True)
         ):
             return
-        # Twice as many nodes as the layout covers, so that opposite edges do not meet.
+        # Use twice as many nodes as the layout covers, so that opposite edges do not interact.
         rows, columns = (int(fft.next_fast_len(2 * (least + least // 8 + 8), True)) for least in needed)
         self._shape, self._spacing = (rows, columns), spacing
         self._spectrum = self._transform_kernel()
         self._grid = np.zeros(self._shape, np.float32)
 
     def _transform_kernel(self) -> Floats:
-        """Transform the kernel and divide by that of the splines, which would blur it twice."""
+        """Transform the kernel and divide by the splines' transform, which would blur it twice."""
         from scipy import fft
 
         around = [np.minimum(np.arange(m), m - np.arange(m)) * self._spacing for m in self._shape]
@@ -97,7 +97,7 @@ class Field:
         return spectrum
 
     def read(self, points: Floats, levels: Floats, forces: Floats) -> None:
-        """Fill `levels` ``(n,)``, each point's own contribution included, and `forces` ``(n, 2)``."""
+        """Fill `levels` ``(n,)`` with the potential, including each point's own, and `forces` ``(n, 2)``."""
         from visualdl_embedding.projection._kernels import gather
 
         self.solve(points)

@@ -1,4 +1,4 @@
-"""Inner loops of t-SNE and UMAP in two dimensions, compiled by numba when this module is first imported."""
+"""Inner loops of t-SNE and UMAP in 2-D, compiled by numba at import."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ Loop = TypeVar("Loop", bound=Callable[..., Any])
 
 
 def _compiled(loop: Loop) -> Loop:
-    """Compile a loop; the machine code is kept on disk, so that only the first process on a machine waits for it."""
+    """Compile a loop. The machine code is cached on disk, so only the first process on a machine compiles."""
     fast: Loop = numba.njit(cache=True, fastmath=True)(loop)
     return fast
 
 
 @_compiled
 def calibrate(squared: Floats, perplexity: float) -> Floats:
-    """Turn ``(n, k)`` squared distances, ascending, into probabilities whose entropy is log(perplexity).
+    """Convert ``(n, k)`` squared distances, ascending, to probabilities with entropy log(perplexity).
 
-    By bisection of the Gaussians' precision; where all distances are equal no precision can help, and they are uniform.
+    The precision of the Gaussians is found by bisection; equal distances give uniform probabilities.
     """
     n, k = squared.shape
     chances = np.empty((n, k), np.float32)
     target = np.log(perplexity)
     for i in range(n):
-        # The scale of the distances varies over many orders of magnitude during a training.
+        # The scale of distances varies by many orders of magnitude during training.
         mean = 0.0
         for j in range(k):
             mean += squared[i, j] - squared[i, 0]
@@ -80,7 +80,7 @@ def calibrate(squared: Floats, perplexity: float) -> Floats:
 
 @_compiled
 def attract(heads: Ints, tails: Ints, weights: Floats, points: Floats, forces: Floats) -> None:
-    """Fill `forces` ``(n, 2)`` with the pull along edges, each given once."""
+    """Fill `forces` ``(n, 2)`` with the attraction along edges, each listed once."""
     forces[:] = 0
     one = np.float32(1)
     for e in range(len(heads)):
@@ -95,7 +95,7 @@ def attract(heads: Ints, tails: Ints, weights: Floats, points: Floats, forces: F
 
 @_compiled
 def edge_cost(heads: Ints, tails: Ints, weights: Floats, points: Floats) -> float:
-    """Return Σ p log p + Σ p log(1 + distance²) over edges given once, each counted both ways."""
+    """Return Σ p log p + Σ p log(1 + distance²) over edges listed once and counted in both directions."""
     total = 0.0
     for e in range(len(heads)):
         x = points[heads[e], 0] - points[tails[e], 0]
@@ -107,7 +107,7 @@ def edge_cost(heads: Ints, tails: Ints, weights: Floats, points: Floats) -> floa
 
 @_compiled
 def tsne_repel(points: Floats, levels: Floats, forces: Floats) -> None:
-    """Sum the kernel 1 / (1 + distance²) and its falling slope over all other points."""
+    """Sum the kernel 1 / (1 + distance²) and its negative gradient over all other points."""
     levels[:] = 0
     forces[:] = 0
     one, two = np.float32(1), np.float32(2)
@@ -128,7 +128,7 @@ def tsne_repel(points: Floats, levels: Floats, forces: Floats) -> None:
 def umap_attract(
     heads: Ints, tails: Ints, weights: Floats, curve: tuple[float, float], points: Floats, forces: Floats
 ) -> None:
-    """Fill `forces` with the slopes of weight · log(1 + a · distance^2b) along edges, each given once."""
+    """Fill `forces` with the gradients of weight · log(1 + a · distance^2b) along edges, each listed once."""
     a, b = np.float32(curve[0]), np.float32(curve[1])
     forces[:] = 0
     one, two, tiny = np.float32(1), np.float32(2), np.float32(1e-9)
@@ -146,7 +146,7 @@ def umap_attract(
 
 @_compiled
 def table_repel(points: Floats, table: Floats, spacing: float, levels: Floats, forces: Floats) -> None:
-    """Sum a kernel, tabulated by distance, and its falling slope over all other points; 0 beyond the table."""
+    """Sum a kernel tabulated by distance, and its negative gradient, over all other points; 0 beyond the table."""
     levels[:] = 0
     forces[:] = 0
     for i in range(len(points)):
@@ -170,7 +170,7 @@ def table_repel(points: Floats, table: Floats, spacing: float, levels: Floats, f
 
 @_compiled
 def _cubic(t: float, weights: Floats, slopes: Floats) -> None:
-    """Weights of the 4 grid nodes around a place `t` of the way between the middle two, and their derivatives."""
+    """Compute weights and derivatives of the 4 nodes around a position, `t` of the way between the middle two."""
     s = 1 - t
     weights[0] = s * s * s / 6
     weights[1] = (4 - 6 * t * t + 3 * t * t * t) / 6
@@ -184,7 +184,7 @@ def _cubic(t: float, weights: Floats, slopes: Floats) -> None:
 
 @_compiled
 def spread_on_grid(points: Floats, origin: Floats, density: float, grid: Floats) -> None:
-    """Fill `grid` with the points, each spread over 16 nodes; `density` is nodes per unit."""
+    """Add the points to `grid`, each spread over 16 nodes; `density` is nodes per unit."""
     grid[:] = 0
     across, down, slopes = np.empty(4, np.float32), np.empty(4, np.float32), np.empty(4, np.float32)
     for i in range(len(points)):
@@ -199,7 +199,7 @@ def spread_on_grid(points: Floats, origin: Floats, density: float, grid: Floats)
 
 @_compiled
 def gather(points: Floats, origin: Floats, density: float, potential: Floats, levels: Floats, forces: Floats) -> None:
-    """Fill `levels` ``(n,)`` with the potential at the points and `forces` ``(n, 2)`` with its falling slope."""
+    """Fill `levels` ``(n,)`` with the potential at the points and `forces` ``(n, 2)`` with its negative gradient."""
     across, down = np.empty(4, np.float32), np.empty(4, np.float32)
     across_slope, down_slope = np.empty(4, np.float32), np.empty(4, np.float32)
     for i in range(len(points)):
@@ -228,9 +228,9 @@ def step(
     gains: Floats,
     rates: tuple[float, float],
 ) -> None:
-    """Move the points once, by gradient descent with momentum and a gain for each coordinate (Jacobs 1988).
+    """Move the points by one step of gradient descent with momentum and per-coordinate gains (Jacobs 1988).
 
-    `rates` are the learning rate and the momentum; no point moves further than 5, so that none is flung off the map.
+    `rates` are the learning rate and the momentum. Steps are limited to 5, so that no point leaves the map.
     """
     n = len(points)
     rate, momentum = rates
@@ -282,12 +282,13 @@ def jump(
     offsets: Floats,
     limits: tuple[float, float],
 ) -> NDArray[np.bool_]:
-    """Move each point beside one of its neighbors where that lowers its cost enough; tell which moved.
+    """Move points next to one of their neighbors if that lowers their cost enough; return which moved.
 
-    A point costs Σ weight · log(1 + a · distance^2b) along its edges, and its strength times the potential.
-    `graph` holds pointers, columns and weights of the symmetric graph; `curve` a and b; `field` origin, density and
-    values of the potential, and what a point itself adds to it; `offsets` ``(n, 2)`` how far beside; `limits` the
-    share of its cost that a jump must save, and the squared length below which gradient descent gets there by itself.
+    The cost of a point is Σ weight · log(1 + a · distance^2b) along its edges, plus its strength times the potential.
+    `graph` holds pointers, columns and weights of the symmetric graph; `curve` holds a and b; `field` holds origin,
+    density and values of the potential, and a point's own contribution to it; `offsets` ``(n, 2)`` are the distances
+    from the neighbor; `limits` are the fraction of its cost that a jump must save, and the squared length below which
+    gradient descent is sufficient.
     """
     pointers, columns, weights = graph
     a, b = curve

@@ -1,4 +1,4 @@
-"""How much a projection moves when nothing has moved."""
+"""Motion of a projection between two fits of the same data."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ def noise_floor(
     n_jobs: int = 1,
     **parameters: Any,
 ) -> float:
-    """Fit the identical frame once more, warm and with another seed, and measure the motion that is left.
+    """Refit the same frame, warm and with another seed, and measure the motion.
 
-    What moves less than this between two frames did not move.
+    Motions between frames below this value are not significant.
 
     Parameters
     ----------
     vectors
-        ``(n, d)`` float32, those of the layout.
+        ``(n, d)`` float32 vectors of the layout.
     layout
-        What `project` made of them; its coordinates may have been registered since.
+        Result of `project`; its coordinates may have been aligned since.
     neighbors
-        The same graph.
+        Neighbor graph of the layout.
     random_state
-        The layout's seed; the fit uses the next one.
+        Seed of the layout; the refit uses the next one.
     n_jobs
-        Threads.
+        Number of threads.
     **parameters
-        Those that `project` was given: ``perplexity``, ``n_neighbors``, ``min_dist``.
+        Parameters passed to `project`: ``perplexity``, ``n_neighbors``, ``min_dist``.
 
     Returns
     -------
-    Root mean square motion in standard deviations of the layout, from 0; 0 for PCA, which is a fixed linear map.
+    Root mean square motion in standard deviations of the layout; 0 for PCA, which is a fixed linear map.
     """
     method = layout.parameters["method"]
     if method == "pca":

@@ -1,4 +1,4 @@
-"""Principal components as a frozen basis: a linear map that stays the same from frame to frame."""
+"""Principal components as a frozen basis: the same linear map for all frames."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ __all__ = ["Basis", "basis_is_stale", "fit_basis", "variance_kept"]
 
 @dataclass(frozen=True)
 class Basis:
-    """Principal components of one snapshot, to which later snapshots are projected as well.
+    """Principal components of one snapshot, used to project later snapshots too.
 
     Attributes
     ----------
     mean
-        ``(d,)`` float32: what is subtracted first.
+        ``(d,)`` float32: subtracted before the projection.
     components
-        ``(c, d)`` float32: orthonormal rows, the strongest first.
+        ``(c, d)`` float32: orthonormal rows, strongest first.
     explained_variance_ratio
-        ``(c,)`` float32, 0 to 1: share of the variance of the snapshot it was fitted to.
+        ``(c,)`` float32, 0 to 1: share of the variance of the fitted snapshot.
     version
-        Counts up with every refit; coordinates of different versions do not compare.
+        Increased by every refit; coordinates of different versions are not comparable.
     step
-        Of the snapshot it was fitted to.
+        Step of the fitted snapshot.
     """
 
     mean: NDArray[np.float32]
@@ -44,14 +44,14 @@ class Basis:
         vectors
             ``(n, d)`` float32.
         n_components
-            How many components; those that the basis has not are zero.
+            Number of components; components missing in the basis are zero.
 
         Returns
         -------
         ``(n, n_components)`` float32, at most 1e38 from 0.
         """
         if vectors.ndim != 2 or vectors.shape[1] != len(self.mean):
-            raise ValueError(f"The basis maps (n, {len(self.mean)}) vectors; these have the shape {vectors.shape}.")
+            raise ValueError(f"vectors must have shape (n, {len(self.mean)}) like the basis, not {vectors.shape}.")
         kept = self.components[:n_components]
         coordinates = np.zeros((len(vectors), n_components), np.float32)
         scale = np.float32(max(unit_scale(vectors), unit_scale(self.mean)))
@@ -71,7 +71,7 @@ def _centered(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArra
 
 
 def _covariance(centered: NDArray[np.float32]) -> NDArray[np.float64]:
-    """``(d, d)``; the product in float32 is twice as fast, and errs by 1e-6 of the trace."""
+    """``(d, d)`` covariance; the product in float32 is twice as fast, with an error of 1e-6 of the trace."""
     return (centered.T @ centered).astype(np.float64) / len(centered)
 
 
@@ -84,22 +84,22 @@ def _strongest(covariance: NDArray[np.float64], n_components: int) -> tuple[NDAr
 
 
 def fit_basis(vectors: NDArray[np.float32], *, n_components: int = 3, version: int = 1, step: int = 0) -> Basis:
-    """Find the principal components of a snapshot.
+    """Compute the principal components of a snapshot.
 
-    The sign of a component is the one that makes its largest entry positive, so that a refit turns nothing over.
+    The sign of a component makes its largest entry positive, so that a refit does not flip axes.
 
     Parameters
     ----------
     vectors
         ``(n, d)`` float32, finite.
     n_components
-        At most so many; never more than n or d.
+        Maximum number of components; never more than n or d.
     version, step
-        Kept in the basis.
+        Stored in the basis.
 
     Returns
     -------
-    A basis; where all rows are equal, its ratios are 0.
+    The basis; if all rows are equal, its ratios are 0.
 
     References
     ----------
@@ -125,20 +125,20 @@ def fit_basis(vectors: NDArray[np.float32], *, n_components: int = 3, version: i
 
 
 def variance_kept(basis: Basis, vectors: NDArray[np.float32], n_components: int = 2) -> float:
-    """Measure how much of the vectors' variance a basis keeps, whichever snapshot it was fitted to.
+    """Share of the vectors' variance that a basis keeps, for any snapshot it was fitted to.
 
     Parameters
     ----------
     basis
-        Of d columns.
+        Basis with d columns.
     vectors
         ``(n, d)`` float32.
     n_components
-        How many of its components.
+        Number of components.
 
     Returns
     -------
-    0 to 1; 0 where all rows are equal.
+    0 to 1; 0 if all rows are equal.
     """
     centered, _ = _centered(vectors)
     total = float(np.square(centered, dtype=np.float64).sum())
@@ -149,25 +149,25 @@ def variance_kept(basis: Basis, vectors: NDArray[np.float32], n_components: int 
 
 
 def basis_is_stale(basis: Basis, vectors: NDArray[np.float32], n_components: int = 2, *, keep: float = 0.8) -> bool:
-    """Tell whether a basis should be refitted.
+    """Whether a basis should be refitted.
 
-    A basis frozen at random initialization shows nothing of what training builds: measured, 1.4 % of the final
-    variance where a fresh one keeps 6.6 %.
+    A basis frozen at random initialization does not show structure that training builds: it keeps 1.4 % of the final
+    variance where a new one keeps 6.6 %.
 
     Parameters
     ----------
     basis
-        The frozen one.
+        Frozen basis.
     vectors
         ``(n, d)`` float32.
     n_components
-        How many components are looked at.
+        Number of components.
     keep
-        Share of a fresh basis' variance that the frozen one has to keep.
+        Minimum share of a new basis's variance.
 
     Returns
     -------
-    True when it keeps less.
+    True if the frozen basis keeps less.
     """
     centered, _ = _centered(vectors)
     n, d = centered.shape

@@ -1,4 +1,4 @@
-"""One call for every projection method."""
+"""Common interface of all projection methods."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ __all__ = ["METHODS", "Layout", "neighbors_needed", "project"]
 METHODS = ("pca", "tsne", "umap")
 
 _FEWEST_ROWS = 4
-"""Fewer rows than this have no neighborhoods to arrange; they are shown by their principal components."""
+"""Minimum number of rows for t-SNE and UMAP; fewer rows are shown by their principal components."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What one method made of the vectors.
+    """Result of one method.
 
     Attributes
     ----------
     coordinates
-        ``(n, n_components)`` float32, finite; not yet registered to any other layout.
+        ``(n, n_components)`` float32, finite; not aligned to another layout.
     parameters
-        All that made it, plain values for JSON.
+        All parameters used, as plain values for JSON.
     kl_divergence
-        Of t-SNE, in nats; None for other methods.
+        Divergence of t-SNE in nats; None for other methods.
     notes
-        Sentences for the user about what was lowered or could not be done.
+        Messages for the user about lowered parameters or fallbacks.
     """
 
     coordinates: NDArray[np.float32]
@@ -47,7 +47,7 @@ class Layout:
 
 
 def neighbors_needed(methods: Iterable[str], *, n_neighbors: int, perplexity: float, n_rows: int) -> int:
-    """Tell how wide the one graph must be that all methods and metrics read.
+    """Width of the neighbor graph that all methods and metrics require.
 
     >>> neighbors_needed(("pca", "umap"), n_neighbors=15, perplexity=30.0, n_rows=1000)
     15
@@ -60,16 +60,16 @@ def neighbors_needed(methods: Iterable[str], *, n_neighbors: int, perplexity: fl
 
 def _validate(vectors: NDArray[np.float32], method: str, n_components: int, init: NDArray[Any] | None) -> None:
     if method not in METHODS:
-        raise ValueError(f"Unknown method {method!r}; known are {', '.join(METHODS)}.")
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, not {method!r}.")
     if n_components not in (2, 3):
         raise ValueError(f"n_components must be 2 or 3, not {n_components!r}.")
     if vectors.ndim != 2 or 0 in vectors.shape:
         raise ValueError(f"vectors must be a non-empty (n, d) array, not of shape {vectors.shape}.")
     if not np.isfinite(vectors).all():
         bad = int((~np.isfinite(vectors).all(axis=1)).sum())
-        raise ValueError(f"{bad} of {len(vectors)} rows hold NaN or inf; leave them out before projecting.")
+        raise ValueError(f"{bad} of {len(vectors)} rows contain NaN or inf; remove them before projecting.")
     if init is not None and init.shape != (len(vectors), n_components):
-        raise ValueError(f"init must have the shape ({len(vectors)}, {n_components}), not {init.shape}.")
+        raise ValueError(f"init must have shape ({len(vectors)}, {n_components}), not {init.shape}.")
 
 
 def project(
@@ -88,9 +88,9 @@ def project(
     n_jobs: int = 1,
     basis: Basis | None = None,
 ) -> Layout:
-    """Lay vectors out in 2 or 3 dimensions.
+    """Project vectors to 2 or 3 dimensions.
 
-    With one thread, the same arguments give the same coordinates, bit by bit.
+    With one thread, the same arguments give bit-identical coordinates.
 
     Parameters
     ----------
@@ -101,30 +101,30 @@ def project(
     n_components
         2 or 3.
     init
-        ``(n, n_components)``: the frame before, from which t-SNE and UMAP go on with as few iterations as it takes;
-        NaN for rows that it did not have. None starts afresh.
+        ``(n, n_components)``: coordinates of the previous frame, from which t-SNE and UMAP continue with as few
+        iterations as possible; NaN for new rows. None for a new layout.
     neighbors
-        A graph of these very rows, at least `neighbors_needed` wide; made here where it is None.
+        Neighbor graph of these rows, at least `neighbors_needed` wide; None to compute it.
     distance
-        Of the graph that is made here.
+        Distance for the neighbor graph computed here.
     perplexity
-        Of t-SNE; lowered, and noted, where there are too few rows or neighbors.
+        Perplexity of t-SNE; lowered, with a note, if there are too few rows or neighbors.
     n_neighbors
         Of UMAP: other rows in a neighborhood. umap-learn counts the row itself as well, so its number is one more.
     min_dist
-        Of UMAP.
+        Minimum distance of UMAP.
     max_iter
-        Iterations of t-SNE, epochs of UMAP; None decides by convergence.
+        Iterations of t-SNE, epochs of UMAP; None to stop at convergence.
     random_state
         Seed.
     n_jobs
-        Threads; UMAP uses one whatever is asked.
+        Number of threads; UMAP always uses one.
     basis
-        Frozen basis of PCA; None fits one.
+        Frozen basis of PCA; None to fit one.
 
     Returns
     -------
-    The layout, in a frame of its own: register it with `align`.
+    The layout, not aligned; use `align` for that.
 
     References
     ----------
@@ -137,9 +137,9 @@ def project(
     if method == "pca":
         return _principal(vectors, n_components, basis)
     if neighbors is not None and len(neighbors.indices) != n:
-        raise ValueError(f"neighbors is a graph of {len(neighbors.indices)} rows; the vectors have {n}.")
+        raise ValueError(f"neighbors must be a graph of {n} rows like the vectors, not of {len(neighbors.indices)}.")
     if n < _FEWEST_ROWS or (vectors == vectors[0]).all():
-        why = f"{n} rows are too few" if n < _FEWEST_ROWS else "all rows are equal, which leaves nothing to arrange"
+        why = f"{n} rows are too few" if n < _FEWEST_ROWS else "all rows are equal"
         plain = _principal(vectors, n_components, None)
         note = f"No {method} layout: {why}; the principal components are shown."
         return Layout(plain.coordinates, {**plain.parameters, "method": method}, notes=(note,))
@@ -181,7 +181,10 @@ def project(
 def _lowered(name: str, asked: float, possible: float, n_rows: int) -> tuple[str, ...]:
     if asked <= possible:
         return ()
-    return (f"{name} lowered from {asked:g} to {possible:.3g}: more asks for a wider neighbor graph ({n_rows} rows).",)
+    return (
+        f"{name} lowered from {asked:g} to {possible:.3g}: larger values require a wider neighbor graph ({n_rows} "
+        "rows).",
+    )
 
 
 def _principal(vectors: NDArray[np.float32], n_components: int, basis: Basis | None) -> Layout:

@@ -1,4 +1,4 @@
-"""The size at which a layout costs least, before it is optimized further."""
+"""Scale of a layout with the lowest cost, applied before optimization."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ def best_factor(
     *,
     random: np.random.Generator,
 ) -> float:
-    """Find by how much a layout should be blown up or shrunk as a whole.
+    """Find the factor by which a whole layout should be scaled.
 
-    Registering a layout to the frame before gives it that frame's size, while t-SNE and UMAP have sizes that suit
-    them, and t-SNE's grows while a table gains structure. Descent changes the size of a layout slowly; this does it
-    at once.
+    Alignment to the previous frame gives a layout that frame's size, but t-SNE and UMAP have a preferred size, which
+    for t-SNE grows as a table gains structure. Gradient descent changes the size slowly; this function does it in one
+    step.
 
     Parameters
     ----------
     points
         ``(n, c)``, n at least 2.
     edges
-        Heads, tails and weights; `_SAMPLES` of them are looked at, drawn by weight.
+        Heads, tails and weights; `_SAMPLES` of them are sampled by weight.
     cost
-        Of the squared lengths of edges, drawn by weight, and the squared distances of random pairs.
+        Function of the squared lengths of edges, sampled by weight, and of the squared distances of random pairs.
     random
-        Draws the samples.
+        Generator for the samples.
 
     Returns
     -------
-    A factor; 1 where the size is right to within a factor of 2.
+    The factor; 1 if the size is within a factor of 2 of the best.
     """
     heads, tails, weights = edges
     ladder = np.cumsum(weights, dtype=np.float64)
@@ -55,9 +55,9 @@ def best_factor(
         trials = best * factors
         costs = [cost(near * f**2, far * f**2) for f in trials]
         best = float(trials[int(np.argmin(costs))])
-    # A layout of the frame before has edges that are long only because rows have moved; they make it look too small.
-    # Blown up to the best, clumps shrink in wide gaps, and from frame to frame they shrink more: measured, a factor
-    # of 1.5 at one frame had become 16 ten frames later. So it stays a factor of 2 below.
+    # In a layout from the previous frame, some edges are long only because rows have moved, which makes the layout look
+    # too small. At the best scale, clusters shrink within wide gaps, and more so with each frame: a factor of 1.5 at
+    # one frame became 16 ten frames later. Therefore scale to half of the best factor.
     if best > 2:
         return best / 2
     return 1.0 if best > 0.5 else best * 2

@@ -1,4 +1,4 @@
-"""Where an optimization starts: at the layout of the frame before, or at the principal components."""
+"""Initial layouts: from the previous frame, or from the principal components."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["place_new_rows", "principal_start"]
 def principal_start(
     vectors: NDArray[np.float32], n_components: int, *, distance: str, random_state: int
 ) -> NDArray[np.float64]:
-    """Lay rows out by their principal components, with a standard deviation of 1 along the first.
+    """Arrange rows by their principal components, with a standard deviation of 1 along the first.
 
-    Rows that coincide are parted by a millionth of that: forces between them would have no direction.
+    Coinciding rows are separated by a millionth of that, because forces between them would have no direction.
 
     Returns
     -------
@@ -37,21 +37,20 @@ def principal_start(
 
 
 def place_new_rows(init: NDArray[np.floating[Any]], neighbors: Neighbors, *, random_state: int) -> NDArray[np.float64]:
-    """Give rows that the frame before did not have a place: the mean of their neighbors' places.
+    """Place rows that are new in a frame at the mean of their neighbors' positions.
 
     Parameters
     ----------
     init
-        ``(n, c)``, NaN where a row is new.
+        ``(n, c)``, NaN for new rows.
     neighbors
-        Of the present frame.
+        Graph of the current frame.
     random_state
-        Of the small scatter that keeps rows with the same neighbors apart.
+        Seed of the small scatter that separates rows with the same neighbors.
 
     Returns
     -------
-    ``(n, c)`` float64, finite. A row none of whose neighbors has a place gets one by way of theirs; failing that, it
-    goes to the middle.
+    ``(n, c)`` float64, finite. A row without placed neighbors is placed by their neighbors, or else in the middle.
     """
     places = np.array(init, dtype=np.float64)
     known: NDArray[np.bool_] = np.asarray(np.isfinite(places).all(axis=1))
@@ -61,7 +60,7 @@ def place_new_rows(init: NDArray[np.floating[Any]], neighbors: Neighbors, *, ran
     spread = places[known].std(axis=0).mean() if known.any() else 1.0
     scatter = 1e-3 * (spread if spread > 0 else 1.0)
     nearest = neighbors.indices[:, :15]
-    # Two rounds reach neighbors of neighbors; what is further out has no place that could be meant.
+    # Two rounds reach neighbors of neighbors; rows further out have no meaningful position.
     for _ in range(2):
         seen = known[nearest]
         new = np.flatnonzero(~known & seen.any(axis=1))

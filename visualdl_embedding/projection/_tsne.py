@@ -18,20 +18,20 @@ Graph = tuple[NDArray[np.int32], NDArray[np.int32], Floats]
 
 _EXAGGERATION = 12.0
 _SPACING = 0.6
-"""Of the grid; the kernel is 1 wide. Forces err by 6 % (root mean square; 1.1 % at 0.35, 3.6 % at 0.5, 18 % at 1.0),
-measured on 10,000 points against the exact sum."""
+"""Spacing of the grid; the kernel has width 1. The error of forces is 6 % (root mean square; 1.1 % at 0.35, 3.6 % at
+0.5, 18 % at 1.0), measured on 10,000 points against the exact sum."""
 _STILL = 0.001
-"""Nats; a warm fit that gains less in 20 iterations has arrived."""
+"""Convergence threshold in nats: minimum gain over 20 iterations of a warm fit."""
 _SMALLEST = 0.01
-"""Standard deviation at which layouts start, and below which they never fall."""
+"""Initial and minimum standard deviation of layouts."""
 _EXACT_ROWS = 1500
-"""Up to here the exact sum is as fast as the grid."""
+"""Maximum number of rows for the exact sum, which is as fast as the grid up to here."""
 _REARRANGED = 0.3
-"""Share of rows that want to be elsewhere, above which the map is drawn up anew from where it stands."""
+"""Share of misplaced rows above which a warm layout is rearranged from the start."""
 
 
 class _Optimizer:
-    """A layout on its way down."""
+    """Optimization state of a layout."""
 
     def __init__(self, graph: Graph, candidates: NDArray[np.int32], points: Floats, random_state: int) -> None:
         pointers, columns, weights = graph
@@ -40,8 +40,8 @@ class _Optimizer:
         once = columns > rows
         self.points = points
         self.iterations = 0
-        # Belkina et al. 2019 for the early phase; kept throughout, for n itself leaves the layout trembling: measured,
-        # trustworthiness of 0.863 instead of 0.874 after 750 iterations.
+        # Rate of Belkina et al. 2019 for the early phase, kept throughout: a rate of n leaves the layout unsettled,
+        # with a trustworthiness of 0.863 instead of 0.874 after 750 iterations.
         self.rate = max(200.0, n / _EXAGGERATION)
         self._graph = graph
         self._edges = (rows[once], columns[once], weights[once])
@@ -53,7 +53,7 @@ class _Optimizer:
         self._levels = np.zeros(n, np.float32)
 
     def _repel(self) -> float:
-        """Fill the unscaled repulsion and return t-SNE's Z, the sum over all pairs."""
+        """Compute the unnormalized repulsion and return t-SNE's Z, the sum over all pairs."""
         from visualdl_embedding.projection._kernels import tsne_repel
 
         n = len(self.points)
@@ -64,7 +64,7 @@ class _Optimizer:
         return float(self._levels.sum(dtype=np.float64)) - n
 
     def run(self, iterations: int, *, exaggeration: float = 1.0, momentum: float = 0.8) -> None:
-        """Descend along the gradient."""
+        """Run gradient descent."""
         from visualdl_embedding.projection._kernels import attract, step
 
         for i in range(iterations):
@@ -78,9 +78,9 @@ class _Optimizer:
         self.iterations += iterations
 
     def _keep_resolved(self) -> None:
-        """Blow up a layout that exaggeration has shrunk so far that float32 cannot tell its repulsion from rounding.
+        """Scale up a layout that exaggeration has shrunk below float32 resolution of its repulsion.
 
-        So it goes with a table at random initialization: there is no structure that would hold the rows apart.
+        This occurs for tables at random initialization, where no structure keeps the rows apart.
         """
         size = float(self.points.std())
         if size < _SMALLEST:
@@ -88,10 +88,10 @@ class _Optimizer:
             self._updates[:] = 0
 
     def jump(self) -> float:
-        """Let rows jump that are walled off from their neighbors; return their share.
+        """Move rows that are separated from their neighbors by other clusters; return their share.
 
-        Gradient descent cannot take a row through a cluster that repels it. Early exaggeration can, but shifts all
-        others as well; this moves the row alone, to where the very cost that is minimized is lower.
+        Gradient descent cannot move a row through a cluster that repels it. Early exaggeration can, but moves all other
+        rows too. A jump moves only the row, to a position with lower cost.
         """
         from visualdl_embedding.projection._kernels import jump
 
@@ -107,7 +107,7 @@ class _Optimizer:
             np.full(n, 1 / total, np.float32),
             self._random.permutation(n),
             self._random.normal(scale=0.3, size=(n, 2)).clip(-0.9, 0.9).astype(np.float32),
-            # Asking for a saving of 5 % cost 0.007 of trustworthiness within five frames of a training.
+            # Requiring a saving of 5 % lowers the trustworthiness by 0.007 within five frames of a training.
             (0.0, 4.0),
         )
         self._updates[moved] = 0
@@ -121,7 +121,7 @@ class _Optimizer:
         return float(edge_cost(*self._edges, self.points) + np.log(self._repel()))
 
     def rescale(self) -> float:
-        """Give the layout the size that suits it best, for registration to older frames changed it."""
+        """Scale the layout to its best size, because alignment to earlier frames changed it."""
         pairs = float(len(self.points)) * (len(self.points) - 1)
 
         def cost(near: NDArray[Any], far: NDArray[Any]) -> float:
@@ -133,11 +133,11 @@ class _Optimizer:
 
 
 def affinities(neighbors: Neighbors, perplexity: float) -> Graph:
-    """Turn a neighbor graph into t-SNE's symmetric probabilities.
+    """Convert a neighbor graph to t-SNE's symmetric probabilities.
 
     Returns
     -------
-    Pointers ``(n + 1,)`` int32, columns and probabilities of a sparse matrix by rows; they sum to 1.
+    Pointers ``(n + 1,)`` int32, columns and probabilities of a CSR matrix; the probabilities sum to 1.
     """
     from scipy.sparse import csr_matrix
 
@@ -171,19 +171,19 @@ def fit_tsne(
     Parameters
     ----------
     neighbors
-        At least three times the perplexity wide, where n allows it.
+        Graph with at least three times the perplexity as width, if n allows it.
     start
-        ``(n, c)``: the frame before where `warm`, else any layout of standard deviation 1.
+        ``(n, c)``: the previous frame if `warm`, else any layout of standard deviation 1.
     warm
-        Go on from `start`, or only take its arrangement.
+        Continue from `start`; otherwise use only its arrangement.
     perplexity
         Effective number of neighbors.
     max_iter
-        Iterations; None for as many as it takes.
+        Number of iterations; None to stop at convergence.
     random_state
-        Of the order in which rows are looked at.
+        Seed of the order in which rows are processed.
     n_jobs
-        Threads, in 3-D.
+        Number of threads, in 3-D.
 
     Returns
     -------
@@ -218,11 +218,11 @@ def _fit_cold(optimizer: _Optimizer, budget: int) -> None:
 
 
 def _fit_warm(optimizer: _Optimizer, max_iter: int | None) -> float:
-    """Return the share of rows that had to be elsewhere."""
+    """Return the share of misplaced rows."""
     before = optimizer.points.copy()
     share = optimizer.jump()
     if share > _REARRANGED:
-        # With so many rows out of place, a place beside a neighbor means little.
+        # With many misplaced rows, a position next to a neighbor is not meaningful.
         optimizer.points = before
         _fit_cold(optimizer, max_iter or 500)
         return share
@@ -232,7 +232,7 @@ def _fit_warm(optimizer: _Optimizer, max_iter: int | None) -> float:
         optimizer.run(chunk)
         before_jump = optimizer.divergence()
         gain, cost = cost - before_jump, before_jump
-        # From the fifth chunk on, what is still gained is the last expansion, which arranges nothing.
+        # From the fifth chunk on, the remaining gain is the last expansion, which does not change the arrangement.
         if gain < _STILL or (optimizer.iterations >= 5 * chunk and gain < 10 * _STILL):
             break
         if optimizer.iterations <= 2 * chunk:
@@ -248,7 +248,7 @@ def _fit_by_tree(
     max_iter: int | None,
     n_jobs: int,
 ) -> tuple[Floats, dict[str, Any], float]:
-    """Three dimensions: openTSNE's Barnes-Hut, whose cost does not grow with the volume of the layout."""
+    """Fit in 3-D by openTSNE's Barnes-Hut, whose cost does not depend on the volume of the layout."""
     from openTSNE import TSNEEmbedding
     from openTSNE.affinity import PerplexityBasedNN
     from openTSNE.nearest_neighbors import PrecomputedNeighbors

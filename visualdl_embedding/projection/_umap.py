@@ -18,24 +18,24 @@ Floats = NDArray[np.float32]
 Graph = tuple[NDArray[np.int32], NDArray[np.int32], Floats]
 
 _NEGATIVES = 5
-"""Rows that umap-learn repels from for each edge it draws."""
+"""Number of negative samples of umap-learn per edge."""
 _STEEPEST = 4.0
-"""umap-learn clips its gradients here."""
+"""Gradient clipping limit of umap-learn."""
 _SPACING = 0.05
-"""Of the grid, in a layout that is about 10 wide."""
+"""Spacing of the grid, for a layout about 10 wide."""
 _EXACT_ROWS = 1000
-"""Up to here the exact sum is as fast as the grid."""
+"""Maximum number of rows for the exact sum, which is as fast as the grid up to here."""
 _FINE = 0.005
-"""Spacing of the table that the exact sum reads."""
+"""Spacing of the table for the exact sum."""
 _REARRANGED = 0.2
 _WORTH = 0.05
 _MOMENTUM = 0.9
 _REACH = 0.25
-"""No row moves further than this in one iteration."""
+"""Maximum motion of a row per iteration."""
 
 
 def _repulsion_table(a: float, b: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Potential whose slope is umap-learn's repulsion, by distance up to 100; it falls with the distance to the -2b."""
+    """Potential of umap-learn's repulsion by distance up to 100; it decreases as distance to the -2b."""
     distance = np.concatenate([np.arange(0, 1, 0.001), np.geomspace(1, 100, 1000)])
     slope = 2 * b * distance / ((0.001 + distance**2) * (1 + a * distance ** (2 * b)))
     slope = np.minimum(slope, _STEEPEST)
@@ -44,13 +44,13 @@ def _repulsion_table(a: float, b: float) -> tuple[NDArray[np.float64], NDArray[n
 
 
 class _Optimizer:
-    """A layout on its way down the loss that umap-learn's sampling descends in expectation.
+    """Optimization state of a layout, for the expected loss of umap-learn's sampling.
 
-    umap-learn draws edge (i, j) with a frequency in proportion to its weight, and for each 5 rows that repel i. So row
-    i is pulled by twice its edges' weights (each is drawn from both ends), and pushed by 5 / n times its total weight
-    by every row (Damrich and Hamprecht 2021, "On UMAP's true loss function"). Summing that up instead of sampling it
-    leaves no sampling noise in the layout: at 10,000 rows, 25 iterations took the trustworthiness of umap-learn's
-    layout from 0.811 to 0.822 in 0.13 s.
+    umap-learn samples edge (i, j) with a frequency proportional to its weight, and 5 random rows that repel i per edge.
+    So row i is attracted by twice its edges' weights (each is sampled from both ends), and repelled by 5 / n times its
+    total weight by every row (Damrich and Hamprecht 2021, "On UMAP's true loss function"). Summing instead of sampling
+    avoids sampling noise: at 10,000 rows, 25 iterations raise the trustworthiness of umap-learn's layout from 0.811 to
+    0.822 in 0.13 s.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class _Optimizer:
         self._curve = curve
         self._candidates = candidates
         self._strengths = (_NEGATIVES * degrees / n).astype(np.float32)
-        # A row's springs are as stiff as its total weight; hubs would swing to and fro at the others' rate.
+        # The stiffness of a row is its total weight; with the common rate, hubs would oscillate.
         self._rates = np.minimum(0.02, 0.08 / np.maximum(degrees, 1e-6)).astype(np.float32)[:, None]
         self._random = np.random.default_rng(random_state)
         self._distances, self._table = _repulsion_table(*curve)
@@ -92,7 +92,7 @@ class _Optimizer:
             self._field.read(self.points, self._levels, self._push)
 
     def run(self, iterations: int, *, first: float = 1.0, last: float = 1.0) -> None:
-        """Descend, the rate going from `first` to `last` times its usual value."""
+        """Run gradient descent with a rate from `first` to `last` times the usual one."""
         from visualdl_embedding.projection._kernels import umap_attract
 
         for rate in np.linspace(first, last, iterations, dtype=np.float32):
@@ -106,7 +106,7 @@ class _Optimizer:
         self.iterations += iterations
 
     def jump(self) -> float:
-        """Let rows jump that are walled off from their neighbors; return their share."""
+        """Move rows that are separated from their neighbors by other clusters; return their share."""
         from visualdl_embedding.projection._kernels import jump
 
         n = len(self.points)
@@ -126,10 +126,11 @@ class _Optimizer:
         return float(moved.mean())
 
     def rescale(self) -> float:
-        """Give the layout the size that suits it best, for registration to older frames changed it."""
+        """Scale the layout to its best size, because alignment to earlier frames changed it."""
         a, b = self._curve
         pull = float(self._edges[2].sum())
-        # Strengths are per pair; their sum over all ordered pairs is n times that over rows, halved for each pair once.
+        # Strengths are per pair: the sum over ordered pairs is n times the sum over rows, halved to count each pair
+        # once.
         push = float(self._strengths.sum()) * len(self.points) / 2
 
         def cost(near: NDArray[Any], far: NDArray[Any]) -> float:
@@ -142,14 +143,14 @@ class _Optimizer:
 
 
 def fuzzy_graph(neighbors: Neighbors, n_neighbors: int) -> Graph:
-    """Turn a neighbor graph into UMAP's fuzzy simplicial set.
+    """Convert a neighbor graph to UMAP's fuzzy simplicial set.
 
     Returns
     -------
-    Pointers ``(n + 1,)`` int32, columns and weights of a symmetric sparse matrix by rows; the largest weight is 1.
+    Pointers ``(n + 1,)`` int32, columns and weights of a symmetric CSR matrix; the largest weight is 1.
     """
     with warnings.catch_warnings():
-        # umap tells at import that its neural variant needs TensorFlow, which we do not use.
+        # At import, umap warns that its neural variant requires TensorFlow, which is not used here.
         warnings.filterwarnings("ignore", category=ImportWarning)
         from umap.umap_ import fuzzy_simplicial_set
 
@@ -158,11 +159,11 @@ def fuzzy_graph(neighbors: Neighbors, n_neighbors: int) -> Graph:
     graph = neighbors.first(max(1, n_neighbors))
     indices = np.column_stack([np.arange(n, dtype=np.int32), graph.indices])
     distances = np.column_stack([np.zeros(n, np.float32), graph.distances])
-    # Of the data only their number is read when neighbors are given, and nothing is random.
+    # If neighbors are passed, only the number of data points is used, and nothing is random.
     edges = fuzzy_simplicial_set(
         indices, indices.shape[1], np.random.RandomState(0), "precomputed", knn_indices=indices, knn_dists=distances
     )[0].tocsr()
-    # umap-learn drops edges that it would draw less than once in its 500 epochs.
+    # umap-learn drops edges that would be sampled less than once in 500 epochs.
     edges.data[edges.data < edges.data.max() / 500] = 0.0
     edges.eliminate_zeros()
     edges.sort_indices()
@@ -187,17 +188,17 @@ def fit_umap(
     neighbors
         At least `n_neighbors` wide, where n allows it.
     start
-        ``(n, c)``: the frame before where `warm`, else any layout of standard deviation 1.
+        ``(n, c)``: the previous frame if `warm`, else any layout of standard deviation 1.
     warm
-        Go on from `start`, or only take its arrangement.
+        Continue from `start`; otherwise use only its arrangement.
     n_neighbors
         Other rows in a neighborhood; umap-learn's number is one more.
     min_dist
-        How close rows may lie.
+        Minimum distance between rows.
     max_iter
-        Iterations, in 3-D epochs; None for as many as it takes.
+        Number of iterations, in 3-D epochs; None to stop at convergence.
     random_state
-        Of the order in which rows are looked at; in 3-D of the sampling.
+        Seed of the order in which rows are processed; in 3-D of the sampling.
 
     Returns
     -------
@@ -239,7 +240,7 @@ def _fit_cold(optimizer: _Optimizer, budget: int) -> None:
 
 
 def _fit_warm(optimizer: _Optimizer, max_iter: int | None) -> float:
-    """Return the share of rows that had to be elsewhere."""
+    """Return the share of misplaced rows."""
     before = optimizer.points.copy()
     share = optimizer.jump()
     if share > _REARRANGED:
@@ -262,7 +263,7 @@ def _fit_by_sampling(
     max_iter: int | None,
     random_state: int,
 ) -> tuple[Floats, dict[str, Any]]:
-    """Three dimensions: umap-learn's sampling, on one thread, for several make it irreproducible."""
+    """Fit in 3-D by umap-learn's sampling, on one thread, because several threads are not reproducible."""
     from umap.layouts import optimize_layout_euclidean
     from umap.umap_ import make_epochs_per_sample
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from visualdl_embedding.core.text import html_text
 from visualdl_embedding.figures import METHOD_NAMES, color_groups
+from visualdl_embedding.page import neighbor_table
 from visualdl_embedding.reports._colors import Coloring, choose_coloring
-from visualdl_embedding.reports._tables import neighbor_table
 
 if TYPE_CHECKING:
     import plotly.graph_objects
@@ -43,7 +43,13 @@ def view_title(view: View) -> str:
 
 def view_figure(report: Report, view: View, *, color: str | None) -> plotly.graph_objects.Figure:
     """See `Report.figure`."""
-    import plotly.graph_objects as go
+    try:
+        import plotly.graph_objects as go
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(
+            "Figures for notebooks need plotly, which is not installed: pip install 'visualdl-embedding[notebook]'. "
+            "Report.write makes a page and pictures without it."
+        ) from None
 
     colorings = {
         **report.colorings,
@@ -105,7 +111,7 @@ def _traces(coloring: Coloring, n: int) -> list[tuple[str, NDArray[np.intp], dic
 def _hover_texts(report: Report) -> NDArray[np.object_]:
     rows = report.snapshot.rows
     labels = [plain(label) for label in rows.labels]
-    indices, cosines, _ = neighbor_table(report)
+    indices, cosines, _ = neighbor_table(report.snapshot, report.analysis)
     groups = rows.columns.get("group")
     texts = []
     for i, label in enumerate(labels):

@@ -26,7 +26,7 @@ from visualdl_embedding.reports._views import Plan, View, as_tuple, make_views, 
 
 __all__ = ["report"]
 
-LIBRARIES = ("visualdl-embedding", "numpy", "scipy", "scikit-learn", "openTSNE", "umap-learn", "pynndescent", "plotly")
+LIBRARIES = ("visualdl-embedding", "numpy", "scipy", "scikit-learn", "openTSNE", "umap-learn", "pynndescent")
 
 
 def report(

@@ -41,7 +41,7 @@ def picture(report: Report, view: View) -> bytes:
             for key in ("trustworthiness", "continuity", "explained_variance")
             if key in view.numbers
         },
-        telling=report.telling,
+        representative=report.representative,
         title=f"{view_title(view)} · {report.table.name}",
         annotate=LABELS,
         dpi=DOTS_PER_INCH,

@@ -132,8 +132,8 @@ class Report:
         return wish if wish == "trustworthiness" or wish in self.colorings else choose_coloring(self.colorings, None)
 
     @cached_property
-    def telling(self) -> NDArray[np.float32]:
-        """``(n,)`` float32: how much a row's label tells a reader; the highest are written on the maps.
+    def representative(self) -> NDArray[np.float32]:
+        """``(n,)`` float32: how well a row's label represents its surroundings; the highest are labeled on the maps.
 
         The mean of two ranks: how honestly the maps place the row (where its neighbors on the map are its neighbors in
         the original space, a label speaks for its surroundings), and how frequent it is, where that is known.
@@ -182,12 +182,19 @@ class Report:
     def figure(self, view_key: str, *, color: str | None = None) -> plotly.graph_objects.Figure:
         """Draw a view for a notebook: hover shows label, id, group and the nearest neighbors with their cosine.
 
+        Needs the extra ``notebook``.
+
         Parameters
         ----------
         view_key
             ``"tsne"``: one of the views' keys.
         color
             One of `colorings`, or ``"trustworthiness"``; the report's own if None.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            plotly is not installed.
         """
         from visualdl_embedding.reports._figures import view_figure
 
@@ -214,7 +221,8 @@ class Report:
 
         Returns
         -------
-        The files written, ``report.html`` first.
+        The files written, ``report.html`` first. Where the page was not built at installation, that is left out, with a
+        warning in the log.
 
         Raises
         ------

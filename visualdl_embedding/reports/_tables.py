@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.core.distance import normalize
 from visualdl_embedding.core.jsonable import dumps
 from visualdl_embedding.core.text import spreadsheet_cell
+from visualdl_embedding.page import neighbor_table
 
 if TYPE_CHECKING:
     from visualdl_embedding.reports._report import Report
@@ -22,7 +22,6 @@ __all__ = [
     "FORMAT_VERSION",
     "coordinate_columns",
     "coordinates_csv",
-    "neighbor_table",
     "neighbors_tsv",
     "report_json",
 ]
@@ -54,31 +53,6 @@ def coordinate_columns(report: Report) -> dict[str, NDArray[Any]]:
     return columns
 
 
-def neighbor_table(report: Report) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
-    """Neighbors in the original space as positions among all n rows.
-
-    Returns
-    -------
-    ``(n, k)`` int64, nearest first, -1 for rows that are not usable; their cosine, -1 to 1, and their distance, both
-    ``(n, k)`` float32, NaN there.
-    """
-    graph, n = report.analysis.neighbors, len(report.snapshot.rows)
-    positions = np.flatnonzero(report.snapshot.usable(graph.distance))
-    k = graph.n_neighbors
-    indices = np.full((n, k), -1, dtype=np.int64)
-    cosines = np.full((n, k), np.nan, dtype=np.float32)
-    distances = np.full((n, k), np.nan, dtype=np.float32)
-    indices[positions] = positions[graph.indices]
-    distances[positions] = graph.distances
-    if graph.distance == "cosine":
-        cosines[positions] = 1 - graph.distances
-    else:
-        unit = normalize(report.snapshot.vectors[positions])
-        for j in range(k):
-            cosines[positions, j] = np.einsum("nd,nd->n", unit, unit[graph.indices[:, j]])
-    return indices, cosines, distances
-
-
 def coordinates_csv(report: Report) -> str:
     """`Report.coordinates` as CSV; labels that a spreadsheet would run as formulas begin with an apostrophe."""
     columns = coordinate_columns(report)
@@ -88,7 +62,7 @@ def coordinates_csv(report: Report) -> str:
 
 def neighbors_tsv(report: Report) -> str:
     """Neighbors in the original space: row, rank, neighbor, cosine, and the distance where it is another."""
-    indices, cosines, distances = neighbor_table(report)
+    indices, cosines, distances = neighbor_table(report.snapshot, report.analysis)
     labels = [spreadsheet_cell(label) for label in report.snapshot.rows.labels]
     euclidean = report.analysis.neighbors.distance == "euclidean"
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from visualdl_embedding.page import missing_page
 from visualdl_embedding.reports._tables import FORMAT, coordinates_csv, neighbors_tsv, report_json
 
 if TYPE_CHECKING:
     from visualdl_embedding.reports._report import Report
 
 __all__ = ["check_folder", "write_report"]
+
+_log = logging.getLogger(__name__)
 
 PAGE = "report.html"
 RECORD = "report.json"
@@ -24,7 +28,7 @@ ENDINGS = (".html", ".png", ".csv", ".tsv", ".json")
 
 def write_report(report: Report, folder: Path, *, overwrite: bool) -> list[Path]:
     """See `Report.write`."""
-    from visualdl_embedding.reports._html import page
+    from visualdl_embedding.reports._page import page
     from visualdl_embedding.reports._pictures import picture
 
     # A link to a folder stays a link.
@@ -33,8 +37,13 @@ def write_report(report: Report, folder: Path, *, overwrite: bool) -> list[Path]
     partial = _make_partial(folder)
     try:
         pictures = [view for view in report.views if view.plan.repeat == 0]
-        names = [PAGE, *(f"{view.key}.png" for view in pictures), "coordinates.csv", "neighbors.tsv", RECORD]
-        (partial / PAGE).write_text(page(report), encoding="utf-8", newline="\n")
+        names = [*(f"{view.key}.png" for view in pictures), "coordinates.csv", "neighbors.tsv", RECORD]
+        missing = missing_page()
+        if missing is None:
+            names.insert(0, PAGE)
+            (partial / PAGE).write_text(page(report), encoding="utf-8", newline="\n")
+        else:
+            _log.warning("%s is not written. %s", PAGE, missing)
         for view in pictures:
             (partial / f"{view.key}.png").write_bytes(picture(report, view))
         # Excel takes a CSV without this mark for the local encoding, and Chinese for noise.

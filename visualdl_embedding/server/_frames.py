@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding import page
 from visualdl_embedding.server._endpoint import Answer
 from visualdl_embedding.server._served import NotFound, ServedTable
 from visualdl_embedding.server._source import RunSource
@@ -48,7 +49,7 @@ def _components(table: ServedTable, step: int, projection: str) -> int:
     if projection not in stored:
         known = ", ".join(stored) or "none"
         raise NotFound(f"Step {step} of table {table.name!r} has no projection {projection!r}; stored are {known}.")
-    return 3 if projection.endswith("_3d") else 2
+    return 3 if "3d" in projection.split("_") else 2
 
 
 def frame_info(source: RunSource, asked: Asked) -> Answer:
@@ -60,21 +61,7 @@ def frame_info(source: RunSource, asked: Asked) -> Answer:
     def make() -> dict[str, Any]:
         found = table.projection(step, projection)
         header = table.header(step)
-        scalars = header["scalars"]
-        parameters = {k: v for k, v in found.parameters.items() if k not in ("method", "random_state")}
-        return {
-            "method": found.method,
-            "parameters": parameters,
-            "random_state": found.parameters.get("random_state"),
-            "axes": found.axes.tolist(),
-            "axes_version": found.axes_version,
-            "basis_version": found.parameters.get("basis_version"),
-            "noise_floor": found.noise_floor,
-            "trustworthiness": scalars.get(f"{projection}/trustworthiness"),
-            "continuity": scalars.get(f"{projection}/continuity"),
-            "motion": scalars.get(f"{projection}/motion"),
-            "analyzed_against": header["previous_step"],
-        }
+        return page.frame_info(found, projection, scalars=header["scalars"], previous_step=header["previous_step"])
 
     return Answer(("frame-info", *frame_key(table, step, projection)), make)
 

@@ -82,17 +82,25 @@ _METRIC = _object(
 _FOLLOWED = _object(
     {"label": TEXT, "row": MAYBE_INTEGER, "ranks": _list(MAYBE_INTEGER), "cosines": _list(MAYBE_NUMBER)}
 )
+_TONES = _object({"light": TEXT, "dark": TEXT})
+_PALETTE = _object({"groups": _list(TEXT), "others": TEXT, "no_group": _TONES, "alone": _TONES})
 _AXES = _list(_list(NUMBER))
 
 ERROR = _object({"error": TEXT})
 SCHEMAS: Mapping[str, Schema | None] = {
     "status": _object({"revision": TEXT, "runs": INTEGER}),
-    "runs": _object({"runs": _list(_object({"name": TEXT, "tables": _list(_TABLE), "curves": _list(TEXT)}))}),
+    "runs": _object(
+        {
+            "runs": _list(_object({"name": TEXT, "tables": _list(_TABLE), "curves": _list(TEXT)})),
+            "palette": _PALETTE,
+        }
+    ),
     "rows": _object(
         {
             "ids": _list(INTEGER),
             "labels": _list(TEXT),
             "columns": _map(_list(TEXT)),
+            "colors": _map(_map(TEXT)),
             "watch": _list(TEXT),
             "pieces": _map(TEXT),
             "version": TEXT,

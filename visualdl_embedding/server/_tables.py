@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from visualdl_embedding.metrics import METRICS
+from visualdl_embedding.core.palette import page_palette
+from visualdl_embedding.page import metric_infos, rows_answer, scalar_series, table_info
 from visualdl_embedding.server._endpoint import Answer
 from visualdl_embedding.server._served import ServedTable
 from visualdl_embedding.server._source import RunSource
@@ -42,7 +43,7 @@ def runs(source: RunSource, asked: Asked) -> Answer:
                 missing += [f"{name}: {source.redact(text)}" for text in damaged]
             missing += [f"{name}: {text}" for text in run.missing]
             listed.append({"name": name, "tables": tables, "curves": tags[name]})
-        return with_missing({"runs": listed}, missing)
+        return with_missing({"runs": listed, "palette": page_palette()}, missing)
 
     return Answer(("runs", view.revision, repr(tags)), make)
 
@@ -62,20 +63,19 @@ def _describe(table: ServedTable) -> tuple[dict[str, Any], list[str]]:
             break
         except (OSError, ValueError, LookupError) as error:
             missing.append(str(error))
-    return {
-        "name": table.name,
-        "dim": description.table.dim,
-        "num_rows": description.table.num_rows,
-        "n": n,
-        "distance": description.config.distance,
-        "n_neighbors": description.config.n_neighbors,
-        "projections": projections,
-        "columns": columns,
-        "watch": list(description.watch),
-        "steps": table.steps,
-        "analyzed": table.analyzed,
-        "rows_version": description.rows_version,
-    }, missing
+    described = table_info(
+        description.table,
+        distance=description.config.distance,
+        n_neighbors=description.config.n_neighbors,
+        n=n,
+        columns=columns,
+        projections=projections,
+        watch=description.watch,
+        steps=table.steps,
+        analyzed=table.analyzed,
+        rows_version=description.rows_version,
+    )
+    return described, missing
 
 
 def rows(source: RunSource, asked: Asked) -> Answer:
@@ -83,22 +83,7 @@ def rows(source: RunSource, asked: Asked) -> Answer:
     table = source.table(asked["run"], asked["table"])
     version = table.reader.description.rows_version
 
-    def make() -> dict[str, Any]:
-        found = table.rows
-        by_id = dict(zip(found.ids.tolist(), found.labels, strict=True))
-        return {
-            "ids": found.ids.tolist(),
-            "labels": list(found.labels),
-            "columns": {name: list(values) for name, values in found.columns.items()},
-            "watch": list(found.watch),
-            "pieces": {
-                str(position): " ".join(by_id.get(piece, f"#{piece}") for piece in pieces)
-                for position, pieces in found.pieces.items()
-            },
-            "version": version,
-        }
-
-    return Answer(("rows", *table.stamp(), version), make)
+    return Answer(("rows", *table.stamp(), version), lambda: rows_answer(table.rows, version=version))
 
 
 def scalars(source: RunSource, asked: Asked) -> Answer:
@@ -107,12 +92,7 @@ def scalars(source: RunSource, asked: Asked) -> Answer:
 
     def make() -> dict[str, Any]:
         headers, missing = table.headers()
-        found: dict[str, dict[str, list[Any]]] = {}
-        for step, header in headers.items():
-            for key, value in header["scalars"].items():
-                series = found.setdefault(key, {"steps": [], "values": []})
-                series["steps"].append(step)
-                series["values"].append(value)
+        found = scalar_series({step: header["scalars"] for step, header in headers.items()})
         return with_missing({"scalars": found}, [source.redact(text) for text in missing])
 
     return Answer(("scalars", str(table.reader.folder), table.listing.stamp), make)
@@ -120,9 +100,7 @@ def scalars(source: RunSource, asked: Asked) -> Answer:
 
 def metrics(source: RunSource, asked: Asked) -> Answer:
     """Say what every metric means."""
-    names = ("low", "high", "higher_is_better", "description", "description_zh", "reference")
-    known = {name: {field: getattr(metric, field) for field in names} for name, metric in METRICS.items()}
-    return Answer(("metrics",), lambda: {"metrics": known})
+    return Answer(("metrics",), lambda: {"metrics": metric_infos()})
 
 
 def curves(source: RunSource, asked: Asked) -> Answer:

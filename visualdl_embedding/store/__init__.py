@@ -1,4 +1,4 @@
-"""The run directory: written atomically during training, read at any moment."""
+"""Run directory: written atomically during training, readable at any time."""
 
 from visualdl_embedding.errors import DamagedFileError, NewerFormatError, NotAnalyzedError
 from visualdl_embedding.store._alerts import append_alerts, read_alerts

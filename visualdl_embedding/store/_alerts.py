@@ -1,4 +1,4 @@
-"""The file of a table's alerts: one line of JSON each."""
+"""File with a table's alerts, one JSON object per line."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ __all__ = ["append_alerts", "parse_alerts", "read_alerts", "write_alerts"]
 
 
 def append_alerts(path: str | os.PathLike[str], alerts: Iterable[Mapping[str, Any]]) -> None:
-    """Append alerts, all in one write, and bring them to the disk; nothing is touched where there are none.
+    """Append alerts in one write and sync the file. Without alerts the file is not touched.
 
-    A last line that a killed writer left torn is closed first, so that it spoils itself only.
+    An incomplete last line, left by a killed writer, is closed first, so that only that line is lost.
 
     Parameters
     ----------
     path
-        ``alerts.jsonl`` in the table's folder, which must be there.
+        ``alerts.jsonl`` in the table's folder, which must exist.
     alerts
-        As `Alert.to_dict` makes them.
+        Alerts from `Alert.to_dict`.
 
     Raises
     ------
     OSError
-        With the cause of the system; the file is then as long as it was.
+        With the system's reason; the file then has its previous length.
     """
     if lines := [dumps_exact(alert) for alert in alerts]:
         append_line(Path(path), "\n".join(lines))
 
 
 def write_alerts(path: Path, alerts: Iterable[Mapping[str, Any]]) -> None:
-    """Put these alerts in the place of those in the file, at once."""
+    """Replace the alerts in the file atomically."""
     write_atomically(path, [f"{dumps_exact(alert)}\n".encode() for alert in alerts])
 
 
 def parse_alerts(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
-    """Read all alerts as they were written, oldest first; none where there is no file.
+    """Read all alerts as written, oldest first. Return an empty list if there is no file.
 
-    A line that is torn is passed over: one bad line must not hide the others.
+    Incomplete lines are skipped.
     """
     try:
         lines = Path(path).read_bytes().split(b"\n")
@@ -53,7 +53,7 @@ def parse_alerts(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
 
 
 def read_alerts(path: str | os.PathLike[str]) -> tuple[Alert, ...]:
-    """Read all alerts, oldest first; what `parse_alerts` finds, but is no alert, is passed over as well."""
+    """Read all alerts, oldest first. Entries of `parse_alerts` that are not valid alerts are skipped."""
     return tuple(alert for values in parse_alerts(path) if (alert := _alert(values)) is not None)
 
 

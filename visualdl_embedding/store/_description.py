@@ -1,4 +1,4 @@
-"""What ``table.json`` says about a table in a run."""
+"""Content of ``table.json``, the description of a table in a run."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ _LIBRARIES = (
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """How the rows of one version were chosen: what ``metadata.tsv`` cannot hold.
+    """Selection of the rows of one version, the part that ``metadata.tsv`` does not hold.
 
     Attributes
     ----------
     how
-        A phrase: ``"the 500 most frequent"``.
+        Description of the selection, such as ``"the 500 most frequent"``.
     left_out
-        How many candidates were left out, by reason.
+        Number of candidates left out, by reason.
     watch
-        Labels with scalars of their own.
+        Labels with their own scalars.
     """
 
     how: str = ""
@@ -54,32 +54,32 @@ class Selection:
 
     @classmethod
     def of(cls, rows: Rows) -> Selection:
-        """Take it from rows."""
+        """Create the selection of given rows."""
         return cls(rows.how, dict(rows.left_out), tuple(rows.watch))
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What is known of a table in a run, beside its snapshots.
+    """Description of a table in a run, without its snapshots.
 
     Attributes
     ----------
     table
-        The weight matrix.
+        Watched table.
     config
-        How snapshots are analyzed.
+        Settings of the analysis.
     rows_version
         Version of the rows that newer snapshots use.
     selections
-        By version of the rows, oldest first.
+        Selections by version of the rows, oldest first.
     versions
-        Of Python and the libraries that computed, by name.
+        Versions of Python and the libraries, by name.
     created
-        Moment of the first writing, ISO 8601 in UTC.
+        Time of the first write, ISO 8601 in UTC.
     resumed_after
-        Last steps that were stored when a training was resumed, in order of time.
+        Last stored step at each resume of the training, in order of time.
     extra
-        What the writer added: the schedule, the command, …
+        Additional values from the writer: the schedule, the command, …
     """
 
     table: Table
@@ -93,27 +93,27 @@ class Description:
 
     @property
     def how(self) -> str:
-        """How the rows were chosen, as a phrase."""
+        """Description of the selection of rows."""
         return self.selections[self.rows_version].how
 
     @property
     def left_out(self) -> Mapping[str, int]:
-        """How many candidates were left out, by reason."""
+        """Number of candidates left out, by reason."""
         return self.selections[self.rows_version].left_out
 
     @property
     def watch(self) -> tuple[str, ...]:
-        """Labels with scalars of their own."""
+        """Labels with their own scalars."""
         return self.selections[self.rows_version].watch
 
     def with_rows(self, rows: Rows) -> Description:
-        """Go on with newer rows."""
+        """Return a description with newer rows."""
         selections = {**self.selections, rows.version: Selection.of(rows)}
         return replace(self, rows_version=rows.version, selections=selections)
 
 
 def describe(table: Table, rows: Rows, *, config: Config, extra: Mapping[str, Any] | None = None) -> Description:
-    """Describe a table whose run begins now."""
+    """Create the description of a table whose run begins now."""
     return Description(
         table=table,
         config=config,
@@ -126,7 +126,7 @@ def describe(table: Table, rows: Rows, *, config: Config, extra: Mapping[str, An
 
 
 def installed_versions() -> dict[str, str]:
-    """Versions of Python and of the libraries whose results a run depends on; absent ones are left out."""
+    """Versions of Python and of the libraries that affect results; libraries not installed are omitted."""
     found = {"python": platform.python_version()}
     for name in _LIBRARIES:
         try:
@@ -137,7 +137,7 @@ def installed_versions() -> dict[str, str]:
 
 
 def write_description(path: Path, description: Description) -> None:
-    """Write ``table.json``, for people too: indented, UTF-8."""
+    """Write ``table.json`` as indented UTF-8."""
     text = dumps_exact({"format_version": FORMAT_VERSION, **asdict(description)}, indent=2)
     write_atomically(path, [text.encode(), b"\n"])
 
@@ -145,14 +145,14 @@ def write_description(path: Path, description: Description) -> None:
 def read_description(path: Path) -> Description:
     """Read ``table.json``.
 
-    Fields that this version does not know are passed over: a newer library may add some within one format.
+    Unknown fields are ignored: a newer library may add fields within the same format.
 
     Raises
     ------
     FileNotFoundError
-        If it is not there.
+        If there is no such file.
     DamagedFileError, NewerFormatError
-        If it is not what it should be.
+        If the content is invalid or newer than this library.
     """
     try:
         found = loads_exact(path.read_bytes())
@@ -171,7 +171,7 @@ def read_description(path: Path) -> Description:
             extra=found["extra"],
         )
         if description.rows_version not in description.selections:
-            raise ValueError(f"nothing is said of the rows {description.rows_version!r}")
+            raise ValueError(f"it has no selection for the rows {description.rows_version!r}")
     except (DamagedFileError, NewerFormatError):
         raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -1,4 +1,4 @@
-"""Writing so that a reader never sees half a file, and a failed write costs nothing."""
+"""Atomic writes: readers see complete files only, and a failed write leaves the old file."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ Part = bytes | memoryview
 _counter = itertools.count()
 _in_flight: set[str] = set()
 _STALE_SECONDS = 3600.0
-"""A snapshot of 1,000,000 x 128 takes seconds: a temporary file of another machine an hour old has lost its writer."""
+"""Age in seconds of abandoned temporary files from other machines. Writing 1,000,000 x 128 takes seconds."""
 
 
 def write_atomically(path: Path, parts: Iterable[Part]) -> None:
-    """Write a file under a temporary name, bring it to the disk, then rename it.
+    """Write a file under a temporary name, sync it, then rename it.
 
     Parameters
     ----------
     path
-        The file; what was there stays until the new one is whole.
+        The file. An existing file is kept until the new one is complete.
     parts
-        The content in order. Memory views are written where they lie, without a copy.
+        Content in order. Memory views are written without a copy.
 
     Raises
     ------
     OSError
-        With the cause of the system (no space, no permission); no temporary file is left and the old file is intact.
+        With the system's reason (no space, no permission). No temporary file is left and the old file is intact.
     """
     temporary = path.with_name(f"{path.name}.{_host()}-{os.getpid()}-{next(_counter)}.tmp")
     _in_flight.add(temporary.name)
@@ -57,14 +57,14 @@ def write_atomically(path: Path, parts: Iterable[Part]) -> None:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Append one line and bring it to the disk.
+    """Append one line and sync the file.
 
-    A last line that a killed writer left torn is closed first, so that it spoils itself only.
+    An incomplete last line, left by a killed writer, is closed first, so that only that line is lost.
 
     Raises
     ------
     OSError
-        With the cause of the system; the file is then as long as it was.
+        With the system's reason; the file then has its previous length.
     """
     with open(path, "a+b", buffering=0) as file:
         size = file.seek(0, os.SEEK_END)
@@ -82,13 +82,14 @@ def append_line(path: Path, line: str) -> None:
 
 
 def remove_stale(folder: Path) -> list[Path]:
-    """Remove the temporary files of writers that are gone.
+    """Remove the temporary files of ended writers.
 
-    Those of this machine go when their process has ended, those of another (a shared file system) after an hour.
+    Files of this machine are removed if their process has ended, files of other machines (shared file system) after an
+    hour.
 
     Returns
     -------
-    The files removed.
+    Removed files.
     """
     removed = []
     for path in folder.glob("*.tmp"):
@@ -100,12 +101,12 @@ def remove_stale(folder: Path) -> list[Path]:
 
 
 def check_writable(folder: Path) -> None:
-    """Find out at once whether a folder can be made and written; leave nothing behind.
+    """Check that a folder can be created and written, and leave nothing behind.
 
     Raises
     ------
     OSError
-        A `NotADirectoryError` or `PermissionError`, saying which folder is at fault.
+        A `NotADirectoryError` or `PermissionError` that names the folder.
     """
     existing = folder
     while not os.path.lexists(existing) and existing != existing.parent:
@@ -118,18 +119,18 @@ def check_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=existing):
             pass
     except OSError as error:
-        message = f"Cannot write to {folder}: {existing} gives {error.strerror!r}. Choose another log directory."
+        message = f"Cannot write to {folder}: {existing}: {error.strerror}. Choose another log directory."
         raise type(error)(message) from error
 
 
 def fresh_directory(log_dir: Path) -> Path:
-    """Offer a log directory that is not there yet.
+    """Return a log directory that does not exist yet.
 
     >>> fresh_directory(Path("no-such-folder/a")).name
     'a-2'
     """
     base, _, suffix = log_dir.name.rpartition("-")
-    # "a-2" goes on to "a-3"; the year in "weekly-2024" is part of the name.
+    # "a-2" is followed by "a-3"; the year in "weekly-2024" is part of the name.
     counted = bool(base) and suffix.isdecimal() and len(suffix) < 3 and not suffix.startswith("0")
     name, start = (base, int(suffix) + 1) if counted else (log_dir.name, 2)
     candidates = (log_dir.with_name(f"{name}-{number}") for number in itertools.count(start))
@@ -139,7 +140,7 @@ def fresh_directory(log_dir: Path) -> Path:
 def _explained(error: OSError, path: Path) -> OSError:
     if error.errno is None:
         return error
-    reason = f"{error.strerror}; it was not written, and what was stored before is intact"
+    reason = f"{error.strerror}; the file was not written, and earlier files are intact"
     return OSError(error.errno, reason, str(path))
 
 
@@ -150,7 +151,7 @@ def _write_all(descriptor: int, part: Part) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Bring a rename to the disk, where the system can (Windows cannot open a folder)."""
+    """Sync a folder after a rename, if the system supports it (Windows cannot open a folder)."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except PermissionError:
@@ -158,7 +159,7 @@ def _sync_folder(folder: Path) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        # Some network file systems refuse it; the file itself is safe already.
+        # Some network file systems reject it; the file itself is already synced.
         if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
             raise
     finally:
@@ -173,7 +174,7 @@ def _is_stale(path: Path) -> bool:
     writer = path.suffixes[-2].removeprefix(".").split("-") if len(path.suffixes) > 1 else []
     if len(writer) == 3 and writer[0] == _host() and writer[1].isdecimal():
         pid = int(writer[1])
-        # In a container every training may be process 7: one's own number proves nothing.
+        # In containers several trainings may have process id 7, so compare names with those of this process.
         if path.name not in _in_flight if pid == os.getpid() else not _is_alive(pid):
             return True
     return time.time() - path.stat().st_mtime > _STALE_SECONDS

@@ -1,4 +1,4 @@
-"""From the name of a table to the name of its folder."""
+"""Folder name of a table."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from visualdl_embedding.core.names import escape
 __all__ = ["folder_name"]
 
 _FORBIDDEN = str.maketrans({c: chr(ord(c) + 0xFEE0) for c in ':*?"<>|'})
-"""What Windows forbids in a name becomes full-width, as `escape` does with the slash."""
+"""Full-width replacements for characters that Windows forbids, like the slash in `escape`."""
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)")
 _LOOKS_HASHED = re.compile(r"-[0-9a-f]{10}$")
 _MAX_BYTES = 100
-"""Of the readable part: file systems take 255 bytes (eCryptfs 143), and a Chinese character has three."""
+"""Maximum length of the readable part in bytes: file systems allow 255 (eCryptfs 143); Chinese characters take 3."""
 
 
 def folder_name(table: str) -> str:
-    """Make a folder name that every file system takes, different for different tables.
+    """Return a folder name that is valid on every file system and unique per table.
 
-    A plain lower-case name stays as it is. Whatever had to be changed, and whatever differs from another name only in
-    case or in Unicode composition, gets a hash of the true name, which stands in ``table.json``.
+    Plain lowercase names are unchanged. Names with replaced characters, and names that may differ from another only in
+    case or Unicode composition, get a hash of the original name, which ``table.json`` holds.
 
     Parameters
     ----------
@@ -45,5 +45,5 @@ def folder_name(table: str) -> str:
     if text == table and folded and composed and not _RESERVED.match(text) and not _LOOKS_HASHED.search(text):
         return text
     digest = hashlib.sha256(table.encode("utf-8", "surrogatepass")).hexdigest()[:10]
-    # A reserved name is one with any extension, so the hash must come before the dot.
+    # A reserved name with any extension is also reserved, so put the hash before the dot.
     return f"{text.replace('.', '．') if _RESERVED.match(text.casefold()) else text}-{digest}"

@@ -1,4 +1,4 @@
-"""Version of what the store writes."""
+"""Format version of the store."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from visualdl_embedding.errors import DamagedFileError, NewerFormatError
 __all__ = ["FORMAT_VERSION", "check_format"]
 
 FORMAT_VERSION = 1
-"""Counts up when an older library could no longer read what this one writes; every file carries it."""
+"""Written to every file; increased when older libraries cannot read the new files."""
 
 
 def check_format(found: Any, path: Path) -> None:
-    """Refuse a format that this library does not know.
+    """Check that this library can read a format version.
 
     Parameters
     ----------
     found
-        The ``format_version`` that the file states.
+        ``format_version`` of the file.
     path
-        The file, for the message.
+        Path of the file, for the message.
 
     Raises
     ------
     NewerFormatError
-        If the version is above `FORMAT_VERSION`.
+        If the version is newer than `FORMAT_VERSION`.
     DamagedFileError
-        If it is no version at all.
+        If it is not a version number.
     """
     if not isinstance(found, int) or isinstance(found, bool) or found < 1:
         raise DamagedFileError(path, f"its format version is {found!r}, not a number from 1")
     if found > FORMAT_VERSION:
         raise NewerFormatError(
-            f"{path} has format {found} and this version of visualdl-embedding reads formats up to {FORMAT_VERSION}: "
+            f"{path} has format {found}, but this version of visualdl-embedding reads formats up to {FORMAT_VERSION}: "
             "run `pip install --upgrade visualdl-embedding`."
         )

@@ -1,4 +1,4 @@
-"""A snapshot and an analysis as one safetensors file each; JSON beside the tensors holds what is no array."""
+"""Snapshots and analyses as safetensors files, with a JSON header for values that are not arrays."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ __all__ = [
 ]
 
 _KEY = "visualdl_embedding"
-"""Of the safetensors metadata: the JSON stands there as one text, for the format admits text only."""
+"""Safetensors metadata key of the JSON header; the format only allows text."""
 
 
 def write_snapshot(path: Path, snapshot: Snapshot) -> None:
-    """Write a snapshot; its vectors are not copied.
+    """Write a snapshot without copying its vectors.
 
     Raises
     ------
     OSError
-        With the cause of the system; nothing was written then.
+        With the system's reason; nothing is written in this case.
     """
     header = {
         "kind": "snapshot",
@@ -67,20 +67,20 @@ def read_snapshot(path: Path, rows_of: Callable[[str], Rows]) -> Snapshot:
     Parameters
     ----------
     path
-        Its file.
+        Path of the file.
     rows_of
-        Gives the rows of a version.
+        Function that returns the rows of a version.
 
     Raises
     ------
     DamagedFileError, NewerFormatError
-        If the file is not what it should be.
+        If the file is invalid or newer than this library.
     """
     with _reading(path), TensorFile(path) as file:
         header = _header(file, "snapshot")
         rows = rows_of(header["rows_version"])
         if not np.array_equal(file.read("ids"), rows.ids):
-            raise DamagedFileError(path, "its ids are not those of its rows")
+            raise DamagedFileError(path, "its ids do not match its rows")
         return Snapshot(
             table=header["table"],
             step=header["step"],
@@ -97,9 +97,9 @@ def write_analysis(path: Path, analysis: Analysis) -> None:
     Raises
     ------
     OSError
-        With the cause of the system; nothing was written then.
+        With the system's reason; nothing is written in this case.
     TypeError
-        If a parameter of a projection is no plain value.
+        If a parameter of a projection is not a plain value.
     """
     basis = analysis.basis
     header = {
@@ -146,12 +146,12 @@ def write_analysis(path: Path, analysis: Analysis) -> None:
 def read_analysis(path: Path) -> Analysis:
     """Read an analysis.
 
-    Tuples among the parameters of a projection come back as lists; all else is as it was written.
+    Tuples among the parameters of a projection are read back as lists; everything else is unchanged.
 
     Raises
     ------
     DamagedFileError, NewerFormatError
-        If the file is not what it should be.
+        If the file is invalid or newer than this library.
     """
     with _reading(path), TensorFile(path) as file:
         header = _header(file, "analysis")
@@ -178,12 +178,12 @@ def read_analysis(path: Path) -> Analysis:
 
 
 def read_header(path: Path) -> Mapping[str, Any]:
-    """Read what an analysis holds beside its arrays; only the beginning of the file is touched.
+    """Read the header of an analysis without its arrays; only the beginning of the file is read.
 
     Raises
     ------
     DamagedFileError, NewerFormatError
-        If the file is not what it should be.
+        If the file is invalid or newer than this library.
     """
     with _reading(path), TensorFile(path) as file:
         header = _header(file, "analysis")
@@ -197,7 +197,7 @@ def read_projection(path: Path, key: str) -> Projection:
     Raises
     ------
     ValueError
-        If the analysis has no such projection; the message lists those that it has.
+        If the analysis has no such projection; the message lists the stored projections.
     """
     with _reading(path), TensorFile(path) as file:
         found = _header(file, "analysis")["projections"]
@@ -208,14 +208,14 @@ def read_projection(path: Path, key: str) -> Projection:
 
 
 def read_basis(path: Path) -> Basis | None:
-    """Read the basis of PCA that an analysis used; None where it used none."""
+    """Read the PCA basis that an analysis used, or None."""
     with _reading(path), TensorFile(path) as file:
         return _basis(file, _header(file, "analysis"))
 
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Turn whatever a malformed header makes Python say into one error that names the file."""
+    """Convert exceptions from a malformed header to an error that names the file."""
     try:
         yield
     except (DamagedFileError, NewerFormatError):
@@ -226,11 +226,11 @@ def _reading(path: Path) -> Iterator[None]:
 
 def _header(file: TensorFile, kind: str) -> Any:
     if _KEY not in file.metadata:
-        raise DamagedFileError(file.path, "visualdl-embedding did not write it")
+        raise DamagedFileError(file.path, "it was not written by visualdl-embedding")
     header = loads_exact(file.metadata[_KEY])
     check_format(header.get("format_version"), file.path)
     if header["kind"] != kind:
-        raise DamagedFileError(file.path, f"it holds {header['kind']!r} where {kind!r} should be")
+        raise DamagedFileError(file.path, f"it holds {header['kind']!r}, but {kind!r} was expected")
     return header
 
 

@@ -1,10 +1,9 @@
-r"""Watched rows as ``metadata.tsv``, in the form that TensorBoard's projector and others read.
+r"""Watched rows as ``metadata.tsv``, readable by TensorBoard's projector and other tools.
 
-A header, then one line a row: label, id, the ids of the pieces where there are composed rows, further columns.
-Ordinary text stands as it is. A backslash is doubled; tab, line feed and carriage return are ``\t``, ``\n``, ``\r``;
-other control characters, line separators and lone surrogates are ``\u`` and four hexadecimal digits. Nothing else is
-changed or quoted, so a tool that knows no escapes shows every ordinary label rightly and never loses count of the
-lines.
+The file has a header and one line per row: label, id, the ids of the pieces if there are composed rows, and other
+columns. A backslash is doubled; tab, line feed and carriage return are ``\t``, ``\n``, ``\r``; other control
+characters, line separators and lone surrogates are ``\u`` and four hexadecimal digits. Other text is not changed or
+quoted, so tools without support for escapes show ordinary labels correctly and find the right number of lines.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ def format_rows(rows: Rows) -> str:
     columns = {"label": list(rows.labels), "id": [str(i) for i in rows.ids.tolist()]}
     table = [columns["label"], columns["id"]]
     header = ["label", "id"]
-    # A user's column of that very name must not be taken for ours, so ours stands before it.
+    # Write our column before a user's column of the same name, so that reading back finds ours first.
     if rows.pieces or _PIECE_IDS in rows.columns:
         header.append(_PIECE_IDS)
         table.append([" ".join(map(str, rows.pieces.get(i, ()))) for i in range(len(rows))])
@@ -46,19 +45,19 @@ def format_rows(rows: Rows) -> str:
 
 
 def parse_rows(text: str, **others: Any) -> Rows:
-    """Undo `format_rows`.
+    """Parse the text of `format_rows`.
 
     Parameters
     ----------
     text
-        The content of the file.
+        Content of the file.
     others
-        What the file does not hold: ``watch``, ``left_out``, ``how``.
+        Attributes not stored in the file: ``watch``, ``left_out``, ``how``.
 
     Raises
     ------
     ValueError
-        If the text is no such table; the message says where.
+        If the text is not such a table; the message gives the line.
     """
     lines = text.removesuffix("\n").split("\n")
     header = [_unescape(name) for name in lines[0].split("\t")]
@@ -67,7 +66,7 @@ def parse_rows(text: str, **others: Any) -> Rows:
     cells = [line.split("\t") for line in lines[1:]]
     for number, line in enumerate(cells, start=2):
         if len(line) != len(header):
-            raise ValueError(f"line {number} has {len(line)} columns, the header {len(header)}")
+            raise ValueError(f"line {number} has {len(line)} columns, but the header has {len(header)}")
     table = [tuple(map(_unescape, column)) for column in zip(*cells, strict=True)] or [()] * len(header)
     ids = np.array([int(i) for i in table[1]], dtype=np.int64)
     first = 3 if _PIECE_IDS in header[2:3] else 2

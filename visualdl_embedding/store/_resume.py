@@ -1,4 +1,4 @@
-"""Whether a training may go on where another one stopped, and what becomes of what it leaves."""
+"""Compatibility checks for resuming a training, and removal of superseded steps."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _HARMLESS = {"n_jobs"}
 
 
 def table_difference(stored: Table, given: Table) -> str:
-    """Say how the shape of a table differs from the stored one; ``""`` if it does not."""
+    """Describe how a table's shape differs from the stored one; ``""`` if it is equal."""
     before, now = (stored.num_rows, stored.dim), (given.num_rows, given.dim)
-    return "" if before == now else f"the table was {before[0]}×{before[1]} and is {now[0]}×{now[1]} now"
+    return "" if before == now else f"the table was {before[0]}×{before[1]} and is now {now[0]}×{now[1]}"
 
 
 def config_difference(stored: Config, given: Config) -> str:
-    """Say which settings of the analysis differ from the stored ones; ``""`` if none that matters does."""
+    """Describe which settings of the analysis differ from the stored ones; ``""`` if no relevant one does."""
     differing = [
-        f"{f.name} was {getattr(stored, f.name)!r} and is {getattr(given, f.name)!r} now"
+        f"{f.name} was {getattr(stored, f.name)!r} and is now {getattr(given, f.name)!r}"
         for f in fields(Config)
         if f.name not in _HARMLESS and getattr(stored, f.name) != getattr(given, f.name)
     ]
@@ -34,7 +34,7 @@ def config_difference(stored: Config, given: Config) -> str:
 
 
 def rows_difference(stored: Rows, given: Rows) -> str:
-    """Say how rows differ from the stored ones; ``""`` if they are of one version.
+    """Describe how rows differ from the stored ones; ``""`` if their versions are equal.
 
     >>> import numpy as np
     >>> rows_difference(Rows(np.array([1, 2]), ("a", "b")), Rows(np.array([1, 3]), ("a", "c")))
@@ -57,19 +57,19 @@ def rows_difference(stored: Rows, given: Rows) -> str:
         if changed:
             found = [f"{', '.join(map(repr, changed))} of the metadata changed"]
         else:
-            found = ["the same labels stand in another order"]
+            found = ["the order of the labels changed"]
     return "; ".join(text for text in found if text)
 
 
 def move_aside(files: Mapping[int, list[Path]], folder: Path) -> Path:
-    """Move the files of some steps into ``superseded-N``, N counting up.
+    """Move the files of given steps into a new folder ``superseded-N``.
 
     Parameters
     ----------
     files
-        By step.
+        Files by step.
     folder
-        Where the new folder is made.
+        Parent of the new folder.
 
     Returns
     -------
@@ -80,8 +80,8 @@ def move_aside(files: Mapping[int, list[Path]], folder: Path) -> Path:
         number += 1
     aside = folder / f"superseded-{number}"
     aside.mkdir()
-    # Newest first, and of each step the analysis before its snapshot: killed half-way, what is left is a run that
-    # stopped earlier, and the next resume moves the rest.
+    # Move the newest step first, and the analysis before its snapshot: after an interruption the remaining files are a
+    # run that stopped earlier, and the next resume moves the rest.
     for step in sorted(files, reverse=True):
         for path in sorted(files[step]):
             path.rename(aside / path.name)

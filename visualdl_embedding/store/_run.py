@@ -1,4 +1,4 @@
-"""A run, to read: what a training left, or is leaving, in its log directory."""
+"""Read access to the log directory of a training."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def is_run(path: str | os.PathLike[str]) -> bool:
 
 
 def open_run(path: str | os.PathLike[str]) -> Run:
-    """Open a log directory that holds snapshots, finished or still growing. Nothing in it is changed.
+    """Open a log directory with snapshots of a finished or running training. The directory is not modified.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def open_run(path: str | os.PathLike[str]) -> Run:
     Raises
     ------
     FileNotFoundError
-        If it is no such directory; runs found beside or below it are named.
+        If there is no such run; the message names runs next to it or below it.
 
     Examples
     --------
@@ -54,9 +54,9 @@ def open_run(path: str | os.PathLike[str]) -> Run:
 
 
 class Run:
-    """One training's log directory, to read.
+    """Read access to the log directory of one training.
 
-    Every call looks at the disk, so that a run that is still growing shows what it holds at the moment.
+    Every call reads from disk, so a running training is shown in its current state.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class Run:
     Attributes
     ----------
     path
-        The same.
+        The ``log_dir`` of a training.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -83,11 +83,11 @@ class Run:
         return sorted(read_description(path).table.name for path in _table_files(self.path))
 
     def table(self, table: str) -> Description:
-        """Say what is known of a table: its shape, configuration, choice of rows, versions of the libraries."""
+        """Return the description of a table: shape, configuration, choice of rows, versions of the libraries."""
         return self.reader(table).description
 
     def rows(self, table: str, version: str | None = None) -> Rows:
-        """Read the watched rows of a table; those of an older `version` where one is given."""
+        """Read the watched rows of a table, by default those of the current version."""
         return self.reader(table).read_rows(version)
 
     def steps(self, table: str, *, analyzed: bool = False, analysed: bool | None = None) -> list[int]:
@@ -96,7 +96,7 @@ class Run:
         Parameters
         ----------
         table
-            Its name.
+            Name of the table.
         analyzed
             Only those with an analysis.
         analysed
@@ -108,26 +108,26 @@ class Run:
         return self.reader(table).steps(analyzed=analyzed)
 
     def snapshot(self, table: str, step: int) -> Snapshot:
-        """Read the watched rows' vectors at a step.
+        """Read the vectors of the watched rows at a step.
 
         Raises
         ------
         ValueError
-            If there is no such table or step; the message names those nearest. `DamagedFileError` if the file is
-            not what it should be.
+            If there is no such table or step; the message suggests the nearest. `DamagedFileError` if the file is
+            invalid.
         """
         reader = self._reader_at(table, step)
         return reader.read_snapshot(step)
 
     def analysis(self, table: str, step: int) -> Analysis:
-        """Read everything computed of the snapshot at a step, as it was stored.
+        """Read the analysis of the snapshot at a step as stored.
 
         Raises
         ------
         NotAnalyzedError
-            If the step has a snapshot only.
+            If the step has a snapshot but no analysis.
         ValueError
-            As `snapshot`.
+            As in `snapshot`.
         """
         return self._reader_analyzed(table, step).read_analysis(step)
 
@@ -136,26 +136,26 @@ class Run:
     ) -> Projection:
         """Read the coordinates of a snapshot by one method.
 
-        PCA is seen through the newest basis of the run, so that all steps compare; ``parameters["basis_version"]``
-        says which one that is.
+        PCA is projected onto the newest basis of the run, so that all steps are comparable.
+        ``parameters["basis_version"]`` is the version of that basis.
 
         Parameters
         ----------
         table, step
-            Of the snapshot.
+            Table name and step of the snapshot.
         method
             ``"pca"``, ``"tsne"`` or ``"umap"``.
         n_components
             2 or 3.
         reproject
-            False gives PCA as it was when the step was analyzed.
+            If False, return the PCA that was stored when the step was analyzed.
 
         Raises
         ------
         NotAnalyzedError
-            If the step has a snapshot only.
+            If the step has a snapshot but no analysis.
         ValueError
-            If no such projection is stored (the message lists those that are), or as `snapshot`.
+            If no such projection is stored (the message lists the stored projections), or as in `snapshot`.
         """
         reader = self._reader_analyzed(table, step)
         stored = _frames.read_projection(reader.path("analysis", step), projection_key(method, n_components))
@@ -166,7 +166,7 @@ class Run:
     def scalars(self, table: str) -> dict[str, dict[int, float]]:
         """Read all scalars of a table, by key (see `visualdl_embedding.core.names.scalar_key`) and step.
 
-        Only the headers of the files are read. One that cannot be read is passed over with a warning.
+        Only the headers of the files are read. Files that cannot be read are skipped with a warning.
         """
         reader = self.reader(table)
         found: dict[str, dict[int, float]] = {}
@@ -175,7 +175,7 @@ class Run:
             try:
                 header = _frames.read_header(reader.path("analysis", step))
             except FileNotFoundError:
-                continue  # thinned since it was listed
+                continue  # removed by thinning since it was listed
             except DamagedFileError as error:
                 damaged.append(str(error))
                 continue
@@ -191,12 +191,12 @@ class Run:
         return self.reader(table).alerts()
 
     def reader(self, table: str) -> TableReader:
-        """Open the folder of a table.
+        """Open the reader of a table.
 
         Raises
         ------
         ValueError
-            If there is no such table; the message lists those that there are.
+            If there is no such table; the message lists the tables.
         """
         folder = self.path / "embeddings" / folder_name(table)
         try:
@@ -204,7 +204,7 @@ class Run:
         except FileNotFoundError:
             known = ", ".join(map(repr, self.tables())) or "none"
             raise ValueError(f"{self.path} has no table {table!r}; its tables are {known}.") from None
-        # A resumed training writes table.json anew; rows, which never change, are kept with the reader.
+        # A resumed training rewrites table.json. Rows never change, so the reader keeps them.
         seen = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
         if table not in self._readers or self._readers[table][0] != seen:
             self._readers[table] = (seen, TableReader.open(self.path, table))
@@ -246,7 +246,7 @@ def _through_newest_basis(reader: TableReader, step: int, stored: Projection) ->
 
 
 def _newest_pca(reader: TableReader, step: int, key: str) -> tuple[Basis, Projection] | None:
-    """Find the newest basis of a run, with its projection; None where the step itself uses that basis."""
+    """Find the newest basis of a run and its projection; None if the step itself uses that basis."""
     own = _frames.read_basis(reader.path("analysis", step))
     if own is None:
         return None
@@ -270,7 +270,7 @@ def _table_files(path: Path) -> list[Path]:
 
 def _nearest(steps: Sequence[int], step: int, what: str = "stored") -> str:
     if not steps:
-        return f"no step is {what}"
+        return f"no steps are {what}"
     i = bisect_left(steps, step)
     near = sorted({*steps[max(i - 1, 0) : i + 1]})
     verb = "is" if len(near) == 1 else "are"
@@ -281,13 +281,13 @@ def _no_run(path: Path) -> str:
     if not path.exists():
         message = f"There is no directory {path}."
     elif not path.is_dir():
-        message = f"{path} is a file; open_run takes the log directory of a training."
+        message = f"{path} is a file; open_run expects the log directory of a training."
     elif any(path.glob("*vdlrecords*.log")):
         message = (
-            f"{path} holds a log of VisualDL but no embeddings/*/table.json: no EmbeddingCallback has written there."
+            f"{path} holds a VisualDL log but no embeddings/*/table.json; train with an EmbeddingCallback to write one."
         )
     else:
-        message = f"{path} is no run: it has no embeddings/*/table.json."
+        message = f"{path} is not a run: it has no embeddings/*/table.json."
     for place, folder in (("It contains", path), ("Beside it are", path.parent)):
         if folder.is_dir():
             runs = [str(child) for child in sorted(folder.iterdir()) if child.is_dir() and _table_files(child)]

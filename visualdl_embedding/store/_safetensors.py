@@ -1,4 +1,4 @@
-"""Safetensors files of the store, open for reading."""
+"""Reader of the store's safetensors files."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from visualdl_embedding.errors import DamagedFileError
 __all__ = ["TensorFile"]
 
 _MAP_FROM = 64 * 2**20
-"""Bytes from which a tensor is memory-mapped. Below, reading (2 ms for 10,000 x 128) spares an open file per tensor:
-a thousand mapped snapshots would meet the usual limit of 1,024."""
+"""Minimum size in bytes of memory-mapped tensors. Smaller tensors are read (2 ms for 10,000 x 128), because each map
+keeps a file open: a thousand mapped snapshots would reach the usual limit of 1,024 open files."""
 
 
 class TensorFile:
-    """A safetensors file open for reading; a context manager.
+    """Safetensors file open for reading; a context manager.
 
-    Everything is read from the one open file, so that a file replaced meanwhile does no harm.
+    All reads use the same open file, so replacing the file on disk is safe.
 
     Attributes
     ----------
     path
-        The file.
+        Path of the file.
     metadata
-        Free text by name.
+        Text values by name.
 
     Raises
     ------
     DamagedFileError
-        If it is no whole safetensors file.
+        If it is not a complete safetensors file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -59,16 +59,16 @@ class TensorFile:
         return name in self._places
 
     def names(self) -> list[str]:
-        """Names of the tensors, in the order of the file."""
+        """Names of the tensors, in file order."""
         return list(self._places)
 
     def read(self, name: str) -> NDArray[Any]:
-        """Read one tensor; a large one is mapped, copy-on-write.
+        """Read one tensor. Large tensors are memory-mapped, copy-on-write.
 
         Raises
         ------
         DamagedFileError
-            If it is not there.
+            If there is no such tensor.
         """
         place = self._place(name)
         dtype = _dtype(place)
@@ -79,13 +79,13 @@ class TensorFile:
         if array.size:
             self._file.seek(place.start)
             if self._file.readinto(array.reshape(-1).view(np.uint8).data) != array.nbytes:
-                raise DamagedFileError(self.path, "it ends too early")
+                raise DamagedFileError(self.path, "it is cut off")
         return array
 
     def read_number(self, name: str, position: int) -> float:
-        """Read one number of a one-dimensional tensor and nothing else.
+        """Read one number of a one-dimensional tensor without reading the rest.
 
-        Eight arrays of 1,000,000 rows are 32 MB, eight numbers are eight short reads.
+        Eight arrays of 1,000,000 rows are 32 MB; eight numbers are eight short reads.
 
         Raises
         ------
@@ -112,15 +112,15 @@ class TensorFile:
             raise DamagedFileError(self.path, str(error)) from error
         for name, place in layout.places.items():
             if not place.known or place.dtype in _NOT_NUMPY:
-                raise DamagedFileError(self.path, f"its tensor {name!r} has the type {place.dtype!r}")
+                raise DamagedFileError(self.path, f"its tensor {name!r} has the unknown type {place.dtype!r}")
         if not isinstance(layout.metadata, dict):
-            raise DamagedFileError(self.path, "its metadata are no mapping")
+            raise DamagedFileError(self.path, "its metadata are not a mapping")
         self.metadata: dict[str, str] = layout.metadata
         self._places = layout.places
 
 
 _NOT_NUMPY = ("bfloat16", "float8_e4m3fn", "float8_e5m2")
-"""The store never writes these."""
+"""Types that the store never writes."""
 
 
 def _dtype(place: TensorPlace) -> np.dtype[Any]:

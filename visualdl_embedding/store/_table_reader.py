@@ -1,4 +1,4 @@
-"""One table's folder in a run: all that is read from it."""
+"""Read access to one table's folder in a run."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _STEP = re.compile(r"(snapshot|analysis)-(\d{9,})\.safetensors")
 
 
 def table_folder(log_dir: str | os.PathLike[str], name: str) -> Path:
-    """Find the folder of a table in a log directory, there or not."""
+    """Return the path of a table's folder in a log directory; it need not exist."""
     return Path(log_dir) / "embeddings" / folder_name(name)
 
 
 def list_steps(folder: Path, kind: Kind) -> set[int]:
-    """List the steps of which a folder holds a file, by the names alone; none where there is no folder."""
+    """List the steps with a file of a kind, from file names; empty if there is no folder."""
     try:
         names = os.listdir(folder)
     except (FileNotFoundError, NotADirectoryError):
@@ -41,14 +41,14 @@ def list_steps(folder: Path, kind: Kind) -> set[int]:
 
 
 class TableReader:
-    """The folder of one table, to read; nothing is ever written.
+    """Read-only access to the folder of one table.
 
     Attributes
     ----------
     folder
         ``<log_dir>/embeddings/<table>``.
     description
-        What ``table.json`` says.
+        Content of ``table.json``.
     """
 
     def __init__(self, folder: Path, description: Description) -> None:
@@ -58,14 +58,14 @@ class TableReader:
 
     @classmethod
     def open(cls: type[Reader], log_dir: str | os.PathLike[str], name: str) -> Reader:
-        """Open a table that is there.
+        """Open the folder of an existing table.
 
         Raises
         ------
         FileNotFoundError
-            If the log directory holds no such table.
+            If the log directory has no such table.
         DamagedFileError, NewerFormatError
-            If its ``table.json`` is not what it should be.
+            If its ``table.json`` is invalid or newer than this library.
         """
         folder = table_folder(log_dir, name)
         path = folder / "table.json"
@@ -74,18 +74,18 @@ class TableReader:
         return cls(folder, read_description(path))
 
     def steps(self, *, analyzed: bool = False) -> list[int]:
-        """List the stored steps, ascending; by the names of the files, none is opened.
+        """List the stored steps, ascending, from file names.
 
         Parameters
         ----------
         analyzed
-            Only those with an analysis.
+            List only steps with an analysis.
         """
         found = list_steps(self.folder, "snapshot")
         return sorted(found & list_steps(self.folder, "analysis") if analyzed else found)
 
     def path(self, kind: Kind, step: int) -> Path:
-        """Name the file of a step, there or not."""
+        """Return the path of a step's file; it need not exist."""
         return self.folder / f"{kind}-{step_name(step)}.safetensors"
 
     def read_snapshot(self, step: int) -> Snapshot:
@@ -97,17 +97,17 @@ class TableReader:
         return _frames.read_analysis(self.path("analysis", step))
 
     def read_numbers(self, step: int) -> tuple[dict[str, float], tuple[Direction, ...]]:
-        """Read the scalars of an analysis and where its watched words went; only the beginning of its file is read."""
+        """Read the scalars of an analysis and the directions of its watched words; only the file header is read."""
         header = _frames.read_header(self.path("analysis", step))
         return dict(header["scalars"]), header["directions"]
 
     def read_rows(self, version: str | None = None) -> Rows:
-        """Read the rows of a version; None for that of newer snapshots.
+        """Read the rows of a version, by default the current one.
 
         Raises
         ------
         ValueError
-            If there is no such version, or its file was changed.
+            If there is no such version, or its file was modified.
         """
         version = version or self.description.rows_version
         if version not in self._rows:
@@ -115,27 +115,26 @@ class TableReader:
         return self._rows[version]
 
     def alerts(self) -> list[dict[str, Any]]:
-        """Read all alerts, oldest first; a line that a killed writer left torn is passed over."""
+        """Read all alerts, oldest first; incomplete lines are skipped."""
         return parse_alerts(self.folder / "alerts.jsonl")
 
     def load_state(self, step: int | None = None) -> State:
-        """Rebuild what the next analysis needs from those on disk.
+        """Rebuild the state for the next analysis from the analyses on disk.
 
         Parameters
         ----------
         step
-            The newest analysis at or before this step is taken; None for the newest of all. Where one cannot be read,
-            the one before it is taken.
+            Use the newest readable analysis at or before this step; None for the newest of all.
 
         Returns
         -------
-        An empty state where nothing is analyzed.
+        The state, empty if nothing is analyzed.
         """
         analyzed = [s for s in self.steps(analyzed=True) if step is None or s <= step]
         previous = next((frame for s in reversed(analyzed) if (frame := self._read_frame(s))), None)
         if previous is None:
             return State()
-        # Should the run's first frame be lost, the earliest that is left stands in for it.
+        # If the run's first frame is missing, use the earliest remaining one.
         earlier = [previous.analysis.first_step, *(s for s in analyzed if s < previous.analysis.step)]
         found = (previous if s == previous.analysis.step else self._read_frame(s) for s in earlier if s in analyzed)
         wanted = 2 * self.description.config.null_pairs
@@ -149,7 +148,7 @@ class TableReader:
             frame = Frame(self.read_snapshot(step), self.read_analysis(step))
         except (OSError, ValueError):
             return None
-        # A frame without a usable row is no state to go on from; `analyze` passes over it as well.
+        # A frame without usable rows cannot be a previous state; `analyze` skips it as well.
         return frame if frame.snapshot.usable(frame.analysis.neighbors.distance).any() else None
 
     def _metadata_path(self, version: str) -> Path:
@@ -157,7 +156,7 @@ class TableReader:
 
     def _read_rows(self, version: str) -> Rows:
         if version not in self.description.selections:
-            # Another process may have gone on with newer rows since.
+            # Another process may have stored newer rows.
             self.description = read_description(self.folder / "table.json")
         selections = self.description.selections
         if version not in selections:
@@ -166,16 +165,16 @@ class TableReader:
         selection = selections[version]
         others = {"how": selection.how, "left_out": selection.left_out, "watch": selection.watch}
         own, current = self._metadata_path(version), self.folder / "metadata.tsv"
-        # Rows become old at any moment: then `current` holds newer ones, and a second look at `own` finds them.
+        # Rows may be replaced at any moment: then `current` holds newer ones, and the second read of `own` succeeds.
         for path in (own, current, own):
             if not path.exists():
                 continue
             try:
-                # Path.read_text would take a carriage return for the end of a line.
+                # Path.read_text would treat a carriage return as a line end.
                 rows = parse_rows(path.read_bytes().decode("utf-8"), **others)
             except ValueError as error:
                 raise DamagedFileError(path, str(error)) from error
-            # The version is a hash of the content, hence a checksum as well.
+            # The version is a hash of the content and serves as a checksum.
             if rows.version == version:
                 return rows
         raise DamagedFileError(current, f"its rows were changed since they were written (they were version {version})")

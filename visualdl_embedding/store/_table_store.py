@@ -1,4 +1,4 @@
-"""One table's folder in a run: all that is written to it."""
+"""Write access to one table's folder in a run."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ __all__ = ["TableStore"]
 
 
 class TableStore(TableReader):
-    """The folder of one table, to write.
+    """Write access to the folder of one table.
 
-    Every file has one writer: the training process writes all but the analyses, its worker those. Any number may read,
-    at any moment.
+    Every file has one writer: the worker process writes the analyses, the training process all other files. Any number
+    of processes may read at any time.
 
     Attributes
     ----------
     superseded
-        Steps that were moved aside when this training was resumed.
+        Steps moved aside when this training was resumed.
     """
 
     def __init__(self, folder: Path, description: Description) -> None:
@@ -58,23 +58,23 @@ class TableStore(TableReader):
         config: Config,
         extra: Mapping[str, Any] | None = None,
     ) -> TableStore:
-        """Begin the folder of a table.
+        """Create the folder of a table.
 
         Parameters
         ----------
         log_dir
-            Directory of the run; made where it is missing.
+            Directory of the run; created if missing.
         table, rows
-            What is watched.
+            Watched table and rows.
         config
-            How it is analyzed.
+            Settings of the analysis.
         extra
-            Further plain values for ``table.json``.
+            Additional plain values for ``table.json``.
 
         Raises
         ------
         FileExistsError
-            If snapshots of this table are stored there.
+            If snapshots of this table are already stored there.
         OSError
             If the directory cannot be written.
         """
@@ -82,8 +82,8 @@ class TableStore(TableReader):
         check_writable(folder)
         if list_steps(folder, "snapshot"):
             raise FileExistsError(
-                f"{log_dir} already holds snapshots of the table {table.name!r}. To go on with that training pass "
-                f"resume=True; for a new one use a fresh directory, such as {fresh_directory(Path(log_dir))}."
+                f"{log_dir} already holds snapshots of the table {table.name!r}. To continue that training, pass "
+                f"resume=True; for a new training use a new directory, such as {fresh_directory(Path(log_dir))}."
             )
         folder.mkdir(parents=True, exist_ok=True)
         remove_stale(folder)
@@ -106,27 +106,27 @@ class TableStore(TableReader):
         initial_step: int | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> TableStore:
-        """Begin the folder of a table, or go on with it.
+        """Create the folder of a table, or continue a stored one.
 
-        A resumed training continues after the last stored step, or after `initial_step` where it restarts from an
-        earlier checkpoint. What was stored beyond that belongs to a course that the training no longer took: it is
-        moved into ``superseded-N``, neither overwritten nor mixed in, and `superseded` tells which steps.
+        A resumed training continues after the last stored step, or after `initial_step` if it restarts from an earlier
+        checkpoint. Steps after that are superseded: their files are moved into ``superseded-N``, and `superseded` lists
+        the steps.
 
         Parameters
         ----------
         log_dir, table, rows, config, extra
-            As for `create`.
+            As in `create`.
         resume
-            Go on with what is stored, if it is of the same table, rows and settings. Where nothing is stored, begin.
+            Continue the stored data if table, rows and settings match. If nothing is stored, create it.
         initial_step
-            Batches done when the training goes on; None for the last stored step.
+            Number of batches done at the restart; None for the last stored step.
 
         Raises
         ------
         FileExistsError
             If snapshots are stored and `resume` is False.
         ValueError
-            If what is stored differs; the message says in what.
+            If the stored data differ; the message describes the difference.
         OSError
             If the directory cannot be written.
         """
@@ -143,14 +143,14 @@ class TableStore(TableReader):
         )
         if difference:
             raise ValueError(
-                f"Cannot resume the table {table.name!r} in {log_dir}: {difference}. Pass what the first training "
-                f"was given, or use a fresh directory, such as {fresh_directory(Path(log_dir))}."
+                f"Cannot resume the table {table.name!r} in {log_dir}: {difference}. Pass the arguments of the first "
+                f"training, or use a new directory, such as {fresh_directory(Path(log_dir))}."
             )
         remove_stale(folder)
         store._supersede(max(store.steps()) if initial_step is None else initial_step)
         resumed_after = (*stored.resumed_after, max(store.steps(), default=0))
         extras = {**stored.extra, **(extra or {})}
-        # `watch` may have changed: it is no part of the version, and scalars may begin at any step.
+        # `watch` may have changed: the version does not include it, and scalars may begin at any step.
         store._describe(replace(stored, config=config, resumed_after=resumed_after, extra=extras).with_rows(rows))
         store._rows[rows.version] = rows
         return store
@@ -160,7 +160,7 @@ class TableStore(TableReader):
         self._describe(replace(self.description, extra={**self.description.extra, **extra}))
 
     def add_rows(self, rows: Rows) -> None:
-        """Go on with other rows, as after a vocabulary was rebuilt; older snapshots keep theirs."""
+        """Store newer rows, for example of a rebuilt vocabulary; older snapshots keep their rows."""
         if rows.version == self.description.rows_version:
             return
         current = self.read_rows()
@@ -170,23 +170,23 @@ class TableStore(TableReader):
         self._rows[rows.version] = rows
 
     def write_snapshot(self, snapshot: Snapshot) -> None:
-        """Store a snapshot. One that is stored already, value for value, is left as it is.
+        """Store a snapshot. If an equal snapshot is stored, it is left unchanged.
 
         Raises
         ------
         FileExistsError
             If a different snapshot is stored at this step.
         ValueError
-            If the snapshot is of another table, or of rows that the store does not know.
+            If the snapshot belongs to another table, or has rows that are not in the store.
         OSError
-            With the cause of the system; nothing was written then.
+            With the system's reason; nothing is written in this case.
         """
         if snapshot.table != self.description.table.name:
             raise ValueError(f"A snapshot of {snapshot.table!r} does not belong to {self.description.table.name!r}.")
         if snapshot.rows.version not in self.description.selections:
             raise ValueError(
                 f"The rows of the snapshot (version {snapshot.rows.version}) are not those of the store "
-                f"({self.description.rows_version}); pass them to add_rows first."
+                f"({self.description.rows_version}); call add_rows with them first."
             )
         path = self.path("snapshot", snapshot.step)
         if path.exists():
@@ -195,54 +195,54 @@ class TableStore(TableReader):
                 if _same(stored, snapshot):
                     return
                 raise FileExistsError(
-                    f"{path} holds another snapshot of step {snapshot.step}, which is not overwritten. Resume with "
-                    "initial_step, or use a fresh directory."
+                    f"{path} holds a different snapshot of step {snapshot.step} and is not overwritten. Resume with "
+                    "initial_step, or use a new directory."
                 )
         _frames.write_snapshot(path, snapshot)
 
     def write_analysis(self, analysis: Analysis) -> None:
-        """Store an analysis; one of the same step is replaced.
+        """Store an analysis, replacing one of the same step.
 
         Raises
         ------
         OSError
-            With the cause of the system; nothing was written then.
+            With the system's reason; nothing is written in this case.
         """
         _frames.write_analysis(self.path("analysis", analysis.step), analysis)
 
     def append_alert(self, alert: Mapping[str, Any]) -> None:
-        """Add an alert; ``"step"`` should be among its values, for thinning keeps those steps.
+        """Add an alert. It should have a ``"step"``: thinning keeps steps with alerts.
 
         Raises
         ------
         OSError
-            With the cause of the system; nothing was written then.
+            With the system's reason; nothing is written in this case.
         """
         append_alerts(self.folder / "alerts.jsonl", [alert])
 
     def drop_alerts(self, *, since: int) -> None:
-        """Forget the alerts of a step and all after it, because those steps are judged anew."""
+        """Remove the alerts of a step and of later steps before these steps are evaluated again."""
         alerts = self.alerts()
         kept = [alert for alert in alerts if not (isinstance(alert.get("step"), int) and alert["step"] >= since)]
         if len(kept) < len(alerts):
             write_alerts(self.folder / "alerts.jsonl", kept)
 
     def thin(self, budget: int, *, protected: Collection[int] = ()) -> list[int]:
-        """Remove snapshots, with their analyses, until the others fit a budget.
+        """Remove snapshots and their analyses until the rest fits a budget.
 
-        The first and the last snapshot, the first and the last analyzed one, those with alerts and the protected ones
-        stay; the others are spaced geometrically (`choose_to_drop`).
+        The first and the last snapshot, the first and the last analyzed one, steps with alerts and the protected steps
+        are kept; the others are spaced geometrically (`choose_to_drop`).
 
         Parameters
         ----------
         budget
-            Bytes that snapshots and analyses of this table may take.
+            Maximum size in bytes of this table's snapshots and analyses.
         protected
-            Further steps to keep, such as those that the worker has yet to analyze.
+            Additional steps to keep, such as those not yet analyzed.
 
         Returns
         -------
-        Steps removed, ascending.
+        Removed steps, ascending.
         """
         steps = self.steps()
         sizes = [_size(self.path("snapshot", step)) + _size(self.path("analysis", step)) for step in steps]
@@ -253,13 +253,13 @@ class TableStore(TableReader):
         keep = {*protected, *alerted, *analyzed[:1], *analyzed[-1:]}
         dropped = choose_to_drop(steps, sizes, budget=budget, protected=keep)
         for step in dropped:
-            # The analysis first: a snapshot without one is lawful, an analysis without its snapshot is not.
+            # Remove the analysis first: snapshots may lack an analysis; analyses require their snapshot.
             self.path("analysis", step).unlink(missing_ok=True)
             self.path("snapshot", step).unlink(missing_ok=True)
         return dropped
 
     def remove_stale(self) -> list[Path]:
-        """Remove temporary files of writers that are gone; `create` and `open_for_writing` do so by themselves."""
+        """Remove temporary files of ended writers. `create` and `open_for_writing` call it."""
         return remove_stale(self.folder)
 
     def _describe(self, description: Description) -> None:
@@ -267,14 +267,14 @@ class TableStore(TableReader):
         self.description = description
 
     def _read_stored(self, step: int) -> Snapshot | None:
-        """Read a snapshot in whose place another is to be written; None where it is damaged."""
+        """Read a snapshot that is about to be replaced; None if it is damaged."""
         try:
             return self.read_snapshot(step)
         except DamagedFileError:
             return None
 
     def _supersede(self, initial_step: int) -> None:
-        # Analyses without a snapshot go as well: the last word of a worker must not pass for that of a later snapshot.
+        # Move analyses without a snapshot too: a later snapshot of the same step must not be paired with them.
         beyond = {
             step: paths
             for step in list_steps(self.folder, "snapshot") | list_steps(self.folder, "analysis")

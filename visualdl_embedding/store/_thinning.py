@@ -1,4 +1,4 @@
-"""Which snapshots a bounded store lets go."""
+"""Choice of the snapshots to remove from a store with a size limit."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ def choose_to_drop(
 ) -> list[int]:
     """Choose snapshots to drop until the others fit a budget.
 
-    The first, the last and the protected ones stay. Of the others goes, again and again, the one whose two neighbors
-    lie nearest to one another on a logarithmic scale of steps. What stays is spaced geometrically: dense at the
-    beginning, where a training moves fast, and sparse later. Thinning bit by bit while a training grows comes to the
-    same picture as thinning once at its end, for the choice looks at gaps and not at counts.
+    The first, the last and the protected snapshots are kept. Repeatedly, the snapshot whose two neighbors are closest
+    on a logarithmic scale of steps is dropped. The rest is spaced geometrically: dense at the beginning of a training,
+    where vectors move fast, and sparse later. Dropping step by step gives the same result as dropping once at the end,
+    because the choice depends on gaps and not on counts.
 
     Parameters
     ----------
     steps
         Steps of the stored snapshots, ascending.
     sizes
-        Bytes of each.
+        Size of each snapshot in bytes.
     budget
-        Bytes that may stay. It is exceeded only where first, last and protected ones alone exceed it.
+        Maximum total size in bytes. It is exceeded only if the first, last and protected snapshots exceed it.
     protected
-        Steps never to drop.
+        Steps that are never dropped.
 
     Returns
     -------
@@ -37,18 +37,18 @@ def choose_to_drop(
     Raises
     ------
     ValueError
-        If steps do not ascend, or sizes do not match them.
+        If the steps are not ascending, or the sizes do not match them.
     """
     if len(steps) != len(sizes):
-        raise ValueError(f"Every step needs its size: {len(steps)} steps and {len(sizes)} sizes were given.")
+        raise ValueError(f"steps and sizes must have the same length, but have {len(steps)} and {len(sizes)}.")
     kept = np.asarray(steps, dtype=np.int64)
     if (np.diff(kept) <= 0).any():
-        raise ValueError("Steps must ascend.")
+        raise ValueError("steps must be ascending.")
     total = sum(sizes)
     if total <= budget or len(kept) < 3:
         return []
     size_of = dict(zip(steps, sizes, strict=True))
-    # In units of the smallest gap, step 0 is as far from the first snapshot as that one from its double.
+    # In units of the smallest gap, so that step 0 is as far from the first snapshot as that one from its double.
     unit = np.diff(kept).min()
     places = np.log1p((kept - kept[0]) / unit)
     free = ~np.isin(kept, list(protected))

@@ -1,4 +1,4 @@
-"""What the row ids of a table mean, and which of its rows are watched."""
+"""Labels of a table's row ids, and selection of the rows to watch."""
 
 from visualdl_embedding.vocabulary._metadata import Metadata, read_metadata
 from visualdl_embedding.vocabulary._picker import KEEP

@@ -1,4 +1,4 @@
-"""Further columns of a vocabulary, from the forms that people have them in."""
+"""Additional vocabulary columns, read from files, DataFrames and dicts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from visualdl_embedding.vocabulary._text import cell_text, first_few, read_text,
 __all__ = ["WELL_KNOWN", "Key", "Metadata", "read_metadata"]
 
 Key: TypeAlias = str | int | tuple[str, int]
-"""What a value belongs to: a label, an id, or an id that must carry that label."""
+"""Key of a value: a label, an id, or an id with the label it must have."""
 
 WELL_KNOWN = ("frequency", "group")
 _LABEL_NAMES = ("label", "token", "word")
@@ -30,11 +30,11 @@ class Metadata:
     Attributes
     ----------
     columns
-        Values by name of the column and by what they belong to.
+        Values by column name and key.
     source
-        Where they came from, for messages.
+        Source of the columns, for messages.
     notes
-        Sentences for the user.
+        Messages for the user.
     """
 
     columns: Mapping[str, Mapping[Key, str]]
@@ -43,13 +43,13 @@ class Metadata:
 
 
 def read_metadata(metadata: Any, *, encoding: str | None = None) -> Metadata:
-    """Read further columns.
+    """Read additional columns.
 
-    A file or a DataFrame has one line per label, and a header. Lines belong to the row ids in its column ``id``, else
-    to the labels in its column ``label``, ``token`` or ``word``, else to those in its first column; where it has both
-    ids and labels, both must agree with the vocabulary.
+    A file or a DataFrame has a header and one line per label. Lines are matched by their column ``id`` if there is one,
+    else by the column ``label``, ``token`` or ``word``, else by the first column. If there are both ids and labels,
+    both must match the vocabulary.
 
-    A dict goes by column first, in any of three ways, which may stand side by side::
+    A dict is keyed by column, in any of three forms, which may be combined::
 
         {"frequency": {"高兴": 412, "悲伤": 97}}                    # {label: value}, or {id: value}
         {"group": {"positive": ["高兴", "快乐"], "negative": []}}   # {value: labels}: a lexicon
@@ -61,16 +61,16 @@ def read_metadata(metadata: Any, *, encoding: str | None = None) -> Metadata:
         A path (``.csv``: comma-separated with quotes; otherwise tab-separated without), a DataFrame, such a dict, or a
         `Metadata`, which is returned.
     encoding
-        Of a file; None: UTF-8, failing that GB18030, with a note.
+        Encoding of a file. None: UTF-8, or else GB18030 with a note.
 
     Raises
     ------
     FileNotFoundError
-        There is no such file.
+        If there is no such file.
     TypeError
-        The metadata are something else.
+        If the metadata have an unsupported type.
     ValueError
-        No header, a ragged line, an id that is no number, or a dict turned round.
+        If there is no header, a line has the wrong number of cells, an id is not a number, or a dict is keyed by label.
 
     >>> read_metadata({"group": {"positive": ["高兴"]}}).columns
     {'group': {'高兴': 'positive'}}
@@ -84,8 +84,8 @@ def read_metadata(metadata: Any, *, encoding: str | None = None) -> Metadata:
     if hasattr(metadata, "columns") and hasattr(metadata, "__getitem__"):
         return _from_frame(metadata)
     raise TypeError(
-        "Metadata are a path to a TSV or CSV file, a DataFrame, or a dict {column: {label: value}}; "
-        f"{type(metadata).__name__} was given."
+        "Metadata must be a path to a TSV or CSV file, a DataFrame, or a dict {column: {label: value}}; "
+        f"{type(metadata).__name__} was passed."
     )
 
 
@@ -105,7 +105,8 @@ def _from_file(path: Path, encoding: str | None) -> Metadata:
     for number, cells in enumerate(body, 2):
         if len(cells) != len(header):
             raise ValueError(
-                f"Entry {number} of {source} has {len(cells)} cells, its header {len(header)}: {first_few(cells, 3)}."
+                f"Entry {number} of {source} has {len(cells)} cells, but its header has {len(header)}: "
+                f"{first_few(cells, 3)}."
             )
     columns = [[cells[i] for cells in body] for i in range(len(header))]
     _check_header(header, columns, source)
@@ -113,7 +114,7 @@ def _from_file(path: Path, encoding: str | None) -> Metadata:
 
 
 def _check_header(header: list[str], columns: list[list[str]], source: str) -> None:
-    """Refuse a first line that is a line of data; the first name may be empty, as pandas writes an index."""
+    """Reject a first line that holds data. The first name may be empty, as in an index written by pandas."""
     advice = f"{source} needs a header line such as 'label<TAB>group<TAB>frequency'; it begins with {first_few(header)}"
     for i, (name, values) in enumerate(zip(header, columns, strict=True)):
         if i and not name.strip():
@@ -131,13 +132,13 @@ def _from_frame(frame: Any) -> Metadata:
     if index is not None and str(getattr(index, "name", None)).lower() in (*_LABEL_NAMES, "id"):
         names.insert(0, str(index.name))
         columns.insert(0, [cell_text(value) for value in index])
-    return _from_columns(names, columns, f"the {type(frame).__name__} given")
+    return _from_columns(names, columns, f"the given {type(frame).__name__}")
 
 
 def _column(frame: Any, name: Any) -> Any:
     column = frame[name]
     if hasattr(column, "columns"):
-        raise ValueError(f"The {type(frame).__name__} given has several columns called {str(name)!r}.")
+        raise ValueError(f"The given {type(frame).__name__} has several columns called {str(name)!r}.")
     return column
 
 
@@ -153,7 +154,7 @@ def _from_columns(header: list[str], columns: list[list[str]], source: str, *, n
     used = {label_at, id_at} | {i for i, name in enumerate(names) if not name}
     data = {names[i]: columns[i] for i in range(len(names)) if i not in used}
     if not data:
-        raise ValueError(f"{source} has no column beside {first_few(header)}; nothing could be added.")
+        raise ValueError(f"{source} has no column besides {first_few(header)}; expected at least one column to add.")
     ids = None if id_at is None else [_row_id(cell, source) for cell in columns[id_at]]
     keys: list[Key | None] = (
         [cell or None for cell in columns[label_at or 0]]
@@ -166,15 +167,15 @@ def _from_columns(header: list[str], columns: list[list[str]], source: str, *, n
     if not kept:
         raise ValueError(f"{source} has a header, but no line with a label or an id.")
     if nameless := keys.count(None):
-        notes = (*notes, f"{nameless} lines of {source} have no label.")
+        notes = (*notes, f"{nameless} lines of {source} have no label; they are ignored.")
     if again := len(keys) - nameless - len(kept):
-        notes = (*notes, f"{again} lines of {source} repeat a label or an id; the first of each counts.")
+        notes = (*notes, f"{again} lines of {source} repeat a label or an id; the first of each is used.")
     order = sorted(kept.items(), key=lambda item: item[1])
     return Metadata({name: {key: values[i] for key, i in order} for name, values in data.items()}, source, notes)
 
 
 def _canonical(name: str) -> str:
-    """Well-known names in small letters; others as they are."""
+    """Return well-known names in lowercase, others unchanged."""
     name = name.strip()
     return name.lower() if name.lower() in (*WELL_KNOWN, *_LABEL_NAMES, "id") else name
 
@@ -182,28 +183,28 @@ def _canonical(name: str) -> str:
 def _row_id(cell: str, source: str) -> int:
     if not (cell.isascii() and cell.isdigit()):
         raise ValueError(
-            f"In {source} the column 'id' has {cell!r}; an id is the number of a row, from 0. Rename the column if it "
-            "is something else."
+            f"In {source} the column 'id' has {cell!r}; expected a row number from 0. Rename the column if it "
+            "holds something else."
         )
     return int(cell)
 
 
 def _from_mapping(mapping: Mapping[Any, Any]) -> Metadata:
-    source = "the metadata given"
+    source = "the given metadata"
     if not mapping:
-        raise ValueError("The metadata given are empty; {column: {label: value}} was expected.")
+        raise ValueError("The given metadata are empty; {column: {label: value}} was expected.")
     _check_direction(mapping)
     columns: dict[str, dict[Key, str]] = {}
     notes: tuple[str, ...] = ()
     for name, values in mapping.items():
         if not isinstance(name, str) or not name.strip():
-            raise ValueError(f"The outer keys of metadata are names of columns; {name!r} is none.")
+            raise ValueError(f"The outer keys of metadata must be column names (strings), not {name!r}.")
         if _canonical(name) in columns:
-            raise ValueError(f"The metadata given have column {_canonical(name)!r} twice.")
+            raise ValueError(f"The given metadata have column {_canonical(name)!r} twice.")
         if isinstance(values, str | bytes) or not isinstance(values, Iterable):
             raise ValueError(
                 f"Column {name!r} of the metadata must be {{label: value}}, {{value: labels}} or a list by row id; "
-                f"{values!r} was given."
+                f"{values!r} was passed."
             )
         if not isinstance(values, Mapping):
             columns[_canonical(name)] = {i: cell_text(value) for i, value in enumerate(values)}
@@ -214,11 +215,11 @@ def _from_mapping(mapping: Mapping[Any, Any]) -> Metadata:
         if lists:
             columns[_canonical(name)], several = _from_lexicon(name, values)
             if several:
-                notes += (f"{several} labels of the metadata stand under several {name}s; the first counts.",)
+                notes += (f"{several} labels of the metadata have several values of {name}; the first one is used.",)
         else:
             columns[_canonical(name)] = {_key(key, name): cell_text(value) for key, value in values.items()}
     if not any(columns.values()):
-        raise ValueError("The metadata given hold no value; {column: {label: value}} was expected.")
+        raise ValueError("The given metadata have no values; {column: {label: value}} was expected.")
     return Metadata(columns, source, notes)
 
 
@@ -226,7 +227,7 @@ def _check_direction(mapping: Mapping[Any, Any]) -> None:
     inner = [set(values) if isinstance(values, Mapping) else set() for values in mapping.values()]
     if all(keys and keys <= set(WELL_KNOWN) for keys in inner) and not set(mapping) & set(WELL_KNOWN):
         raise ValueError(
-            "The metadata given go by label first; turn them round to {column: {label: value}}, for example "
+            "The given metadata are keyed by label. Key them by column: {column: {label: value}}, for example "
             f"{{{min(inner[0])!r}: {{{next(iter(mapping))!r}: …}}}}."
         )
 
@@ -235,7 +236,7 @@ def _from_lexicon(name: str, groups: Mapping[Any, Any]) -> tuple[dict[Key, str],
     column: dict[Key, str] = {}
     several = 0
     for group, labels in groups.items():
-        # A set has no order that two processes agree on.
+        # Sort sets: their order differs between processes.
         for label in sorted(labels, key=str) if isinstance(labels, set | frozenset) else labels:
             key = _key(label, name)
             several += column.setdefault(key, cell_text(group)) != cell_text(group)
@@ -250,11 +251,13 @@ def _key(key: Any, column: str) -> Key:
     except TypeError:
         row_id = -1
     if row_id < 0:
-        raise ValueError(f"Column {column!r} of the metadata names {key!r}; a label or an id (from 0) was expected.")
+        raise ValueError(
+            f"Column {column!r} of the metadata has the key {key!r}; a label or an id (from 0) was expected."
+        )
     return row_id
 
 
 def _is_list(value: object) -> bool:
     if isinstance(value, Mapping):
-        raise ValueError("Metadata are nested too deep; {column: {label: value}} was expected.")
+        raise ValueError("The given metadata are nested too deep; {column: {label: value}} was expected.")
     return isinstance(value, Iterable) and not isinstance(value, str | bytes)

@@ -14,7 +14,7 @@ _LABEL = re.compile(r"row (0|[1-9]\d{0,17})", re.ASCII)
 
 @dataclass(frozen=True)
 class RowNumbers(Sequence[str]):
-    """The labels ``row 0``, ``row 1``, …, each made when it is read: 10,000,000 strings would take 1.2 GB.
+    """Labels ``row 0``, ``row 1``, …, created on access: 10,000,000 strings would take 1.2 GB.
 
     >>> list(RowNumbers(3))
     ['row 0', 'row 1', 'row 2']

@@ -1,4 +1,4 @@
-"""Collects chosen rows, and counts those left out."""
+"""Collector of chosen rows that counts the rows it leaves out."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _SUGGESTED = 5
 
 
 class Picker:
-    """Rows being chosen.
+    """Rows chosen so far.
 
     Attributes
     ----------
     taken
-        Chosen rows in order: ids, and words with the ids of their pieces.
+        Chosen rows in order: ids, and composed words with the ids of their pieces.
     strata
-        Stratum by id; empty unless rows were sampled.
+        Stratum by id; empty unless the rows are a stratified sample.
     """
 
     def __init__(self, vocabulary: Vocabulary, num_rows: int, *, padding_idx: int | None, keep: frozenset[str]) -> None:
@@ -44,7 +44,7 @@ class Picker:
         self._absent: set[str] = set()
 
     def sift(self, candidates: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Of candidates, those that are words."""
+        """Return the candidates that are words, and count the others."""
         known = len(self.vocabulary)
         reasons = self._reasons
         reasons[candidates[candidates >= known]] = _NO_LABEL
@@ -66,17 +66,17 @@ class Picker:
         ]
 
     def _obstacle(self, row_id: int) -> int:
-        """Why even a row that is asked for cannot be taken, or 0."""
+        """Reason code why a row cannot be taken even if it is requested by name, or 0."""
         if row_id == self._padding and "padding" not in self._keep:
             return _PADDING
         return 0 if row_id < len(self.vocabulary) and self.vocabulary.labels[row_id] else _NO_LABEL
 
     def take_ids(self, ids: NDArray[np.int64]) -> None:
-        """Take rows that were sifted."""
+        """Take rows that `sift` returned."""
         self.taken.update((i, ()) for i in ids.tolist())
 
     def take_words(self, words: Iterable[str]) -> None:
-        """Take words of a lexicon: all rows that carry them by id, then those composed; others are counted."""
+        """Take words of a lexicon: all rows with these labels by id, then composed words. Other words are counted."""
         found: set[int] = set()
         absent = []
         for word in words:
@@ -92,20 +92,20 @@ class Picker:
                 self._absent.add(word)
 
     def take_named(self, asked: list[Any], name: str, *, required: bool = False) -> list[int | str]:
-        """Take labels and ids as they are asked for.
+        """Take requested labels and ids.
 
         Parameters
         ----------
         asked
             Labels and ids.
         name
-            Of the argument, for messages.
+            Name of the argument, for messages.
         required
-            Whether a row that cannot be taken is an error; otherwise it is counted.
+            Raise an error if a row cannot be taken; otherwise count it.
 
         Returns
         -------
-        Keys into `taken`.
+        Keys of `taken`.
         """
         keys: dict[int | str, tuple[int, ...]] = {}
         unknown: list[str] = []
@@ -139,16 +139,16 @@ class Picker:
         except TypeError:
             row_id = None
         if row_id is None:
-            raise TypeError(f"{name} takes labels (strings) and ids (whole numbers), not {item!r}.")
+            raise TypeError(f"{name} must hold labels (strings) or ids (integers), not {item!r}.")
         if not 0 <= row_id < self.num_rows:
-            raise ValueError(f"{name} names row {row_id}, but the table has rows 0 to {self.num_rows - 1}.")
+            raise ValueError(f"{name} has row {row_id}, but the table has rows 0 to {self.num_rows - 1}.")
         return row_id
 
     def _only(self, label: str, ids: tuple[int, ...], name: str) -> int:
         if len(ids) > 1:
             shown = [self.vocabulary.name_of(i) for i in ids]
             raise ValueError(
-                f"{name} names {label!r}, which is the label of {len(ids)} rows: {', '.join(map(str, ids[:10]))}"
+                f"{name} has {label!r}, which is the label of {len(ids)} rows: {', '.join(map(str, ids[:10]))}"
                 f"{', …' if len(ids) > 10 else ''}. Choose one as {shown[0]!r}, or by its id."
             )
         return ids[0]
@@ -157,29 +157,30 @@ class Picker:
         many = len(unknown) - _SUGGESTED
         suggested = "; ".join(self.vocabulary.suggest(label) for label in unknown[:_SUGGESTED])
         return (
-            f"{name} names what is not in {self.vocabulary.source} and cannot be composed of its tokens: {suggested}"
+            f"{name} has labels that are not in {self.vocabulary.source} and cannot be composed of its tokens: "
+            f"{suggested}"
             f"{f'; and {many} more' if many > 0 else ''}."
         )
 
     def _cannot_watch(self, row_id: int, obstacle: int, name: str) -> str:
         if obstacle == _PADDING:
-            return f"{name} names the padding row ({row_id}); it is left out unless keep has 'padding'."
-        return f"{name} names row {row_id}, which has no label in {self.vocabulary.source}."
+            return f"{name} has the padding row ({row_id}); pass keep=['padding'] to include it."
+        return f"{name} has row {row_id}, which has no label in {self.vocabulary.source}."
 
     def finish(self, watched: list[int | str], *, how: str) -> Rows:
-        """Make the result.
+        """Return the chosen rows.
 
         Raises
         ------
         ValueError
-            Nothing was taken.
+            If no row was taken.
         """
         left_out = self._count()
         if not self.taken:
             counted = ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "none"
             raise ValueError(
-                f"No row is left to watch of {how} in {self.vocabulary.source}; left out: {counted}. "
-                f"keep= takes any of {first_few(list(KEEP))}."
+                f"No rows to watch among {how} in {self.vocabulary.source}; left out: {counted}. "
+                f"Pass keep= with any of {first_few(list(KEEP))} to include them."
             )
         vocabulary = self.vocabulary
         composed = {key: pieces for key, pieces in self.taken.items() if isinstance(key, str)}

@@ -1,4 +1,4 @@
-"""Vocabularies in the forms that people have them."""
+"""Reader of vocabularies in all supported formats."""
 
 from __future__ import annotations
 
@@ -25,27 +25,30 @@ def open_vocabulary(source: Any, *, num_rows: int | None = None, encoding: str |
     Parameters
     ----------
     source
-        - a path to a text file with one token per line, the line number (from 0) being the id; an empty line is an id
-          without a label, white space is a token, a newline at the end is no id. A ``.vocab`` of SentencePiece is one;
-        - a path to a file of ``token<TAB>id`` or ``id<TAB>token``, which is found out;
+        - a path to a text file with one token per line; the line number (from 0) is the id. An empty line is an id
+          without a label, white space is a token, a final newline is not an id. A ``.vocab`` of SentencePiece also
+          works;
+        - a path to a file of ``token<TAB>id`` or ``id<TAB>token``; the order is detected;
         - a path to ``.json``: a list, ``{token: id}``, ``{id: token}``, or a ``tokenizer.json``;
-        - a dict of one of these two kinds, or a list, tuple, array or Series of tokens, None where there is none;
-        - a tokenizer with ``get_vocab()``, or with ``vocab`` (a dict, or with ``token_to_idx`` as PaddleNLP has it);
+        - a dict in one of these two forms, or a list, tuple, array or Series of tokens, None for ids without a
+          token;
+        - a tokenizer with ``get_vocab()``, or with ``vocab`` (a dict, or an object with ``token_to_idx`` as in
+          PaddleNLP);
         - None: the labels are ``row 0``, ``row 1``, …, `num_rows` of them;
-        - a `Vocabulary`, which is returned.
+        - a `Vocabulary`, which is returned unchanged.
     num_rows
-        Used for None only.
+        Number of rows, required if `source` is None.
     encoding
-        Of a file; None: UTF-8, with or without a byte order mark, failing that GB18030, with a note.
+        Encoding of a file. None: UTF-8 with or without a byte order mark, or else GB18030 with a note.
 
     Raises
     ------
     FileNotFoundError
-        There is no such file.
+        If there is no such file.
     TypeError
-        The source is something else.
+        If the source has an unsupported type.
     ValueError
-        The file cannot be decoded or parsed, holds no token, or gives an id twice.
+        If the file cannot be decoded or parsed, has no tokens, or has a duplicate id.
 
     >>> open_vocabulary({"a": 0, "b": 2}).labels
     ('a', None, 'b')
@@ -54,27 +57,25 @@ def open_vocabulary(source: Any, *, num_rows: int | None = None, encoding: str |
         return source
     if source is None:
         if num_rows is None or num_rows < 1:
-            raise ValueError(
-                f"Without a vocabulary the table's number of rows is needed; num_rows={num_rows} was given."
-            )
+            raise ValueError(f"Without a vocabulary num_rows must be the table's number of rows, not {num_rows}.")
         return Vocabulary(RowNumbers(num_rows), source="no vocabulary")
     if isinstance(source, str | os.PathLike):
         return _from_file(Path(source), encoding)
     if isinstance(source, Mapping):
-        return _from_mapping(source, "the vocabulary given")
+        return _from_mapping(source, "the given vocabulary")
     tokenizer = _mapping_of(source)
     if tokenizer is not None:
         return _from_mapping(tokenizer, f"the vocabulary of {type(source).__name__}")
     if isinstance(source, Iterable) and not isinstance(source, set | frozenset | bytes):
-        return _from_list(list(source), "the vocabulary given")
+        return _from_list(list(source), "the given vocabulary")
     raise TypeError(
-        "A vocabulary is a path, a list of tokens in the order of their ids, a dict {token: id}, a tokenizer with "
-        f"get_vocab(), or None; {type(source).__name__} was given."
+        "A vocabulary must be a path, a list of tokens in the order of their ids, a dict {token: id}, a tokenizer with "
+        f"get_vocab(), or None; {type(source).__name__} was passed."
     )
 
 
 def _mapping_of(source: Any) -> Mapping[Any, Any] | None:
-    """Find the ``{token: id}`` inside a tokenizer or a vocabulary of PaddleNLP."""
+    """Find the ``{token: id}`` mapping of a tokenizer or a PaddleNLP vocabulary."""
     if callable(getattr(source, "get_vocab", None)):
         try:
             found = source.get_vocab()
@@ -104,9 +105,9 @@ def _from_file(path: Path, encoding: str | None) -> Vocabulary:
 
 
 def _id_first(lines: list[str], source: str) -> bool | None:
-    """Whether lines are ``id<TAB>token`` (True), ``token<TAB>id`` (False) or tokens alone (None).
+    """Whether lines are ``id<TAB>token`` (True), ``token<TAB>id`` (False) or single tokens (None).
 
-    Lines are pairs when more than half of them look so: a token may be a tab, and a pair may be damaged.
+    Lines are pairs if more than half of them parse as pairs: a token may be a tab, and a pair may be damaged.
     """
     first = [int(head) for head, tab, _ in (line.partition("\t") for line in lines) if tab and _is_id(head)]
     last = [int(tail) for _, tab, tail in (line.rpartition("\t") for line in lines) if tab and _is_id(tail)]
@@ -118,18 +119,18 @@ def _id_first(lines: list[str], source: str) -> bool | None:
         return len(first) > len(last)
     if first == last:
         return True
-    # Items are often numbers too: the ids are those that count the rows.
+    # Tokens are often numbers too: the id column is the one that counts the rows.
     counts_first, counts_last = (sorted(ids) == list(range(len(ids))) for ids in (first, last))
     if counts_first == counts_last:
         raise ValueError(
-            f"In {source} both columns hold numbers, and either could be the id. Give it as JSON {{token: id}} or as a "
+            f"In {source} both columns hold numbers, and either may be the id. Use JSON {{token: id}} or a "
             "text file with one token per line."
         )
     return counts_first
 
 
 def _is_id(text: str) -> bool:
-    # ASCII only: the full-width digits are tokens.
+    # ASCII only: full-width digits are tokens.
     return text.isascii() and text.isdigit() and len(text) <= 18
 
 
@@ -141,11 +142,11 @@ def _pairs(lines: list[str], id_first: bool, source: str) -> Pairs:
             yield token, int(row_id), f"line {number}"
         elif line:
             form = "id<TAB>token" if id_first else "token<TAB>id"
-            raise ValueError(f"Line {number} of {source} is not {form} as the others are: {line[:80]!r}.")
+            raise ValueError(f"Line {number} of {source} is not {form} like the other lines: {line[:80]!r}.")
 
 
 def _has_scores(lines: list[str]) -> bool:
-    """Whether lines are ``token<TAB>score``, as in SentencePiece's ``.vocab``: all numbers, not all of them ids."""
+    """Whether lines are ``token<TAB>score``, as in a SentencePiece ``.vocab``: all numbers, not all of them ids."""
     parts = [line.rpartition("\t") for line in lines]
     if not all(tab and is_number(score) for _, tab, score in parts):
         return False
@@ -181,9 +182,7 @@ def _from_mapping(mapping: Mapping[Any, Any], source: str, notes: tuple[str, ...
         except TypeError:
             number = -1
         if number < 0:
-            raise ValueError(
-                f"A vocabulary maps tokens to ids, which are whole numbers from 0; {source} has {key!r}: {value!r}."
-            )
+            raise ValueError(f"A vocabulary must map tokens to ids, integers from 0; {source} has {key!r}: {value!r}.")
         pairs.append((_token(token, source), number, f"token {token!r}"))
     return _from_pairs(pairs, source, notes)
 
@@ -193,14 +192,15 @@ def _from_pairs(pairs: Pairs, source: str, notes: tuple[str, ...]) -> Vocabulary
     for token, row_id, where in pairs:
         if row_id in taken:
             raise ValueError(
-                f"{source[0].upper()}{source[1:]} gives id {row_id} twice: {taken[row_id][1]} and {where}. If these "
-                "numbers are frequencies, give them as metadata, and the tokens alone as the vocabulary."
+                f"{source[0].upper()}{source[1:]} has id {row_id} twice: {taken[row_id][1]} and {where}. If these "
+                "numbers are frequencies, pass them as metadata, and only the tokens as the vocabulary."
             )
         taken[row_id] = (token, where)
     length = max(taken, default=-1) + 1
     if length > 1000 * len(taken) + 1_000_000:
         raise ValueError(
-            f"{source[0].upper()}{source[1:]} has {len(taken)} tokens, but ids up to {length - 1}; are they rows?"
+            f"{source[0].upper()}{source[1:]} has {len(taken)} tokens, but ids up to {length - 1}; check that the ids "
+            "are row numbers."
         )
     labels: list[str | None] = [None] * length
     for row_id, (token, _) in taken.items():
@@ -212,7 +212,7 @@ def _from_list(tokens: list[Any], source: str, notes: tuple[str, ...] = ()) -> V
     labels = tuple(_token(token, source) or None for token in tokens)
     gaps = labels.count(None)
     if gaps == len(labels):
-        raise ValueError(f"{source[0].upper()}{source[1:]} holds no token.")
+        raise ValueError(f"{source[0].upper()}{source[1:]} has no tokens; expected at least one.")
     if gaps:
         plural = "id has" if gaps == 1 else "ids have"
         notes = (*notes, f"{gaps} {plural} no label in {source}, the first of them {labels.index(None)}.")
@@ -223,5 +223,5 @@ def _token(token: Any, source: str) -> str:
     if isinstance(token, str):
         return str(token)
     if isinstance(token, bytes | bool | Mapping | list | tuple):
-        raise TypeError(f"A token is a string; {source} has {token!r}.")
+        raise TypeError(f"A token must be a string; {source} has {token!r}.")
     return cell_text(token)

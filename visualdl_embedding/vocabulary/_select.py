@@ -1,4 +1,4 @@
-"""The rows that are watched."""
+"""Selection of the rows to watch."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ __all__ = ["Stratified", "check_length", "select_rows"]
 
 @dataclass(frozen=True, slots=True)
 class Stratified:
-    """A sample of `k` rows in equal parts from head, torso and tail of the frequencies; ``"stratified:k"`` for short.
+    """Sample of `k` rows in equal parts from head, torso and tail of the frequencies; ``"stratified:k"`` for short.
 
-    Ordered by frequency, the *head* are the rows that make up the first half of all occurrences, the *torso* those up
-    to 90%, the *tail* the rest with the rows that never occur. Where a stratum has fewer rows than its part, the others
-    fill up. Rows get a column ``"stratum"``.
+    In order of frequency, the *head* is the rows that make up the first half of all occurrences, the *torso* those up
+    to 90%, the *tail* the rest including rows that never occur. If a stratum has fewer rows than its part, the other
+    strata fill the gap. The rows get a column ``"stratum"``.
     """
 
     k: int = 500
@@ -45,50 +45,51 @@ def select_rows(
     random_state: int = 42,
     groups: Mapping[str, Iterable[str]] | None = None,
 ) -> Rows:
-    """Choose the rows of a table that are watched.
+    """Select the rows of a table to watch.
 
-    Left out, and counted by reason, are the padding row, ids without a label, special tokens and mere pieces of words
-    (`token_kind`). What is asked for by its own label or id, in `rows` or `watch`, stays, special or not; but a row
-    without a label never does, and the padding row only with ``keep``.
+    The padding row, ids without a label, special tokens and subword pieces (`token_kind`) are left out and counted by
+    reason. Special tokens and pieces requested by label or id, in `rows` or `watch`, are kept. Rows without a label are
+    never kept; the padding row only with ``keep``.
 
-    A word that is absent, but can be composed of the vocabulary's tokens, becomes a composed row, the mean of its
-    pieces' rows, when it is asked for by label, by `watch`, by `groups`, or as a word of a group that `rows` names. The
-    column ``"pieces"`` then names the pieces.
+    A word that is not in the vocabulary, but can be composed of its tokens, becomes a composed row: the mean of the
+    rows of its pieces. This applies to words requested by label, by `watch`, by `groups`, or as words of a group in
+    `rows`. The column ``"pieces"`` then lists the pieces.
 
     Parameters
     ----------
     vocabulary
-        What the ids mean.
+        Labels of the ids.
     num_rows
         V, the number of rows of the table.
     rows
-        - an int k: the k most frequent where the vocabulary has a column ``"frequency"`` (unknown frequencies last),
+        - an int k: the k most frequent rows if the vocabulary has a column ``"frequency"`` (unknown frequencies
+          last),
           otherwise the first k by id;
         - ``"all"``;
-        - a list of labels, of ids (ints), or of both, an ambiguous label as ``"label (id)"``;
-        - ``{column: value}`` or ``{column: [values]}``: for instance ``{"group": "positive"}``;
+        - a list of labels, of ids (ints), or of both; an ambiguous label is written as ``"label (id)"``;
+        - ``{column: value}`` or ``{column: [values]}``, such as ``{"group": "positive"}``;
         - ``Stratified(k)`` or ``"stratified:k"``.
 
-        Sets of rows come by id, then those composed; a list keeps its order.
+        Sets of rows are ordered by id, followed by composed words; a list keeps its order.
     watch
-        Labels or ids that join `rows` and get scalars of their own.
+        Labels or ids that are added to `rows` and have their own scalars.
     padding_idx
         The table's padding row.
     keep
-        Any of ``"special"``, ``"subword"``, ``"padding"``: these are not left out.
+        Any of ``"special"``, ``"subword"``, ``"padding"``: kinds of rows to include.
     random_state
         Seed of the stratified sample.
     groups
-        A lexicon ``{group: labels}``: its words join `rows`, and get it as their column ``"group"``. Words that can
-        neither be found nor composed are counted.
+        A lexicon ``{group: labels}``: its words are added to `rows` and get their group as column ``"group"``. Words
+        that can be neither found nor composed are counted.
 
     Raises
     ------
     TypeError
-        An argument of a wrong kind.
+        If an argument has an unsupported type.
     ValueError
-        A vocabulary longer than the table, an unknown or ambiguous label, an id beyond V, a missing column, a number of
-        rows below 1, or nothing left to watch.
+        If the vocabulary is longer than the table, a label is unknown or ambiguous, an id is out of range, a column is
+        missing, the number of rows is below 1, or no row is left to watch.
 
     >>> rows = select_rows(Vocabulary(("[PAD]", "高", "兴", "##跑")), num_rows=4, watch=["高兴"])
     >>> rows.labels, rows.ids.tolist(), dict(rows.left_out)
@@ -97,7 +98,7 @@ def select_rows(
     _check(vocabulary, num_rows, padding_idx)
     kept = _as_list(keep, "keep", "keep=('special',)")
     if unknown := [str(kind) for kind in kept if kind not in KEEP]:
-        raise ValueError(f"Unknown in keep: {first_few(unknown)}; known are {', '.join(map(repr, KEEP))}.")
+        raise ValueError(f"keep has the unknown value {first_few(unknown)}; use any of {', '.join(map(repr, KEEP))}.")
     if groups is not None:
         groups = _lexicon(groups)
         vocabulary = vocabulary.with_columns({"group": groups})
@@ -113,17 +114,17 @@ def select_rows(
 
 
 def check_length(vocabulary: Vocabulary, num_rows: int) -> None:
-    """Raise ValueError for a vocabulary with more ids than the table has rows."""
+    """Raise ValueError if a vocabulary has more ids than the table has rows."""
     if len(vocabulary) > num_rows:
         raise ValueError(
-            f"{vocabulary.source[0].upper()}{vocabulary.source[1:]} has {len(vocabulary)} ids, but the table only "
-            f"{num_rows} rows; give the vocabulary that this table was trained with."
+            f"{vocabulary.source[0].upper()}{vocabulary.source[1:]} has {len(vocabulary)} ids, but the table has only "
+            f"{num_rows} rows; pass the vocabulary that this table was trained with."
         )
 
 
 def _check(vocabulary: Vocabulary, num_rows: int, padding_idx: int | None) -> None:
     if num_rows < 1:
-        raise ValueError(f"A table has at least one row; num_rows={num_rows} was given.")
+        raise ValueError(f"num_rows must be at least 1, not {num_rows}.")
     check_length(vocabulary, num_rows)
     if padding_idx is not None and not 0 <= padding_idx < num_rows:
         raise ValueError(f"padding_idx must be a row of the table, 0 to {num_rows - 1}, or None, not {padding_idx}.")
@@ -131,7 +132,7 @@ def _check(vocabulary: Vocabulary, num_rows: int, padding_idx: int | None) -> No
 
 def _check_count(count: Any, name: str) -> int:
     if isinstance(count, bool) or not isinstance(count, int | np.integer):
-        raise TypeError(f"{name} takes a whole number of rows, not {count!r}.")
+        raise TypeError(f"{name} must be a whole number of rows, not {count!r}.")
     if count < 1:
         raise ValueError(f"{name} must be at least 1, not {count}.")
     return int(count)
@@ -139,30 +140,30 @@ def _check_count(count: Any, name: str) -> int:
 
 def _as_list(values: Any, name: str, example: str) -> list[Any]:
     if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
-        raise TypeError(f"{name} takes a list, such as {example}; {values!r} was given.")
-    # A set of strings has no order that two processes agree on.
+        raise TypeError(f"{name} must be a list, such as {example}; {values!r} was passed.")
+    # Sort sets: their order differs between processes.
     return sorted(values, key=str) if isinstance(values, set | frozenset) else list(values)
 
 
 def _lexicon(groups: Any) -> dict[str, list[str]]:
     if not isinstance(groups, Mapping):
-        raise TypeError(f"groups is a dict {{group: list of labels}}, not {type(groups).__name__}.")
+        raise TypeError(f"groups must be a dict {{group: list of labels}}, not {type(groups).__name__}.")
     lexicon = {str(group): _as_list(labels, f"groups[{group!r}]", "['高兴']") for group, labels in groups.items()}
     for group, labels in lexicon.items():
         if wrong := [label for label in labels if not isinstance(label, str)]:
-            raise TypeError(f"groups[{group!r}] takes labels, which are strings, not {wrong[0]!r}.")
+            raise TypeError(f"groups[{group!r}] must hold labels (strings), not {wrong[0]!r}.")
     return lexicon
 
 
 def _take(picker: Picker, rows: Any, random_state: int) -> str:
-    """Take what `rows` asks for, and say it in a phrase."""
+    """Take the rows that `rows` requests, and return a phrase that describes them."""
     if isinstance(rows, str):
         if rows == "all":
             return _take_first(picker, picker.num_rows)
         name, _, count = rows.partition(":")
         if name != "stratified" or not (count.isascii() and count.isdigit()):
             raise ValueError(
-                f"rows={rows!r} is unknown; a string may be 'all' or 'stratified:500'. A label goes in a list: "
+                f"rows={rows!r} is unknown; a string must be 'all' or 'stratified:500'. Put a label in a list: "
                 f"rows=[{rows!r}]."
             )
         rows = Stratified(int(count))
@@ -174,7 +175,7 @@ def _take(picker: Picker, rows: Any, random_state: int) -> str:
         return _take_group(picker, rows)
     asked = _as_list(rows, "rows", "500, ['加息', '讽刺'] or {'group': 'positive'}")
     if not asked:
-        raise ValueError("rows is an empty list; give labels or ids, or a number of rows.")
+        raise ValueError("rows is an empty list; pass labels or ids, or a number of rows.")
     picker.take_named(asked, "rows")
     return f"{len(picker.taken)} named"
 
@@ -184,7 +185,7 @@ def _take_first(picker: Picker, k: int) -> str:
     frequencies = _frequencies(picker.vocabulary)
     if len(candidates) <= k:
         picker.take_ids(candidates)
-        return f"all {len(candidates)}" + (f" ({k} were asked for)" if k < picker.num_rows else "")
+        return f"all {len(candidates)}" + (f" ({k} requested)" if k < picker.num_rows else "")
     if frequencies is None:
         picker.take_ids(candidates[:k])
         return f"the first {k}"
@@ -196,8 +197,8 @@ def _take_stratified(picker: Picker, k: int, random_state: int) -> str:
     frequencies = _frequencies(picker.vocabulary)
     if frequencies is None:
         raise ValueError(
-            f"A stratified sample needs a column 'frequency'; {picker.vocabulary.source} has "
-            f"{first_few(list(picker.vocabulary.columns)) or 'no columns'}. Give it as metadata."
+            f"A stratified sample requires a column 'frequency'; {picker.vocabulary.source} has "
+            f"{first_few(list(picker.vocabulary.columns)) or 'no columns'}. Pass the frequencies as metadata."
         )
     ordered = _by_frequency(picker.sift(np.arange(picker.num_rows)), frequencies)
     stratum = frequency_strata(frequencies[ordered])
@@ -212,7 +213,7 @@ def _take_stratified(picker: Picker, k: int, random_state: int) -> str:
 
 
 def _share_out(k: int, sizes: list[int]) -> list[int]:
-    """Equal parts of `k`, none above its size; what one cannot take goes to the others."""
+    """Split `k` into equal parts limited by `sizes`; what exceeds a size goes to the other parts."""
     parts = [0] * len(sizes)
     left = min(k, sum(sizes))
     while left:
@@ -228,13 +229,15 @@ def _share_out(k: int, sizes: list[int]) -> list[int]:
 def _take_group(picker: Picker, rows: Mapping[Any, Any]) -> str:
     if len(rows) != 1:
         raise ValueError(
-            f"rows as a dict names one column, such as {{'group': 'positive'}}; {dict(rows)!r} names {len(rows)}."
+            f"rows as a dict must have one column, such as {{'group': 'positive'}}; {dict(rows)!r} has {len(rows)}."
         )
     ((column, values),) = rows.items()
     vocabulary = picker.vocabulary
     if column not in vocabulary.columns:
         known = first_few(list(vocabulary.columns)) or "no columns"
-        raise ValueError(f"There is no column {column!r}; {vocabulary.source} has {known}. Give it as metadata.")
+        raise ValueError(
+            f"There is no column {column!r}; {vocabulary.source} has {known}. Pass the column as metadata."
+        )
     if isinstance(values, str) or not isinstance(values, Iterable):
         values = [values]
     wanted = [str(value) for value in _as_list(values, "rows", "{'group': ['positive']}")]
@@ -243,7 +246,9 @@ def _take_group(picker: Picker, rows: Mapping[Any, Any]) -> str:
     known_values = dict.fromkeys([*cells, *(more.get(column, "") for more in vocabulary.unmatched.values())])
     known_values.pop("", None)
     if missing := [value for value in wanted if value not in known_values]:
-        raise ValueError(f"Column {column!r} never is {first_few(missing)}; it is {first_few(list(known_values), 10)}.")
+        raise ValueError(
+            f"Column {column!r} has no value {first_few(missing)}; its values are {first_few(list(known_values), 10)}."
+        )
     among = set(wanted)
     picker.take_ids(picker.sift(np.array([i for i, cell in enumerate(cells) if cell in among], dtype=np.int64)))
     picker.take_words(words)
@@ -251,13 +256,13 @@ def _take_group(picker: Picker, rows: Mapping[Any, Any]) -> str:
 
 
 def _by_frequency(candidates: NDArray[np.int64], frequencies: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Candidates by falling frequency, unknown ones last, ties by id."""
+    """Sort candidates by decreasing frequency, unknown frequencies last, ties by id."""
     falling = -np.nan_to_num(frequencies[candidates], nan=-1.0)
     return candidates[np.argsort(falling, kind="stable")]
 
 
 def _frequencies(vocabulary: Vocabulary) -> NDArray[np.float64] | None:
-    """``(len(vocabulary),)`` float64, NaN where unknown; None where nothing is known."""
+    """``(len(vocabulary),)`` float64, NaN where unknown; None if no frequency is known."""
     cells = vocabulary.columns.get("frequency")
     if cells is None or not any(cells):
         return None

@@ -1,4 +1,4 @@
-"""Text files of people: UTF-8 with or without a mark, or the Chinese national encodings."""
+"""Reader of text files in UTF-8, with or without a byte order mark, or in the Chinese national encodings."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ __all__ = ["cell_text", "first_few", "read_text", "split_lines"]
 
 
 def read_text(path: Path, *, encoding: str | None = None, what: str = "file") -> tuple[str, tuple[str, ...]]:
-    """Read a text file; without `encoding` as UTF-8, failing that as GB18030 (which includes GBK and GB2312).
+    """Read a text file as UTF-8 or else as GB18030 (which includes GBK and GB2312), unless `encoding` is given.
 
     Returns
     -------
-    The text with its line ends as they are, and sentences for the user about how it was read.
+    The text with its line ends unchanged, and messages for the user about the encoding.
 
     Raises
     ------
     FileNotFoundError
-        There is no such file, or it is a directory.
+        If there is no such file, or it is a directory.
     ValueError
-        It cannot be decoded.
+        If it cannot be decoded.
     """
     if path.is_dir():
         files = sorted(p.name for p in path.iterdir() if p.suffix in (".txt", ".json", ".dic", ".tsv", ".csv"))
         found = f"It holds {first_few(files)}." if files else "It holds no text file."
-        raise FileNotFoundError(f"The {what} '{path}' is a directory; give the file in it. {found}")
+        raise FileNotFoundError(f"The {what} '{path}' is a directory; pass a file in it. {found}")
     if not path.is_file():
         raise FileNotFoundError(f"There is no {what} '{path}' (looked for '{path.absolute()}').")
     data = path.read_bytes()
@@ -32,13 +32,13 @@ def read_text(path: Path, *, encoding: str | None = None, what: str = "file") ->
         try:
             return data.decode(encoding), ()
         except LookupError:
-            raise ValueError(f"Python knows no encoding {encoding!r}; try 'utf-8' or 'gb18030'.") from None
+            raise ValueError(f"{encoding!r} is not an encoding of Python; try 'utf-8' or 'gb18030'.") from None
         except UnicodeDecodeError as error:
-            raise ValueError(f"The {what} '{path}' is not {encoding}: {_position(data, error)}.") from None
+            raise ValueError(f"The {what} '{path}' is not valid {encoding}: {_position(data, error)}.") from None
     if data.count(0) * 100 > len(data):
         raise ValueError(
             f"The {what} '{path}' is not text in UTF-8 or GB18030: {data.count(0)} of its {len(data)} bytes are zero. "
-            "If it is UTF-16, give encoding='utf-16'."
+            "If it is UTF-16, pass encoding='utf-16'."
         )
     try:
         return data.decode("utf-8-sig"), ()
@@ -49,19 +49,19 @@ def read_text(path: Path, *, encoding: str | None = None, what: str = "file") ->
 def _decode_chinese(path: Path, data: bytes, error: UnicodeDecodeError, *, what: str) -> tuple[str, tuple[str, ...]]:
     text = data.decode("utf-8", "replace")
     foreign = sum(c > "\x7f" for c in text)
-    # Chinese in GBK read as UTF-8 is nearly all replacement marks. Where they are few, this is UTF-8 with a damaged
-    # spot, and GB18030, which accepts most byte pairs, would turn all of it into other characters without a word.
+    # GBK text read as UTF-8 is nearly all replacement characters. If they are few, the file is UTF-8 with a damaged
+    # spot; GB18030 accepts most byte pairs, so it would silently turn the whole file into other characters.
     if text.count("\ufffd") * 10 < foreign:
         raise ValueError(
-            f"The {what} '{path}' is UTF-8 with a damaged spot: {_position(data, error)}. Correct that line, or give "
-            "the encoding= that it is in."
+            f"The {what} '{path}' is UTF-8 with a damaged spot: {_position(data, error)}. Fix that line, or pass the "
+            "encoding= of the file."
         )
     try:
         decoded = data.decode("gb18030")
     except UnicodeDecodeError as second:
         raise ValueError(
             f"The {what} '{path}' is neither UTF-8 ({_position(data, error)}) nor GB18030 ({_position(data, second)}). "
-            "Save it as UTF-8, or give the encoding= that it is in."
+            "Save it as UTF-8, or pass the encoding= of the file."
         ) from None
     return decoded, (f"The {what} '{path}' is not UTF-8; it was read as GB18030.",)
 
@@ -72,10 +72,10 @@ def _position(data: bytes, error: UnicodeDecodeError) -> str:
 
 
 def split_lines(text: str) -> list[str]:
-    r"""Lines of a text, without their ends; nothing else is stripped, for white space may be a token.
+    r"""Split a text into lines without their ends. White space is kept, because it may be a token.
 
     Only ``\n`` and ``\r\n`` end a line: `str.splitlines` also splits at ``\x0b``, ``\x0c``, ``\x1c`` and others, which
-    are tokens in jieba's vocabulary. A newline at the end of the text begins no further line.
+    are tokens in jieba's vocabulary. A newline at the end of the text does not start another line.
 
     >>> split_lines("a\n\n\u3000\n")
     ['a', '', '\u3000']
@@ -89,7 +89,7 @@ def split_lines(text: str) -> list[str]:
 
 
 def cell_text(value: object) -> str:
-    """One cell as text; ``""`` for what is missing (None, NaN, NaT, NA), no ``.0`` at whole numbers.
+    """Convert a cell to text: ``""`` for missing values (None, NaN, NaT, NA), whole numbers without ``.0``.
 
     >>> [cell_text(v) for v in (None, float("nan"), 3.0, 0.5, "a")]
     ['', '', '3', '0.5', 'a']
@@ -105,7 +105,7 @@ def cell_text(value: object) -> str:
 
 
 def first_few(items: list[str], limit: int = 5) -> str:
-    """Name the first of many, quoted.
+    """Quote the first few items and count the rest.
 
     >>> first_few(["a", "b", "c"], 2)
     "'a', 'b' and 1 more"

@@ -1,4 +1,4 @@
-"""What kind of token a label is, and how a word that is no token is made of those that are."""
+"""Kinds of tokens, and composition of words from tokens."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 
 __all__ = ["Style", "compose", "style_of", "token_kind"]
 
-# Names, not shapes: [doge] and [OK] are emoticons of Weibo, <br> and <script> tokens of web pages, [笑] is a word.
+# Match names, not shapes: [doge] and [OK] are Weibo emoticons, <br> and <script> tokens of web pages, [笑] is a word.
 _NAME = (
     r"(?:pad|padding|unk|unknown|oov|cls|sep|[gs]?mask|bos|eos|sos|bod|eod|sop|eop|blank|unused"
     r"|extra_id|reserved|start_of_turn|end_of_turn)(?:[-_ ]?(?:id[-_ ]?)?\d+)?"
@@ -25,19 +25,19 @@ _SENTENCEPIECE_SHARE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How a vocabulary marks the pieces of words.
+    """Marking of subword pieces in a vocabulary.
 
     Attributes
     ----------
     wordpiece
-        ``##x`` continues a word.
+        ``##x`` marks a continuation.
     bpe
-        ``x@@`` is continued.
+        ``x@@`` marks a piece that is continued.
     sentencepiece
-        ``▁x`` begins a word: at least 5% of the labels begin so. Mixed and Chinese vocabularies of SentencePiece have
-        far more, and lists of words next to none.
+        ``▁x`` marks the beginning of a word, for at least 5% of the labels. Mixed and Chinese SentencePiece
+        vocabularies have far more, word lists almost none.
     longest
-        Characters of the longest label.
+        Length of the longest label in characters.
     """
 
     wordpiece: bool
@@ -47,7 +47,7 @@ class Style:
 
 
 def style_of(labels: Iterable[str | None]) -> Style:
-    """Find out how a vocabulary marks pieces."""
+    """Detect how a vocabulary marks subword pieces."""
     known = [label for label in labels if label]
     begun = sum(label[0] == "▁" for label in known)
     return Style(
@@ -59,21 +59,21 @@ def style_of(labels: Iterable[str | None]) -> Style:
 
 
 def token_kind(label: str, *, sentencepiece: bool = False) -> Literal["word", "special", "subword"]:
-    """Tell words from special tokens and from mere pieces of words.
+    """Classify a label as a word, a special token or a subword piece.
 
-    Special are ``[PAD]``, ``[unused17]``, ``<s>``, ``</s>``, ``<unk>``, ``<|endoftext|>``, ``<0x0A>``, LAC's ``OOV``
-    and their like, by name: ``[``, ``<``, ``[笑]``, ``[OK]`` and ``<script>`` are words.
+    Special tokens are matched by name: ``[PAD]``, ``[unused17]``, ``<s>``, ``</s>``, ``<unk>``, ``<|endoftext|>``,
+    ``<0x0A>``, LAC's ``OOV`` and similar. ``[``, ``<``, ``[笑]``, ``[OK]`` and ``<script>`` are words.
 
-    Pieces are ``##x`` and ``x@@``; in a vocabulary of SentencePiece also ``▁`` alone and whatever has no ``▁`` and
-    consists of Latin letters and digits. Chinese has no spaces, so most of its whole words stand there without ``▁``
-    (``高兴`` beside ``▁高兴``); a missing ``▁`` shows a piece only where words are written apart.
+    Pieces are ``##x`` and ``x@@``. In a SentencePiece vocabulary, ``▁`` alone is a piece, and so are Latin letters and
+    digits without ``▁``. Chinese has no spaces, so most whole words have no ``▁`` (``高兴`` as well as ``▁高兴``); a
+    missing ``▁`` indicates a piece only in scripts that separate words by spaces.
 
     Parameters
     ----------
     label
-        Not empty.
+        Label, not empty.
     sentencepiece
-        Whether the vocabulary is one of SentencePiece.
+        Whether the vocabulary is a SentencePiece vocabulary.
 
     >>> token_kind("[unused17]"), token_kind("[笑]"), token_kind("##ing")
     ('special', 'word', 'subword')
@@ -92,26 +92,26 @@ def token_kind(label: str, *, sentencepiece: bool = False) -> Literal["word", "s
 
 
 def compose(word: str, index: Mapping[str, int], style: Style) -> tuple[int, ...] | None:
-    """Cut a word into tokens, greedily, the longest first, as its tokenizer would.
+    """Split a word into tokens by greedy longest match, as its tokenizer does.
 
-    Tokenizers of BERT and ERNIE set every Chinese character apart *before* they look for pieces, so that 高兴 becomes
-    高 + 兴, never 高 + ##兴, whose row was hardly trained: a Chinese character is sought plain first, then with ``##``.
-    Inside a run of letters and digits only a marked piece continues (``##x``, ``x@@`` before it, or any piece of
-    SentencePiece); were plain ones allowed, every misspelt word would be composed of single letters instead of being
-    refused with the name of the right one. White space parts words and is skipped.
+    Tokenizers of BERT and ERNIE separate Chinese characters *before* they match pieces, so 高兴 becomes 高 + 兴 and
+    not 高 + ##兴, whose row is hardly trained. Chinese characters are therefore matched plain first, then with ``##``.
+    Inside a run of letters and digits only a marked piece continues a word (``##x``, ``x@@`` before it, or any
+    SentencePiece piece); with plain pieces every misspelled word could be composed of single letters, and no
+    suggestion could be made. White space separates words and is skipped.
 
     Parameters
     ----------
     word
         Any string.
     index
-        Id of every label.
+        Id of each label.
     style
-        Of the vocabulary (`style_of`).
+        Style of the vocabulary (`style_of`).
 
     Returns
     -------
-    Ids of the pieces, or None where the word cannot be composed.
+    Ids of the pieces, or None if the word cannot be composed.
 
     References
     ----------
@@ -139,7 +139,7 @@ def compose(word: str, index: Mapping[str, int], style: Style) -> tuple[int, ...
 
 
 def _forms(word: str, start: int, end: int, style: Style) -> Iterator[str]:
-    """Labels under which ``word[start:end]`` may stand, the best first."""
+    """Labels that may represent ``word[start:end]``, best first."""
     part = word[start:end]
     begins = start == 0 or word[start - 1].isspace()
     continues = not begins and _joined(word[start - 1]) and _joined(word[start])
@@ -164,5 +164,5 @@ def _forms(word: str, start: int, end: int, style: Style) -> Iterator[str]:
 
 
 def _joined(character: str) -> bool:
-    """Whether a character is written together with its neighbors in one word: letters and digits, not Chinese."""
+    """Whether a character joins its neighbors in one word: letters and digits, not Chinese."""
     return character.isalnum() and not _UNJOINED.match(character)

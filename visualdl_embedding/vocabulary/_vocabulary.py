@@ -1,4 +1,4 @@
-"""Labels and further columns by row id."""
+"""Labels and additional columns by row id."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ _WITH_ID = re.compile(r"(.*) \((\d{1,18})\)", re.DOTALL)
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What the row ids of a table mean.
+    """Labels and columns of a table's row ids.
 
     Attributes
     ----------
     labels
-        By row id; None or ``""`` where an id has no label. `RowNumbers` where the rows have no words.
+        Labels by row id; None or ``""`` if an id has no label. `RowNumbers` without a vocabulary.
     columns
-        Further columns by name, by row id, ``""`` where nothing is known. ``"frequency"`` and ``"group"`` are the names
-        that the rest of the library knows.
+        Additional columns by name, each by row id; ``""`` for unknown values. The library uses the columns
+        ``"frequency"`` and ``"group"``.
     source
-        Where it came from, for messages.
+        Source of the vocabulary, for messages.
     notes
-        Sentences for the user: a foreign encoding, ids without a label, metadata that met no label.
+        Messages for the user: an unusual encoding, ids without a label, metadata without a matching label.
     unmatched
-        Labels of the metadata that are not in the vocabulary, with their columns; they can be composed.
+        Labels of the metadata that are not in the vocabulary, with their columns; they may be composed.
     composes
-        Whether an absent word may be composed of the labels.
+        Whether missing words may be composed of the labels.
     """
 
     labels: Sequence[str | None]
@@ -60,20 +60,20 @@ class Vocabulary:
 
     @property
     def is_numbered(self) -> bool:
-        """Whether the labels are nothing but the numbers of the rows."""
+        """Whether the labels are row numbers."""
         return isinstance(self.labels, RowNumbers)
 
     @cached_property
     def _first(self) -> Mapping[str, int]:
-        """The lowest id of every label."""
+        """Lowest id of each label."""
         if isinstance(self.labels, RowNumbers):
             return NumberIndex(self.labels)
-        # Backwards, for the last one written wins.
+        # Iterate backwards: the last assignment wins.
         return {label: i for i, label in _backwards(self.labels) if label}
 
     @cached_property
     def _repeated(self) -> dict[str, tuple[int, ...]]:
-        """All ids of the labels that several carry."""
+        """All ids of labels with several ids."""
         if self.is_numbered:
             return {}
         repeated: dict[str, list[int]] = {}
@@ -84,11 +84,11 @@ class Vocabulary:
 
     @cached_property
     def style(self) -> Style:
-        """How pieces of words are marked."""
+        """Marking of subword pieces."""
         return style_of(self.labels[-1:] if self.is_numbered else self.labels)
 
     def ids_of(self, label: str) -> tuple[int, ...]:
-        """All ids that carry exactly this label, ascending.
+        """Return all ids with exactly this label, ascending.
 
         >>> Vocabulary(("a", "b", None, "a")).ids_of("a")
         (0, 3)
@@ -98,7 +98,7 @@ class Vocabulary:
         return (self._first[label],) if label in self._first else ()
 
     def name_of(self, row_id: int) -> str:
-        """Label under which a row is shown: ``label (id)`` where several carry it.
+        """Return the display label of a row: ``label (id)`` if several rows have the label.
 
         >>> Vocabulary(("a", "b", None, "a")).name_of(3)
         'a (3)'
@@ -107,17 +107,17 @@ class Vocabulary:
         if not name:
             raise ValueError(f"Row {row_id} has no label in {self.source}.")
         if name in self._repeated:
-            # Another row may be labeled 'a (3)' itself.
+            # Another row may have the label 'a (3)'.
             while name in self._first:
                 name = f"{name} ({row_id})"
         return name
 
     def find(self, label: str) -> tuple[int, ...]:
-        """Ids that a user's label means: those that carry it, else those shown as it, else ``▁label``."""
+        """Return the ids of a user's label: an exact match, else a display label, else ``▁label``."""
         return self.ids_of(label) or self._shown_as(label) or self._begun(label)
 
     def find_all(self, label: str) -> tuple[int, ...]:
-        """As `find`, but with SentencePiece both ``label`` and ``▁label``: for columns and groups of words."""
+        """Like `find`, but with SentencePiece both ``label`` and ``▁label``, for columns and groups of words."""
         if not self.style.sentencepiece:
             return self.find(label)
         return tuple(dict.fromkeys((*self.ids_of(label), *self._begun(label)))) or self._shown_as(label)
@@ -137,29 +137,29 @@ class Vocabulary:
         return self.ids_of(f"▁{label}") if self.style.sentencepiece else ()
 
     def compose(self, word: str) -> tuple[int, ...] | None:
-        """Ids of the pieces that make up a word, or None; a repeated piece counts with its lowest id."""
+        """Return the ids of the pieces of a word, or None. A repeated piece has its lowest id."""
         return compose(word, self._first, self.style) if self.composes else None
 
     def suggest(self, label: str) -> str:
-        """Name an unknown label with the nearest known ones, for a message."""
-        return f"{label!r} ({did_you_mean(label, self.labels, limit=3, otherwise='nothing like it')})"
+        """Return an unknown label with the closest known labels, for a message."""
+        return f"{label!r} ({did_you_mean(label, self.labels, limit=3, otherwise='no similar label')})"
 
     def with_columns(self, metadata: Any) -> Vocabulary:
-        """Add columns, or values to columns that there are.
+        """Add columns, or values to existing columns.
 
         Parameters
         ----------
         metadata
-            Whatever `read_metadata` takes.
+            Any input of `read_metadata`.
 
         Returns
         -------
-        A new vocabulary. What met no label stands in `unmatched` and is counted in `notes`.
+        A new vocabulary. Entries without a matching label are listed in `unmatched` and counted in `notes`.
 
         Raises
         ------
         ValueError
-            Nothing matches: no label, no id, and no label that could be composed of the vocabulary's.
+            If nothing matches: no label, no id, and no label that can be composed of the vocabulary's labels.
         """
         metadata = read_metadata(metadata)
         columns = {name: list(values) for name, values in self.columns.items()}
@@ -193,15 +193,15 @@ class Vocabulary:
 
     def _nothing_matches(self, metadata: Metadata, lost: list[Key]) -> str:
         few = first_few([_shown(key) for key in lost], 3)
-        message = f"Nothing of {metadata.source} matches {self.source}: it names {few}"
+        message = f"No entry of {metadata.source} matches {self.source}: its entries begin {few}"
         example = [label for label in self.labels[:1000] if label][:3]
         message += f"; the vocabulary's {len(self.labels)} labels begin {first_few(example)}."
         if any(self.ids_of(name) for name in metadata.columns):
-            message += " Its outer keys are labels: turn it round to {column: {label: value}}."
+            message += " Its outer keys are labels; key it by column: {column: {label: value}}."
         elif any(isinstance(key, tuple) for key in lost):
             message += " Both its columns 'id' and 'label' must agree with the vocabulary; leave out the wrong one."
         elif any(isinstance(key, int) for key in lost):
-            message += " An id is the number of a row of the table; rename the column if it is something else."
+            message += " An id must be a row number of the table; rename the column if it holds something else."
         return message
 
 

@@ -1,0 +1,147 @@
+import type { Distance } from "../source/types";
+
+/** What one panel shows. */
+export interface PanelSpec {
+  run: string;
+  table: string;
+  /** Name of the projection: "tsne", "tsne_3d", … */
+  map: string;
+  /** Where the steps are not linked; null for the last. */
+  step: number | null;
+}
+
+export type Baseline = "previous" | "first";
+
+/** All that a link must hold to open the same view again. */
+export interface View {
+  panels: PanelSpec[];
+  linked: boolean;
+  /** Of all panels, where they are linked; null for the last, which a training in progress moves on. */
+  step: number | null;
+  aligned: boolean;
+  /** A column, "metric:<name>", or "" for one color. */
+  color: string;
+  /** Groups that are not shown, of the column that gives the color. */
+  hidden: string[];
+  /** Lower and upper end by column or "metric:<name>". */
+  ranges: Record<string, [number, number]>;
+  focus: string | null;
+  selected: string[];
+  pins: string[];
+  query: string;
+  regex: boolean;
+  labels: boolean;
+  trails: boolean;
+  links: boolean;
+  density: boolean;
+  k: number;
+  distance: Distance;
+  baseline: Baseline;
+  /** Keys of curves; null for the usual ones. */
+  curves: string[] | null;
+  speed: number;
+  /** What the maps are seen through: middle and half height on the drawing, and the angles of 3-D maps; null sees all. */
+  eye: Eye | null;
+}
+
+export interface Eye {
+  x: number;
+  y: number;
+  half: number;
+  yaw: number;
+  pitch: number;
+}
+
+export const MAX_PANELS = 4;
+export const SPEEDS = [0.5, 1, 2, 4];
+const SELECTED_IN_LINK = 200;
+
+export const START: View = {
+  panels: [],
+  linked: true,
+  step: null,
+  aligned: true,
+  color: "group",
+  hidden: [],
+  ranges: {},
+  focus: null,
+  selected: [],
+  pins: [],
+  query: "",
+  regex: false,
+  labels: true,
+  trails: true,
+  links: true,
+  density: false,
+  k: 10,
+  distance: "cosine",
+  baseline: "previous",
+  curves: null,
+  speed: 1,
+  eye: null,
+};
+
+const EYE = ["x", "y", "half", "yaw", "pitch"] as const;
+const FLAGS = ["linked", "aligned", "regex", "labels", "trails", "links", "density"] as const;
+const TEXTS = ["color", "query", "baseline", "distance"] as const;
+const LISTS = ["hidden", "selected", "pins"] as const;
+
+/** Write a view as the fragment of an address; what is as at the start is left out. */
+export function encodeView(view: View): string {
+  const out = new URLSearchParams();
+  view.panels.forEach((panel, i) => {
+    out.append(`run${i}`, panel.run);
+    out.append(`table${i}`, panel.table);
+    out.append(`map${i}`, panel.map);
+    if (panel.step !== null) out.append(`step${i}`, String(panel.step));
+  });
+  if (view.step !== null) out.append("step", String(view.step));
+  for (const key of FLAGS) if (view[key] !== START[key]) out.append(key, view[key] ? "1" : "0");
+  for (const key of TEXTS) if (view[key] !== START[key]) out.append(key, view[key]);
+  for (const key of LISTS) for (const value of view[key].slice(0, SELECTED_IN_LINK)) out.append(key, value);
+  for (const [key, [low, high]] of Object.entries(view.ranges)) out.append("range", `${low},${high},${key}`);
+  if (view.focus !== null) out.append("focus", view.focus);
+  if (view.k !== START.k) out.append("k", String(view.k));
+  if (view.speed !== START.speed) out.append("speed", String(view.speed));
+  if (view.eye) out.append("eye", EYE.map((part) => String(Number(view.eye![part].toFixed(4)))).join(","));
+  if (view.curves) {
+    for (const key of view.curves) out.append("curve", key);
+    if (!view.curves.length) out.append("curve", "");
+  }
+  return out.toString();
+}
+
+const step = (text: string | null): number | null => (text !== null && /^\d+$/.test(text) ? Number(text) : null);
+
+/** Read a view from the fragment of an address. What is not there, or makes no sense, is as at the start. */
+export function decodeView(fragment: string): View {
+  const given = new URLSearchParams(fragment.replace(/^#/, ""));
+  const view: View = structuredClone(START);
+  for (let i = 0; i < MAX_PANELS; i++) {
+    const [run, table, map] = [given.get(`run${i}`), given.get(`table${i}`), given.get(`map${i}`)];
+    if (run === null || table === null || map === null) break;
+    view.panels.push({ run, table, map, step: step(given.get(`step${i}`)) });
+  }
+  view.step = step(given.get("step"));
+  for (const key of FLAGS) if (given.has(key)) view[key] = given.get(key) === "1";
+  view.color = given.get("color") ?? START.color;
+  view.query = given.get("query") ?? "";
+  if (given.get("baseline") === "first") view.baseline = "first";
+  if (given.get("distance") === "euclidean") view.distance = "euclidean";
+  for (const key of LISTS) view[key] = [...new Set(given.getAll(key))];
+  for (const text of given.getAll("range")) {
+    const [low, high, ...key] = text.split(",");
+    const ends: [number, number] = [Number(low), Number(high)];
+    if (key.length && low && high && ends.every(Number.isFinite) && ends[0] <= ends[1])
+      view.ranges[key.join(",")] = ends;
+  }
+  view.focus = given.get("focus");
+  const k = step(given.get("k"));
+  if (k !== null && k >= 1 && k <= 100) view.k = k;
+  const speed = Number(given.get("speed"));
+  if (SPEEDS.includes(speed)) view.speed = speed;
+  const [x = NaN, y = NaN, half = NaN, yaw = NaN, pitch = NaN] = (given.get("eye") ?? "").split(",").map(Number);
+  if ([x, y, half, yaw, pitch].every(Number.isFinite) && half > 0) view.eye = { x, y, half, yaw, pitch };
+  if (given.has("curve")) view.curves = given.getAll("curve").filter((key) => key !== "");
+  return view;
+}

@@ -1,0 +1,89 @@
+/** The language and the theme, kept where VisualDL keeps them, and the names of things in that language. */
+import { computed, signal } from "@preact/signals";
+import { partsOf } from "../logic/maps";
+import { type Key, type Language, isKey, say as sayIn } from "../logic/strings";
+import { source } from "../source";
+
+/** What this browser keeps for us; nothing where it keeps nothing, as for some files and in frames. */
+function recall(key: string): string | null {
+  try {
+    return localStorage.getItem(key);
+  } catch {
+    return null;
+  }
+}
+function remember(key: string, value: string): void {
+  try {
+    localStorage.setItem(key, value);
+  } catch {
+    // The choice then holds for this visit.
+  }
+}
+const COOKIE = "vdl_lng";
+function cookie(): string | undefined {
+  try {
+    return new RegExp(`(?:^|;\\s*)${COOKIE}=(\\w+)`).exec(document.cookie)?.[1];
+  } catch {
+    return undefined;
+  }
+}
+
+function storedLanguage(): Language {
+  const told = recall("vdlLng") ?? cookie() ?? navigator.language;
+  return told.startsWith("zh") ? "zh" : "en";
+}
+export type Theme = "light" | "dark" | "auto";
+const THEMES: readonly string[] = ["light", "dark", "auto"];
+function storedTheme(): Theme {
+  // A server that was started with --theme says so, which VisualDL's own pages put above what was chosen.
+  const told = [document.documentElement.dataset.theme, recall("theme")].find(
+    (t) => t && THEMES.includes(t),
+  );
+  return (told as Theme | undefined) ?? "auto";
+}
+
+export const language = signal<Language>(storedLanguage());
+export const theme = signal<Theme>(storedTheme());
+const systemDark = matchMedia("(prefers-color-scheme: dark)");
+const systemIsDark = signal(systemDark.matches);
+systemDark.addEventListener("change", (event) => (systemIsDark.value = event.matches));
+export const dark = computed(() => theme.value === "dark" || (theme.value === "auto" && systemIsDark.value));
+const systemCalm = matchMedia("(prefers-reduced-motion: reduce)");
+export const calm = signal(systemCalm.matches);
+systemCalm.addEventListener("change", (event) => (calm.value = event.matches));
+
+export const say = (key: Key, values?: Record<string, string | number>): string => sayIn(language.value, key, values);
+/** What a metric or a column is called; as it is where the page has no word for it. */
+export function nameOf(key: string): string {
+  const [method, metric] = key.includes("/")
+    ? [key.slice(0, key.lastIndexOf("/")), key.slice(key.lastIndexOf("/") + 1)]
+    : ["", key];
+  const word = isKey(`metric.${metric}`)
+    ? say(`metric.${metric}` as Key)
+    : isKey(`column.${metric}`)
+      ? say(`column.${metric}` as Key)
+      : metric;
+  return method ? `${mapName(method)} ${word}` : word;
+}
+const METHODS: Record<string, string> = { tsne: "t-SNE", umap: "UMAP", pca: "PCA" };
+export const methodName = (method: string): string => METHODS[method] ?? method;
+/** What a map is called: "t-SNE 3D · perplexity 5 · seed 43". */
+export function mapName(map: string): string {
+  const { method, in3d, varied } = partsOf(map);
+  return [methodName(method) + (in3d ? " 3D" : ""), ...varied.map(variedName)].join(" · ");
+}
+function variedName([name, value]: [string, string]): string {
+  return isKey(`map.${name}`) ? say(`map.${name}` as Key, { value }) : `${name.replaceAll("_", " ")} ${value}`;
+}
+/** What tells a map from others of its method. */
+export const variantName = (map: string): string => partsOf(map).varied.map(variedName).join(" · ");
+export const chooseLanguage = (next: Language): void => {
+  language.value = next;
+  remember("vdlLng", next);
+  // Files have no cookies; VisualDL's server reads this one.
+  if (source.visualdl) document.cookie = `${COOKIE}=${next}; path=/; max-age=31536000; samesite=lax`;
+};
+export const chooseTheme = (next: Theme): void => {
+  theme.value = next;
+  remember("theme", next);
+};

@@ -1,0 +1,124 @@
+"""Answers that the server's API and the data inlined in a file share: plain values, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from visualdl_embedding.analysis import Projection
+from visualdl_embedding.core.palette import group_colors
+from visualdl_embedding.core.rows import Rows
+from visualdl_embedding.core.table import Table
+from visualdl_embedding.metrics import METRICS
+
+__all__ = ["frame_info", "metric_infos", "rows_answer", "scalar_series", "table_info"]
+
+_METRIC_FIELDS = ("low", "high", "higher_is_better", "description", "description_zh", "reference")
+_NO_PARAMETERS = ("method", "random_state")
+"""Told in fields of their own."""
+
+
+def table_info(
+    table: Table,
+    *,
+    distance: str,
+    n_neighbors: int,
+    n: int,
+    columns: Sequence[str],
+    projections: Iterable[str],
+    watch: Iterable[str],
+    steps: Sequence[int],
+    analyzed: Sequence[int],
+    rows_version: str,
+) -> dict[str, Any]:
+    """Describe a table.
+
+    Parameters
+    ----------
+    distance, n_neighbors
+        Of the analysis.
+    n
+        Number of watched rows.
+    columns, projections
+        Names.
+    steps, analyzed
+        Steps with a snapshot, and those of them with an analysis.
+    """
+    return {
+        "name": table.name,
+        "dim": table.dim,
+        "num_rows": table.num_rows,
+        "n": n,
+        "distance": distance,
+        "n_neighbors": n_neighbors,
+        "projections": list(projections),
+        "columns": list(columns),
+        "watch": list(watch),
+        "steps": list(steps),
+        "analyzed": list(analyzed),
+        "rows_version": rows_version,
+    }
+
+
+def rows_answer(rows: Rows, *, version: str) -> dict[str, Any]:
+    """Describe rows: ids, labels, columns with the colors of their groups, pieces of composed rows."""
+    by_id = dict(zip(rows.ids.tolist(), rows.labels, strict=True))
+    return {
+        "ids": rows.ids.tolist(),
+        "labels": list(rows.labels),
+        "columns": {name: list(values) for name, values in rows.columns.items()},
+        "colors": {name: group_colors(values) for name, values in rows.columns.items()},
+        "watch": list(rows.watch),
+        "pieces": {
+            str(position): " ".join(by_id.get(piece, f"#{piece}") for piece in pieces)
+            for position, pieces in rows.pieces.items()
+        },
+        "version": version,
+    }
+
+
+def frame_info(
+    projection: Projection, key: str, *, scalars: Mapping[str, float], previous_step: int | None
+) -> dict[str, Any]:
+    """Describe how a frame was made, how true it is, and how much of its motion is noise.
+
+    Parameters
+    ----------
+    key
+        Of the projection.
+    scalars, previous_step
+        Of its analysis.
+    """
+    return {
+        "method": projection.method,
+        "parameters": {name: v for name, v in projection.parameters.items() if name not in _NO_PARAMETERS},
+        "random_state": projection.parameters.get("random_state"),
+        "axes": projection.axes.tolist(),
+        "axes_version": projection.axes_version,
+        "basis_version": projection.parameters.get("basis_version"),
+        "noise_floor": projection.noise_floor,
+        "trustworthiness": scalars.get(f"{key}/trustworthiness"),
+        "continuity": scalars.get(f"{key}/continuity"),
+        "motion": scalars.get(f"{key}/motion"),
+        "analyzed_against": previous_step,
+    }
+
+
+def scalar_series(scalars: Mapping[int, Mapping[str, float]]) -> dict[str, dict[str, list[Any]]]:
+    """Turn scalars by step into steps and values by scalar.
+
+    >>> scalar_series({0: {"norm_mean": 1.0}, 5: {"norm_mean": 2.0, "cka": 0.5}})["norm_mean"]
+    {'steps': [0, 5], 'values': [1.0, 2.0]}
+    """
+    found: dict[str, dict[str, list[Any]]] = {}
+    for step, values in scalars.items():
+        for key, value in values.items():
+            series = found.setdefault(key, {"steps": [], "values": []})
+            series["steps"].append(step)
+            series["values"].append(value)
+    return found
+
+
+def metric_infos() -> dict[str, dict[str, Any]]:
+    """Describe every metric: range, direction, meaning in both languages, paper."""
+    return {name: {field: getattr(metric, field) for field in _METRIC_FIELDS} for name, metric in METRICS.items()}

@@ -1,0 +1,122 @@
+"""The page as one HTML file that holds its data, its program and its style, and asks no host for anything."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import re
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from visualdl_embedding.core.jsonable import dumps
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+__all__ = ["embedded_json", "html_file", "missing_page"]
+
+_FOR_JSON = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
+
+
+def html_file(data: Any, *, title: str) -> str:
+    """Write the page with its data into one file; equal data give equal files.
+
+    Its content security policy admits the one script that it holds, by its hash, and no request to any host.
+
+    Parameters
+    ----------
+    data
+        From `inlined`.
+
+    Raises
+    ------
+    FileNotFoundError
+        The page was not built; see `missing_page`.
+    """
+    missing = missing_page()
+    if missing:
+        raise FileNotFoundError(missing)
+    script, style, licenses = _bundle()
+    parts = {
+        "POLICY": _policy(script),
+        "TITLE": html.escape(title),
+        "STYLE": style,
+        "DATA": embedded_json(data),
+        "LICENSES": html.escape(licenses, quote=False),
+        "SCRIPT": script,
+    }
+    # One pass, so that what is filled in is never searched for places to fill.
+    return re.sub(r"@@([A-Z]+)@@", lambda found: parts[found[1]], _TEMPLATE)
+
+
+def missing_page() -> str | None:
+    """Why no page can be written, as a sentence; None where the page was built."""
+    if (_built() / "index.html").is_file():
+        return None
+    return (
+        "The page was not built when visualdl-embedding was installed, which takes npm: install Node.js 20.19 or newer "
+        "and install visualdl-embedding again."
+    )
+
+
+def embedded_json(value: Any) -> str:
+    r"""JSON that may stand in a script element: no label can end it or open a comment.
+
+    >>> embedded_json(["</script><!--"])
+    '["\\u003c/script\\u003e\\u003c!--"]'
+    """
+    return dumps(value, compact=True).translate(_FOR_JSON)
+
+
+def _policy(script: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data: blob:; "
+        "connect-src 'none'; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _built() -> Traversable:
+    # As files of the package: the server, which has them too, need not be importable.
+    return files("visualdl_embedding") / "server" / "static"
+
+
+@cache
+def _bundle() -> tuple[str, str, str]:
+    """Script, style and licenses of the built page."""
+    folder = _built()
+    index = (folder / "index.html").read_text("utf-8")
+
+    def read(pattern: str) -> str:
+        return "".join((folder / name).read_text("utf-8") for name in re.findall(pattern, index))
+
+    script = read(r'<script[^>]*\bsrc="\./([^"]+)"')
+    style = read(r'<link[^>]*\brel="stylesheet"[^>]*\bhref="\./([^"]+)"')
+    # An HTML parser ends a script at the first "</script", also inside a string of the program.
+    script = re.sub(r"</(?=script)", r"<\\/", script, flags=re.IGNORECASE).replace("<!--", r"\x3c!--")
+    return script, style, (folder / "assets" / "licenses.md").read_text("utf-8")
+
+
+_TEMPLATE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="@@POLICY@@">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="referrer" content="no-referrer">
+<title>@@TITLE@@</title>
+<link rel="icon" href="data:,">
+<style>@@STYLE@@</style>
+</head>
+<body>
+<div id="root"></div>
+<noscript>This page needs JavaScript. 本页面需要 JavaScript。</noscript>
+<script type="application/json" id="data">@@DATA@@</script>
+<pre id="licenses" hidden>@@LICENSES@@</pre>
+<script type="module">@@SCRIPT@@</script>
+</body>
+</html>
+"""
