@@ -107,8 +107,7 @@ def draw_long_tail(
     """Draw maps of the first seed, crowding of the tail, gradients of the items, and recommendations."""
     from matplotlib.figure import Figure
 
-    from visualdl_embedding.core.neighbors import nearest_neighbors
-    from visualdl_embedding.projection import project
+    from visualdl_embedding import nearest_neighbors, project
 
     figure = Figure(figsize=(15, 8), layout="constrained")
     axes = figure.subplots(2, len(log_dirs))

@@ -23,8 +23,7 @@ from _case_movies import Items, Likes, data_folder, read_items, read_likes
 from _case_pictures import draw_long_tail
 from numpy.typing import NDArray
 
-from visualdl_embedding import open_run
-from visualdl_embedding.callbacks import EmbeddingCallback
+from visualdl_embedding import EmbeddingCallback, open_run
 from visualdl_embedding.metrics import crowding
 from visualdl_embedding.metrics.strata import STRATA, frequency_strata
 

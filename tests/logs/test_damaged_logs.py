@@ -219,3 +219,15 @@ def test_a_crash_between_the_renames_of_a_relog_duplicates_nothing(
     found = read_log(target)
     for tag in ("train/loss", "train/acc"):
         assert [value.id for value in found[tag]] == list(range(N))
+
+
+def test_a_scan_continues_behind_a_record_and_skips_large_ones(tmp_path: Path) -> None:
+    path = real_log(tmp_path)
+    entries = list(scan(path))
+    assert list(scan(path, start=entries[20].end)) == entries[21:]
+    assert list(scan(path, start=entries[-1].end)) == []
+    small = [entry for entry in entries if len(entry.data) <= 200]
+    assert len(small) == len(entries) - 1
+    assert list(scan(path, max_bytes=200)) == small
+    flip(path, entries[30].end + 4)  # an impossible length
+    assert list(scan(path, start=entries[20].end, max_bytes=200)) == entries[21:31] + entries[32:]

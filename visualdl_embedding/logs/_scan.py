@@ -44,39 +44,52 @@ class Gap:
     torn: bool = False
 
 
-def scan(path: str | os.PathLike[str]) -> Iterator[Entry]:
+def scan(path: str | os.PathLike[str], *, start: int = 0, max_bytes: int | None = None) -> Iterator[Entry]:
     """Read the complete records of a log file and skip unreadable ones.
 
     A record is complete if all its bytes are present and are a non-empty VisualDL message. A crash of the machine can
     leave zeros at the end of a file, which protobuf parses as empty messages and which break the server. One record is
     in memory at a time.
+
+    Parameters
+    ----------
+    path
+        Log file.
+    start
+        Offset of the first record to read, such as `Entry.end` of the last one read before.
+    max_bytes
+        Skip larger records without reading them.
     """
-    return (part for part in walk(path) if isinstance(part, Entry))
+    return (part for part in walk(path, start=start, max_bytes=max_bytes) if isinstance(part, Entry))
 
 
-def walk(path: str | os.PathLike[str]) -> Iterator[Entry | Gap]:
-    """Read a whole log file: complete records, and the gaps between them."""
+def walk(path: str | os.PathLike[str], *, start: int = 0, max_bytes: int | None = None) -> Iterator[Entry | Gap]:
+    """Read a log file: complete records, and the gaps between them. Parameters are those of `scan`."""
     size = os.path.getsize(path)
-    offset = 0
+    offset = start
     with open(path, "rb") as file:
         while offset < size:
-            entry = _read_entry(file, offset, size)
+            entry = _read_entry(file, offset, size, max_bytes)
             if entry is None or _overlaps_next(file, offset, entry, size):
                 gap = _gap(file, offset, size)
                 yield gap
                 offset = gap.stop
             else:
-                yield entry
+                if entry.data:
+                    yield entry
                 offset = entry.end
 
 
-def _read_entry(file: IO[bytes], offset: int, size: int) -> Entry | None:
+def _read_entry(file: IO[bytes], offset: int, size: int, max_bytes: int | None = None) -> Entry | None:
+    """Record at `offset`, without data if it is larger than `max_bytes`; None if it is not complete."""
     file.seek(offset)
     header = file.read(HEADER_BYTES)
     length = int.from_bytes(header, "little")
     end = offset + HEADER_BYTES + length
     if len(header) < HEADER_BYTES or not 0 < length <= LARGEST_RECORD_BYTES or end > size:
         return None
+    if max_bytes is not None and length > max_bytes and _end_of(file, offset) == end:
+        return Entry("", "", b"", end)
     data = file.read(length)
     found = tag_and_kind(data) if len(data) == length else None
     return None if found is None else Entry(*found, data, end)

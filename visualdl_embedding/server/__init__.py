@@ -1,6 +1,6 @@
-"""VisualDL, whole, with the page and the API of embedding tables in it.
+"""VisualDL's server with the page and the API of embedding tables.
 
-`serve` is the program; `make_server` makes the application for whoever runs or mounts it himself.
+`serve` runs the server; `make_server` creates the application for other servers.
 """
 
 from visualdl_embedding.server._app import make_server

@@ -1,19 +1,17 @@
-"""The routes of the page and of the API: a Flask blueprint that only parses, asks and sends."""
+"""Routes of the API."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from flask import Blueprint, Response, request
 
-from visualdl_embedding.server._endpoint import Answer, BadRequest, Endpoint, NotReady, parse
-from visualdl_embedding.server._endpoints import endpoints
+from visualdl_embedding.server._endpoint import Answer, BadRequest, Endpoint, NotFound, NotReady, parse
+from visualdl_embedding.server._endpoints import ENDPOINTS
 from visualdl_embedding.server._http import error_response, respond
-from visualdl_embedding.server._joint import Comparisons
 from visualdl_embedding.server._openapi import describe_api
-from visualdl_embedding.server._served import NotFound
 from visualdl_embedding.server._source import RunSource
 from visualdl_embedding.store import DamagedFileError, NewerFormatError, NotAnalyzedError
 
@@ -24,61 +22,49 @@ API_PATH = "/api/v1"
 _log = logging.getLogger(__name__)
 
 
-def api_blueprint(source: RunSource, comparisons: Comparisons, *, prefix: str) -> Blueprint:
-    """Make the routes of the API.
+def api_blueprint(source: RunSource, *, prefix: str) -> Blueprint:
+    """Create the routes of the API.
 
     Parameters
     ----------
     source
-        Where runs are found.
-    comparisons
-        Makes joint maps.
+        Runs to serve.
     prefix
-        Where the page stands: ``"/app/embeddings"``.
+        Path of the page: ``"/app/embeddings"``.
     """
     blueprint = Blueprint("visualdl_embedding_api", __name__, url_prefix=prefix + API_PATH)
-    known = endpoints(comparisons)
-    document = describe_api(known, path=prefix + API_PATH)
+    document = describe_api(ENDPOINTS, path=prefix + API_PATH)
+    for endpoint in ENDPOINTS:
+        blueprint.add_url_rule(f"/{endpoint.name}", endpoint.name, partial(_respond, source, endpoint), methods=["GET"])
 
     @blueprint.get("/openapi.json")
     def openapi() -> Response:
-        return respond(Answer(("openapi",), lambda: document), request, source.cache)
-
-    for endpoint in known:
-        blueprint.add_url_rule(
-            f"/{endpoint.name}", endpoint.name, partial(_answered, source, endpoint), methods=["GET"]
-        )
+        return respond(Answer("openapi", lambda: document), request, source.cache)
 
     @blueprint.get("/<path:name>")
     def unknown(name: str) -> Response:
-        names = ", ".join(sorted(endpoint.name for endpoint in known))
-        return error_response(404, f"There is no {name[:80]!r} here; the API has {names}, openapi.json.")
+        names = ", ".join(sorted(endpoint.name for endpoint in ENDPOINTS))
+        return error_response(404, f"Unknown endpoint {name[:80]!r}; the API has {names}, openapi.json.")
 
     return blueprint
 
 
-def _answered(source: RunSource, endpoint: Endpoint) -> Response:
-    return guarded(
-        source,
-        lambda: respond(endpoint.handler(source, parse(endpoint.parameters, request.args)), request, source.cache),
-    )
-
-
-def guarded(source: RunSource, answer: Callable[[], Response]) -> Response:
-    """Turn what went wrong into a status and a sentence, never a trace."""
+def _respond(source: RunSource, endpoint: Endpoint) -> Response:
+    """Answer a request. Errors become a status and a sentence, never a traceback."""
     try:
-        return answer()
+        asked = parse(endpoint.parameters, request.args)
+        answer = endpoint.handler(source, asked)
+        key = (endpoint.name, tuple(asked.values()), answer.key)
+        return respond(replace(answer, key=key), request, source.cache)
     except BadRequest as error:
         return error_response(400, str(error))
-    except NotFound as error:
-        return error_response(404, source.redact(str(error.args[0])))
     except NotReady as error:
         return error_response(409, str(error))
-    except (NotAnalyzedError, DamagedFileError, NewerFormatError) as error:
+    except (NotFound, NotAnalyzedError, DamagedFileError, NewerFormatError) as error:
         return error_response(404, source.redact(str(error)))
     except FileNotFoundError:
-        return error_response(404, "A file went away while it was read; ask for the steps again.")
+        return error_response(404, "A file was removed while it was read; request the list of steps again.")
     except Exception:
-        # The trace is for the terminal: what stands in it is nobody else's.
-        _log.exception("%s could not be answered", request.path)
-        return error_response(500, "The server could not answer this; its terminal says why.")
+        # Only the terminal shows the traceback, which contains paths.
+        _log.exception("Error in the answer to %s", request.path)
+        return error_response(500, "Internal error of the server; its terminal shows the traceback.")

@@ -1,4 +1,4 @@
-"""VisualDL's application with our page, our API and our guard."""
+"""VisualDL's application with our page, our API and our access control."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from flask import Flask, Response, request
 
 from visualdl_embedding.server._api import API_PATH, api_blueprint
 from visualdl_embedding.server._http import error_response
-from visualdl_embedding.server._joint import Comparisons
+from visualdl_embedding.server._joint import EXTENSION, Comparisons
 from visualdl_embedding.server._page import LANGUAGES, PAGE_PATH, add_bar, page_blueprint
 from visualdl_embedding.server._patches import complete_language
 from visualdl_embedding.server._security import protect
@@ -30,37 +30,37 @@ def make_server(
     host: str = "localhost",
     visualdl: bool = True,
 ) -> Flask:
-    """Make the application, a WSGI one that any threaded server may run or mount.
+    """Create the WSGI application, for any server that uses threads.
 
     Parameters
     ----------
     run_source
-        Where runs are found.
+        Runs to serve.
     public_path
-        What all addresses begin with; our page stands at ``<public_path>/embeddings``.
+        First part of all addresses; our page is at ``<public_path>/embeddings``.
     language
-        ``"en"`` or ``"zh"``; None asks the browser.
+        ``"en"`` or ``"zh"``; None for that of the browser.
     theme
-        ``"light"`` or ``"dark"``; None asks the browser.
+        ``"light"`` or ``"dark"``; None for that of the browser.
     cache_timeout
-        Seconds for which VisualDL keeps its answers; 0 or less keeps them for ever.
+        Seconds for which VisualDL caches its answers; 0 or less caches them forever.
     model
         Path of a model file for VisualDL's graph page.
     token
-        Asked for on every route; None asks for nothing.
+        Token that every request must contain; None for open access.
     host
-        That the server will listen to: other names are refused where there is no token.
+        Host name of the server. Without a token, requests to other names are rejected.
     visualdl
-        False makes our page and API alone.
+        Whether to include VisualDL; False for our page and API only.
 
     Returns
     -------
-    The application; ``app.extensions["visualdl_embedding"]`` is the `Comparisons` to close when it goes.
+    The application. ``app.extensions["visualdl_embedding"]`` is the `Comparisons` to close at the end.
 
     Raises
     ------
     ValueError
-        For an option that cannot be meant.
+        For an invalid option.
     """
     public_path = _check_public_path(public_path)
     if language is not None and language not in LANGUAGES:
@@ -68,7 +68,9 @@ def make_server(
     if theme is not None and theme not in THEMES:
         raise ValueError(f"theme is 'light' or 'dark', not {theme!r}.")
     if token is not None and not re.fullmatch(r"[!-~]+", token):
-        raise ValueError("A token is made of letters, digits and signs, without spaces, and is not empty.")
+        raise ValueError(
+            "A token is made of ASCII letters, digits and signs without spaces; pass a valid, non-empty one."
+        )
     if visualdl:
         app = create_visualdl_app(
             run_source.given,
@@ -82,10 +84,9 @@ def make_server(
         app = Flask("visualdl_embedding", static_folder=None)
     prefix = public_path + PAGE_PATH
     protect(app, token=token, host=host, page_path=prefix)
-    comparisons = Comparisons()
-    app.register_blueprint(api_blueprint(run_source, comparisons, prefix=prefix))
+    app.register_blueprint(api_blueprint(run_source, prefix=prefix))
     app.register_blueprint(page_blueprint(run_source.cache, prefix=prefix, language=language, theme=theme))
-    app.extensions["visualdl_embedding"] = comparisons
+    app.extensions[EXTENSION] = Comparisons()
 
     @app.before_request
     def name_a_language() -> None:
@@ -100,7 +101,7 @@ def make_server(
     @app.errorhandler(405)
     def not_allowed(error: Exception) -> Response | tuple[str, int]:
         if request.path.startswith(prefix + API_PATH):
-            response = error_response(405, "The API is read-only: ask with GET.")
+            response = error_response(405, f"The API is read-only; use GET, not {request.method}.")
             response.headers["Allow"] = "GET, HEAD, OPTIONS"
             return response
         return "method not allowed", 405
@@ -112,7 +113,6 @@ def _check_public_path(public_path: str) -> str:
     path = public_path.rstrip("/")
     if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path):
         raise ValueError(
-            f"The public path begins with a slash and names a folder, such as '/app' or '/tools/visualdl', not "
-            f"{public_path!r}."
+            f"The public path must be a slash and a folder, such as '/app' or '/tools/visualdl', not {public_path!r}."
         )
     return path

@@ -1,84 +1,63 @@
-"""Answers that a picture is drawn from: coordinates and numbers of single rows, as float32."""
+"""Endpoints of one step: coordinates and metrics of rows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding import page
-from visualdl_embedding.server._endpoint import Answer
-from visualdl_embedding.server._served import NotFound, ServedTable
+from visualdl_embedding.runs import split_key
+from visualdl_embedding.server._endpoint import Answer, Asked, NotFound
 from visualdl_embedding.server._source import RunSource
+from visualdl_embedding.server._tables import with_missing
 from visualdl_embedding.store import TensorFile
 
-__all__ = ["float32_bytes", "frame", "frame_info", "frame_key", "row_metric", "row_metrics"]
-
-Asked = Mapping[str, Any]
+__all__ = ["float32_bytes", "frame", "frame_info", "row", "row_metric", "row_metrics"]
 
 
 def float32_bytes(values: NDArray[np.float32]) -> bytes:
-    """Lay out float32 as the page reads it: little-endian, row by row."""
+    """Serialize float32 for the page: little-endian, row by row."""
     return np.ascontiguousarray(values, dtype="<f4").tobytes()
 
 
-def frame_key(table: ServedTable, step: int, projection: str) -> tuple[Any, ...]:
-    """All that a frame depends on. PCA is seen through the newest basis, hence through the newest analysis."""
-    newest = table.newest()
-    seen_through = [newest] if projection.startswith("pca") and newest is not None else []
-    return (*table.stamp(step, *seen_through), table.reader.description.rows_version, step, projection)
-
-
 def frame(source: RunSource, asked: Asked) -> Answer:
-    """Give the coordinates of all rows at a step."""
-    table = source.table(asked["run"], asked["table"])
-    step, projection = asked["step"], asked["projection"]
-    table.check_step(step, analyzed=True)
-    n_components = _components(table, step, projection)
-
-    def make() -> bytes:
-        return float32_bytes(table.projection(step, projection).coordinates)
-
-    return Answer(("frame", *frame_key(table, step, projection)), make, n_components)
-
-
-def _components(table: ServedTable, step: int, projection: str) -> int:
-    stored = table.header(step)["projections"]
-    if projection not in stored:
-        known = ", ".join(stored) or "none"
-        raise NotFound(f"Step {step} of table {table.name!r} has no projection {projection!r}; stored are {known}.")
-    return 3 if "3d" in projection.split("_") else 2
+    """Coordinates of all rows at a step."""
+    table, step = source.table_at(asked, analyzed=True)
+    projection = asked["projection"]
+    table.check_projection(step, projection)
+    _, n_components = split_key(projection)
+    return Answer(
+        table.frame_stamp(step, projection),
+        lambda: float32_bytes(table.projection(step, projection).coordinates),
+        n_components,
+    )
 
 
 def frame_info(source: RunSource, asked: Asked) -> Answer:
-    """Say how a frame was made, how true it is, and how much of its motion is noise."""
-    table = source.table(asked["run"], asked["table"])
-    step, projection = asked["step"], asked["projection"]
-    table.check_step(step, analyzed=True)
+    """Parameters, quality and noise of a frame."""
+    table, step = source.table_at(asked, analyzed=True)
+    projection = asked["projection"]
 
     def make() -> dict[str, Any]:
         found = table.projection(step, projection)
         header = table.header(step)
         return page.frame_info(found, projection, scalars=header["scalars"], previous_step=header["previous_step"])
 
-    return Answer(("frame-info", *frame_key(table, step, projection)), make)
+    return Answer(table.frame_stamp(step, projection), make)
 
 
 def row_metrics(source: RunSource, asked: Asked) -> Answer:
-    """List the numbers that single rows have at a step."""
-    table = source.table(asked["run"], asked["table"])
-    step = asked["step"]
-    table.check_step(step, analyzed=True)
-    return Answer(("row-metrics", *table.stamp(step)), lambda: {"names": list(table.header(step)["row_metrics"])})
+    """Names of the metrics of single rows at a step."""
+    table, step = source.table_at(asked, analyzed=True)
+    return Answer(table.stamp(step), lambda: {"names": list(table.header(step)["row_metrics"])})
 
 
 def row_metric(source: RunSource, asked: Asked) -> Answer:
-    """Give one number of every row at a step."""
-    table = source.table(asked["run"], asked["table"])
-    step, name = asked["step"], asked["name"]
-    table.check_step(step, analyzed=True)
+    """One metric of every row at a step."""
+    table, step = source.table_at(asked, analyzed=True)
+    name = asked["name"]
     known = table.header(step)["row_metrics"]
     if name not in known:
         raise NotFound(
@@ -90,5 +69,24 @@ def row_metric(source: RunSource, asked: Asked) -> Answer:
             values = file.read(f"row_metrics/{name}")
         return float32_bytes(table.in_order(step, values))
 
-    key = ("row-metric", *table.stamp(step), table.reader.description.rows_version, name)
-    return Answer(key, make, 1)
+    return Answer(table.stamp(step), make, 1)
+
+
+def row(source: RunSource, asked: Asked) -> Answer:
+    """All metrics of one row at a step, read without the other rows."""
+    table, step = source.table_at(asked, analyzed=True)
+    position = asked["row"]
+    label = table.label(position)
+
+    def make() -> dict[str, Any]:
+        names = table.header(step)["row_metrics"]
+        order = table.order(step)
+        own = position if order is None else int(order[position])
+        answer = {"row": position, "label": label, "metrics": dict.fromkeys(names)}
+        if own < 0:
+            return with_missing(answer, [f"{label!r} was not watched at step {step}."])
+        with TensorFile(table.reader.path("analysis", step)) as file:
+            values = {name: file.read_number(f"row_metrics/{name}", own) for name in names}
+        return answer | {"metrics": values}
+
+    return Answer(table.stamp(step), make)

@@ -1,83 +1,129 @@
-"""Joint maps of two snapshots: asked for, made in a child process one at a time, read from the cache."""
+"""Endpoints of joint maps of two snapshots, which child processes compute one at a time."""
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import threading
-import time
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+from cachetools import TTLCache
+from flask import current_app
+from numpy.typing import NDArray
 
 from visualdl_embedding.core.process import start_child
 from visualdl_embedding.runs import Joint, SnapshotReference, align_maps, cache_folder, read_cached, split_key
-from visualdl_embedding.server._endpoint import Answer, BadRequest, NotReady
-from visualdl_embedding.server._frames import float32_bytes, frame_key
-from visualdl_embedding.server._served import NotFound, ServedTable
+from visualdl_embedding.server._endpoint import Answer, Asked, BadRequest, NotFound, NotReady
+from visualdl_embedding.server._frames import float32_bytes
+from visualdl_embedding.server._served import ServedTable
 from visualdl_embedding.server._source import RunSource
 
-__all__ = ["Comparisons", "compare", "compare_frame"]
+__all__ = ["EXTENSION", "Comparisons", "compare", "compare_frame"]
 
-Asked = Mapping[str, Any]
+EXTENSION = "visualdl_embedding"
+"""Key of the `Comparisons` in ``app.extensions``."""
 _MAX_WAITING = 4
-"""A slider that is dragged asks for every step on its way: the newest wishes count, older ones are dropped."""
-_MAX_REMEMBERED = 256
+"""A dragged slider requests every step on its way: the newest requests are kept, older ones are dropped."""
+_MAX_FAILED = 256
 _RETRY_SECONDS = 30.0
-"""After which what failed is tried again: memory may be free by then."""
+"""Time after which a failed map is computed again: there may be more memory."""
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Two snapshots to compare."""
+
+    a: ServedTable
+    b: ServedTable
+    step_a: int
+    step_b: int
+    projection: str
+    cache: Path
+
+    @property
+    def stamp(self) -> Hashable:
+        """State of the files that a map is made from."""
+        return (self.a.frame_stamp(self.step_a, self.projection), self.b.frame_stamp(self.step_b, self.projection))
+
+    def references(self) -> tuple[SnapshotReference, SnapshotReference]:
+        """Places of the snapshots."""
+        return (
+            SnapshotReference(str(self.a.run.path), self.a.name, self.step_a),
+            SnapshotReference(str(self.b.run.path), self.b.name, self.step_b),
+        )
+
+    def joint(self) -> Joint | None:
+        """Read the joint map; None if it is not computed yet."""
+        return read_cached(*self.references(), projection=self.projection, cache=self.cache)
+
+    def aligned(self) -> NDArray[Any]:
+        """Align the stored map of side b with that of side a."""
+        map_a = self.a.projection(self.step_a, self.projection).coordinates
+        map_b = self.b.projection(self.step_b, self.projection).coordinates
+        aligned, n_shared = align_maps(self.a.rows.labels, map_a, self.b.rows.labels, map_b=map_b)
+        if not n_shared:
+            raise NotFound("The two snapshots share no label, so their maps cannot be aligned; compare other tables.")
+        return aligned
 
 
 @dataclass
 class _Job:
-    a: SnapshotReference
-    b: SnapshotReference
-    projection: str
-    cache: str
+    key: Hashable
+    order: bytes
     done: float = 0.0
     error: str | None = None
 
 
 class Comparisons:
-    """Makes joint maps, one at a time, in a child process that ends with this one."""
+    """Computes joint maps, one at a time, in child processes that end with this process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._waiting: OrderedDict[Hashable, _Job] = OrderedDict()
-        self._failed: OrderedDict[Hashable, tuple[str, float]] = OrderedDict()
-        self._current: tuple[Hashable, _Job] | None = None
+        self._failed: TTLCache[Hashable, str] = TTLCache(_MAX_FAILED, _RETRY_SECONDS)
+        self._current: _Job | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def ask(self, key: Hashable, job: _Job) -> float:
-        """See to it that a map gets made; gives the share that is done.
+    def request(self, pair: _Pair) -> float:
+        """Request a map.
+
+        Returns
+        -------
+        Progress from 0 to 1.
 
         Raises
         ------
         NotFound
-            If it was tried and could not be done; the message says why.
+            If the computation failed less than 30 seconds ago; the message contains the reason.
         """
+        key = pair.stamp
         with self._lock:
-            error, at = self._failed.get(key, ("", 0.0))
-            if error and time.monotonic() - at < _RETRY_SECONDS:
+            if (error := self._failed.get(key)) is not None:
                 raise NotFound(error)
-            if self._current is not None and self._current[0] == key:
-                return self._current[1].done
-            if key not in self._waiting and not self._closed:
-                self._waiting[key] = job
-            if key in self._waiting:
-                self._waiting.move_to_end(key)
-            while len(self._waiting) > _MAX_WAITING:
+            if self._current is not None and self._current.key == key:
+                return self._current.done
+            if self._closed:
+                return 0.0
+            if key not in self._waiting:
+                a, b = pair.references()
+                order = {"a": vars(a), "b": vars(b), "projection": pair.projection, "cache": str(pair.cache)}
+                self._waiting[key] = _Job(key, json.dumps(order).encode() + b"\n")
+            self._waiting.move_to_end(key)
+            if len(self._waiting) > _MAX_WAITING:
                 self._waiting.popitem(last=False)
-            if self._waiting and self._thread is None:
+            if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="visualdl-embedding-compare", daemon=True)
                 self._thread.start()
             return 0.0
 
     def close(self) -> None:
-        """Make no more, and end the one under way."""
+        """Stop: drop all requests and kill the child process."""
         with self._lock:
             self._closed = True
             self._waiting.clear()
@@ -90,22 +136,18 @@ class Comparisons:
                 if not self._waiting:
                     self._thread = None
                     return
-                key, job = self._waiting.popitem(last=True)
-                self._current = (key, job)
+                _, job = self._waiting.popitem()
+                self._current = job
             try:
-                self._make(job)
+                self._compute(job)
             except OSError as error:
-                job.error = f"The comparison could not be started: {error.strerror}."
+                job.error = f"The process of the comparison could not be started: {error.strerror}."
             with self._lock:
                 self._current = None
                 if job.error is not None and not self._closed:
-                    self._failed[key] = (job.error, time.monotonic())
-                    while len(self._failed) > _MAX_REMEMBERED:
-                        self._failed.popitem(last=False)
+                    self._failed[job.key] = job.error
 
-    def _make(self, job: _Job) -> None:
-        order = {"a": vars(job.a), "b": vars(job.b), "projection": job.projection, "cache": job.cache}
-        # In a session of its own: Ctrl-C is the server's, which then closes stdin.
+    def _compute(self, job: _Job) -> None:
         with start_child("visualdl_embedding.runs.joint_worker", stderr=subprocess.DEVNULL) as process:
             assert process.stdin is not None
             assert process.stdout is not None
@@ -114,37 +156,31 @@ class Comparisons:
                 if self._closed:
                     process.kill()
             try:
-                process.stdin.write(json.dumps(order).encode() + b"\n")
+                process.stdin.write(job.order)
                 process.stdin.flush()
                 for line in process.stdout:
-                    said = json.loads(line)
-                    if isinstance(said, dict):
-                        job.error = said["error"]
+                    message = json.loads(line)
+                    if isinstance(message, dict):
+                        job.error = message["error"]
                     else:
-                        job.done = float(said)
+                        job.done = float(message)
             except BrokenPipeError:
                 pass
             finally:
                 with self._lock:
                     self._process = None
         if process.returncode and job.error is None:
-            job.error = (
-                f"The comparison ended unexpectedly (exit code {process.returncode}), perhaps for lack of memory."
-            )
+            job.error = f"The comparison ended with exit code {process.returncode}, perhaps for lack of memory."
 
 
-def compare(source: RunSource, comparisons: Comparisons, asked: Asked) -> Answer:
-    """Ask for a joint map, and tell how far it is."""
-    a, b = _sides(source, asked)
-    key = _key(a, b, asked)
-    joint = _find(source, a, b, asked)
+def compare(source: RunSource, asked: Asked) -> Answer:
+    """State of a joint map, which is requested if it does not exist."""
+    pair = _pair(source, asked)
+    joint = pair.joint()
     if joint is None:
-        job = _Job(*_named(a, b, asked), asked["projection"], str(_cache(source, a)))
-        try:
-            done = comparisons.ask(key, job)
-        except NotFound as error:
-            raise NotFound(source.redact(str(error))) from None
-        return Answer((*key, "working", done), lambda: {"state": "working", "done": round(done, 3)}, status=202)
+        comparisons: Comparisons = current_app.extensions[EXTENSION]
+        done = comparisons.request(pair)
+        return Answer((pair.stamp, done), lambda: {"state": "working", "done": round(done, 3)}, status=202)
     ready = {
         "state": "ready",
         "n_shared": joint.n_shared,
@@ -152,67 +188,39 @@ def compare(source: RunSource, comparisons: Comparisons, asked: Asked) -> Answer
         "axes": joint.axes.tolist(),
         "notes": list(joint.notes),
     }
-    return Answer((*key, "ready"), lambda: ready)
+    return Answer((pair.stamp, "ready"), lambda: ready)
 
 
-def compare_frame(source: RunSource, comparisons: Comparisons, asked: Asked) -> Answer:
-    """Give one side of a joint map, or of the stored maps laid onto one another."""
-    a, b = _sides(source, asked)
-    key = (*_key(a, b, asked), asked["side"], asked["how"])
-    table = a if asked["side"] == "a" else b
-    _, n_components = split_key(asked["projection"])
+def compare_frame(source: RunSource, asked: Asked) -> Answer:
+    """Coordinates of one side of a joint map, or of the stored maps aligned with each other."""
+    pair = _pair(source, asked)
+    side, step = (pair.a, pair.step_a) if asked["side"] == "a" else (pair.b, pair.step_b)
+    _, n_components = split_key(pair.projection)
     if asked["how"] == "procrustes":
-        for side, step in ((a, asked["step_a"]), (b, asked["step_b"])):
-            if asked["projection"] not in side.header(step)["projections"]:
-                side.projection(step, asked["projection"])
-        return Answer(key, lambda: float32_bytes(_laid(a, b, asked)), n_components)
-    joint = _find(source, a, b, asked)
+        pair.a.check_projection(pair.step_a, pair.projection)
+        pair.b.check_projection(pair.step_b, pair.projection)
+
+        def stored() -> bytes:
+            return float32_bytes(
+                pair.aligned() if asked["side"] == "b" else side.projection(step, pair.projection).coordinates
+            )
+
+        return Answer(pair.stamp, stored, n_components)
+    joint = pair.joint()
     if joint is None:
-        raise NotReady("The joint map is not made yet: ask `compare` for its state, or pass how=procrustes until then.")
-    coordinates, step = (joint.a, asked["step_a"]) if asked["side"] == "a" else (joint.b, asked["step_b"])
-    return Answer(key, lambda: float32_bytes(table.in_order(step, coordinates)), n_components)
+        raise NotReady("The joint map is not computed yet; request `compare` for its state, or pass how=procrustes.")
+    coordinates = joint.a if asked["side"] == "a" else joint.b
+    return Answer(pair.stamp, lambda: float32_bytes(side.in_order(step, coordinates)), n_components)
 
 
-def _sides(source: RunSource, asked: Asked) -> tuple[ServedTable, ServedTable]:
+def _pair(source: RunSource, asked: Asked) -> _Pair:
     tables = []
     for side in ("a", "b"):
         table = source.table(asked[f"run_{side}"], asked[f"table_{side}"])
         table.check_step(asked[f"step_{side}"], analyzed=True)
         tables.append(table)
-    one, two = tables
-    if one.reader.folder == two.reader.folder and asked["step_a"] == asked["step_b"]:
-        raise BadRequest("Both sides are the same snapshot: choose another run, table or step to compare with.")
-    return one, two
-
-
-def _key(a: ServedTable, b: ServedTable, asked: Asked) -> tuple[Any, ...]:
-    projection = asked["projection"]
-    return ("joint", *frame_key(a, asked["step_a"], projection), *frame_key(b, asked["step_b"], projection))
-
-
-def _named(a: ServedTable, b: ServedTable, asked: Asked) -> tuple[SnapshotReference, SnapshotReference]:
-    return (
-        SnapshotReference(str(a.run.path), a.name, asked["step_a"]),
-        SnapshotReference(str(b.run.path), b.name, asked["step_b"]),
-    )
-
-
-def _cache(source: RunSource, a: ServedTable) -> os.PathLike[str]:
-    return cache_folder(source.run(a.run_name).log_dir)
-
-
-def _find(source: RunSource, a: ServedTable, b: ServedTable, asked: Asked) -> Joint | None:
-    one, two = _named(a, b, asked)
-    return read_cached(one, two, projection=asked["projection"], cache=_cache(source, a))
-
-
-def _laid(a: ServedTable, b: ServedTable, asked: Asked) -> Any:
-    projection = asked["projection"]
-    map_a = a.projection(asked["step_a"], projection).coordinates
-    if asked["side"] == "a":
-        return map_a
-    map_b = b.projection(asked["step_b"], projection).coordinates
-    laid, n_shared = align_maps(a.rows.labels, map_a, b.rows.labels, map_b=map_b)
-    if not n_shared:
-        raise NotFound("The two snapshots share no label, so neither map can be laid on the other.")
-    return laid
+    a, b = tables
+    if a.reader.folder == b.reader.folder and asked["step_a"] == asked["step_b"]:
+        raise BadRequest("Both sides are the same snapshot; choose another run, table or step for one of them.")
+    cache = cache_folder(source.run(a.run_name).log_dir)
+    return _Pair(a, b, asked["step_a"], asked["step_b"], asked["projection"], cache)

@@ -1,95 +1,99 @@
-"""Answers about neighbors in the original space: of a row, between two moments or runs, over all steps."""
+"""Endpoints of neighbors in the original space: of a row, between two steps or runs, at all steps."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from visualdl_embedding.core.neighbors import Distance
+from visualdl_embedding.core.distance import Distance, usable_rows
+from visualdl_embedding.core.query import cosines, nearest_rows
 from visualdl_embedding.core.snapshot import Snapshot
-from visualdl_embedding.server._endpoint import Answer, BadRequest
-from visualdl_embedding.server._nearest import Near, cosines_with, nearest, reading
+from visualdl_embedding.server._endpoint import Answer, Asked, BadRequest
 from visualdl_embedding.server._served import ServedTable
 from visualdl_embedding.server._source import RunSource
 from visualdl_embedding.server._tables import with_missing
 
 __all__ = ["neighbor_changes", "neighbor_timeline", "neighbors", "similarities"]
 
-Asked = Mapping[str, Any]
 _MAX_TIMELINE = 40
+_reading = threading.Semaphore(3)
+"""Number of requests that hold vectors at a time: 50,000 x 128 take 26 MB, so 50 clients would take over 1 GB."""
 
 
 class _Moment:
-    """A snapshot, asked by label."""
+    """Snapshot with lookup by label."""
 
     def __init__(self, table: ServedTable, step: int) -> None:
-        self.table, self.step = table, step
-        self.snapshot: Snapshot = table.snapshot(step)
+        self.table = table
+        self.step = step
+        self.snapshot: Snapshot = table.reader.read_snapshot(step)
         self.newest = table.positions()
         order = table.order(step)
         self.where = self.newest if order is None else {name: i for i, name in enumerate(self.snapshot.labels)}
 
-    def near(self, label: str, k: int, distance: Distance) -> list[Near]:
-        """Its nearest; none where the label is not there."""
+    def near(self, label: str, k: int, distance: Distance) -> list[tuple[int, float, float]]:
+        """Row, cosine and distance of the nearest rows, nearest first; none if the row is absent or not usable."""
         row = self.where.get(label)
-        return [] if row is None else nearest(self.snapshot.vectors, row, k, distance=distance)
+        vectors = self.snapshot.vectors
+        if row is None or not usable_rows(vectors[[row]], distance)[0]:
+            return []
+        skipped = np.arange(len(vectors)) == row
+        return nearest_rows([(0, vectors)], vectors[row], k=k, distance=distance, skipped=skipped)
+
+    def ranks(self, label: str, k: int, distance: Distance) -> dict[str, int]:
+        """Rank from 1 of each neighbor, by label."""
+        found = self.near(label, k, distance)
+        return {self.snapshot.labels[row]: rank for rank, (row, _, _) in enumerate(found, start=1)}
 
     def cosine(self, label: str, other: str) -> float | None:
-        """Cosine of two labels; None where one is not there."""
+        """Cosine of two labels; None if one is absent."""
         one, two = self.where.get(label), self.where.get(other)
         if one is None or two is None:
             return None
-        return float(cosines_with(self.snapshot.vectors, one, np.array([two]))[0])
-
-    def entry(self, near: Near) -> dict[str, Any]:
-        """Describe a neighbor, its row among the newest."""
-        label = self.snapshot.labels[near.row]
-        return {
-            "row": self.newest.get(label),
-            "label": label,
-            "id": int(self.snapshot.ids[near.row]),
-            "cosine": near.cosine,
-            "distance": near.distance,
-        }
+        vectors = self.snapshot.vectors
+        return float(cosines(vectors[[two]], vectors[one])[0])
 
 
 def neighbors(source: RunSource, asked: Asked) -> Answer:
-    """Give the nearest rows of a row among the watched ones."""
-    table = source.table(asked["run"], asked["table"])
-    step, row = asked["step"], asked["row"]
-    table.check_step(step)
+    """Nearest watched rows of a row."""
+    table, step = source.table_at(asked)
+    row, k, distance = asked["row"], asked["k"], asked["distance"]
     label = table.label(row)
 
     def make() -> dict[str, Any]:
-        with reading:
+        with _reading:
             moment = _Moment(table, step)
-            found = [moment.entry(near) for near in moment.near(label, asked["k"], asked["distance"])]
+            labels, ids = moment.snapshot.labels, moment.snapshot.ids
+            found = [
+                {"row": moment.newest.get(labels[i]), "label": labels[i], "id": int(ids[i])}
+                | {"cosine": cosine, "distance": away}
+                for i, cosine, away in moment.near(label, k, distance)
+            ]
         missing = [] if label in moment.where else [f"{label!r} was not watched at step {step}."]
         return with_missing({"row": row, "label": label, "neighbors": found}, missing)
 
-    key = ("neighbors", *table.stamp(step), table.reader.description.rows_version, row, asked["k"], asked["distance"])
-    return Answer(key, make)
+    return Answer(table.stamp(step), make)
 
 
 def neighbor_changes(source: RunSource, asked: Asked) -> Answer:
-    """Say which neighbors of a row stayed, came and went, compared with another step or run."""
-    table = source.table(asked["run"], asked["table"])
+    """Neighbors of a row that are kept, gained and lost compared with another step or run."""
+    table, step = source.table_at(asked)
+    row, k, distance = asked["row"], asked["k"], asked["distance"]
     other = source.table(asked["other_run"] or asked["run"], asked["other_table"] or asked["table"])
-    step, row, k, distance = asked["step"], asked["row"], asked["k"], asked["distance"]
     other_step = step if asked["other_step"] is None else asked["other_step"]
-    table.check_step(step)
     other.check_step(other_step)
     label = table.label(row)
 
     def make() -> dict[str, Any]:
-        with reading:
+        with _reading:
             now = _Moment(table, step)
-            here = _ranked(now, label, k, distance)
+            here = now.ranks(label, k, distance)
             then = _Moment(other, other_step)
-            there = _ranked(then, label, k, distance)
+            there = then.ranks(label, k, distance)
 
             def entry(name: str) -> dict[str, Any]:
                 return {
@@ -114,81 +118,66 @@ def neighbor_changes(source: RunSource, asked: Asked) -> Answer:
         ]
         return with_missing(answer, missing)
 
-    versions = (table.reader.description.rows_version, other.reader.description.rows_version)
-    key = ("changes", *table.stamp(step), *other.stamp(other_step), versions, step, other_step, row, k, distance)
-    return Answer(key, make)
+    return Answer((table.stamp(step), other.stamp(other_step)), make)
 
 
-def _moments(table: ServedTable, steps: list[int], missing: list[str]) -> Iterator[_Moment | None]:
-    """Read step after step; None for one that cannot be read, which `missing` is told of."""
-    for step in steps:
-        with reading:
+def _moments(source: RunSource, table: ServedTable, missing: list[str]) -> Iterator[_Moment | None]:
+    """Read all steps; None for an unreadable one, whose error is appended to `missing`."""
+    for step in table.steps:
+        with _reading:
             try:
                 moment = _Moment(table, step)
             except (OSError, ValueError, LookupError) as error:
-                missing.append(str(error))
+                missing.append(source.redact(str(error)))
                 moment = None
             yield moment
 
 
-def _ranked(moment: _Moment, label: str, k: int, distance: Distance) -> dict[str, int]:
-    """Rank of each neighbor from 1, by label."""
-    return {moment.snapshot.labels[near.row]: i for i, near in enumerate(moment.near(label, k, distance), start=1)}
-
-
 def neighbor_timeline(source: RunSource, asked: Asked) -> Answer:
-    """Follow all that were ever neighbors of a row over the steps."""
+    """Ranks and cosines, at all steps, of the rows that are neighbors of a row at any step."""
     table = source.table(asked["run"], asked["table"])
-    row, k = asked["row"], asked["k"]
-    label = table.label(row)
-    steps = table.steps
-    distance: Distance = table.reader.description.config.distance
+    label = table.label(asked["row"])
+    distance = table.reader.description.config.distance
 
     def make() -> dict[str, Any]:
         ranked: list[dict[str, int]] = []
         met: dict[str, list[int]] = {}
         missing: list[str] = []
-        for moment in _moments(table, steps, missing):
-            ranked.append({} if moment is None else _ranked(moment, label, k, distance))
+        for moment in _moments(source, table, missing):
+            ranked.append({} if moment is None else moment.ranks(label, asked["k"], distance))
             for name, rank in ranked[-1].items():
                 met.setdefault(name, []).append(rank)
-        # The most persistent first; among equals the nearest.
+        # The most persistent first; the nearest among equals.
         union = sorted(met, key=lambda name: (-len(met[name]), sum(met[name]) / len(met[name])))[:_MAX_TIMELINE]
-        cosines: dict[str, list[float | None]] = {name: [] for name in union}
-        for moment in _moments(table, steps, []):
+        similar: dict[str, list[float | None]] = {name: [] for name in union}
+        for moment in _moments(source, table, []):
             for name in union:
-                cosines[name].append(None if moment is None else moment.cosine(label, name))
+                similar[name].append(None if moment is None else moment.cosine(label, name))
         newest = table.positions()
         followed = [
-            {
-                "label": name,
-                "row": newest.get(name),
-                "ranks": [ranks.get(name) for ranks in ranked],
-                "cosines": cosines[name],
-            }
+            {"label": name, "row": newest.get(name), "ranks": [ranks.get(name) for ranks in ranked]}
+            | {"cosines": similar[name]}
             for name in union
         ]
-        return with_missing({"steps": steps, "neighbors": followed}, [source.redact(text) for text in missing])
+        return with_missing({"steps": table.steps, "neighbors": followed}, missing)
 
-    return Answer(("timeline", str(table.reader.folder), table.listing.stamp, row, k), make)
+    return Answer((*table.stamp(), table.listing.stamp), make)
 
 
 def similarities(source: RunSource, asked: Asked) -> Answer:
-    """Follow the cosines between rows over the steps."""
+    """Cosines between rows at all steps."""
     table = source.table(asked["run"], asked["table"])
-    chosen = list(dict.fromkeys(asked["rows"]))
-    if len(chosen) < 2:
-        raise BadRequest("rows names at least two different rows, with a comma between them.")
-    labels = {row: table.label(row) for row in chosen}
-    steps = table.steps
+    labels = {row: table.label(row) for row in asked["rows"]}
+    if len(labels) < 2:
+        raise BadRequest(f"rows must be at least two different positions, such as 3,17, not {asked['rows'][0]}.")
 
     def make() -> dict[str, Any]:
-        pairs: list[dict[str, Any]] = [{"a": a, "b": b, "cosines": []} for a, b in itertools.combinations(chosen, 2)]
+        pairs: list[dict[str, Any]] = [{"a": a, "b": b, "cosines": []} for a, b in itertools.combinations(labels, 2)]
         missing: list[str] = []
-        for moment in _moments(table, steps, missing):
+        for moment in _moments(source, table, missing):
             for pair in pairs:
-                between = (labels[pair["a"]], labels[pair["b"]])
-                pair["cosines"].append(None if moment is None else moment.cosine(*between))
-        return with_missing({"steps": steps, "pairs": pairs}, [source.redact(text) for text in missing])
+                cosine = None if moment is None else moment.cosine(labels[pair["a"]], labels[pair["b"]])
+                pair["cosines"].append(cosine)
+        return with_missing({"steps": table.steps, "pairs": pairs}, missing)
 
-    return Answer(("similarities", str(table.reader.folder), table.listing.stamp, tuple(chosen)), make)
+    return Answer((*table.stamp(), table.listing.stamp), make)

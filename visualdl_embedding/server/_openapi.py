@@ -1,4 +1,4 @@
-"""The API as an OpenAPI 3.1 document, from the very table that the routes are made of."""
+"""OpenAPI 3.1 document of the API."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from visualdl_embedding.server._schemas import ERROR
 __all__ = ["describe_api"]
 
 _ERRORS = {
-    "304": "What the client has is still right",
-    "400": "A parameter is missing or cannot be meant",
+    "304": "The answer that the client has is current",
+    "400": "A parameter is missing or invalid",
     "401": "The token is missing or wrong",
-    "403": "The request comes from another site, or asks for another host",
-    "404": "There is no such run, table, step, row or projection",
-    "409": "The answer is being made",
+    "403": "The request comes from another site, or names another host",
+    "404": "Unknown run, table, step, row or projection",
+    "409": "The answer is not computed yet",
 }
 
 
@@ -28,9 +28,9 @@ def describe_api(endpoints: Iterable[Endpoint], *, path: str) -> dict[str, Any]:
     Parameters
     ----------
     endpoints
-        All addresses.
+        All endpoints.
     path
-        Where they stand below the host: ``"/app/embeddings/api/v1"``.
+        Path of the API on the host: ``"/app/embeddings/api/v1"``.
     """
     return {
         "openapi": "3.1.0",
@@ -44,7 +44,7 @@ def describe_api(endpoints: Iterable[Endpoint], *, path: str) -> dict[str, Any]:
             "schemas": {"Error": ERROR},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
-        # Without --token nothing is asked for.
+        # Servers without --token need no authorization.
         "security": [{}, {"token": []}],
         "paths": {f"/{endpoint.name}": {"get": _operation(endpoint)} for endpoint in endpoints},
     }
@@ -53,7 +53,7 @@ def describe_api(endpoints: Iterable[Endpoint], *, path: str) -> dict[str, Any]:
 def _operation(endpoint: Endpoint) -> dict[str, Any]:
     answers: dict[str, Any] = {"200": _answer(endpoint)}
     if endpoint.name == "compare":
-        answers["202"] = {**_answer(endpoint), "description": "It is being made"}
+        answers["202"] = {**_answer(endpoint), "description": "The map is being computed"}
     for status, meaning in _ERRORS.items():
         answers[status] = {"description": meaning}
         if status != "304":
@@ -70,10 +70,10 @@ def _answer(endpoint: Endpoint) -> dict[str, Any]:
     if endpoint.schema is not None:
         return {"description": endpoint.summary, "content": {"application/json": {"schema": endpoint.schema}}}
     return {
-        "description": f"{endpoint.summary}; little-endian, NaN where unknown",
+        "description": f"{endpoint.summary}; little-endian, NaN if unknown",
         "headers": {
             "X-Rows": {"description": "Number of rows", "schema": {"type": "integer"}},
-            "X-Components": {"description": "Numbers of each row", "schema": {"type": "integer"}},
+            "X-Components": {"description": "Numbers per row", "schema": {"type": "integer"}},
         },
         "content": {BINARY: {"schema": {"type": "string", "format": "binary"}}},
     }

@@ -1,8 +1,7 @@
-"""Our page: files that were built from ``viewer/``, and the script that puts it into VisualDL's bar."""
+"""Routes of the page, which is built from ``viewer/``, and its entry in VisualDL's navigation bar."""
 
 from __future__ import annotations
 
-import hashlib
 import mimetypes
 import re
 from pathlib import Path
@@ -12,42 +11,42 @@ from werkzeug.security import safe_join
 from werkzeug.wrappers import Response as AnyResponse
 
 from visualdl_embedding.server._cache import Cache
-from visualdl_embedding.server._http import compress, error_response
-from visualdl_embedding.server._listing import stamp_of
+from visualdl_embedding.server._endpoint import Answer
+from visualdl_embedding.server._http import error_response, respond
+from visualdl_embedding.server._stamps import stamp_of
 
 __all__ = ["LANGUAGES", "PAGE_PATH", "STATIC", "add_bar", "page_blueprint"]
 
 PAGE_PATH = "/embeddings"
 LANGUAGES = ("en", "zh")
 STATIC = Path(__file__).parent / "static"
-"""Built by ``npm run build`` in ``viewer/``; not there where npm could not be reached."""
+"""Output of ``npm run build`` in ``viewer/``; absent if it was installed without npm."""
 
 _ROOT = re.compile(r"<div id=[\"']?root\b")
 _PAGES = Path(__file__).parent / "pages"
-_TEXT = ("text/", "application/javascript", "application/json", "image/svg+xml")
 
 
 def page_blueprint(
     cache: Cache, *, prefix: str, language: str | None, theme: str | None, static: Path = STATIC
 ) -> Blueprint:
-    """Make the routes of the page.
+    """Create the routes of the page.
 
     Parameters
     ----------
     cache
-        Keeps packed files.
+        Cache of compressed files.
     prefix
-        Where the page stands: ``"/app/embeddings"``.
+        Path of the page: ``"/app/embeddings"``.
     language, theme
-        That the user asked for; the page finds the theme as ``data-theme`` of its first element.
+        Options of `make_server`. The page reads the theme from ``data-theme`` of its first element.
     static
-        Folder of the built page.
+        Directory of the built page.
     """
     blueprint = Blueprint("visualdl_embedding_page", __name__, url_prefix=prefix)
 
     @blueprint.get("")
     def without_slash() -> AnyResponse:
-        # The page's addresses are relative to itself, as a folder.
+        # Addresses in the page are relative to it.
         query = f"?{request.query_string.decode('ascii', 'replace')}" if request.query_string else ""
         return redirect(f"{request.script_root}{prefix}/{query}", code=302)
 
@@ -56,8 +55,8 @@ def page_blueprint(
         built = static / "index.html"
         response = _send(built if built.is_file() else _PAGES / "missing.html", cache, theme=theme)
         if request.cookies.get("vdl_lng") not in LANGUAGES:
-            asked = language if language in LANGUAGES else request.accept_languages.best_match(LANGUAGES)
-            response.set_cookie("vdl_lng", asked or LANGUAGES[0], path="/", samesite="Strict")
+            chosen = language or request.accept_languages.best_match(LANGUAGES) or LANGUAGES[0]
+            response.set_cookie("vdl_lng", chosen, path="/", samesite="Strict")
         return response
 
     @blueprint.get("/assets/bar.js")
@@ -68,14 +67,14 @@ def page_blueprint(
     def asset(name: str) -> Response:
         found = safe_join(str(static), name)
         if found is None or not Path(found).is_file():
-            return error_response(404, f"There is no {name[:80]!r} here.")
+            return error_response(404, f"There is no file {name[:80]!r}; the page is at {prefix}/.")
         return _send(Path(found), cache)
 
     return blueprint
 
 
 def add_bar(response: Response, *, prefix: str) -> Response:
-    """Add the script of our entry to one of VisualDL's pages; what is none of them stays as it is."""
+    """Add the script of our navigation entry to a page of VisualDL; other responses remain unchanged."""
     if response.mimetype == "text/html" and response.status_code == 200 and not response.direct_passthrough:
         before, end, after = response.get_data(as_text=True).rpartition("</body>")
         if end and _ROOT.search(before):
@@ -85,25 +84,10 @@ def add_bar(response: Response, *, prefix: str) -> Response:
 
 
 def _send(path: Path, cache: Cache, *, theme: str | None = None) -> Response:
-    stamp = stamp_of(path)
+    def read() -> bytes:
+        body = path.read_bytes()
+        return body.replace(b"<html", b'<html data-theme="%s"' % theme.encode(), 1) if theme else body
+
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    tag = hashlib.sha256(repr((stamp, theme)).encode()).hexdigest()[:24]
-    response = Response(mimetype=kind)
-    if request.if_none_match.contains_weak(tag):
-        response.status_code = 304
-    else:
-
-        def read() -> bytes:
-            body = path.read_bytes()
-            return body.replace(b"<html", b'<html data-theme="%s"' % theme.encode(), 1) if theme else body
-
-        key = ("file", str(path), stamp, theme)
-        body = cache.get(key, read)
-        if request.accept_encodings.quality("gzip") > 0 and kind.startswith(_TEXT):
-            body = cache.get(("gzip", *key), lambda: compress(body, 6))
-            response.headers["Content-Encoding"] = "gzip"
-        response.set_data(body)
-    response.set_etag(tag, weak=True)
-    response.headers["Cache-Control"] = "private, no-cache"
-    response.headers["Vary"] = "Accept-Encoding"
-    return response
+    answer = Answer(("file", str(path), stamp_of(path), theme), read, mimetype=kind, compression=6)
+    return respond(answer, request, cache)

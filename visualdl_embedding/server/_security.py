@@ -1,4 +1,4 @@
-"""Who may ask: hosts, origins, and a token on every route."""
+"""Access control: host names, origins, and a token for every route."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ PAGE_POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "
     "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
-"""Of our page. VisualDL's own pages have scripts in their HTML, which no policy worth its name would admit."""
+"""Content security policy of our page. VisualDL's pages have inline scripts, which a useful policy would block."""
 
-_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 _COOKIE_SECONDS = 30 * 24 * 3600
+_TOKEN_NEEDED = "This server needs a token: open the address that it printed at its start, with ?token=…"
+_TOKEN_NEEDED_ZH = "此服务需要令牌：请打开启动时打印的、带有 ?token=… 的地址。"
 
 
 def is_loopback(host: str) -> bool:
-    """Whether nobody but this machine can reach a host.
+    """Whether a host can be reached from this machine only.
 
     >>> is_loopback("localhost"), is_loopback("127.0.0.2"), is_loopback("0.0.0.0")
     (True, True, False)
@@ -42,31 +43,31 @@ def is_loopback(host: str) -> bool:
 
 
 def protect(app: Flask, *, token: str | None, host: str, page_path: str) -> None:
-    """Check every request to an application, VisualDL's routes included.
+    """Check every request to an application, including VisualDL's routes.
 
     Parameters
     ----------
     app
         Any Flask application.
     token
-        Asked for where given: in ``Authorization: Bearer …``, or once as ``?token=…``, which sets a cookie.
+        Required token: in ``Authorization: Bearer …``, or once as ``?token=…``, which sets a cookie. None for none.
     host
-        That the server listens to. Without a token, names that somebody else could have pointed at this machine are
-        refused (DNS rebinding): https://en.wikipedia.org/wiki/DNS_rebinding
+        Host name of the server. Without a token, requests to names that a third party could have pointed at this
+        machine are rejected (DNS rebinding): https://en.wikipedia.org/wiki/DNS_rebinding
     page_path
-        Where our page stands, whose answers carry our policy.
+        Path of our page, whose responses contain our policy.
     """
-    guard = None if token is None else _Guard(token)
+    check_token = None if token is None else _TokenCheck(token)
 
     @app.before_request
     def check() -> Response | None:
-        refusal = _refuse_strangers(request, host=host, has_token=guard is not None)
-        return refusal if refusal is not None or guard is None else guard.check(request)
+        rejection = _reject_strangers(request, host=host, has_token=token is not None)
+        return rejection if rejection is not None or check_token is None else check_token(request)
 
     @app.after_request
     def label(response: Response) -> Response:
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        # An address may hold ?token=, and a run's name is nobody else's.
+        # Addresses may contain ?token= and names of runs, which other sites must not see.
         response.headers.setdefault("Referrer-Policy", "same-origin")
         if request.path == page_path or request.path.startswith(f"{page_path}/"):
             response.headers["Content-Security-Policy"] = PAGE_POLICY
@@ -75,26 +76,25 @@ def protect(app: Flask, *, token: str | None, host: str, page_path: str) -> None
         return response
 
 
-def _refuse_strangers(asked: Request, *, host: str, has_token: bool) -> Response | None:
+def _reject_strangers(asked: Request, *, host: str, has_token: bool) -> Response | None:
     named = _hostname(asked.host)
     if not has_token and not _is_ours(named, host):
         return error_response(
             403,
-            f"This server does not answer to the name {named[:80]!r}. Ask for it by its address, or start it with "
-            "--token if it is to be reached by that name.",
+            f"This server does not answer requests for the host name {named[:80]!r}; use its address, or start it with "
+            "--token to allow any name.",
         )
     origin = asked.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc.lower() != asked.host.lower():
-        return error_response(403, "Requests from pages of other sites are not answered.")
-    # An address that a person follows from elsewhere is welcome; a picture or a script on another page is not.
+    foreign = origin is not None and urlsplit(origin).netloc.lower() != asked.host.lower()
+    # Links from other sites are allowed; images and scripts in their pages are not.
     cross = asked.headers.get("Sec-Fetch-Site") == "cross-site"
-    if cross and asked.headers.get("Sec-Fetch-Mode") not in (None, "navigate"):
-        return error_response(403, "Requests from pages of other sites are not answered.")
+    if foreign or (cross and asked.headers.get("Sec-Fetch-Mode") not in (None, "navigate")):
+        return error_response(403, "This server does not answer requests from pages of other sites; open its own page.")
     return None
 
 
 def _is_ours(named: str, host: str) -> bool:
-    if named in _LOOPBACK_NAMES or named == _hostname(host) or is_loopback(named):
+    if named == _hostname(host) or is_loopback(named):
         return True
     if is_loopback(host):
         return False
@@ -107,12 +107,12 @@ def _is_ours(named: str, host: str) -> bool:
 
 @cache
 def _own_names() -> tuple[str, ...]:
-    """Find out what this machine calls itself; for the long name a name server may be asked, once."""
+    """Names of this machine. The long name may take a request to a name server, once."""
     return (socket.gethostname().lower(), socket.getfqdn().lower())
 
 
 def _hostname(host: str) -> str:
-    """Take the port off a host.
+    """Host name without its port.
 
     >>> _hostname("LOCALHOST:8040"), _hostname("[::1]:80"), _hostname("::1")
     ('localhost', '::1', '::1')
@@ -123,48 +123,39 @@ def _hostname(host: str) -> str:
     return re.sub(r":\d*$", "", lowered).strip("[]")
 
 
-class _Guard:
-    """Asks for a token."""
+class _TokenCheck:
+    """Checks the token of requests."""
 
     def __init__(self, token: str) -> None:
         self._token = token.encode()
-        # The cookie is not the token itself, and servers on other ports of this host have cookies of their own.
+        # The cookie does not contain the token. Servers on other ports of this host have cookies of other names.
         self._value = hmac.digest(self._token, b"cookie of visualdl-embedding", "sha256").hex()
         self._name = f"vdl_embedding_{hashlib.sha256(self._token).hexdigest()[:8]}"
 
-    def check(self, asked: Request) -> Response | None:
-        """None where the request may pass."""
+    def __call__(self, asked: Request) -> Response | None:
+        """Return None to let a request pass, or the response to send instead."""
         kind, _, given = asked.headers.get("Authorization", "").partition(" ")
         if kind.lower() == "bearer" and self._same(given.strip()):
             return None
-        if hmac.compare_digest(asked.cookies.get(self._name, "").encode(), self._value.encode()):
-            # A link with the token again: the address is cleaned as it was the first time.
+        has_cookie = hmac.compare_digest(asked.cookies.get(self._name, "").encode(), self._value.encode())
+        if has_cookie or self._same(asked.args.get("token", "")):
             return self._welcome(asked) if "token" in asked.args and _is_page(asked) else None
-        if self._same(asked.args.get("token", "")):
-            if _is_page(asked):
-                return self._welcome(asked)
-            return None
-        return _ask_for_token(asked)
+        return _request_token(asked)
 
     def _same(self, given: str) -> bool:
         return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self._token)
 
     def _welcome(self, asked: Request) -> Response:
-        """Set the cookie, and go to the address without the token.
+        """Set the cookie and go to the address without the token.
 
-        Not by a redirect: after a link from another site browsers send a strict cookie with no part of that journey.
+        A redirect would not work: after a link from another site, browsers withhold strict cookies from it.
         """
         rest = [(name, value) for name, value in asked.args.items(multi=True) if name != "token"]
-        # A path that begins with two slashes would be another host's.
+        # A path that starts with two slashes would lead to another host.
         path = quote(asked.script_root) + "/" + quote(asked.path.lstrip("/\\"))
         target = escape(path + (f"?{urlencode(rest)}" if rest else ""), quote=True)
-        response = Response(
-            f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>VisualDL</title>'
-            f'<meta http-equiv="refresh" content="0;url={target}"></head>'
-            f'<body><a href="{target}">VisualDL</a></body></html>',
-            mimetype="text/html",
-        )
-        response.headers["Cache-Control"] = "no-store"
+        refresh = f'<meta http-equiv="refresh" content="0;url={target}">'
+        response = _page(f'<a href="{target}">VisualDL</a>', head=refresh)
         response.headers["Referrer-Policy"] = "no-referrer"
         response.set_cookie(
             self._name, self._value, max_age=_COOKIE_SECONDS, path="/", httponly=True, samesite="Strict"
@@ -176,17 +167,21 @@ def _is_page(asked: Request) -> bool:
     return asked.method == "GET" and "text/html" in asked.headers.get("Accept", "")
 
 
-def _ask_for_token(asked: Request) -> Response:
-    sentence = "This server asks for a token: open the address that it printed when it was started, with ?token=…"
+def _request_token(asked: Request) -> Response:
     if _is_page(asked):
-        chinese = "此服务需要令牌：请打开启动时打印的、带有 ?token=… 的地址。"
-        body = (
-            '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>VisualDL</title></head>'
-            f'<body><p lang="zh">{chinese}</p><p>{sentence}</p></body></html>'
-        )
-        response = Response(body, status=401, mimetype="text/html")
-        response.headers["Cache-Control"] = "no-store"
+        response = _page(f'<p lang="zh">{_TOKEN_NEEDED_ZH}</p><p>{_TOKEN_NEEDED}</p>', status=401)
     else:
-        response = error_response(401, sentence + ", or send it as 'Authorization: Bearer …'.")
+        response = error_response(401, f"{_TOKEN_NEEDED}, or send it as 'Authorization: Bearer …'.")
     response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def _page(body: str, *, head: str = "", status: int = 200) -> Response:
+    response = Response(
+        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>VisualDL</title>{head}</head>'
+        f"<body>{body}</body></html>",
+        status=status,
+        mimetype="text/html",
+    )
+    response.headers["Cache-Control"] = "no-store"
     return response

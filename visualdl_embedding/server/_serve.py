@@ -1,4 +1,4 @@
-"""The program: listens, says where, and ends when it is told to."""
+"""Server process: listens on a port until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import webbrowser
 from collections.abc import Sequence
 from typing import Any
 
-from flask import Flask
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler
+from werkzeug.serving import WSGIRequestHandler
 from werkzeug.serving import make_server as make_wsgi_server
 
 from visualdl_embedding.server._app import make_server
+from visualdl_embedding.server._joint import EXTENSION
 from visualdl_embedding.server._security import is_loopback
 from visualdl_embedding.server._source import RunSource
 
 __all__ = ["serve"]
 
 DEFAULT_PORT = 8040
-"""That of VisualDL."""
+"""VisualDL's default."""
 _BACKLOG = 256
 
 
@@ -39,31 +39,31 @@ def serve(
     token: str | None = None,
     open_browser: bool = False,
 ) -> None:
-    """Serve VisualDL with our page in it, until Ctrl-C.
+    """Serve VisualDL with our page until Ctrl-C.
 
     Parameters
     ----------
     logdir
-        A log directory, or several; absolute or relative.
+        One log directory or several, absolute or relative.
     host
-        Name or address to listen to; ``"0.0.0.0"`` lets in all machines of the network, which is warned of.
+        Name or address to listen on. ``"0.0.0.0"`` admits all machines of the network, which prints a warning if there
+        is no token.
     port
-        0 takes a free one.
+        0 for a free one.
     public_path, language, theme, cache_timeout, model, token
-        As `make_server`.
+        Options of `make_server`.
     open_browser
-        Open our page.
+        Whether to open our page in a browser.
 
     Raises
     ------
     ValueError, NotADirectoryError
-        For an option that cannot be meant.
+        For an invalid option.
     OSError
-        If the address is taken or is not this machine's.
+        If the address is in use or does not belong to this machine.
     """
     source = RunSource(logdir)
-    listening = _listen(host, port)
-    with listening:
+    with _listen(host, port) as listening:
         app = make_server(
             source,
             public_path=public_path,
@@ -76,24 +76,27 @@ def serve(
         )
         server = make_wsgi_server(host, 0, app, threaded=True, request_handler=_QuietHandler, fd=listening.fileno())
         address = _address(host, listening.getsockname()[1], public_path=public_path, token=token)
-        _say(address, host=host, has_token=token is not None)
+        print(f"VisualDL with embeddings: {address} (Ctrl-C to end)", flush=True)
+        if not is_loopback(host) and token is None:
+            print(
+                f"Warning: listening on {host}, so everyone on the network can read these log directories. Pass "
+                "--token, or keep --host at localhost and connect by SSH: ssh -L 8040:localhost:8040 <this machine>.",
+                file=sys.stderr,
+                flush=True,
+            )
         if open_browser:
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-        _run(server, app)
-
-
-def _run(server: BaseWSGIServer, app: Flask) -> None:
-    try:
-        server.serve_forever()
-    except KeyboardInterrupt:
-        print("\nStopped.", file=sys.stderr)
-    finally:
-        app.extensions["visualdl_embedding"].close()
-        server.server_close()
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            print("\nStopped.", file=sys.stderr)
+        finally:
+            app.extensions[EXTENSION].close()
+            server.server_close()
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """Open the socket ourselves: Werkzeug ends the whole process where the port is taken."""
+    """Open the socket here: Werkzeug exits the process if the port is in use."""
     try:
         family, kind, _, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, family=socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -116,35 +119,24 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _address(host: str, port: int, *, public_path: str, token: str | None) -> str:
-    # 0.0.0.0 is every address of the machine, and none that a browser takes.
+    # Browsers cannot open 0.0.0.0, which stands for all addresses of the machine.
     named = socket.gethostname() if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
     query = "" if token is None else f"?token={token}"
     return f"http://{named}:{port}{public_path.rstrip('/')}/embeddings/{query}"
 
 
-def _say(address: str, *, host: str, has_token: bool) -> None:
-    print(f"VisualDL with embeddings: {address} (Ctrl-C to end)", flush=True)
-    if not is_loopback(host) and not has_token:
-        print(
-            f"Warning: listening to {host}, so everyone on the network can read these log directories. Pass --token, "
-            "or leave --host at localhost and reach it through SSH: ssh -L 8040:localhost:8040 <this machine>.",
-            file=sys.stderr,
-            flush=True,
-        )
-
-
 class _QuietHandler(WSGIRequestHandler):
-    """Logs no request: there are many, and addresses may hold the token."""
+    """Handler that logs no requests: there are many, and their addresses may contain the token."""
 
-    # Without it headers and body leave as two packets, the second of which waits 40 ms for the first's receipt.
+    # Otherwise headers and body are two packets, and the second one waits 40 ms for the receipt of the first.
     disable_nagle_algorithm = True
     wbufsize = -1
-    # Of silence, after which a connection and its thread are given up.
+    # Seconds of silence after which a connection is closed.
     timeout = 75
 
     def log_request(self, *args: Any, **kwargs: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def version_string(self) -> str:
-        """Name no versions."""
+        """Server name without versions."""
         return "visualdl-embedding"

@@ -1,9 +1,8 @@
-"""One table of a run, as the answers read it."""
+"""Table of a run as the endpoints read it."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.analysis import Analysis, Projection
+from visualdl_embedding.analysis import Projection
 from visualdl_embedding.core.rows import Rows
-from visualdl_embedding.core.snapshot import Snapshot
-from visualdl_embedding.errors import EmbeddingError
 from visualdl_embedding.runs import split_key
 from visualdl_embedding.server._cache import Cache
+from visualdl_embedding.server._endpoint import NotFound
 from visualdl_embedding.server._listing import Listing
 from visualdl_embedding.store import (
     DamagedFileError,
@@ -24,28 +22,25 @@ from visualdl_embedding.store import (
     NewerFormatError,
     Run,
     TableReader,
+    nearest_steps,
     parse_rows,
     read_header,
 )
 
-__all__ = ["BoundedReader", "NotFound", "OneTable", "ServedTable"]
-
-
-class NotFound(EmbeddingError, LookupError):
-    """What was asked for is not there; the message says what is."""
+__all__ = ["BoundedReader", "OneTable", "ServedTable"]
 
 
 class BoundedReader(TableReader):
-    """A table's folder, whose rows are kept within the bound of the cache and not for ever."""
+    """Reader of a table that keeps rows in a bounded cache."""
 
     def __init__(self, folder: Path, description: Description, *, cache: Cache) -> None:
         super().__init__(folder, description)
         self._cache = cache
 
     def read_rows(self, version: str | None = None) -> Rows:
-        """Read the rows of a version; None for that of newer snapshots."""
+        """Read the rows of a version; None for the newest."""
         wanted = version or self.description.rows_version
-        # The version is a hash of the content, so nothing else needs to stand in the key.
+        # The version is a hash of the content, so the key needs no stamp.
         return self._cache.get(
             ("rows-of", str(self.folder), wanted),
             lambda: TableReader(self.folder, self.description).read_rows(wanted),
@@ -54,33 +49,33 @@ class BoundedReader(TableReader):
 
 
 class OneTable(Run):
-    """A run that reads one of its tables by a reader that is given."""
+    """Run that reads its table with a given reader."""
 
     def __init__(self, path: Path, reader: TableReader) -> None:
         super().__init__(path)
         self._reader = reader
 
     def reader(self, table: str) -> TableReader:
-        """Give the reader."""
+        """Return the reader."""
         return self._reader
 
 
 @dataclass(frozen=True)
 class ServedTable:
-    """A table.
+    """Table of a run.
 
-    Positions of rows are those of its newest rows, whatever rows a step was stored with.
+    Positions of rows refer to the newest rows, also for steps that were stored with other rows.
 
     Attributes
     ----------
     run_name
-        Of its run.
+        Name of the run.
     run, reader
-        To read it; the run has this table only.
+        Access to the store; the run has this table only.
     listing
-        What its folder holds.
+        Content of the folder.
     cache
-        For what is costly to read.
+        Cache of values that are slow to read.
     """
 
     run_name: str
@@ -89,13 +84,9 @@ class ServedTable:
     listing: Listing
     cache: Cache = field(repr=False)
 
-    def at(self, listing: Listing) -> ServedTable:
-        """Go on with what the folder holds now."""
-        return replace(self, listing=listing)
-
     @property
     def name(self) -> str:
-        """Of the table."""
+        """Name of the table."""
         return self.reader.description.table.name
 
     @property
@@ -110,13 +101,13 @@ class ServedTable:
 
     @property
     def rows(self) -> Rows:
-        """The newest rows."""
+        """Newest rows."""
         return self.reader.read_rows()
 
     def outline(self) -> tuple[int, list[str]]:
-        """Count the newest rows and name their columns, from the lines of their file alone.
+        """Count the newest rows and name their columns.
 
-        Reading 50,000 rows takes 0.15 s and 20 MB, which a list of a hundred runs must not.
+        Counts the lines of the file: parsing 50,000 rows takes 0.15 s and 20 MB, too much for a list of 100 runs.
         """
         path = self.reader.folder / "metadata.tsv"
 
@@ -128,13 +119,18 @@ class ServedTable:
         return self.cache.get(("outline", str(path), self.listing.others.get(path.name)), read, size=lambda _: 500)
 
     def stamp(self, *steps: int) -> tuple[Any, ...]:
-        """All that answers about these steps depend on: part of every key in the cache."""
+        """State of ``table.json``, which holds the version of the rows, and of the files of some steps."""
         listing = self.listing
-        stamps = [(listing.snapshots.get(step), listing.analyses.get(step)) for step in steps]
+        stamps = [(step, listing.snapshots.get(step), listing.analyses.get(step)) for step in steps]
         return (str(self.reader.folder), listing.others.get("table.json"), *stamps)
 
+    def frame_stamp(self, step: int, projection: str) -> tuple[Any, ...]:
+        """State of everything that a frame is read from. PCA uses the newest basis, hence the newest analysis."""
+        newest = self.analyzed[-1:] if projection.startswith("pca") else []
+        return (*self.stamp(step, *newest), projection)
+
     def positions(self) -> Mapping[str, int]:
-        """Position by label, of the newest rows."""
+        """Positions of the newest rows by label."""
         key = ("positions", str(self.reader.folder), self.reader.description.rows_version)
         rows = self.rows
         return self.cache.get(
@@ -155,71 +151,61 @@ class ServedTable:
         return rows.labels[row]
 
     def check_step(self, step: int, *, analyzed: bool = False) -> None:
-        """Make sure that a step is there.
-
-        Raises
-        ------
-        NotFound
-            Naming the nearest.
-        """
+        """Raise `NotFound` if a step is not stored, or not analyzed; the message names the nearest steps."""
         if step not in self.listing.snapshots:
             raise NotFound(
                 f"Table {self.name!r} of run {self.run_name!r} has no snapshot at step {step}; "
-                f"{_nearest(self.steps, step, 'stored')}."
+                f"{nearest_steps(self.steps, step)}."
             )
         if analyzed and step not in self.listing.analyses:
             raise NotFound(
-                f"Step {step} of table {self.name!r} is not analyzed yet; {_nearest(self.analyzed, step, 'analyzed')}. "
-                "`visualdl-embedding analyze` fills the gaps."
+                f"Step {step} of table {self.name!r} is not analyzed yet; "
+                f"{nearest_steps(self.analyzed, step, 'analyzed')}. `visualdl-embedding analyze` fills the gaps."
             )
 
-    def snapshot(self, step: int) -> Snapshot:
-        """Read the vectors of a step, in the order of the rows that it was stored with."""
-        self.check_step(step)
-        return self.reader.read_snapshot(step)
+    def check_projection(self, step: int, key: str) -> None:
+        """Raise `NotFound` if an analyzed step has no such projection; the message lists its projections."""
+        stored = self.header(step)["projections"]
+        if key not in stored:
+            raise NotFound(
+                f"Step {step} of table {self.name!r} has no projection {key!r}; stored are "
+                f"{', '.join(stored) or 'none'}."
+            )
 
     def header(self, step: int) -> Mapping[str, Any]:
-        """Read what an analysis holds beside its arrays."""
+        """Read the metadata of an analysis."""
         self.check_step(step, analyzed=True)
         key = ("header", str(self.reader.folder), step, self.listing.analyses[step])
-        # A header of the demo's has 9 kB as text and about five times that as objects.
+        # The demo's headers have 9 kB as text and about five times that as objects.
         return self.cache.get(key, lambda: read_header(self.reader.path("analysis", step)), size=lambda _: 50_000)
 
     def headers(self) -> tuple[dict[int, Mapping[str, Any]], list[str]]:
-        """Read the headers of all analyses that can be read, and say of which it cannot be done."""
+        """Read the metadata of all analyses; the second value lists errors of unreadable ones."""
         found, missing = {}, []
         for step in self.analyzed:
             try:
                 found[step] = self.header(step)
             except FileNotFoundError:
-                continue  # thinned since it was listed
+                continue  # thinned after the folder was listed
             except (DamagedFileError, NewerFormatError) as error:
                 missing.append(str(error))
         return found, missing
 
-    def analysis(self, step: int) -> Analysis:
-        """Read an analysis whole."""
-        self.check_step(step, analyzed=True)
-        return self.reader.read_analysis(step)
-
     def projection(self, step: int, key: str) -> Projection:
-        """Read a projection by its key; its coordinates in the order of the newest rows.
+        """Read a projection, with its coordinates in the order of the newest rows.
 
         Raises
         ------
         NotFound
-            Naming those that there are.
+            If there is no such projection.
         """
-        known = self.header(step)["projections"]
-        if key not in known:
-            stored = ", ".join(known) or "none"
-            raise NotFound(f"Step {step} of table {self.name!r} has no projection {key!r}; stored are {stored}.")
+        self.check_projection(step, key)
         method, n_components = split_key(key)
         found = self.run.projection(self.name, step, method, n_components=n_components)
         return replace(found, coordinates=self.in_order(step, found.coordinates))
 
     def order(self, step: int) -> NDArray[np.intp] | None:
-        """For each of the newest rows, its position in a step's own rows, -1 where it had none; None: the same."""
+        """Position of each of the newest rows among the rows of a step, -1 if absent; None if the rows are equal."""
         description = self.reader.description
         if len(description.selections) < 2:
             return None
@@ -235,22 +221,10 @@ class ServedTable:
         return self.cache.get(key, find, size=lambda order: 100 if order is None else order.nbytes)
 
     def in_order(self, step: int, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Bring values of a step's own rows into the order of the newest; NaN where a row is new."""
+        """Reorder values of a step's rows to the newest rows; NaN for new rows."""
         order = self.order(step)
         if order is None:
             return values
         found = values[np.maximum(order, 0)].copy()
         found[order < 0] = np.nan
         return found
-
-    def newest(self) -> int | None:
-        """Find the last analyzed step."""
-        return self.analyzed[-1] if self.listing.analyses else None
-
-
-def _nearest(steps: Sequence[int], step: int, what: str) -> str:
-    if not steps:
-        return f"no step is {what} yet"
-    i = bisect_left(steps, step)
-    near = sorted({*steps[max(i - 1, 0) : i + 1]})
-    return f"the nearest {what} {'is' if len(near) == 1 else 'are'} {' and '.join(map(str, near))}"

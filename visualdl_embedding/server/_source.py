@@ -1,4 +1,4 @@
-"""Runs below one or several log directories, as they are at the moment."""
+"""Current runs below one or several log directories."""
 
 from __future__ import annotations
 
@@ -7,38 +7,40 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 
 from visualdl_embedding.server._cache import Cache
 from visualdl_embedding.server._curves import Curves
+from visualdl_embedding.server._endpoint import Asked, NotFound
 from visualdl_embedding.server._listing import Listing, list_folder
-from visualdl_embedding.server._served import BoundedReader, NotFound, OneTable, ServedTable
+from visualdl_embedding.server._served import BoundedReader, OneTable, ServedTable
 from visualdl_embedding.store import DamagedFileError, NewerFormatError, read_description
 
 __all__ = ["KnownRuns", "RunSource", "ServedRun"]
 
 LOOK_SECONDS = 0.3
-"""How old an answer may be: a page that polls every second then sees a new frame within two."""
+"""Maximum age of a view: a page that polls every second shows a new frame within two seconds."""
 WALK_SECONDS = 1.0
 _MAX_DEPTH = 12
 
 
 @dataclass(frozen=True)
 class ServedRun:
-    """A run as it is served.
+    """Run as it is served.
 
     Attributes
     ----------
     name
-        Path below the log directory, ``"."`` for the log directory itself; after the name of the log directory where
-        there are several.
+        Path relative to the log directory, ``"."`` for the log directory itself; with the name of the log directory
+        in front if there are several.
     path, log_dir
-        Its directory, and the log directory that it was found below.
+        Directory of the run, and the log directory that contains it.
     tables
         By name, sorted.
     missing
-        Sentences about what cannot be read.
+        Sentences about unreadable files.
     """
 
     name: str
@@ -46,19 +48,6 @@ class ServedRun:
     log_dir: Path
     tables: Mapping[str, ServedTable]
     missing: tuple[str, ...] = ()
-
-    def table(self, name: str) -> ServedTable:
-        """Find a table.
-
-        Raises
-        ------
-        NotFound
-            Naming those that there are.
-        """
-        if name not in self.tables:
-            known = ", ".join(map(repr, self.tables)) or "none"
-            raise NotFound(f"Run {self.name!r} has no table {name!r}; its tables are {known}.")
-        return self.tables[name]
 
 
 @dataclass(frozen=True)
@@ -79,25 +68,25 @@ class _Place:
 
 
 class RunSource:
-    """Finds runs and keeps what was read of them.
+    """Finds runs and caches what is read from them.
 
-    Links to directories are followed within the log directories only: nothing outside of them is ever read.
+    Links to directories are followed within the log directories only: no file outside of them is read.
 
     Parameters
     ----------
     logdir
-        A log directory, or several; one that is not there yet may come.
+        One log directory or several. They may be created later.
     cache_bytes
-        Bound of what is kept in memory.
+        Bound of the cache.
 
     Attributes
     ----------
     given
-        The log directories as they were given: VisualDL names runs by them.
+        The log directories as given: VisualDL names runs by them.
     log_dirs
-        The same, absolute.
+        The absolute log directories.
     cache
-        Shared by all answers.
+        Cache of all answers.
     """
 
     def __init__(
@@ -105,10 +94,12 @@ class RunSource:
     ) -> None:
         given = [logdir] if isinstance(logdir, str | os.PathLike) else list(logdir)
         if not given:
-            raise ValueError("No log directory was given; pass the one that a training writes to, such as 'runs'.")
+            raise ValueError("No log directory was given; pass that of a training, such as 'runs'.")
         for folder in given:
             if os.path.exists(folder) and not os.path.isdir(folder):
-                raise NotADirectoryError(f"{os.fspath(folder)} is a file; a log directory is needed.")
+                raise NotADirectoryError(
+                    f"{os.fspath(folder)} is a file, not a log directory; pass the directory that contains it."
+                )
         self.given = tuple(os.fspath(folder) for folder in given)
         self.log_dirs = tuple(dict.fromkeys(Path(folder).resolve() for folder in given))
         self.cache = Cache(cache_bytes)
@@ -131,12 +122,12 @@ class RunSource:
             return self._view
 
     def run(self, name: str) -> ServedRun:
-        """Find a run by its name.
+        """Return a run.
 
         Raises
         ------
         NotFound
-            Naming some of those that there are.
+            If there is no such run; the message lists up to ten runs.
         """
         runs = self.view().runs
         if name not in runs:
@@ -145,23 +136,45 @@ class RunSource:
         return runs[name]
 
     def table(self, run: str, table: str) -> ServedTable:
-        """Find a table of a run; errors as `run` and `ServedRun.table`."""
-        return self.run(run).table(table)
+        """Return a table of a run.
+
+        Raises
+        ------
+        NotFound
+            If there is no such run or table; the message lists known ones.
+        """
+        tables = self.run(run).tables
+        if table not in tables:
+            known = ", ".join(map(repr, tables)) or "none"
+            raise NotFound(f"Run {run!r} has no table {table!r}; its tables are {known}.")
+        return tables[table]
+
+    def table_at(self, asked: Asked, *, analyzed: bool = False) -> tuple[ServedTable, int]:
+        """Return the table and the step of a request.
+
+        Raises
+        ------
+        NotFound
+            If there is no such run, table or stored step, or if `analyzed` and the step is not analyzed.
+        """
+        table = self.table(asked["run"], asked["table"])
+        table.check_step(asked["step"], analyzed=analyzed)
+        return table, asked["step"]
 
     def curves(self, run: ServedRun) -> Curves:
-        """Read what others logged beside a run."""
+        """Read the scalars of other writers in the log of a run."""
         with self._lock:
             curves = self._curves.setdefault(run.path, Curves(run.path))
         return curves.refresh()
 
     def redact(self, text: str) -> str:
-        """Take the places of the log directories out of a sentence that goes to a client."""
+        """Remove the paths of the log directories from a sentence for a client."""
         for folder in self.log_dirs:
             text = text.replace(str(folder) + os.sep, "").replace(str(folder), folder.name)
         return text
 
     def _look(self) -> KnownRuns:
-        # A huge tree is walked less often, for walking must not become what the server does.
+        # Large trees are walked less often, so that walking takes at most a tenth of the time.
         if time.monotonic() - self._walked > max(WALK_SECONDS, 10 * self._walk_took):
             start = time.monotonic()
             self._notes = []
@@ -185,7 +198,8 @@ class RunSource:
             listing = list_folder(folder, before.listing if before else None)
             if not all(self._is_within((folder / name).resolve()) for name in listing.links):
                 missing.append(
-                    f"{folder.name}: a file in it is a link out of the log directories, which is not followed."
+                    f"{folder.name} is skipped: a file in it is a link out of the log directories; replace it by its "
+                    "target."
                 )
                 continue
             try:
@@ -202,9 +216,7 @@ class RunSource:
     def _table(self, place: _Place, folder: Path, listing: Listing) -> ServedTable:
         before = self._tables.get(folder)
         if before is not None and before.listing.others.get("table.json") == listing.others.get("table.json"):
-            if before.listing is listing:
-                return before
-            return before.at(listing)
+            return replace(before, listing=listing)
         description = read_description(folder / "table.json")
         reader = BoundedReader(folder, description, cache=self.cache)
         return ServedTable(place.name, OneTable(place.path, reader), reader, listing, cache=self.cache)
@@ -213,11 +225,13 @@ class RunSource:
         found: dict[Path, _Place] = {}
         for log_dir, prefix in zip(self.log_dirs, self._prefixes, strict=True):
             if not log_dir.is_dir():
-                self._notes.append(f"There is no directory {log_dir.name} yet; it is shown when a training makes it.")
+                self._notes.append(
+                    f"There is no directory {log_dir.name} yet; its runs appear as soon as a training creates it."
+                )
             for path, folders in self._below(log_dir):
                 below = path.relative_to(log_dir).as_posix()
                 name = below if not prefix else prefix if below == "." else f"{prefix}/{below}"
-                # A log directory below another one, or a link within it: one run has one name.
+                # Nested log directories, and links within one, lead to the same run: it keeps its first name.
                 found.setdefault(path.resolve(), _Place(name, path, log_dir, folders))
         return sorted(found.values(), key=lambda place: place.name)
 
@@ -244,24 +258,20 @@ class RunSource:
 
     def _table_folders(self, embeddings: Path) -> Iterator[Path]:
         try:
-            names = sorted(os.listdir(embeddings))
+            folders = sorted(embeddings.iterdir())
         except OSError:
             return
-        for name in names:
-            folder = embeddings / name
+        for folder in folders:
             if folder.is_symlink() and not self._within(folder, set()):
                 continue
-            listing = list_folder(folder) if folder.is_dir() else None
-            if listing is not None and (listing.snapshots or "table.json" in listing.others):
+            if (folder / "table.json").exists() or next(folder.glob("snapshot-*.safetensors"), None):
                 yield folder
 
     def _within(self, link: Path, seen: set[Path]) -> bool:
-        """Whether a link may be followed: it leads into a log directory, and not there a second time."""
+        """Whether to follow a link: to a target within the log directories, once."""
         target = link.resolve()
         if not self._is_within(target):
-            self._notes.append(
-                f"{link} leads out of the log directories and is not followed; serve its target as well."
-            )
+            self._notes.append(f"{link} leads out of the log directories and is skipped; pass its target as well.")
             return False
         if target in seen:
             return False
@@ -273,14 +283,11 @@ class RunSource:
 
 
 def _prefixes(log_dirs: Sequence[Path]) -> list[str]:
-    """Name the log directories, where there are several, each differently."""
+    """Different names for several log directories; no name for a single one."""
     if len(log_dirs) == 1:
         return [""]
     names: list[str] = []
     for folder in log_dirs:
-        name, count = folder.name or "root", 1
-        while name in names:
-            count += 1
-            name = f"{folder.name or 'root'}-{count}"
-        names.append(name)
+        name = folder.name or "root"
+        names.append(next(free for i in count(1) if (free := name if i == 1 else f"{name}-{i}") not in names))
     return names

@@ -1,30 +1,27 @@
-"""Answers about runs and tables: what there is, the rows, the numbers and alerts."""
+"""Endpoints of runs and tables: lists, rows, scalars and alerts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from visualdl_embedding.core.palette import page_palette
 from visualdl_embedding.page import metric_infos, rows_answer, scalar_series, table_info
-from visualdl_embedding.server._endpoint import Answer
+from visualdl_embedding.server._endpoint import Answer, Asked
 from visualdl_embedding.server._served import ServedTable
 from visualdl_embedding.server._source import RunSource
 
 __all__ = ["alerts", "curves", "metrics", "rows", "runs", "scalars", "status", "with_missing"]
 
-Asked = Mapping[str, Any]
 
-
-def with_missing(answer: dict[str, Any], missing: list[str] | tuple[str, ...]) -> dict[str, Any]:
-    """Say what could not be read, where something could not."""
-    return {**answer, "missing": list(missing)} if missing else answer
+def with_missing(answer: dict[str, Any], missing: list[str]) -> dict[str, Any]:
+    """Add the errors of unreadable files, if any."""
+    return {**answer, "missing": missing} if missing else answer
 
 
 def status(source: RunSource, asked: Asked) -> Answer:
-    """Tell cheaply whether anything changed."""
+    """Revision of everything, without reading a file."""
     view = source.view()
-    return Answer(("status", view.revision), lambda: {"revision": view.revision, "runs": len(view.runs)})
+    return Answer(view.revision, lambda: {"revision": view.revision, "runs": len(view.runs)})
 
 
 def runs(source: RunSource, asked: Asked) -> Answer:
@@ -45,7 +42,7 @@ def runs(source: RunSource, asked: Asked) -> Answer:
             listed.append({"name": name, "tables": tables, "curves": tags[name]})
         return with_missing({"runs": listed, "palette": page_palette()}, missing)
 
-    return Answer(("runs", view.revision, repr(tags)), make)
+    return Answer((view.revision, repr(tags)), make)
 
 
 def _describe(table: ServedTable) -> tuple[dict[str, Any], list[str]]:
@@ -79,15 +76,14 @@ def _describe(table: ServedTable) -> tuple[dict[str, Any], list[str]]:
 
 
 def rows(source: RunSource, asked: Asked) -> Answer:
-    """Give the watched rows of a table."""
+    """Watched rows of a table."""
     table = source.table(asked["run"], asked["table"])
     version = table.reader.description.rows_version
-
-    return Answer(("rows", *table.stamp(), version), lambda: rows_answer(table.rows, version=version))
+    return Answer(table.stamp(), lambda: rows_answer(table.rows, version=version))
 
 
 def scalars(source: RunSource, asked: Asked) -> Answer:
-    """Give all scalars of a table over the steps."""
+    """All scalars of a table by step."""
     table = source.table(asked["run"], asked["table"])
 
     def make() -> dict[str, Any]:
@@ -95,23 +91,22 @@ def scalars(source: RunSource, asked: Asked) -> Answer:
         found = scalar_series({step: header["scalars"] for step, header in headers.items()})
         return with_missing({"scalars": found}, [source.redact(text) for text in missing])
 
-    return Answer(("scalars", str(table.reader.folder), table.listing.stamp), make)
+    return Answer((*table.stamp(), table.listing.stamp), make)
 
 
 def metrics(source: RunSource, asked: Asked) -> Answer:
-    """Say what every metric means."""
-    return Answer(("metrics",), lambda: {"metrics": metric_infos()})
+    """Descriptions of all metrics."""
+    return Answer("metrics", lambda: {"metrics": metric_infos()})
 
 
 def curves(source: RunSource, asked: Asked) -> Answer:
-    """Give what others logged in VisualDL's file of a run."""
-    run = source.run(asked["run"])
-    found = source.curves(run)
-    return Answer(("curves", run.name, repr(found.stamp)), found.answer)
+    """Scalars of other writers in VisualDL's log of a run."""
+    found = source.curves(source.run(asked["run"]))
+    return Answer(found.stamp, found.answer)
 
 
 def alerts(source: RunSource, asked: Asked) -> Answer:
-    """Give the alerts of a table."""
+    """Alerts of a table."""
     table = source.table(asked["run"], asked["table"])
     stamp = table.listing.others.get("alerts.jsonl")
-    return Answer(("alerts", str(table.reader.folder), stamp), lambda: {"alerts": table.reader.alerts()})
+    return Answer((*table.stamp(), stamp), lambda: {"alerts": table.reader.alerts()})

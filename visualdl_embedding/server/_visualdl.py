@@ -1,10 +1,10 @@
-"""VisualDL's own application, made without its side effects on the process."""
+"""VisualDL's application without its side effects on the process."""
 
 from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from types import SimpleNamespace
@@ -30,14 +30,14 @@ def create_visualdl_app(
     cache_timeout: float,
     model: str,
 ) -> Flask:
-    """Make VisualDL's application, whole: all its pages and all its API, telemetry off.
+    """Create VisualDL's application with all its pages and API, patched and without telemetry.
 
     Parameters
     ----------
     log_dirs
         As the user gave them: VisualDL names runs by them.
     public_path, language, theme, cache_timeout, model
-        As VisualDL's own flags.
+        Options of VisualDL.
     """
     with _quiet():
         stock = import_module("visualdl.server.app")
@@ -47,7 +47,7 @@ def create_visualdl_app(
     end_with_process()
     args = arguments.ParseArgs(
         logdir=list(log_dirs),
-        # Used for nothing but a line on the terminal; without one VisualDL looks this machine up by name.
+        # Used in a printed line only. Without a host, VisualDL looks up the name of this machine.
         host="localhost",
         port=0,
         public_path=public_path,
@@ -59,16 +59,19 @@ def create_visualdl_app(
     )
     with _creating, _own_state(stock):
         app: Flask = stock.create_app(args)
-    _serialize(app)
+    lock = threading.RLock()
+    views = app.view_functions
+    views["serve_profiler_api"] = _one_at_a_time(views["serve_profiler_api"], lock)
+    views["serve_api"] = _one_at_a_time(views["serve_api"], lock, methods="graph")
     return app
 
 
 @contextmanager
 def _own_state(stock: Any) -> Iterator[None]:
-    """Give an application what VisualDL shares between all of a process, and keep its hands off the signals.
+    """Replace VisualDL's global state by a state of the new application, and prevent changes to signal handlers.
 
-    `create_app` sets the handler of SIGINT, which fails outside of the main thread and takes Ctrl-C from whoever had
-    it; pages of two applications land in one dictionary, and so do their records.
+    `create_app` sets the handler of SIGINT, which fails outside of the main thread and disables Ctrl-C. Pages and
+    records of all applications are in global dictionaries.
     """
     reader: Any = import_module("visualdl.reader.reader")
     manager = import_module("visualdl.server.data_manager").DataManager
@@ -83,29 +86,21 @@ def _own_state(stock: Any) -> Iterator[None]:
         stock.signal, stock.Template, reader.default_data_manager = before
 
 
-def _serialize(app: Flask) -> None:
-    """Let one request at a time into the profiler and the graphs, which were written for one thread."""
-    lock = threading.RLock()
+def _one_at_a_time(view: Callable[..., Any], lock: threading.RLock, *, methods: str = "") -> Callable[..., Any]:
+    """Serialize a view whose code is not thread-safe, for API methods that start with a prefix."""
 
-    def one_at_a_time(view: Any, applies: Any) -> Any:
-        def guarded(**values: Any) -> Any:
-            if not applies(values):
-                return view(**values)
-            with lock:
-                return view(**values)
+    def serialized(**values: Any) -> Any:
+        if not str(values.get("method", "")).startswith(methods):
+            return view(**values)
+        with lock:
+            return view(**values)
 
-        return guarded
-
-    views = app.view_functions
-    views["serve_profiler_api"] = one_at_a_time(views["serve_profiler_api"], lambda values: True)
-    views["serve_api"] = one_at_a_time(
-        views["serve_api"], lambda values: str(values.get("method", "")).startswith("graph")
-    )
+    return serialized
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """VisualDL imports baidubce, whose regular expressions have escapes that Python warns of at their first import."""
+    """Suppress warnings during the import: baidubce, a dependency, has invalid escapes in regular expressions."""
     with warnings.catch_warnings():
         for category in (DeprecationWarning, SyntaxWarning, UserWarning, ImportWarning):
             warnings.simplefilter("ignore", category)

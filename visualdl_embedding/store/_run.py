@@ -21,7 +21,7 @@ from visualdl_embedding.store._description import Description, read_description
 from visualdl_embedding.store._folder import folder_name
 from visualdl_embedding.store._table_reader import TableReader
 
-__all__ = ["Run", "is_run", "open_run"]
+__all__ = ["Run", "is_run", "nearest_steps", "open_run"]
 
 _SHOWN = 10
 
@@ -213,7 +213,7 @@ class Run:
     def _reader_at(self, table: str, step: int) -> TableReader:
         reader = self.reader(table)
         if not reader.path("snapshot", step).exists():
-            raise ValueError(f"Table {table!r} has no snapshot at step {step}; {_nearest(reader.steps(), step)}.")
+            raise ValueError(f"Table {table!r} has no snapshot at step {step}; {nearest_steps(reader.steps(), step)}.")
         return reader
 
     def _reader_analyzed(self, table: str, step: int) -> TableReader:
@@ -221,7 +221,7 @@ class Run:
         if not reader.path("analysis", step).exists():
             raise NotAnalyzedError(
                 f"Step {step} of table {table!r} has a snapshot but is not analyzed; "
-                f"{_nearest(reader.steps(analyzed=True), step, 'analyzed')}. "
+                f"{nearest_steps(reader.steps(analyzed=True), step, 'analyzed')}. "
                 f"Run `visualdl-embedding analyze {self.path}` to fill the gaps."
             )
         return reader
@@ -268,7 +268,12 @@ def _table_files(path: Path) -> list[Path]:
     return sorted((path / "embeddings").glob("*/table.json"))
 
 
-def _nearest(steps: Sequence[int], step: int, what: str = "stored") -> str:
+def nearest_steps(steps: Sequence[int], step: int, what: str = "stored") -> str:
+    """Name the steps nearest to one that is not among them.
+
+    >>> nearest_steps([0, 50, 100], 60)
+    'the nearest stored are 50 and 100 (3 in all)'
+    """
     if not steps:
         return f"no steps are {what}"
     i = bisect_left(steps, step)

@@ -40,6 +40,10 @@ class RecorderSettings:
     max_log_bytes: int | None = DEFAULT_LOG_BYTES
     max_store_bytes: int | None = None
 
+    def __post_init__(self) -> None:
+        if self.max_slowdown is not None and not 0 <= self.max_slowdown <= 1:
+            raise ValueError(f"max_slowdown is a share from 0 to 1, or None, not {self.max_slowdown!r}.")
+
 
 @dataclass
 class Job:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from visualdl_embedding.core.columns import first_non_number, numbers
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.metrics.strata import STRATA, frequency_strata
+from visualdl_embedding.vocabulary._forms import RowsLike
 from visualdl_embedding.vocabulary._picker import KEEP, Picker
 from visualdl_embedding.vocabulary._text import first_few
 from visualdl_embedding.vocabulary._vocabulary import Vocabulary
@@ -38,7 +39,7 @@ def select_rows(
     vocabulary: Vocabulary,
     *,
     num_rows: int,
-    rows: Any = 500,
+    rows: RowsLike = 500,
     watch: Iterable[str | int] = (),
     padding_idx: int | None = None,
     keep: Iterable[str] = (),

@@ -103,6 +103,16 @@ export function paintNumbers(values: Float32Array, scale: Scale, { tone, palette
   return { palette, colors, hidden: null, legend: { kind: "numbers", scale } };
 }
 
+/** Rows in the order in which they are drawn: those without a group or a number first, so that they hide no others. */
+export function drawingOrder({ palette, colors, legend }: Pick<Paint, "palette" | "colors" | "legend">): Uint32Array {
+  const quiet = legend.kind === "one" ? -1 : palette.length - 1;
+  const rows = [...colors.keys()];
+  return Uint32Array.from([
+    ...rows.filter((row) => colors[row] === quiet),
+    ...rows.filter((row) => colors[row] !== quiet),
+  ]);
+}
+
 /**
  * Leave out rows of hidden groups, rows beyond a range, and rows that have no place on the map.
  *
