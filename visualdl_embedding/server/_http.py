@@ -12,15 +12,15 @@ from visualdl_embedding.core.jsonable import dumps
 from visualdl_embedding.server._cache import Cache
 from visualdl_embedding.server._endpoint import BINARY, Answer
 
-__all__ = ["error_response", "respond", "to_json"]
+__all__ = ["error_response", "json_bytes", "respond"]
 
 _COMPRESSED = ("text/", "application/javascript", "application/json", "image/svg+xml", BINARY)
 
 
-def to_json(value: Any) -> bytes:
+def json_bytes(value: Any) -> bytes:
     """Write JSON in UTF-8; NaN and the infinities become null.
 
-    >>> to_json({"加息": float("nan")}).decode()
+    >>> json_bytes({"加息": float("nan")}).decode()
     '{"加息":null}'
     """
     return dumps(value, compact=True).encode()
@@ -45,7 +45,7 @@ def respond(answer: Answer, request: Request, cache: Cache) -> Response:
 
     def make() -> bytes:
         body = answer.make()
-        plain = body if isinstance(body, bytes) else to_json(body)
+        plain = body if isinstance(body, bytes) else json_bytes(body)
         return gzip.compress(plain, compresslevel=answer.compression, mtime=0) if compressed else plain
 
     compressed = request.accept_encodings.quality("gzip") > 0 and mimetype.startswith(_COMPRESSED)
@@ -63,6 +63,6 @@ def respond(answer: Answer, request: Request, cache: Cache) -> Response:
 
 def error_response(status: int, sentence: str) -> Response:
     """Send an error as a sentence in JSON."""
-    response = Response(to_json({"error": sentence}), status=status, mimetype="application/json")
+    response = Response(json_bytes({"error": sentence}), status=status, mimetype="application/json")
     response.headers["Cache-Control"] = "no-store"
     return response
