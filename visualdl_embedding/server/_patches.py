@@ -96,7 +96,7 @@ def apply_patches() -> tuple[str, ...]:
     with _reading:
         for patch in PATCHES:
             found = [_find(part) for part in patch.parts]
-            functions = [getattr(owner, name, None) for owner, name in found]
+            functions: list[Any] = [getattr(owner, name, None) for owner, name in found]
             if all(getattr(function, "_patched", False) for function in functions):
                 done.append(patch.name)
             elif [fingerprint(function) for function in functions] == [part.known for part in patch.parts]:

@@ -15,7 +15,7 @@ from visualdl_embedding.server._cache import Cache
 from visualdl_embedding.server._curves import Curves
 from visualdl_embedding.server._endpoint import Asked, NotFound
 from visualdl_embedding.server._listing import Listing, list_folder
-from visualdl_embedding.server._served import BoundedReader, OneTable, ServedTable
+from visualdl_embedding.server._served import BoundedReader, ServedTable
 from visualdl_embedding.store import DamagedFileError, NewerFormatError, read_description
 
 __all__ = ["KnownRuns", "RunSource", "ServedRun"]
@@ -214,7 +214,7 @@ class RunSource:
             return replace(before, listing=listing)
         description = read_description(folder / "table.json")
         reader = BoundedReader(folder, description, cache=self.cache)
-        return ServedTable(run.name, OneTable(run.path, reader), reader, listing, cache=self.cache)
+        return ServedTable(run.name, reader, listing, cache=self.cache)
 
     def _walk(self) -> list[ServedRun]:
         found: dict[Path, ServedRun] = {}

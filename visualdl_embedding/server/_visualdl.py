@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib import import_module
@@ -12,6 +11,7 @@ from typing import Any
 
 from flask import Flask
 
+from visualdl_embedding.logs import quiet_import
 from visualdl_embedding.server._patches import apply_patches, end_with_process
 
 __all__ = ["THEMES", "create_visualdl_app"]
@@ -39,7 +39,7 @@ def create_visualdl_app(
     public_path, language, theme, cache_timeout, model
         Options of VisualDL.
     """
-    with _quiet():
+    with quiet_import():
         stock = import_module("visualdl.server.app")
         arguments = import_module("visualdl.server.args")
         import_module("visualdl.server.log").init_logger(0)
@@ -94,12 +94,3 @@ def _own_state(stock: Any) -> Iterator[None]:
         yield
     finally:
         stock.signal, stock.Template, reader.default_data_manager = before
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Suppress warnings during the import: baidubce, a dependency, has invalid escapes in regular expressions."""
-    with warnings.catch_warnings():
-        for category in (DeprecationWarning, SyntaxWarning, UserWarning, ImportWarning):
-            warnings.simplefilter("ignore", category)
-        yield
