@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import paddle
 
-from visualdl_embedding.alerts import Alert, Rule, read_rules
-from visualdl_embedding.analysis import Config
 from visualdl_embedding.callbacks._peers import calling_list, find_visualdl
-from visualdl_embedding.logs import LogFile
-from visualdl_embedding.models import open_model
-from visualdl_embedding.training import RecorderSettings, Schedule, TrainingSession
+from visualdl_embedding.training import TrainingCallback
 
 __all__ = ["EmbeddingCallback"]
 
-logger = logging.getLogger("visualdl_embedding")
 
-
-class EmbeddingCallback(paddle.callbacks.Callback):  # type: ignore[misc]
+class EmbeddingCallback(TrainingCallback, paddle.callbacks.Callback):  # type: ignore[misc]
     """Watch embedding tables during ``paddle.Model.fit`` and log them for VisualDL.
 
     Snapshots of the watched rows are taken on the training thread, a few milliseconds each; neighbors, projections,
@@ -89,6 +80,12 @@ class EmbeddingCallback(paddle.callbacks.Callback):  # type: ignore[misc]
         Seed of everything random.
     n_jobs
         Threads of the child process.
+    config
+        A `visualdl_embedding.Config` in the place of the options that are its fields (`methods` to `n_jobs`); it has
+        more. An option given beside it must have the same value.
+    settings
+        A `visualdl_embedding.RecorderSettings`, in the same way for `background`, `max_slowdown`, `drain_timeout`,
+        `max_log_bytes` and `max_store_bytes`.
 
     Raises
     ------
@@ -101,88 +98,9 @@ class EmbeddingCallback(paddle.callbacks.Callback):  # type: ignore[misc]
     >>> model.fit(data, callbacks=[paddle.callbacks.VisualDL("runs/a"), callback])  # doctest: +SKIP
     """
 
-    def __init__(
-        self,
-        log_dir: str | os.PathLike[str] | None = None,
-        *,
-        vocabulary: Any = None,
-        metadata: Any = None,
-        rows: Any = 500,
-        tables: str | Sequence[str] | Mapping[str, paddle.Tensor] | None = None,
-        methods: Sequence[str] = ("pca", "tsne", "umap"),
-        n_components: int | Sequence[int] = 2,
-        distance: Literal["cosine", "euclidean"] = "cosine",
-        every_n_steps: int | Literal["geometric"] | None = None,
-        every_n_epochs: int | None = 1,
-        watch: str | Sequence[str] = (),
-        keep: Sequence[str] = (),
-        writer: Any = None,
-        resume: bool = False,
-        initial_step: int | None = None,
-        alerts: str | os.PathLike[str] | Rule | Sequence[Any] | None = None,
-        on_alert: Callable[[Alert], object] | None = None,
-        stop_on: Literal["warning", "critical"] | None = None,
-        training_history: bool = True,
-        background: bool = True,
-        max_slowdown: float | None = None,
-        drain_timeout: float | None = 300.0,
-        max_log_bytes: int | None = 200_000_000,
-        max_store_bytes: int | None = None,
-        on_error: Literal["disable", "raise"] = "disable",
-        n_neighbors: int = 15,
-        perplexity: float = 30.0,
-        min_dist: float = 0.1,
-        random_state: int = 42,
-        n_jobs: int = 1,
-    ) -> None:
-        super().__init__()
-        if on_error not in ("disable", "raise"):
-            raise ValueError(f'on_error takes "disable" or "raise", not {on_error!r}.')
-        if initial_step is not None and initial_step < 0:
-            raise ValueError(f"initial_step counts batches from 0, not {initial_step}.")
-        if max_slowdown is not None and not 0 <= max_slowdown <= 1:
-            raise ValueError(f"max_slowdown is a share from 0 to 1, or None, not {max_slowdown!r}.")
-        if stop_on not in (None, "warning", "critical"):
-            raise ValueError(f'stop_on takes "warning", "critical" or None, not {stop_on!r}.')
-        if on_alert is not None and not callable(on_alert):
-            raise TypeError(f"on_alert must be a function that takes an alert, not {type(on_alert).__name__}.")
-        self.rules = read_rules(alerts)
-        self.on_alert = on_alert
-        self.stop_on = stop_on
-        self.training_history = training_history
-        self.log_dir = log_dir
-        self.vocabulary = vocabulary
-        self.metadata = metadata
-        self.rows = rows
-        self.tables = tables
-        self.watch = (watch,) if isinstance(watch, str) else tuple(watch)
-        self.keep = tuple(keep)
-        self.writer = writer
-        self.resume = resume
-        self.initial_step = initial_step
-        self.on_error = on_error
-        self.schedule = Schedule(every_n_steps, every_n_epochs)
-        self.config = Config(
-            methods=(methods,) if isinstance(methods, str) else tuple(methods),
-            n_components=(n_components,) if isinstance(n_components, int) else tuple(n_components),
-            distance=distance,
-            n_neighbors=n_neighbors,
-            perplexity=perplexity,
-            min_dist=min_dist,
-            random_state=random_state,
-            n_jobs=n_jobs,
-        )
-        self.settings = RecorderSettings(
-            background=background,
-            max_slowdown=max_slowdown,
-            drain_timeout=drain_timeout,
-            max_log_bytes=max_log_bytes,
-            max_store_bytes=max_store_bytes,
-        )
-        self.session_: TrainingSession | None = None
-        self._visualdl: Any = None
-        self._epoch = 0
-        self._continues = False
+    _visualdl: Any = None
+    _epoch = 0
+    _continues = False
 
     def set_model(self, model: paddle.Model) -> None:
         """Look for a ``paddle.callbacks.VisualDL`` in the same ``fit``."""
@@ -191,37 +109,19 @@ class EmbeddingCallback(paddle.callbacks.Callback):  # type: ignore[misc]
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Choose tables and rows, open the run, take the snapshot of step 0."""
-        if self.session_ is not None:
-            self.session_.abandon()
-            self.session_ = None
         if paddle.distributed.get_rank() != 0:
             return
         if not paddle.in_dynamic_mode():
             raise RuntimeError("EmbeddingCallback reads layers in dynamic mode; remove paddle.enable_static().")
-        log_dir = self._resolve_log_dir()
-        model = open_model(
-            self.model.network,
-            table=self.tables,
-            vocabulary=self.vocabulary,
-            metadata=self.metadata,
-            keep=self.keep,
+        theirs = getattr(self._visualdl, "log_dir", None)
+        where = "paddle.callbacks.VisualDL in this fit"
+        session = self._begin(self.model.network, share=self._visualdl, their_log_dir=theirs, where=where)
+        shared = (
+            self.writer is None
+            and theirs is not None
+            and os.path.realpath(theirs) == os.path.realpath(self.log_dir or theirs)
         )
-        self.session_ = TrainingSession(
-            model,
-            model.choose_rows(rows=self.rows, watch=self.watch, random_state=self.config.random_state),
-            log_dir=log_dir,
-            open_log=lambda: self._open_log(log_dir),
-            config=self.config,
-            settings=self.settings,
-            schedule=self.schedule,
-            on_error=self.on_error,
-            resume=self.resume,
-            initial_step=self.initial_step,
-            rules=self.rules,
-            history=self.training_history,
-        )
-        self.session_.begin()
-        self._continues = self.session_.step > 0 and self._shares_file(log_dir)
+        self._continues = session.step > 0 and shared
 
     def on_train_batch_begin(self, step: int, logs: Any = None) -> None:
         """Let ``train/loss`` of a resumed run go on at the run's step, for VisualDL's callback counts from 0 again."""
@@ -231,10 +131,7 @@ class EmbeddingCallback(paddle.callbacks.Callback):  # type: ignore[misc]
 
     def on_train_batch_end(self, step: int, logs: Any = None) -> None:
         """Count the batch and take a snapshot if one is due."""
-        if self.session_ is not None:
-            last = self.params.get("steps") == step + 1 and self._is_last_epoch()
-            self.session_.after_batch(last=last)
-            self._tell(self.session_.take_alerts())
+        self._after_batch(last=self.params.get("steps") == step + 1 and self._is_last_epoch())
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Remember the epoch."""
@@ -242,45 +139,14 @@ class EmbeddingCallback(paddle.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Take a snapshot if one is due."""
-        if self.session_ is not None:
-            self.session_.after_epoch(epoch + 1, last=self._is_last_epoch())
+        self._after_epoch(epoch + 1, last=self._is_last_epoch())
 
     def on_train_end(self, logs: Any = None) -> None:
         """Take the last snapshot, wait for the analyses, close the log."""
-        if self.session_ is not None:
-            self.session_.end()
-            self._tell(self.session_.take_alerts())
-            self.session_ = None
+        self._end()
 
-    def _tell(self, alerts: Sequence[Alert]) -> None:
-        """Hand alerts to the user, and stop training if that is wished."""
-        for alert in alerts:
-            if self.on_alert is not None:
-                try:
-                    self.on_alert(alert)
-                except Exception as error:
-                    logger.warning("on_alert failed (%s: %s); training goes on.", type(error).__name__, error)
-            if self.stop_on is not None and alert.severity in (self.stop_on, "critical"):
-                logger.warning("Training stops, as stop_on=%r asks, for: %s", self.stop_on, alert.rule)
-                self.model.stop_training = True
+    def _stop_training(self) -> None:
+        self.model.stop_training = True
 
     def _is_last_epoch(self) -> bool:
         return bool(self._epoch + 1 == self.params.get("epochs"))
-
-    def _resolve_log_dir(self) -> Path:
-        log_dir = self.log_dir if self.log_dir is not None else getattr(self._visualdl, "log_dir", None)
-        if log_dir is None:
-            raise ValueError(
-                "No log_dir was given and there is no paddle.callbacks.VisualDL in this fit to take it from; "
-                'write EmbeddingCallback("runs/a", ...).'
-            )
-        return Path(log_dir).absolute()
-
-    def _shares_file(self, log_dir: Path) -> bool:
-        theirs = getattr(self._visualdl, "log_dir", None)
-        return self.writer is None and theirs is not None and os.path.realpath(theirs) == os.path.realpath(log_dir)
-
-    def _open_log(self, log_dir: Path) -> LogFile:
-        if self.writer is None and self._visualdl is not None:
-            return LogFile.share(self._visualdl, log_dir)
-        return LogFile.open(log_dir, writer=self.writer)

@@ -14,13 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from visualdl_embedding.alerts import Alert, run_hook
+from visualdl_embedding.core.severity import SEVERITIES
 
 plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 alerts = st.builds(
     make_alert,
     table=st.text(),
     step=st.integers(0, 10**12),
-    severity=st.sampled_from(["warning", "critical"]),
+    severity=st.sampled_from(SEVERITIES),
     value=st.floats(allow_nan=False, allow_infinity=False),
     message=st.text(),
     message_zh=st.text(),
@@ -78,7 +79,7 @@ def test_the_lag_is_said() -> None:
     late = alert.with_trained_step(450)
     assert (late.computed_step, late.trained_step) == (300, 450)
     assert late.lag == "Computed on step 300; training is now at step 450, 150 steps later."
-    assert "晚了 150 步" in late.lag_zh
+    assert "滞后 150 步" in late.lag_zh
     assert alert.with_trained_step(300).lag == "Computed on step 300, the current step of the training."
     assert late.to_dict()["lag"] == late.lag
 

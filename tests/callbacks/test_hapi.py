@@ -11,8 +11,7 @@ import pytest
 from callback_training import LABELS, Bag, D, V, fit, make_model
 from visualdl import LogReader, LogWriter
 
-from visualdl_embedding import open_run
-from visualdl_embedding.callbacks import EmbeddingCallback
+from visualdl_embedding import Config, EmbeddingCallback, RecorderSettings, open_run
 
 QUICK: dict[str, Any] = {"vocabulary": LABELS, "methods": ("pca", "tsne"), "perplexity": 5, "n_neighbors": 5}
 
@@ -126,6 +125,36 @@ def test_wrong_arguments_raise_when_training_begins(tmp_path: Path, arguments: d
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         fit(EmbeddingCallback(log_dir, **{**QUICK, **arguments}))
     assert not list(log_dir.rglob("*.safetensors"))
+
+
+def test_a_config_and_settings_take_the_place_of_single_options(tmp_path: Path) -> None:
+    config = Config(methods=("pca",), n_neighbors=7, noise_floor_every=0, null_pairs=2)
+    settings = RecorderSettings(background=False)
+    fit(EmbeddingCallback(tmp_path, vocabulary=LABELS, config=config, settings=settings, methods="pca"), epochs=1)
+    run = open_run(tmp_path)
+    assert run.table("word").config == config
+    assert run.steps("word", analyzed=True) == [0, 8]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (
+            {"config": Config(n_neighbors=30), "n_neighbors": 15},
+            ValueError,
+            "config has n_neighbors=30, but n_neigh.*15",
+        ),
+        ({"config": Config(), "n_components": 3}, ValueError, r"config has n_components=\(2,\), but n_components=3"),
+        ({"settings": RecorderSettings(), "background": False}, ValueError, "settings has background=True"),
+        ({"config": {"n_neighbors": 30}}, TypeError, "config takes a Config, not dict"),
+        ({"settings": Config()}, TypeError, "settings takes a RecorderSettings, not Config"),
+    ],
+)
+def test_an_option_that_contradicts_config_or_settings_is_named(
+    arguments: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        EmbeddingCallback("runs/never", **arguments)
 
 
 def test_no_directory_at_all(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_digits_in_a_corner_are_found_with_the_purity_that_scikit_learn_counts()
     found = look(vectors, labels=labels)["script_corner"]
     assert set(found.row_indices) == set(range(40))
     assert found.title == "Digits keep to themselves"
-    assert found.severity == "look"
+    assert found.severity == "warning"
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     nearest = NearestNeighbors(n_neighbors=15).fit(unit).kneighbors(return_distance=False)
     assert found.numbers["purity"] == pytest.approx((nearest[:40] < 40).mean(), abs=1e-3)

@@ -24,7 +24,7 @@ def test_planted_outliers_are_found_and_nothing_else(n: int, d: int, distance: s
     vectors[planted] = 4 * np.linalg.norm(vectors, axis=1).mean() * far / np.linalg.norm(far, axis=1, keepdims=True)
     found = look(vectors, distance=distance)["outliers"]
     assert set(found.row_indices) == set(planted)
-    assert found.severity == "look"
+    assert found.severity == "warning"
     assert set(found.labels) == {f"词{i}" for i in planted}
 
 
@@ -73,12 +73,12 @@ def test_a_planted_clump_is_found_whole(d: int, distance: str) -> None:
     assert "词100" in found.details[0]
 
 
-def test_a_large_clump_is_an_alarm_and_its_frequency_is_told() -> None:
+def test_a_large_clump_is_critical_and_its_frequency_is_told() -> None:
     vectors = gaussian(500, 50, decay=0.1)
     vectors[300:] = vectors[300] + 1e-3 * np.random.default_rng(0).normal(size=(200, 50))
     frequency = np.r_[np.full(300, 1000), np.arange(200)]
     found = look(vectors, columns={"frequency": frequency})["tight_clumps"]
-    assert found.severity == "alarm"
+    assert found.severity == "critical"
     assert "rarer" in found.evidence
     assert "更低频" in found.evidence_zh
     assert found.numbers["median_frequency"] < found.numbers["median_frequency_rest"]
@@ -109,7 +109,7 @@ def test_copies_are_grouped_and_minus_zero_is_zero() -> None:
     assert groups == [[10, 11, 12], [50, 51]]
     found = look(vectors)["duplicate_rows"]
     assert found.row_indices == (10, 11, 12, 50, 51)
-    assert found.severity == "look"
+    assert found.severity == "warning"
     assert "词10 = 词11 = 词12" in found.evidence
 
 
@@ -137,7 +137,7 @@ def test_zero_rows_and_rows_that_are_not_finite_are_told_apart() -> None:
     found = look(vectors)
     assert found["zero_rows"].row_indices == (4, 8)
     assert found["nonfinite_rows"].row_indices == (6, 7)
-    assert found["nonfinite_rows"].severity == "alarm"
+    assert found["nonfinite_rows"].severity == "critical"
     assert "duplicate_rows" not in found
 
 
@@ -146,7 +146,7 @@ def test_counters_of_the_whole_table_are_told_though_watched_rows_are_fine() -> 
     counters = {"num_rows": 5000.0, "nonfinite_rows": 2.0, "zero_rows": 7.0, "duplicate_rows": 30.0}
     found = {finding.kind: finding for finding in find(shot, analysis(shot), counters=counters)}
     assert set(found) == {"nonfinite_rows", "zero_rows", "duplicate_rows"}
-    assert found["nonfinite_rows"].severity == "alarm"
+    assert found["nonfinite_rows"].severity == "critical"
     assert found["duplicate_rows"].severity == "info"
     assert "30 of 5,000" in found["duplicate_rows"].evidence
     # One zero row is the padding.

@@ -63,11 +63,11 @@ def test_every_finding_speaks_two_languages_and_points_at_rows_that_exist() -> N
         json.dumps(finding.to_dict(), allow_nan=False)
 
 
-def test_alarms_come_first() -> None:
+def test_critical_findings_come_first() -> None:
     shot = snapshot(np.r_[gaussian(100, 20), np.full((1, 20), np.inf), np.zeros((2, 20))])
     severities = [finding.severity for finding in find(shot, analysis(shot))]
     assert severities == sorted(severities, key=SEVERITIES.index)
-    assert severities[0] == "alarm"
+    assert severities[0] == "critical"
 
 
 def test_the_same_input_gives_the_same_findings() -> None:
@@ -91,7 +91,7 @@ def test_an_analysis_of_another_snapshot_is_refused() -> None:
 
 def test_a_cone_and_a_line_are_collapsed() -> None:
     cone = gaussian(200, 30) * np.float32(0.05) + 1
-    assert look(cone)["collapsed_space"].severity == "alarm"
+    assert look(cone)["collapsed_space"].severity == "critical"
     line = np.outer(np.random.default_rng(0).normal(size=200), np.ones(30)) + 1e-3 * gaussian(200, 30)
     assert "effective rank" in look(line)["collapsed_space"].evidence
     assert "mean_cosine" in look(line)["collapsed_space"].numbers
@@ -99,8 +99,8 @@ def test_a_cone_and_a_line_are_collapsed() -> None:
 
 def test_equal_rows_are_a_collapse_and_copies() -> None:
     found = look(np.ones((50, 16)))
-    assert found["collapsed_space"].severity == "alarm"
-    assert found["duplicate_rows"].severity == "alarm"
+    assert found["collapsed_space"].severity == "critical"
+    assert found["duplicate_rows"].severity == "critical"
 
 
 def test_hubs_are_counted_as_numpy_counts() -> None:

@@ -57,7 +57,7 @@ def test_a_packed_tail_is_found_with_the_rows_that_are_packed() -> None:
     vectors, frequency = packed_tail()
     shot, analysis = frames(vectors, columns={"frequency": frequency})
     finding = {f.kind: f for f in find(shot, analysis)}["tail_crowded"]
-    assert finding.severity == "alarm"
+    assert finding.severity == "critical"
     assert finding.numbers["crowding"] == analysis.scalars["stratum/tail/crowding"]
     # The tail begins before the packed half, at 90% of all occurrences.
     assert set(finding.row_indices) <= set(range(229, 800))
@@ -104,7 +104,7 @@ def test_rows_without_a_lookup_are_named_once_training_has_looked_up_enough() ->
     found = look(vectors, row_values={"lookups": lookups}, columns={"frequency": lookups})["never_looked_up"]
     assert found.row_indices == tuple(range(30))
     assert found.numbers["share"] == pytest.approx(0.15)
-    assert found.severity == "look"
+    assert found.severity == "warning"
     assert "never_looked_up" not in look(vectors, row_values={"lookups": np.minimum(lookups, 5)})
     assert "never_looked_up" not in look(vectors, row_values={"lookups": np.zeros(200)})
     assert "never_looked_up" not in look(vectors)

@@ -37,7 +37,7 @@ def test_planted_untrained_rows_are_found(n: int, d: int, share: float, kind: st
 def test_a_fresh_table_looks_untrained_as_a_whole(n: int, d: int) -> None:
     vectors = np.random.default_rng(0).uniform(-0.05, 0.05, (n, d))
     found = look(vectors)
-    assert found["untrained_table"].severity == "alarm"
+    assert found["untrained_table"].severity == "critical"
     assert len(found["untrained_table"].row_indices) == n
     assert "untrained_rows" not in found
 

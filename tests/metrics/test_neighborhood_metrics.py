@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
-from scipy.stats import ortho_group, skew
+from scipy.stats import ortho_group
 from sklearn import manifold
 
 from visualdl_embedding.core.distance import usable_rows
@@ -379,12 +379,6 @@ def test_overlap_of_different_rows_is_refused_and_of_nothing_unknown() -> None:
         neighbor_overlap(graph_of([[1]] * 2), graph_of([[1]] * 3))
     empty = nearest_neighbors(np.ones((1, 2), np.float32))
     assert np.isnan(neighbor_overlap(empty, empty)).tolist() == [True]
-
-
-def test_hubness_is_the_skewness_of_occurrences() -> None:
-    graph = nearest_neighbors(cloud(500, 30), 10)
-    counts = np.bincount(graph.indices.ravel(), minlength=500)
-    assert hubness(graph) == pytest.approx(skew(counts), rel=1e-9)
 
 
 def test_hubs_grow_with_dimension_and_a_star_is_one() -> None:

@@ -232,7 +232,7 @@ def test_findings_come_in_both_languages(tmp_path: Path) -> None:
     client = make_server(RunSource(tmp_path / "runs"), visualdl=False).test_client()
     found = ask(client, "findings", run=".", table="word", step=0)["findings"]
     broken = next(finding for finding in found if finding["row_indices"] == [7])
-    assert broken["severity"] == "alarm"
+    assert broken["severity"] == "critical"
     assert broken["title_zh"] != broken["title"]
     assert np.isnan(floats(client.get(PREFIX + "frame?run=.&table=word&step=0&projection=pca"))[7]).all()
     assert ask(client, "neighbors", run=".", table="word", step=0, row=7)["neighbors"] == []

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { readColumn } from "../src/logic/columns";
-import { HIDDEN_OTHERS, HIDDEN_UNKNOWN, lookOf, paintAlike, paintGroups, paintNumbers } from "../src/logic/look";
+import { HIDDEN_OTHERS, HIDDEN_UNKNOWN, drawingOrder, lookOf, paintAlike, paintGroups, paintNumbers } from "../src/logic/look";
 
 const groups = (values: string[]) => {
   const column = readColumn(values, OWN);
@@ -54,6 +54,13 @@ describe("paintNumbers", () => {
     const scale = { low: 0, high: 10, log: false, ramp: "viridis" as const };
     const { palette, colors } = paintNumbers(Float32Array.of(0, 10, NaN, 99), scale, inks);
     expect([...colors]).toEqual([0, palette.length - 2, palette.length - 1, palette.length - 2]);
+  });
+});
+
+describe("drawingOrder", () => {
+  it("begins with the rows that have no group, and keeps the others in their order", () => {
+    expect([...drawingOrder(paint(["a", "", "b", "", "a"]))]).toEqual([1, 3, 0, 2, 4]);
+    expect([...drawingOrder(paintAlike(3, inks))]).toEqual([0, 1, 2]);
   });
 });
 

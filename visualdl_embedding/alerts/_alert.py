@@ -25,7 +25,7 @@ class Alert:
     table, step
         Snapshot of the alert.
     rule, severity
-        Name of the rule, and ``"warning"`` or ``"critical"``.
+        Name of the rule; ``"info"``, ``"warning"`` or ``"critical"``.
     metric
         Scalar key, or a key for another value (such as the p-value of a drift).
     value, threshold

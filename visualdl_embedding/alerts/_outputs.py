@@ -9,7 +9,7 @@ from typing import Literal
 from xml.etree import ElementTree as ET
 
 from visualdl_embedding.alerts._check import STATUSES, Verdict
-from visualdl_embedding.alerts._rule import SEVERITIES, rounded
+from visualdl_embedding.alerts._rule import SEVERITIES, as_text
 from visualdl_embedding.core.jsonable import dumps
 from visualdl_embedding.core.text import visible_text
 
@@ -23,6 +23,7 @@ _WORDS = {
     "passed": "通过",
     "failed": "未通过",
     "unknown": "未知",
+    "info": "信息",
     "warning": "警告",
     "critical": "严重",
 }
@@ -128,4 +129,4 @@ def _facts(verdict: Verdict) -> str:
 
 
 def _number(value: float) -> str:
-    return rounded(value) if math.isfinite(value) else ""
+    return as_text(value) if math.isfinite(value) else ""

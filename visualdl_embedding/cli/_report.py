@@ -18,7 +18,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 METHODS = ("pca", "tsne", "umap")
 NULL_PAIRS = 10
 """Number of earlier weeks for comparison: with them the alert found 8 of 10 changes in their week, without them 3."""
-SEVERITY_MARKS = {"alarm": "!!", "look": "! ", "info": "  "}
+SEVERITY_MARKS = {"critical": "!!", "warning": "! ", "info": "  "}
 
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--table", metavar="NAME", help="Table to use, by name or pattern, if the model has several."),

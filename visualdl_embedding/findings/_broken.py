@@ -16,7 +16,7 @@ from visualdl_embedding.findings._text import name_some, percent
 __all__ = ["duplicate_groups", "find_duplicates", "find_nonfinite", "find_zero_rows"]
 
 _MANY = 0.1
-"""Share of watched rows from which zero or duplicate rows are an alarm."""
+"""Share of watched rows from which zero or duplicate rows are critical."""
 
 
 def _whole_table(counters: Mapping[str, float], name: str) -> tuple[Text, dict[str, float]]:
@@ -49,7 +49,7 @@ def find_nonfinite(space: Space, counters: Mapping[str, float]) -> list[Finding]
     return [
         Finding.of(
             "nonfinite_rows",
-            "alarm",
+            "critical",
             Text("Rows with NaN or inf", "含 NaN 或 inf 的行"),
             evidence=evidence + note,
             causes=[
@@ -75,7 +75,7 @@ def find_nonfinite(space: Space, counters: Mapping[str, float]) -> list[Finding]
 
 def _severity(share: float) -> Severity:
     """Grade a share of the watched rows; what is only elsewhere in the table is good to know."""
-    return "alarm" if share >= _MANY else "look" if share else "info"
+    return "critical" if share >= _MANY else "warning" if share else "info"
 
 
 def find_zero_rows(space: Space, counters: Mapping[str, float]) -> list[Finding]:

@@ -21,7 +21,7 @@ _CLOSEST = 0.5
 _MIN_ROWS = 20
 _MIN_SIZE = 3
 _LARGE = 0.05
-"""Share of all rows from which one clump is an alarm: part of the table has collapsed."""
+"""Share of all rows from which one clump is critical: part of the table has collapsed."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def find_clumps(space: Space) -> list[Finding]:
     return [
         Finding.of(
             "tight_clumps",
-            "alarm" if len(largest.rows) >= max(_LARGE * n, 10) else "look",
+            "critical" if len(largest.rows) >= max(_LARGE * n, 10) else "warning",
             Text(
                 f"Tight clumps: {len(clumps):,}, of {len(rows):,} rows",
                 f"紧密的小团：{len(clumps):,} 个，共 {len(rows):,} 行",

@@ -16,7 +16,7 @@ __all__ = ["find_collapse", "find_hubs"]
 _MIN_ROWS = 10
 _MIN_DIM = 8
 _COSINE: tuple[float, float] = (0.5, 0.9)
-"""Mean cosine from which a cone is worth a look, and an alarm."""
+"""Mean cosine from which a cone is a warning, and critical."""
 _RANK: tuple[float, float] = (0.2, 0.05)
 """The same for the effective rank as a share of what rows and columns allow; 1 over the rank for a power law is 0.9."""
 _HUB = 10
@@ -39,7 +39,7 @@ def find_collapse(space: Space) -> list[Finding]:
     grade = max(_grade(cosine, _COSINE), _grade(-rank / most, (-_RANK[0], -_RANK[1])))
     if not grade:
         return []
-    severity: Severity = "alarm" if grade == 2 else "look"
+    severity: Severity = "critical" if grade == 2 else "warning"
     is_cone = bool(_grade(cosine, _COSINE))
     is_flat = bool(_grade(-rank / most, (-_RANK[0], -_RANK[1])))
     cone = Text(
@@ -122,7 +122,7 @@ def find_hubs(space: Space) -> list[Finding]:
     return [
         Finding.of(
             "hubs",
-            "look",
+            "warning",
             Text(f"Hubs, neighbors of very many rows: {len(hubs):,}", f"枢纽（极多行的近邻）：{len(hubs):,} 行"),
             evidence=Text(
                 f"{names.en}: {space.labels[hubs[0]]} is among the {k} nearest of {top:,} rows ({percent(top / n)}), "

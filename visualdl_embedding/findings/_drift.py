@@ -78,7 +78,7 @@ def find_moved_rows(space: Space) -> list[Finding]:
     return [
         Finding.of(
             "moved_rows",
-            "look",
+            "warning",
             Text(f"Rows that moved far beyond the others: {len(rows):,}", f"移动远超其余的行：{len(rows):,}"),
             evidence=Text(
                 f"{names.en}. Since the snapshot before, {space.labels[first]} moved {rounded(moved[first])} radii of "
@@ -127,7 +127,7 @@ def find_moves_towards_groups(space: Space) -> list[Finding]:
     return [
         Finding.of(
             "moved_towards_group",
-            "look",
+            "warning",
             Text(
                 f"{first.label} moved towards {first.group}"
                 + (f", and {len(found) - 1:,} more such moves" if len(found) > 1 else ""),

@@ -16,12 +16,12 @@ from visualdl_embedding.findings._remedies import INITIALIZE, LEAVE_OUT, PRETRAI
 from visualdl_embedding.findings._space import Space
 from visualdl_embedding.findings._text import name_some, percent, rounded
 from visualdl_embedding.findings._training import Cause, weigh
-from visualdl_embedding.metrics.strata import STRATA, strata
+from visualdl_embedding.metrics.strata import STRATA, frequency_strata
 
 __all__ = ["find_crowding", "find_never_looked_up", "find_tail"]
 
 _CROWDED: tuple[float, float] = (0.2, 0.5)
-"""Gini coefficient beyond chance from which crowding is worth a look, and an alarm: even spaces stay under 0.06, a
+"""Gini coefficient beyond chance from which crowding is a warning, and critical: even spaces stay under 0.06, a
 fifth of the rows in a twentieth of the space has about 0.2, and MovieLens with even negatives had 0.67 in the tail."""
 _APART = 0.5
 """Share of the way from chance to none but its own kind that a tail set apart has gone."""
@@ -78,7 +78,7 @@ class _Crowd:
         causes, weighed = weigh(self.space, self.rows, _CROWDING_CAUSES)
         return Finding.of(
             kind,
-            "alarm" if self.level >= _CROWDED[1] else "look",
+            "critical" if self.level >= _CROWDED[1] else "warning",
             title,
             evidence=evidence,
             causes=causes,
@@ -183,7 +183,7 @@ def _tail_apart(
     return [
         Finding.of(
             "tail_apart",
-            "look",
+            "warning",
             Text("The tail stands apart from the head", "长尾与头部分处两地"),
             evidence=Text(
                 f"Of neighbors in head or tail, {percent(float(purity.observed[1]))} of a tail row's are tail rows "
@@ -224,7 +224,7 @@ def find_never_looked_up(space: Space) -> list[Finding]:
     share = len(rows) / int(known.sum())
     names = name_some([space.labels[i] for i in rows])
     note, numbers = space.compare_frequency(rows)
-    severity: Severity = "look" if share >= _MANY else "info"
+    severity: Severity = "warning" if share >= _MANY else "info"
     return [
         Finding.of(
             "never_looked_up",
@@ -265,7 +265,7 @@ def _strata(space: Space) -> NDArray[np.str_] | None:
     # The analysis' numbers of strata are by the column of this name, and no other.
     if space.frequency_column != "frequency" or frequency is None or not np.nansum(frequency) > 0:
         return None
-    return np.where(np.isfinite(frequency), strata(frequency), "")
+    return np.where(np.isfinite(frequency), frequency_strata(frequency), "")
 
 
 def _exposure(space: Space) -> tuple[Text, dict[str, float]]:

@@ -60,7 +60,7 @@ def find(
 
     Returns
     -------
-    Findings, alarms first.
+    Findings, the most urgent first.
 
     Raises
     ------

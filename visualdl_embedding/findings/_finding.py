@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any
 
+from visualdl_embedding.core.severity import SEVERITIES, Severity
 from visualdl_embedding.core.text import Text
 
 __all__ = ["SEVERITIES", "Finding", "Severity"]
 
-Severity = Literal["info", "look", "alarm"]
-SEVERITIES: tuple[Severity, ...] = ("alarm", "look", "info")
-"""The most urgent first."""
 _SHOWN = 20
 
 
@@ -29,7 +27,7 @@ class Finding:
     kind
         One word: ``"outliers"``, ``"untrained_rows"``, …
     severity
-        ``"alarm"``: something is broken; ``"look"``: probably worth a change; ``"info"``: good to know while reading.
+        ``"critical"``: something is broken; ``"warning"``: probably worth a change; ``"info"``: good to know.
     title
         A headline.
     evidence

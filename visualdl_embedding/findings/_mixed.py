@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from visualdl_embedding.core.neighbors import nearest_neighbors
 from visualdl_embedding.core.text import Text
 from visualdl_embedding.findings._finding import Finding
-from visualdl_embedding.findings._purity import NO_CLASS, SHUFFLES, Purity, class_purity, same_class_share
+from visualdl_embedding.findings._purity import NO_CLASS, SHUFFLES, ClassPurity, class_purity, same_class_share
 from visualdl_embedding.findings._remedies import CLEAN, CONTRAST, PRETRAINED
 from visualdl_embedding.findings._space import Space
 from visualdl_embedding.findings._text import name_some, percent
@@ -88,7 +88,7 @@ class _Grouped:
     names: tuple[str, ...]
     neighbors: NDArray[np.intp]
     theirs: NDArray[np.int32]
-    purity: Purity
+    purity: ClassPurity
     share_same: NDArray[np.float64]
 
 
@@ -150,7 +150,7 @@ def _mixed_groups(space: Space, grouped: _Grouped, column: str) -> list[Finding]
     return [
         Finding.of(
             "mixed_groups",
-            "look",
+            "warning",
             Text(f"Groups that do not show: {listed.en}", f"在空间中看不出的分组：{listed.zh}"),
             evidence=Text(
                 f"By column {column!r}, the rows of {len(mixed):,} of {len(names):,} groups have no more neighbors of "
@@ -261,7 +261,7 @@ def _misplaced(space: Space, grouped: _Grouped, column: str) -> list[Finding]:
     return [
         Finding.of(
             "misplaced_rows",
-            "look",
+            "warning",
             Text(f"Rows among another group: {len(out):,}", f"落在别的分组之中的行：{len(out):,}"),
             evidence=Text(
                 f"By column {column!r}: {word} ({own}) has {top[first]} of {known[first]} nearest neighbors with a "

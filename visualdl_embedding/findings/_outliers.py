@@ -175,7 +175,7 @@ def find_outliers(space: Space) -> list[Finding]:
     return [
         Finding.of(
             "outliers",
-            "info" if is_tail else "look",
+            "info" if is_tail else "warning",
             Text(f"Rows far from all others: {len(out):,}", f"远离其余所有行的行：{len(out):,}"),
             evidence=evidence + note,
             causes=[
@@ -235,7 +235,7 @@ def find_unusual_lengths(space: Space) -> list[Finding]:
     return [
         Finding.of(
             "unusual_lengths",
-            "info" if share > _MANY and len(out) > _FEW else "look",
+            "info" if share > _MANY and len(out) > _FEW else "warning",
             Text(
                 f"Unusual lengths: {n_long:,} far longer, {len(out) - n_long:,} far shorter",
                 f"长度异常：{n_long:,} 个远长于其余，{len(out) - n_long:,} 个远短于其余",

@@ -130,7 +130,7 @@ def find_scripts(space: Space) -> list[Finding]:
         findings.append(
             Finding.of(
                 "script_corner",
-                "look" if kappa >= _STRONG else "info",
+                "warning" if kappa >= _STRONG else "info",
                 Text(f"{title.en} keep to themselves", f"{title.zh}自成一角"),
                 evidence=Text(
                     f"{count:,} labels ({some.en}): {percent(share)} of their {k} nearest neighbors are of the same "

@@ -249,7 +249,7 @@ def hubness(neighbors: Neighbors) -> float:
     """
     if neighbors.indices.size == 0:
         return np.nan
+    from scipy.stats import skew
+
     chosen = np.bincount(neighbors.indices.ravel(), minlength=len(neighbors.indices))
-    deviation = chosen - float(neighbors.n_neighbors)
-    spread = np.sqrt(np.mean(deviation**2))
-    return float(np.mean(deviation**3) / spread**3) if spread else 0.0
+    return float(skew(chosen)) if np.ptp(chosen) else 0.0

@@ -15,7 +15,7 @@ from visualdl_embedding.models._run_table import RunTable, StoredStep
 from visualdl_embedding.models._table import ModelTable
 from visualdl_embedding.models._words import Words
 from visualdl_embedding.models.live import find_tables, is_layer, is_tensor, live_table
-from visualdl_embedding.vocabulary import KEEP
+from visualdl_embedding.vocabulary import KEEP, MetadataLike, RowsLike, VocabularyLike
 
 if TYPE_CHECKING:
     from visualdl_embedding.store import Run
@@ -63,7 +63,9 @@ class Model:
         chosen = choose_table([table.reader for table in self.tables], name)
         return next(table for table in self.tables if table.reader is chosen)
 
-    def choose_rows(self, *, rows: Any = 500, watch: Sequence[str] = (), random_state: int = 42) -> dict[str, Rows]:
+    def choose_rows(
+        self, *, rows: RowsLike = 500, watch: Sequence[str] = (), random_state: int = 42
+    ) -> dict[str, Rows]:
         """Choose the rows to watch of every table.
 
         Labels of `watch` are those of the tables that have words; of several, each watches the labels that it has. Of
@@ -103,8 +105,8 @@ def open_model(
     source: Any,
     *,
     table: str | Sequence[str] | Mapping[str, Any] | None = None,
-    vocabulary: Any = None,
-    metadata: Any = None,
+    vocabulary: VocabularyLike | Mapping[str, VocabularyLike] | None = None,
+    metadata: MetadataLike | Sequence[MetadataLike] | None = None,
     keep: Iterable[str] = (),
     step: int | None = None,
 ) -> Model:

@@ -14,7 +14,7 @@ from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.table import Table, block_ranges
 from visualdl_embedding.models._table import Floats, ModelTable, Progress, silent
-from visualdl_embedding.vocabulary import Vocabulary
+from visualdl_embedding.vocabulary import RowsLike, Vocabulary
 
 if TYPE_CHECKING:
     from visualdl_embedding.store import Run
@@ -89,7 +89,7 @@ class RunTable(ModelTable):
     def snapshot(
         self,
         *,
-        rows: Any = None,
+        rows: RowsLike | None = None,
         watch: Iterable[str | int] = (),
         groups: Mapping[str, Iterable[str]] | None = None,
         random_state: int = 42,

@@ -18,7 +18,7 @@ from visualdl_embedding.core.rows import COMPOSED, Rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.table import Readable, Table
 from visualdl_embedding.models._words import Words
-from visualdl_embedding.vocabulary import KEEP, Vocabulary, select_rows, token_kind
+from visualdl_embedding.vocabulary import KEEP, RowsLike, Vocabulary, select_rows, token_kind
 
 __all__ = ["ModelTable", "Progress", "silent"]
 
@@ -114,7 +114,7 @@ class ModelTable:
     def choose_rows(
         self,
         *,
-        rows: Any = None,
+        rows: RowsLike | None = None,
         watch: Iterable[str | int] = (),
         groups: Mapping[str, Iterable[str]] | None = None,
         random_state: int = 42,
@@ -145,7 +145,7 @@ class ModelTable:
     def snapshot(
         self,
         *,
-        rows: Any = None,
+        rows: RowsLike | None = None,
         watch: Iterable[str | int] = (),
         groups: Mapping[str, Iterable[str]] | None = None,
         step: int = 0,

@@ -9,7 +9,7 @@ from typing import Any
 
 from visualdl_embedding.core.table import Readable, Table
 from visualdl_embedding.files import first_tables
-from visualdl_embedding.vocabulary import Vocabulary, check_length, open_vocabulary
+from visualdl_embedding.vocabulary import MetadataLike, Vocabulary, VocabularyLike, check_length, open_vocabulary
 
 __all__ = ["Words", "best_fit"]
 
@@ -46,8 +46,8 @@ class Words:
     """
 
     tables: tuple[Readable, ...]
-    vocabulary: Any = None
-    metadata: Any = None
+    vocabulary: VocabularyLike | Mapping[str, VocabularyLike] | None = None
+    metadata: MetadataLike | Sequence[MetadataLike] | None = None
 
     @cached_property
     def given(self) -> Mapping[str, Any]:
@@ -116,7 +116,8 @@ class Words:
                 f"{words.source} has {len(words):,} ids, the table {num_rows:,} rows: the last {missing:,} rows have "
                 "no label. Make sure that it is the vocabulary that this model was trained with.",
             )
-        metadata = self.metadata if isinstance(self.metadata, list | tuple) else [self.metadata]
-        for columns in metadata if self.metadata is not None and self.belong_to(reader) else ():
+        given = self.metadata
+        metadata: list[Any] = [*given] if isinstance(given, list | tuple) else [given]
+        for columns in metadata if given is not None and self.belong_to(reader) else ():
             words = words.with_columns(columns)
         return replace(words, notes=()), (*notes, *words.notes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -23,6 +23,7 @@ from visualdl_embedding.reports._colors import DERIVED, Coloring, choose_colorin
 from visualdl_embedding.reports._report import Report
 from visualdl_embedding.reports._study import Study, study_views
 from visualdl_embedding.reports._views import Plan, View, as_tuple, make_views, plan_views
+from visualdl_embedding.vocabulary import MetadataLike, RowsLike, VocabularyLike
 
 __all__ = ["report"]
 
@@ -33,9 +34,9 @@ def report(
     source: Any,
     *,
     table: str | None = None,
-    vocabulary: Any = None,
-    metadata: Any = None,
-    rows: Any = 500,
+    vocabulary: VocabularyLike | Mapping[str, VocabularyLike] | None = None,
+    metadata: MetadataLike | Sequence[MetadataLike] | None = None,
+    rows: RowsLike = 500,
     watch: Iterable[str | int] = (),
     keep: Iterable[str] = (),
     groups: Mapping[str, Iterable[str]] | None = None,

@@ -25,6 +25,7 @@ from visualdl_embedding.projection import METHODS
 from visualdl_embedding.runs._drift import compare_sides
 from visualdl_embedding.runs._opened import OpenedTables, PathLike
 from visualdl_embedding.store import Run, is_run, open_run
+from visualdl_embedding.vocabulary import MetadataLike, RowsLike, VocabularyLike
 
 __all__ = ["Checked", "check"]
 
@@ -89,9 +90,9 @@ def check(
     *,
     baseline: PathLike | None = None,
     table: str | None = None,
-    vocabulary: Any = None,
-    metadata: Any = None,
-    rows: Any = 500,
+    vocabulary: VocabularyLike | Mapping[str, VocabularyLike] | None = None,
+    metadata: MetadataLike | Sequence[MetadataLike] | None = None,
+    rows: RowsLike = 500,
     watch: Sequence[str] = (),
     null: Sequence[tuple[PathLike, PathLike]] = (),
     n_neighbors: int = 15,
@@ -202,7 +203,7 @@ class _Baseline:
         return self.sides[name]
 
     def of(
-        self, side: MeasuredTable, table: str | None, *, rows: Any, watch: Sequence[str]
+        self, side: MeasuredTable, table: str | None, *, rows: RowsLike | None, watch: Sequence[str]
     ) -> tuple[Snapshot, Mapping[str, float]]:
         """Find what a side is compared with, and the scalars that its own are held against.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from visualdl_embedding.core.neighbors import Distance
@@ -10,6 +10,7 @@ from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import Drift, compare_snapshots
 from visualdl_embedding.models import RunTable
 from visualdl_embedding.runs._opened import OpenedTables, PathLike
+from visualdl_embedding.vocabulary import MetadataLike, RowsLike, VocabularyLike
 
 __all__ = ["compare_sides", "drift_between"]
 
@@ -21,9 +22,9 @@ def drift_between(
     table: str | None = None,
     step_before: int | None = None,
     step_after: int | None = None,
-    vocabulary: Any = None,
-    metadata: Any = None,
-    rows: Any = 500,
+    vocabulary: VocabularyLike | Mapping[str, VocabularyLike] | None = None,
+    metadata: MetadataLike | Sequence[MetadataLike] | None = None,
+    rows: RowsLike = 500,
     watch: Sequence[str] = (),
     null: Sequence[tuple[PathLike, PathLike]] = (),
     n_neighbors: int = 15,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.models import ModelTable, RunTable, open_model
 from visualdl_embedding.store import is_run
+from visualdl_embedding.vocabulary import MetadataLike, RowsLike, VocabularyLike
 
 __all__ = ["OpenedTables", "PathLike"]
 
@@ -30,8 +30,8 @@ class OpenedTables:
         By path, name of the table, and step.
     """
 
-    vocabulary: Any
-    metadata: Any
+    vocabulary: VocabularyLike | Mapping[str, VocabularyLike] | None
+    metadata: MetadataLike | Sequence[MetadataLike] | None
     random_state: int
     opened: dict[tuple[str, str | None, int | None], ModelTable] = field(default_factory=dict)
 
@@ -43,11 +43,11 @@ class OpenedTables:
                 model = open_model(path, step=step)
                 self.opened[key] = model.table(table if len(model.tables) > 1 else None)
             else:
-                given = {"vocabulary": self.vocabulary, "metadata": self.metadata}
-                self.opened[key] = open_model(path, table=table, step=step, **given).table()
+                model = open_model(path, table=table, step=step, vocabulary=self.vocabulary, metadata=self.metadata)
+                self.opened[key] = model.table()
         return self.opened[key]
 
-    def read(self, path: PathLike, table: str | None, *, rows: Any, watch: Sequence[str] = ()) -> Snapshot:
+    def read(self, path: PathLike, table: str | None, *, rows: RowsLike, watch: Sequence[str] = ()) -> Snapshot:
         """Read rows of a saved model."""
         return self.table(path, table).snapshot(rows=rows, watch=watch, random_state=self.random_state)
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from visualdl_embedding.core.process import start_child
 from visualdl_embedding.runs import Joint, SnapshotReference, align_maps, cache_folder, read_cached, split_key
 from visualdl_embedding.server._endpoint import Answer, Asked, BadRequest, NotFound, NotReady
-from visualdl_embedding.server._frames import pack
+from visualdl_embedding.server._frames import float32_bytes
 from visualdl_embedding.server._served import ServedTable
 from visualdl_embedding.server._source import RunSource
 
@@ -196,14 +196,16 @@ def compare_frame(source: RunSource, asked: Asked) -> Answer:
         pair.b.check_projection(pair.at_b.step, pair.projection)
 
         def stored() -> bytes:
-            return pack(pair.aligned() if asked["side"] == "b" else table.projection(step, pair.projection).coordinates)
+            return float32_bytes(
+                pair.aligned() if asked["side"] == "b" else table.projection(step, pair.projection).coordinates
+            )
 
         return Answer(pair.stamp, stored, n_components)
     joint = pair.joint()
     if joint is None:
         raise NotReady("The joint map is not computed yet; request `compare` for its state, or pass how=procrustes.")
     coordinates = joint.a if asked["side"] == "a" else joint.b
-    return Answer(pair.stamp, lambda: pack(table.in_order(step, coordinates)), n_components)
+    return Answer(pair.stamp, lambda: float32_bytes(table.in_order(step, coordinates)), n_components)
 
 
 def _pair(source: RunSource, asked: Asked) -> _Pair:

@@ -18,7 +18,7 @@ from visualdl_embedding.server._listing import Listing, list_folder
 from visualdl_embedding.server._served import BoundedReader, ServedTable
 from visualdl_embedding.store import DamagedFileError, NewerFormatError, read_description
 
-__all__ = ["RunSource", "ServedRun", "View"]
+__all__ = ["KnownRuns", "RunSource", "ServedRun"]
 
 LOOK_SECONDS = 0.3
 """Maximum age of a view: a page that polls every second shows a new frame within two seconds."""
@@ -54,7 +54,7 @@ class ServedRun:
 
 
 @dataclass(frozen=True)
-class View:
+class KnownRuns:
     """All runs at a moment."""
 
     runs: Mapping[str, ServedRun]
@@ -100,7 +100,7 @@ class RunSource:
         self.cache = Cache(cache_bytes)
         self._prefixes = _prefixes(self.log_dirs)
         self._lock = threading.Lock()
-        self._view: View | None = None
+        self._view: KnownRuns | None = None
         self._looked = self._walked = float("-inf")
         self._walk_took = 0.0
         self._found: list[ServedRun] = []
@@ -108,7 +108,7 @@ class RunSource:
         self._tables: dict[Path, ServedTable] = {}
         self._curves: dict[Path, Curves] = {}
 
-    def view(self) -> View:
+    def view(self) -> KnownRuns:
         """All runs, at most `LOOK_SECONDS` old."""
         with self._lock:
             if self._view is None or time.monotonic() - self._looked > LOOK_SECONDS:
@@ -168,7 +168,7 @@ class RunSource:
             text = text.replace(str(folder) + os.sep, "").replace(str(folder), folder.name)
         return text
 
-    def _look(self) -> View:
+    def _look(self) -> KnownRuns:
         # Large trees are walked less often, so that walking takes at most a tenth of the time.
         if time.monotonic() - self._walked > max(WALK_SECONDS, 10 * self._walk_took):
             start = time.monotonic()
@@ -184,7 +184,7 @@ class RunSource:
             for run in runs.values()
         ]
         revision = hashlib.sha256(repr((stamps, self._notes)).encode("utf-8", "backslashreplace")).hexdigest()[:16]
-        return View(runs, revision, tuple(map(self.redact, self._notes)))
+        return KnownRuns(runs, revision, tuple(map(self.redact, self._notes)))
 
     def _serve(self, run: ServedRun) -> ServedRun:
         tables, missing = {}, []

@@ -1,4 +1,4 @@
-"""What every trainer shares: the session, the recorder, the worker process, the history of rows, and the schedule.
+"""What every trainer shares: base class of callbacks, session, recorder, worker process, history of rows, schedule.
 
 `visualdl_embedding.training.worker` is the child process that analyzes snapshots.
 """
@@ -9,17 +9,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from visualdl_embedding.training._callback import TrainingCallback
     from visualdl_embedding.training._recorder import Recorder
     from visualdl_embedding.training._schedule import Schedule
     from visualdl_embedding.training._session import TrainingSession
     from visualdl_embedding.training._settings import RecorderSettings
 
-__all__ = ["Recorder", "RecorderSettings", "Schedule", "TrainingSession"]
+__all__ = ["Recorder", "RecorderSettings", "Schedule", "TrainingCallback", "TrainingSession"]
 
 _MODULES = {
     "Recorder": "_recorder",
     "RecorderSettings": "_settings",
     "Schedule": "_schedule",
+    "TrainingCallback": "_callback",
     "TrainingSession": "_session",
 }
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from visualdl_embedding.analysis import State
 from visualdl_embedding.logs import DEFAULT_LOG_BYTES
-from visualdl_embedding.runs import Guard
+from visualdl_embedding.runs import AlertMonitor
 from visualdl_embedding.store import TableStore
 
 __all__ = ["Job", "RecordedTable", "RecorderSettings"]
@@ -40,6 +40,10 @@ class RecorderSettings:
     max_log_bytes: int | None = DEFAULT_LOG_BYTES
     max_store_bytes: int | None = None
 
+    def __post_init__(self) -> None:
+        if self.max_slowdown is not None and not 0 <= self.max_slowdown <= 1:
+            raise ValueError(f"max_slowdown is a share from 0 to 1, or None, not {self.max_slowdown!r}.")
+
 
 @dataclass
 class Job:
@@ -62,7 +66,7 @@ class RecordedTable:
 
     store: TableStore
     state: State = field(default_factory=State)
-    guard: Guard | None = None
+    monitor: AlertMonitor | None = None
     pending: Job | None = None
     recorded: int = 0
     analyzed: int = 0

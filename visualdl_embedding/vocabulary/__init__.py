@@ -1,5 +1,6 @@
 """Labels of a table's row ids, and selection of the rows to watch."""
 
+from visualdl_embedding.vocabulary._forms import MetadataLike, RowsLike, VocabularyLike
 from visualdl_embedding.vocabulary._metadata import Metadata, read_metadata
 from visualdl_embedding.vocabulary._picker import KEEP
 from visualdl_embedding.vocabulary._read import open_vocabulary
@@ -10,8 +11,11 @@ from visualdl_embedding.vocabulary._vocabulary import Vocabulary
 __all__ = [
     "KEEP",
     "Metadata",
+    "MetadataLike",
+    "RowsLike",
     "Stratified",
     "Vocabulary",
+    "VocabularyLike",
     "check_length",
     "open_vocabulary",
     "read_metadata",

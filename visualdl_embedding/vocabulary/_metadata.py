@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from visualdl_embedding.core.columns import is_number
+from visualdl_embedding.vocabulary._forms import MetadataLike
 from visualdl_embedding.vocabulary._text import cell_text, first_few, read_text, split_lines
 
 __all__ = ["WELL_KNOWN", "Key", "Metadata", "read_metadata"]
@@ -42,7 +43,7 @@ class Metadata:
     notes: tuple[str, ...] = ()
 
 
-def read_metadata(metadata: Any, *, encoding: str | None = None) -> Metadata:
+def read_metadata(metadata: MetadataLike, *, encoding: str | None = None) -> Metadata:
     """Read additional columns.
 
     A file or a DataFrame has a header and one line per label. Lines are matched by their column ``id`` if there is one,

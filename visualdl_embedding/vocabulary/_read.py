@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from visualdl_embedding.core.columns import is_number
+from visualdl_embedding.vocabulary._forms import VocabularyLike
 from visualdl_embedding.vocabulary._numbers import RowNumbers
 from visualdl_embedding.vocabulary._text import cell_text, read_text, split_lines
 from visualdl_embedding.vocabulary._vocabulary import Vocabulary
@@ -19,7 +20,9 @@ __all__ = ["open_vocabulary"]
 Pairs = Iterable[tuple[str, int, str]]
 
 
-def open_vocabulary(source: Any, *, num_rows: int | None = None, encoding: str | None = None) -> Vocabulary:
+def open_vocabulary(
+    source: VocabularyLike | None, *, num_rows: int | None = None, encoding: str | None = None
+) -> Vocabulary:
     """Read a vocabulary.
 
     Parameters

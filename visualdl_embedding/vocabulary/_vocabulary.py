@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 from visualdl_embedding.core.suggest import did_you_mean
+from visualdl_embedding.vocabulary._forms import MetadataLike
 from visualdl_embedding.vocabulary._metadata import Key, Metadata, read_metadata
 from visualdl_embedding.vocabulary._numbers import NumberIndex, RowNumbers
 from visualdl_embedding.vocabulary._text import first_few
@@ -144,7 +144,7 @@ class Vocabulary:
         """Return an unknown label with the closest known labels, for a message."""
         return f"{label!r} ({did_you_mean(label, self.labels, limit=3, otherwise='no similar label')})"
 
-    def with_columns(self, metadata: Any) -> Vocabulary:
+    def with_columns(self, metadata: MetadataLike) -> Vocabulary:
         """Add columns, or values to existing columns.
 
         Parameters

@@ -1,5 +1,5 @@
 /** Normalize case and width of letters. */
-export const fold = (text: string): string => text.normalize("NFKC").toLowerCase();
+const fold = (text: string): string => text.normalize("NFKC").toLowerCase();
 
 export interface Matches {
   /** Positions, best first: equal labels, then prefixes, then other matches; short labels first. */

@@ -12,7 +12,7 @@ export interface Paint {
   hidden: Uint8Array | null;
   legend: Legend;
 }
-export type Legend =
+type Legend =
   | { kind: "one" }
   | { kind: "numbers"; scale: Scale }
   | { kind: "groups"; groups: { name: string; code: number; color: string; count: number; hidden: boolean }[] };
@@ -23,7 +23,7 @@ export interface Look extends Omit<Paint, "hidden"> {
   count: number;
 }
 
-export type Tone = "light" | "dark";
+type Tone = "light" | "dark";
 export const HIDDEN_UNKNOWN = "\u0000unknown";
 export const HIDDEN_OTHERS = "\u0000others";
 export interface Inks {
@@ -101,6 +101,16 @@ export function paintNumbers(values: Float32Array, scale: Scale, { tone, palette
     colors[i] = Number.isFinite(value) ? Math.round(shareOf(scale, value) * (palette.length - 2)) : palette.length - 1;
   }
   return { palette, colors, hidden: null, legend: { kind: "numbers", scale } };
+}
+
+/** Rows in drawing order: those without a group or a number first, so that they hide no others. */
+export function drawingOrder({ palette, colors, legend }: Pick<Paint, "palette" | "colors" | "legend">): Uint32Array {
+  const quiet = legend.kind === "one" ? -1 : palette.length - 1;
+  const rows = [...colors.keys()];
+  return Uint32Array.from([
+    ...rows.filter((row) => colors[row] === quiet),
+    ...rows.filter((row) => colors[row] !== quiet),
+  ]);
 }
 
 /**

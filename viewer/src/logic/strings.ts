@@ -197,8 +197,6 @@ export const STRINGS = {
   "findings.next": ["Next check", "下一步检查"],
   "findings.remedies": ["What may help", "可能有用的做法"],
   "findings.map": ["Show {n} on the map", "在图上显示 {n} 个"],
-  "severity.alarm": ["alarm", "警报"],
-  "severity.look": ["look", "留意"],
   "severity.info": ["info", "信息"],
   "severity.warning": ["warning", "警告"],
   "severity.critical": ["critical", "严重"],

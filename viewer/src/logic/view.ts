@@ -10,7 +10,7 @@ export interface PanelSpec {
   step: number | null;
 }
 
-export type Baseline = "previous" | "first";
+type Baseline = "previous" | "first";
 
 /** View: everything that a link must contain to open it again. */
 export interface View {

@@ -16,6 +16,8 @@ const GRADES = 6;
 export interface Drawing {
   placed: Placed;
   colors: Uint8Array;
+  /** Rows in drawing order. */
+  order: Uint32Array;
   shown: Uint8Array;
   emphasis: Uint8Array;
   palette: string[];
@@ -61,6 +63,9 @@ export class PointMap {
   private told: { drawn: Drawing | null; matrix: Float32Array; share: number } | null = null;
   /** Points in the form of the library. The arrays are reused: creating 50,000 takes longer than drawing them. */
   private points: number[][] = [];
+  /** Rows in the order of the library, and the index of each row in this order. */
+  private order: Uint32Array = new Uint32Array();
+  private places: Uint32Array = new Uint32Array();
   /** Rows that the library draws. */
   private visible: Uint8Array = new Uint8Array();
   private gone = false;
@@ -160,10 +165,14 @@ export class PointMap {
       const n = x.length;
       if (this.points.length !== n) this.points = Array.from({ length: n }, () => [0, 0, 0, 0]);
       const visible = new Uint8Array(n);
-      let same = this.visible.length === n;
+      const glides = glide && this.drawn?.placed.x.length === n && this.drawn.placed !== drawing.placed;
+      // Transitions pair points by their index in the drawing: a new order waits for their end.
+      const reordered = !(glides && this.order.length === n) && this.order !== drawing.order;
+      if (reordered) this.setOrder(drawing.order);
+      let same = !reordered && this.visible.length === n;
       for (let i = 0; i < n; i++) {
         const grade = z ? Math.min(GRADES - 1, Math.max(0, Math.floor((0.5 - z[i]! * 0.5) * GRADES))) : 0;
-        const point = this.points[i]!;
+        const point = this.points[this.places[i]!]!;
         point[0] = x[i]!;
         point[1] = y[i]!;
         point[2] = drawing.colors[i]!;
@@ -172,7 +181,6 @@ export class PointMap {
         same &&= visible[i] === this.visible[i];
       }
       this.visible = visible;
-      const glides = glide && this.drawn?.placed.x.length === n && this.drawn.placed !== drawing.placed;
       glided ||= glides;
       this.from = glides ? this.drawn!.placed : null;
       this.share = glides ? 0 : 1;
@@ -188,9 +196,9 @@ export class PointMap {
           zDataType: "categorical",
           wDataType: "categorical",
           spatialIndex: await nothing,
-          select: this.chosen.filter((row) => row < n),
+          select: this.chosen.filter((row) => row < n).map((row) => this.places[row]!),
           preventFilterReset: same,
-          ...(same || visible.every(Boolean) ? {} : { filter: [...visible.keys()].filter((i) => visible[i]) }),
+          ...(same || visible.every(Boolean) ? {} : { filter: [...this.order].flatMap((row, place) => (visible[row] ? [place] : [])) }),
         });
       } catch {
         // A panel that is being closed rejects drawings.
@@ -219,6 +227,12 @@ export class PointMap {
     });
   }
 
+  private setOrder(order: Uint32Array): void {
+    this.order = order;
+    this.places = new Uint32Array(order.length);
+    order.forEach((row, place) => (this.places[row] = place));
+  }
+
   /** Whether a transition is in progress. */
   get gliding(): boolean {
     return this.share < 1;
@@ -229,7 +243,8 @@ export class PointMap {
     if (rows.length === this.chosen.length && rows.every((row, i) => row === this.chosen[i])) return;
     this.chosen = [...rows];
     if (!this.drawn) return;
-    this.plot.select([...rows], { preventEvent: true });
+    const places = rows.map((row) => this.places[row]!);
+    this.plot.select(places, { preventEvent: true });
     this.renderer.wake();
   }
 

@@ -4,6 +4,7 @@ import { affineBetween } from "../logic/affine";
 import { camera, drawn, fitAll, lookThrough, turn } from "./camera";
 import { toRgb } from "../logic/colors";
 import { type Placed, type Turn, density, place, spread } from "../logic/geometry";
+import { type Look, drawingOrder } from "../logic/look";
 import type { PanelModel } from "../state/model";
 import { changes } from "../logic/neighborhoods";
 import { type Ink, type Trail, drawOverlay, prepare } from "./overlay";
@@ -149,6 +150,7 @@ export function connect(
       const drawing: Drawing = {
         placed: positions,
         colors: look.colors,
+        order: orderOf(look.colors, look),
         shown: look.shown,
         emphasis,
         palette: look.palette,
@@ -213,6 +215,12 @@ const spreads = new WeakMap<Scene, number>();
 function spreadOf(scene: Scene): number {
   let found = spreads.get(scene);
   if (found === undefined) spreads.set(scene, (found = spread(scene.frame, scene.fit)));
+  return found;
+}
+const orders = new WeakMap<Uint8Array, Uint32Array>();
+function orderOf(colors: Uint8Array, look: Look): Uint32Array {
+  let found = orders.get(colors);
+  if (!found) orders.set(colors, (found = drawingOrder(look)));
   return found;
 }
 /** Whether two scenes share their axes. */

@@ -12,7 +12,7 @@ export class SourceError extends Error {
 }
 
 /** Optional features of a source. The page shows controls only for supported ones. */
-export interface Abilities {
+interface Abilities {
   /** New steps may appear, so `status` must be polled. */
   live: boolean;
   /** Joint maps of two runs. */

@@ -127,11 +127,14 @@ export interface MetricInfo {
   reference: string;
 }
 
+/** Severity of a finding or an alert. */
+type Severity = "info" | "warning" | "critical";
+
 export interface Alert {
   table: string;
   step: number;
   rule: string;
-  severity: string;
+  severity: Severity;
   metric: string;
   value: number | null;
   threshold: number | null;
@@ -141,7 +144,7 @@ export interface Alert {
 
 export interface Finding {
   kind: string;
-  severity: "info" | "look" | "alarm";
+  severity: Severity;
   title: string;
   title_zh: string;
   evidence: string;

@@ -1,7 +1,7 @@
 import { type ReadonlySignal, effect, signal } from "@preact/signals";
 
 /** Fetched value. The last value is kept until the next one arrives, so that the layout does not jump. */
-export interface Loaded<Value> {
+interface Loaded<Value> {
   value: Value | null;
   /** Key of the value; differs from the current key while the next value is loading. */
   key: string;

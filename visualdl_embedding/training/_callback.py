@@ -1,0 +1,237 @@
+"""What the callbacks of all trainers share."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Literal, ParamSpec
+
+from visualdl_embedding.alerts import Alert, RulesLike, read_rules
+from visualdl_embedding.analysis import Config
+from visualdl_embedding.logs import LogFile
+from visualdl_embedding.models import open_model
+from visualdl_embedding.training._schedule import Schedule
+from visualdl_embedding.training._session import TrainingSession
+from visualdl_embedding.training._settings import RecorderSettings
+from visualdl_embedding.vocabulary import MetadataLike, RowsLike, VocabularyLike
+
+__all__ = ["TrainingCallback"]
+
+P = ParamSpec("P")
+
+logger = logging.getLogger("visualdl_embedding")
+
+
+def _without_contradictions(init: Callable[P, None]) -> Callable[P, None]:
+    """Refuse an option that differs from the value in the ``config`` or ``settings`` given beside it."""
+
+    @functools.wraps(init)
+    def checked(*args: P.args, **given: P.kwargs) -> None:
+        for name, kind in (("config", Config), ("settings", RecorderSettings)):
+            whole = given.get(name)
+            if whole is None:
+                continue
+            if not isinstance(whole, kind):
+                raise TypeError(f"{name} takes a {kind.__name__}, not {type(whole).__name__}.")
+            for option in given.keys() & {field.name for field in fields(kind)}:
+                value = getattr(whole, option)
+                if (_as_tuple(given[option]) if isinstance(value, tuple) else given[option]) != value:
+                    raise ValueError(
+                        f"{name} has {option}={value!r}, but {option}={given[option]!r} was given beside it. Give one "
+                        "of the two."
+                    )
+        init(*args, **given)
+
+    return checked
+
+
+def _as_tuple(values: Any) -> tuple[Any, ...]:
+    return (values,) if isinstance(values, str | int) else tuple(values)
+
+
+class TrainingCallback:
+    """Base class of callbacks: their options, and the recording of one training.
+
+    A trainer's callback inherits from this class and from the trainer's own, calls `_begin`, `_after_batch`,
+    `_after_epoch` and `_end` at the right moments, and defines `_stop_training`.
+
+    Parameters
+    ----------
+    log_dir, vocabulary, metadata, rows, tables, watch, keep, writer, resume, initial_step, alerts, on_alert, stop_on
+        See `visualdl_embedding.EmbeddingCallback`, like the others.
+    every_n_steps, every_n_epochs
+        Of the `Schedule`.
+    methods, n_components, distance, n_neighbors, perplexity, min_dist, random_state, n_jobs
+        Of the `Config`, unless `config` is given.
+    background, max_slowdown, drain_timeout, max_log_bytes, max_store_bytes
+        Of the `RecorderSettings`, unless `settings` is given.
+
+    Attributes
+    ----------
+    session_
+        The recording under way, or None.
+    """
+
+    @_without_contradictions
+    def __init__(
+        self,
+        log_dir: str | os.PathLike[str] | None = None,
+        *,
+        vocabulary: VocabularyLike | Mapping[str, VocabularyLike] | None = None,
+        metadata: MetadataLike | Sequence[MetadataLike] | None = None,
+        rows: RowsLike = 500,
+        tables: str | Sequence[str] | Mapping[str, object] | None = None,
+        methods: str | Sequence[str] = ("pca", "tsne", "umap"),
+        n_components: int | Sequence[int] = 2,
+        distance: Literal["cosine", "euclidean"] = "cosine",
+        every_n_steps: int | Literal["geometric"] | None = None,
+        every_n_epochs: int | None = 1,
+        watch: str | Sequence[str] = (),
+        keep: Sequence[str] = (),
+        writer: object = None,
+        resume: bool = False,
+        initial_step: int | None = None,
+        alerts: RulesLike | None = None,
+        on_alert: Callable[[Alert], object] | None = None,
+        stop_on: Literal["warning", "critical"] | None = None,
+        training_history: bool = True,
+        background: bool = True,
+        max_slowdown: float | None = None,
+        drain_timeout: float | None = 300.0,
+        max_log_bytes: int | None = 200_000_000,
+        max_store_bytes: int | None = None,
+        on_error: Literal["disable", "raise"] = "disable",
+        n_neighbors: int = 15,
+        perplexity: float = 30.0,
+        min_dist: float = 0.1,
+        random_state: int = 42,
+        n_jobs: int = 1,
+        config: Config | None = None,
+        settings: RecorderSettings | None = None,
+    ) -> None:
+        super().__init__()
+        if on_error not in ("disable", "raise"):
+            raise ValueError(f'on_error takes "disable" or "raise", not {on_error!r}.')
+        if initial_step is not None and initial_step < 0:
+            raise ValueError(f"initial_step counts batches from 0, not {initial_step}.")
+        if stop_on not in (None, "warning", "critical"):
+            raise ValueError(f'stop_on takes "warning", "critical" or None, not {stop_on!r}.')
+        if on_alert is not None and not callable(on_alert):
+            raise TypeError(f"on_alert must be a function that takes an alert, not {type(on_alert).__name__}.")
+        self.log_dir = log_dir
+        self.vocabulary = vocabulary
+        self.metadata = metadata
+        self.rows = rows
+        self.tables = tables
+        self.watch = (watch,) if isinstance(watch, str) else tuple(watch)
+        self.keep = tuple(keep)
+        self.writer = writer
+        self.resume = resume
+        self.initial_step = initial_step
+        self.rules = read_rules(alerts)
+        self.on_alert = on_alert
+        self.stop_on = stop_on
+        self.training_history = training_history
+        self.on_error = on_error
+        self.schedule = Schedule(every_n_steps, every_n_epochs)
+        self.config = config or Config(
+            methods=_as_tuple(methods),
+            n_components=_as_tuple(n_components),
+            distance=distance,
+            n_neighbors=n_neighbors,
+            perplexity=perplexity,
+            min_dist=min_dist,
+            random_state=random_state,
+            n_jobs=n_jobs,
+        )
+        self.settings = settings or RecorderSettings(
+            background=background,
+            max_slowdown=max_slowdown,
+            drain_timeout=drain_timeout,
+            max_log_bytes=max_log_bytes,
+            max_store_bytes=max_store_bytes,
+        )
+        self.session_: TrainingSession | None = None
+
+    def _begin(
+        self, network: object, *, share: Any = None, their_log_dir: str | os.PathLike[str] | None, where: str
+    ) -> TrainingSession:
+        """Choose tables and rows, open the run, and take the snapshot before training.
+
+        Parameters
+        ----------
+        network
+            A ``paddle.nn.Layer``.
+        share
+            A ``paddle.callbacks.VisualDL`` of the same training, whose log file is used.
+        their_log_dir
+            Where the trainer itself logs; used where no `log_dir` was given.
+        where
+            Where `their_log_dir` is looked for, for the message.
+        """
+        if self.session_ is not None:
+            self.session_.abandon()
+            self.session_ = None
+        found = self.log_dir if self.log_dir is not None else their_log_dir
+        if found is None:
+            raise ValueError(
+                f'No log_dir was given and there is no {where} to take it from; write {type(self).__name__}("runs/a", '
+                "...)."
+            )
+        log_dir = Path(found).absolute()
+        model = open_model(
+            network, table=self.tables, vocabulary=self.vocabulary, metadata=self.metadata, keep=self.keep
+        )
+        self.session_ = TrainingSession(
+            model,
+            model.choose_rows(rows=self.rows, watch=self.watch, random_state=self.config.random_state),
+            log_dir=log_dir,
+            open_log=lambda: LogFile.open(log_dir, writer=self.writer, share=share),
+            config=self.config,
+            settings=self.settings,
+            schedule=self.schedule,
+            on_error=self.on_error,
+            resume=self.resume,
+            initial_step=self.initial_step,
+            rules=self.rules,
+            history=self.training_history,
+        )
+        self.session_.begin()
+        return self.session_
+
+    def _after_batch(self, *, last: bool) -> None:
+        """Count a batch, take a snapshot if one is due, hand over alerts; `last` if no batch will follow."""
+        if self.session_ is not None:
+            self.session_.after_batch(last=last)
+            self._hand_over(self.session_.take_alerts())
+
+    def _after_epoch(self, number: int, *, last: bool) -> None:
+        """Take a snapshot if one is due after the `number`-th epoch, from 1; `last` if no epoch will follow."""
+        if self.session_ is not None:
+            self.session_.after_epoch(number, last=last)
+
+    def _end(self) -> None:
+        """Take the last snapshot, wait for the analyses, close the log, hand over alerts."""
+        if self.session_ is not None:
+            self.session_.end()
+            self._hand_over(self.session_.take_alerts())
+            self.session_ = None
+
+    def _stop_training(self) -> None:
+        """Make the trainer stop; called for an alert that `stop_on` names."""
+        raise NotImplementedError(f"{type(self).__name__} does not know how its trainer stops.")
+
+    def _hand_over(self, alerts: Sequence[Alert]) -> None:
+        for alert in alerts:
+            if self.on_alert is not None:
+                try:
+                    self.on_alert(alert)
+                except Exception as error:
+                    logger.warning("on_alert failed (%s: %s); training goes on.", type(error).__name__, error)
+            if self.stop_on is not None and alert.severity in (self.stop_on, "critical"):
+                logger.warning("Training stops, as stop_on=%r asks, for: %s", self.stop_on, alert.rule)
+                self._stop_training()
