@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from visualdl_embedding.core.neighbors import Distance
+from visualdl_embedding.core.pairing import positions_of
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.server._endpoint import Answer, BadRequest
 from visualdl_embedding.server._nearest import Near, cosines_with, nearest, reading
@@ -30,7 +31,7 @@ class _Moment:
         self.snapshot: Snapshot = table.snapshot(step)
         self.newest = table.positions()
         order = table.order(step)
-        self.where = self.newest if order is None else {name: i for i, name in enumerate(self.snapshot.labels)}
+        self.where = self.newest if order is None else positions_of(self.snapshot.labels)
 
     def near(self, label: str, k: int, distance: Distance) -> list[Near]:
         """Its nearest; none where the label is not there."""
