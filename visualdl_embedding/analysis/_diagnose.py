@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.analysis._config import Config
+from visualdl_embedding.analysis._result import State
+from visualdl_embedding.analysis._rows import Measured, ValidRows
 from visualdl_embedding.core.names import scalar_key
 from visualdl_embedding.core.neighbors import Neighbors
 from visualdl_embedding.core.rows import Rows
@@ -17,7 +20,7 @@ from visualdl_embedding.metrics import Crowding, crowding, never_trained
 from visualdl_embedding.metrics.groups import MAX_GROUPS, GroupStudy, group_scalars, study_groups
 from visualdl_embedding.metrics.strata import StrataStudy, strata, stratum_scalars, study_strata
 
-__all__ = ["Diagnosis", "diagnose", "direction_scalars", "frequencies"]
+__all__ = ["Diagnosis", "diagnose", "diagnose_frame", "direction_scalars", "frequencies"]
 
 Floats = NDArray[np.float32]
 
@@ -129,6 +132,41 @@ def diagnose(
         directions=directions,
         notes=tuple(notes),
     )
+
+
+def diagnose_frame(
+    snapshot: Snapshot, rows: ValidRows, graph: Neighbors, *, config: Config, state: State, changed: Measured
+) -> tuple[Measured, tuple[Direction, ...]]:
+    """Diagnose a snapshot as the frame after `state`; see `diagnose`.
+
+    Parameters
+    ----------
+    snapshot, rows, graph
+        The snapshot, its valid rows and their graph.
+    config
+        Its seed is used.
+    state
+        The frames before.
+    changed
+        What changed since the previous frame.
+
+    Returns
+    -------
+    What was measured, with the snapshot's own row values; and the directions of the watched words.
+    """
+    previous, values = state.previous, snapshot.row_values
+    update = values["lookups"] * values["gradient_mean"] if "gradient_mean" in values else None
+    found = diagnose(
+        snapshot,
+        graph,
+        before=(previous.snapshot, previous.analysis.neighbors) if previous else None,
+        overlap=changed.row_metrics.get("neighbor_overlap"),
+        update=changed.row_metrics.get("displacement") if update is None else update,
+        null=state.null,
+        random_state=config.random_state,
+    )
+    row_metrics = {name: rows.spread(of_valid) for name, of_valid in found.row_metrics.items()}
+    return Measured(found.scalars, row_metrics | dict(values), found.notes), found.directions
 
 
 def frequencies(rows: Rows) -> NDArray[np.float64]:

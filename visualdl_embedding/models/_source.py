@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.neighbors import Distance
+from visualdl_embedding.core.progress import Progress
 from visualdl_embedding.core.query import position_on_axis
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
@@ -20,9 +21,7 @@ from visualdl_embedding.core.table import Table
 from visualdl_embedding.models._space import Readable, Space, words_of
 from visualdl_embedding.vocabulary import Vocabulary, open_vocabulary, select_rows
 
-__all__ = ["Gathered", "Material", "Progress", "gather", "open_source", "read_snapshot"]
-
-Progress = Callable[[str, int, int], None]
+__all__ = ["Gathered", "Material", "gather", "open_source", "read_snapshot"]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from visualdl_embedding.reports._make import report
 from visualdl_embedding.reports._report import Report
 from visualdl_embedding.reports._tables import plain
 from visualdl_embedding.reports._text import visible_text
-from visualdl_embedding.reports._views import Plan, View
+from visualdl_embedding.reports._views import View
 from visualdl_embedding.reports._write import check_folder
 
-__all__ = ["Plan", "Report", "View", "check_folder", "plain", "report", "visible_text"]
+__all__ = ["Report", "View", "check_folder", "plain", "report", "visible_text"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from visualdl_embedding.core.pairing import positions_of
 from visualdl_embedding.figures import METHOD_NAMES, color_groups, color_numbers, viridis
 from visualdl_embedding.figures._groups import ALONE, COLORS, NO_GROUP, OTHERS
 from visualdl_embedding.metrics import METRICS
@@ -32,7 +33,7 @@ def payload(report: Report) -> dict[str, Any]:
     rows, table = report.snapshot.rows, report.table
     indices, cosines, _ = neighbor_table(report)
     k = min(SHOWN_NEIGHBORS, indices.shape[1])
-    position = {label: i for i, label in enumerate(rows.labels)}
+    position = positions_of(rows.labels)
     colored = report.colorings
     texts = [
         {"name": name, "values": [visible_text(value) for value in values]}
@@ -59,7 +60,7 @@ def payload(report: Report) -> dict[str, Any]:
             "indices": _packed(indices[:, :k], np.int32),
             "cosines": _packed(cosines[:, :k], np.float32),
         },
-        "telling": _packed(np.argsort(-report.telling, kind="stable")[:TELLING], np.int32),
+        "telling": _packed(np.argsort(-report.representative, kind="stable")[:TELLING], np.int32),
         "watch": [position[label] for label in rows.watch],
         "findings": [_finding(finding) for finding in report.findings],
         "ramp": viridis(48),
@@ -110,19 +111,19 @@ def _coloring(name: str, coloring: Coloring) -> dict[str, Any]:
 
 
 def _view(report: Report, view: View) -> dict[str, Any]:
-    plan = view.plan
+    spec = view.spec
     return {
         "key": view.key,
-        "method": plan.method,
-        "name": METHOD_NAMES[plan.method],
-        "components": plan.n_components,
-        "vary": dict(plan.parameters),
-        "seed": None if plan.method == "pca" else plan.random_state,
-        "repeat": plan.repeat,
+        "method": spec.method,
+        "name": METHOD_NAMES[spec.method],
+        "components": spec.n_components,
+        "vary": dict(spec.parameters),
+        "seed": None if spec.method == "pca" else spec.random_state,
+        "repeat": spec.repeat,
         "parameters": view.parameters,
         "numbers": view.numbers,
         "places": _packed(view.projection.coordinates, np.float32),
-        "trust": _packed(view.quality.row_trustworthiness, np.float32),
+        "trust": _packed(view.trustworthiness, np.float32),
         "doubtful": [doubt.rows.tolist() for doubt in report.study.doubtful if doubt.view == view.key],
     }
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.analysis import split_key
 from visualdl_embedding.server._endpoint import Answer
 from visualdl_embedding.server._served import NotFound, ServedTable
 from visualdl_embedding.server._source import RunSource
@@ -48,7 +49,7 @@ def _components(table: ServedTable, step: int, projection: str) -> int:
     if projection not in stored:
         known = ", ".join(stored) or "none"
         raise NotFound(f"Step {step} of table {table.name!r} has no projection {projection!r}; stored are {known}.")
-    return 3 if projection.endswith("_3d") else 2
+    return split_key(projection)[1]
 
 
 def frame_info(source: RunSource, asked: Asked) -> Answer:

@@ -12,8 +12,9 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from visualdl_embedding.analysis import split_key
 from visualdl_embedding.core.process import start_child
-from visualdl_embedding.runs import Joint, Side, align_maps, cache_folder, read_cached, split_key
+from visualdl_embedding.runs import Joint, Side, align_maps, cache_folder, read_cached
 from visualdl_embedding.server._endpoint import Answer, BadRequest, NotReady
 from visualdl_embedding.server._frames import frame_key, pack
 from visualdl_embedding.server._served import NotFound, ServedTable

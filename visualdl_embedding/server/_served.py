@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.analysis import Analysis, Projection
+from visualdl_embedding.core.pairing import pair_labels, positions_of
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
-from visualdl_embedding.runs import split_key
 from visualdl_embedding.server._cache import Cache
 from visualdl_embedding.server._listing import Listing
 from visualdl_embedding.store import (
@@ -136,9 +136,7 @@ class ServedTable:
         """Position by label, of the newest rows."""
         key = ("positions", str(self.reader.folder), self.reader.description.rows_version)
         rows = self.rows
-        return self.cache.get(
-            key, lambda: {label: i for i, label in enumerate(rows.labels)}, size=lambda found: 150 * len(found)
-        )
+        return self.cache.get(key, lambda: positions_of(rows.labels), size=lambda found: 150 * len(found))
 
     def label(self, row: int) -> str:
         """Label of a row.
@@ -213,8 +211,7 @@ class ServedTable:
         if key not in known:
             stored = ", ".join(known) or "none"
             raise NotFound(f"Step {step} of table {self.name!r} has no projection {key!r}; stored are {stored}.")
-        method, n_components = split_key(key)
-        found = self.run.projection(self.name, step, method, n_components=n_components)
+        found = self.run.projection(self.name, step, key)
         return replace(found, coordinates=self.in_order(step, found.coordinates))
 
     def order(self, step: int) -> NDArray[np.intp] | None:
@@ -227,8 +224,10 @@ class ServedTable:
             own = self.reader.read_snapshot(step).rows
             if own.version == description.rows_version:
                 return None
-            where = {label: i for i, label in enumerate(own.labels)}
-            return np.array([where.get(label, -1) for label in self.rows.labels], dtype=np.intp)
+            order = np.full(len(self.rows), -1, dtype=np.intp)
+            newest, at_step = pair_labels(self.rows.labels, own.labels)
+            order[newest] = at_step
+            return order
 
         key = ("order", str(self.reader.folder), description.rows_version, step, self.listing.snapshots.get(step))
         return self.cache.get(key, find, size=lambda order: 100 if order is None else order.nbytes)

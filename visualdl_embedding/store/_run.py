@@ -134,9 +134,9 @@ class Run:
         table, step
             Of the snapshot.
         method
-            ``"pca"``, ``"tsne"`` or ``"umap"``.
+            ``"pca"``, ``"tsne"`` or ``"umap"``; or the key of any stored projection, such as ``"tsne_perplexity5"``.
         n_components
-            2 or 3.
+            2 or 3, of a method.
         reproject
             False gives PCA as it was when the step was analyzed.
 
@@ -148,10 +148,11 @@ class Run:
             If no such projection is stored (the message lists those that are), or as `snapshot`.
         """
         reader = self._reader_analyzed(table, step)
-        stored = _frames.read_projection(reader.path("analysis", step), projection_key(method, n_components))
-        if method != "pca" or not reproject:
+        key = projection_key(method, n_components)
+        stored = _frames.read_projection(reader.path("analysis", step), key)
+        if stored.method != "pca" or not reproject:
             return stored
-        return _through_newest_basis(reader, step, stored)
+        return _through_newest_basis(reader, step, key, stored)
 
     def scalars(self, table: str) -> dict[str, dict[int, float]]:
         """Read all scalars of a table, by key (see `visualdl_embedding.core.names.scalar_key`) and step.
@@ -217,14 +218,13 @@ class Run:
         return reader
 
 
-def _through_newest_basis(reader: TableReader, step: int, stored: Projection) -> Projection:
-    newest = _newest_pca(reader, step, stored.key)
+def _through_newest_basis(reader: TableReader, step: int, key: str, stored: Projection) -> Projection:
+    newest = _newest_pca(reader, step, key)
     if newest is None:
         return stored
     basis, seen = newest
     snapshot = reader.read_snapshot(step)
-    n_components = stored.coordinates.shape[1]
-    placed = basis.transform(snapshot.vectors[snapshot.valid], n_components)
+    placed = basis.transform(snapshot.vectors[snapshot.valid], stored.n_components)
     return replace(
         stored,
         coordinates=spread(placed, snapshot.valid, len(snapshot.rows)),
