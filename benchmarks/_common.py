@@ -1,4 +1,4 @@
-"""What all benchmarks share: options, the machine they ran on, tables and JSON."""
+"""Shared parts of the benchmarks: options, description of the machine, tables and JSON."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ LIBRARIES = ("visualdl-embedding", "numpy", "scikit-learn", "openTSNE", "umap-le
 
 
 def parser(description: str) -> argparse.ArgumentParser:
-    """Options that every benchmark takes."""
+    """Argument parser with the options of every benchmark."""
     options = argparse.ArgumentParser(description=description)
-    options.add_argument("--quick", action="store_true", help="small sizes: shows that it runs, measures nothing")
-    options.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
+    options.add_argument("--quick", action="store_true", help="small sizes: only checks that the script runs")
+    options.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to FILE")
     return options
 
 
@@ -57,7 +57,7 @@ def report(
     figures: Mapping[str, Any],
     options: argparse.Namespace,
 ) -> None:
-    """Print a table with the machine under it, and write the figures where ``--json`` says."""
+    """Print a table and the machine, and write the figures to the file of ``--json``."""
     from rich.console import Console
     from rich.table import Table
 

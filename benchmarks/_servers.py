@@ -1,4 +1,4 @@
-"""Runs of any size for the benchmark of the server, and the programs that serve them."""
+"""Synthetic runs of any size, and the servers that serve them."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ STOCK = (
     *("-m", "visualdl.server.app", "--logdir", "runs", "--host", "127.0.0.1", "--port", "PORT"),
     *("--language", "en", "--disable-telemetry"),
 )
-"""What is served; both show the folder ``runs`` of where they run."""
+"""Command lines of the servers; both serve the folder ``runs`` of their working directory."""
 
 
 def write_run(log_dir: Path, *, rows: int, dim: int, steps: Sequence[int], seed: int) -> None:
-    """Store frames that move smoothly: what is in them costs a server nothing, how large they are does."""
+    """Store frames that move smoothly. Their size matters to a server, their content does not."""
     random = np.random.default_rng(seed)
     watched = Rows(
         np.arange(rows, dtype=np.int64),
@@ -90,7 +90,7 @@ def log_frames(log_dir: Path, source: Path, steps: Sequence[int]) -> None:
 
 
 class Server:
-    """A program that serves, and one lasting connection to it, as a browser has it."""
+    """A server process with one persistent connection, like that of a browser."""
 
     def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
         self.process = psutil.Process(process.pid)
@@ -103,7 +103,7 @@ class Server:
     def ask(
         self, path: str, *, connection: http.client.HTTPConnection | None = None, packed: bool = True, **query: object
     ) -> tuple[float, int]:
-        """Seconds and bytes of an answer."""
+        """Seconds and bytes of a response."""
         used = connection or self.connection
         start = time.perf_counter()
         headers = {"Accept-Encoding": "gzip"} if packed else {}
@@ -115,13 +115,13 @@ class Server:
 
     @property
     def megabytes(self) -> float:
-        """Resident size, what is mapped of files included."""
+        """Resident size, including mapped files."""
         return float(self.process.memory_info().rss / 1e6)
 
 
 @contextmanager
 def served(arguments: Sequence[str], folder: Path) -> Iterator[tuple[Server, float]]:
-    """Start a program on a free port; gives it with the seconds that it took to answer."""
+    """Start a server on a free port. Yields it with the seconds until its first response."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

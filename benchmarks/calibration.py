@@ -1,16 +1,16 @@
-"""Does a drift test cry wolf, and does it see the wolf?
+"""Calibration and power of the drift tests.
 
-False alarms: pairs of real trainings (`_trainings.py`) that differ by the bootstrap resample of their documents only.
-Every test is asked about every pair at a level of 0.05; aim: 0.02 to 0.08. "rows" ranks among the rows of the pair
-alone, "null" has null pairs, too. How often one and the same word is called unusual is shown as quantiles over words.
+False alarms: pairs of real trainings (`_trainings.py`) that differ only by the bootstrap resample of their documents.
+Every test is applied to every pair at a level of 0.05; aim: 0.02 to 0.08. "rows" ranks among the rows of the pair only,
+"null" also uses null pairs. The rate of alarms of a single word is shown as quantiles over words.
 
-Power: the same, but in the later training a share of one word's occurrences was taken away and as many occurrences of
-a negative word were given to it. Nothing else changed.
+Power: the same, but in the later training a share of one word's occurrences is replaced by occurrences of a negative
+word. Nothing else changes.
 
-Beside them Evidently's detectors on the same tables, if it is installed (`pip install evidently`): mean distance,
+For comparison, Evidently's detectors run on the same tables if installed (`pip install evidently`): mean distance,
 domain classifier and MMD with their default thresholds, the first two also with their bootstrap at 0.95 (that of MMD
-takes seconds a pair). They compare two clouds of vectors, so they are asked about the tables as they are and after an
-orthogonal alignment of the later one.
+takes seconds per pair). They compare two clouds of vectors, so they run on the unchanged tables and after an orthogonal
+alignment of the later table.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Alarms = dict[str, list[float]]
 
 
 def evidently_detectors() -> dict[str, Detector]:
-    """By name; empty where Evidently is not installed."""
+    """Detectors by name; empty if Evidently is not installed."""
     try:
         import pandas as pd
         from evidently.legacy.metrics.data_drift.embedding_drift_methods import distance, mmd, model
@@ -62,17 +62,17 @@ def evidently_detectors() -> dict[str, Detector]:
 def ask_evidently(detectors: Mapping[str, Detector], before: Snapshot, after: Snapshot, alarms: Alarms) -> None:
     laid = align(after.vectors, before.vectors, scaling=False).apply(after.vectors)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of its libraries
+        warnings.simplefilter("ignore")  # from its libraries
         for name, fires in detectors.items():
             alarms[f"{name}, as it is"].append(fires(before.vectors, after.vectors))
             alarms[f"{name}, aligned"].append(fires(before.vectors, laid))
 
 
 def ask_ours(drift: Drift, how: str, alarms: Alarms, *, counted: int) -> None:
-    """Alarms of one comparison, for the first few of its watched words."""
+    """Add the alarms of one comparison, for the first `counted` watched words."""
     asked = [word.label for word in drift.watched[:counted]]
     towards = [d for d in drift.directions if d.label in asked]
-    if counted == 1:  # the changed word: only the way it went counts
+    if counted == 1:  # the changed word: only its own direction counts
         towards = [d for d in towards if d.group == "negative"]
     alarms[f"word, {how}"] += [w.p_value <= ALPHA for w in drift.watched[:counted]]
     alarms[f"any of {WATCHED} words (Holm), {how}"].append(min(w.p_corrected for w in drift.watched) <= ALPHA)
@@ -92,7 +92,7 @@ def ask_groups(drift: Drift, kind: str, how: str, alarms: Alarms) -> None:
 def false_alarms(
     documents: Documents, pairs: list[tuple[Snapshot, Snapshot]], null: list[Pair], *, n_null: int
 ) -> tuple[Alarms, dict[str, np.ndarray]]:
-    """Alarms by test, and by way of testing each word's share of pairs in which it was called unusual."""
+    """Alarms by test, and by kind of p-value each word's share of pairs with an alarm."""
     rng = np.random.default_rng(1)
     lexicon = dict(zip(documents.words, documents.groups, strict=True))
     alarms: Alarms = defaultdict(list)
@@ -111,7 +111,7 @@ def false_alarms(
 
 
 def changes(documents: Documents, count: int) -> Iterator[tuple[int, int]]:
-    """Words that are not negative, and negative donors that are frequent enough."""
+    """Yield words that are not negative, each with a negative donor that is frequent enough."""
     rng, frequency = np.random.default_rng(2), documents.frequency()
     negative = [i for i, group in enumerate(documents.groups) if group == "negative"]
     most = max(frequency[i] for i in negative)
@@ -149,8 +149,8 @@ def shown(value: float | None) -> str:
 def main() -> None:
     options = parser(__doc__.splitlines()[0])
     options.add_argument("--pairs", type=int, default=200, help="pairs without a change")
-    options.add_argument("--null", type=int, default=20, help="null pairs that each of them is held against")
-    options.add_argument("--changes", type=int, default=40, help="changed words for each size of change")
+    options.add_argument("--null", type=int, default=20, help="null pairs for each of them")
+    options.add_argument("--changes", type=int, default=40, help="changed words per size of change")
     options.add_argument("--words", type=int, default=1_000)
     arguments = options.parse_args()
     limit, shares = None, SHARES
@@ -185,7 +185,7 @@ def main() -> None:
     lines = [[*line, *[""] * (3 + len(shares) - len(line))] for line in lines]
     report(
         f"Alarms at a level of {ALPHA}: {arguments.words:,} words, {arguments.pairs} pairs without a change, "
-        f"{arguments.changes} words of which a share changed",
+        f"{arguments.changes} words with a changed share",
         ["test", "asked", "no change", *(f"{share:.0%}" for share in shares)],
         lines,
         figures={

@@ -1,9 +1,9 @@
-"""What does a warm frame cost, and how good is it, against projecting every snapshot from scratch?
+"""Cost and quality of a warm frame, compared with projecting every snapshot from scratch.
 
-Frames are checkpoints of a real training from random initialization (`_checkpoints.py`). Ours is the whole `analyze`
-of a frame: neighbors, PCA, t-SNE, UMAP, alignment, noise floor at every tenth frame, all metrics; with one thread, as
-in the worker. Theirs is what a user would write: scikit-learn's TSNE, with all cores, and umap-learn's UMAP with a
-seed, which takes one. Both use the cosine distance; the same function measures the trustworthiness of both.
+Frames are checkpoints of a real training from random initialization (`_checkpoints.py`). "Ours" is the whole `analyze`
+of a frame on one thread, as in the worker: neighbors, PCA, t-SNE, UMAP, alignment, noise floor at every tenth frame,
+and all metrics. "Theirs" is scikit-learn's TSNE on all cores and umap-learn's UMAP with a seed, which uses one core.
+Both sides use the cosine distance, and the same function measures the trustworthiness of both.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def from_scratch(vectors: np.ndarray) -> dict[str, tuple[float, float]]:
 
 
 def measure(steps: list[int], frames: np.ndarray, rows: int, compared: list[int]) -> dict[str, Any]:
-    """Analyze all frames in order; project the compared ones from scratch as well."""
+    """Analyze all frames in order, and also project the compared frames from scratch."""
     watched = Rows(np.arange(rows), tuple(f"w{i}" for i in range(rows)))
     state, ours, theirs = State(), [], {}
     for i, step in track(list(enumerate(steps)), description=f"{rows:,} rows", transient=True):
@@ -78,17 +78,17 @@ def measure(steps: list[int], frames: np.ndarray, rows: int, compared: list[int]
 
 def main() -> None:
     options = parser(__doc__.splitlines()[0])
-    options.add_argument("--frames", type=int, default=31, help="checkpoints, the first before training")
+    options.add_argument("--frames", type=int, default=31, help="checkpoints; the first is taken before training")
     options.add_argument("--every", type=int, default=200, help="batches between checkpoints")
     options.add_argument("--rows", type=int, nargs="+", default=[500, 2_000, 10_000])
-    options.add_argument("--compared", type=int, default=4, help="how many checkpoints are also done from scratch")
+    options.add_argument("--compared", type=int, default=4, help="checkpoints that are also projected from scratch")
     arguments = options.parse_args()
     if arguments.quick:
         arguments.frames, arguments.every, arguments.rows = 4, 20, [300]
     steps, frames = load_checkpoints(arguments.frames, arguments.every)
     last = len(steps) - 1
     compared = sorted({round(last * (i + 1) / arguments.compared) for i in range(arguments.compared)})
-    # Compilation is paid once in a worker's life, so it is no part of any frame.
+    # A worker compiles once, so compile before measuring.
     measure(steps[:2], frames, 200, [1])
     figures, lines = {}, []
     for rows in arguments.rows:
@@ -106,7 +106,7 @@ def main() -> None:
             ]
         )
     report(
-        f"A warm frame against one from scratch: {len(steps)} checkpoints, compared at {[steps[i] for i in compared]}",
+        f"Warm frames and frames from scratch: {len(steps)} checkpoints, compared at {[steps[i] for i in compared]}",
         ["rows", "scratch s", "first s", "warm median s", "warm mean s", "times faster", "t-SNE trust", "UMAP trust"],
         lines,
         figures=figures,

@@ -1,10 +1,9 @@
-"""What does every metric of a snapshot cost, beside the neighbor graph that they share?
+"""Cost of every metric of a snapshot, relative to the neighbor graph.
 
-The aim: all of them together take less than the graph. The quality of maps, which ranks all rows around each and so
-does the graph's work over again, is counted apart. The table has blobs of words in a space of falling variances, the
-frequencies a power law; a second snapshot, turned and moved a little, stands for the one before. Each is called as
-`analyze` calls it, on one thread, and timed on its own: CPU time, which other work on the machine moves less; the
-median counts.
+Aim: all metrics together take less time than the graph. The quality of maps, which ranks all rows around each row and
+so repeats the work of the graph, is counted separately. The table has clusters of words in a space of decreasing
+variances, with power-law frequencies. The previous snapshot is a rotated copy with small noise. Each metric is called
+as in `analyze`, on one thread, and measured separately: median of CPU time, which depends less on other processes.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ N_NEIGHBORS = 15
 GROUPS = ("positive", "negative", "neutral")
 N_WATCHED = 5
 SAMPLED = 2_500
-"""Rows whose neighbors would be asked for, if the quality of maps were sampled."""
+"""Number of rows in a sampled quality of maps."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ class Case:
 
 
 def timed(repeats: int, call: Callable[[], Any]) -> tuple[float, Any]:
-    """Median CPU seconds of some calls, after one that compiles and warms, and what the last returned."""
+    """Median CPU seconds of several calls after a warm-up call, and the result of the last call."""
     result = call()
     seconds = []
     for _ in range(repeats):
@@ -105,7 +104,7 @@ def measure(case: Case, repeats: int) -> dict[str, Any]:
     strata_of = strata(frequency)
     basis = fit_basis(vectors, n_components=2)
     pca = project(vectors, method="pca", basis=basis).coordinates
-    # As many as `analyze` makes; how long they take does not depend on how they were made.
+    # As many maps as in `analyze`. The time does not depend on how they were made.
     maps = {f"map {i}": pca + np.float32(i) * vectors[:, i : i + 2] for i in range(3)}
     calls: dict[str, Callable[[], object]] = {
         "norms": lambda: metrics.norms(vectors),
@@ -186,16 +185,16 @@ def main() -> None:
     table = [line(f"the graph, {found['graph_width']} neighbors", graph)]
     table += [line(name, s) for name, s in sorted(found["parts"].items(), key=lambda item: -item[1])]
     table += [
-        line("all of these", found["total_seconds"]),
+        line("total", found["total_seconds"]),
         line("quality of three maps", found["quality_of_three_maps_seconds"]),
-        line("all with it", found["total_seconds"] + found["quality_of_three_maps_seconds"]),
-        line(f"beside them: that quality by {SAMPLED:,} rows", found["sampled_quality_seconds"]),
-        line("beside them: findings, for a report", found["findings_seconds"]),
-        line("beside them: compare_snapshots, for a weekly check", found["compare_snapshots_seconds"]),
+        line("total with quality", found["total_seconds"] + found["quality_of_three_maps_seconds"]),
+        line(f"separately: quality from {SAMPLED:,} rows", found["sampled_quality_seconds"]),
+        line("separately: findings, for a report", found["findings_seconds"]),
+        line("separately: compare_snapshots, for a weekly check", found["compare_snapshots_seconds"]),
     ]
     report(
         f"Metrics of {case.n:,} x {case.d}",
-        ["metric", "median", "of the graph"],
+        ["metric", "median", "share of the graph"],
         table,
         figures=found,
         options=chosen,

@@ -1,7 +1,7 @@
-"""Does training notice? A real `paddle.Model.fit` with and without the callback, alternated in one run.
+"""Overhead of the callback in a real `paddle.Model.fit`, with and without the callback, alternated in one run.
 
-Timed from `on_train_begin` to the last batch end; the wait for the last frames at the end of training stands on a line
-of its own.
+Measures from `on_train_begin` to the end of the last batch. The wait for the last analyses at the end of training is
+reported separately.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Model(paddle.nn.Layer):
 
 
 class Samples(paddle.io.Dataset):
-    """Ids of a long-tailed vocabulary, the classes by parity of the first."""
+    """Ids of a long-tailed vocabulary; the class is the parity of the first id."""
 
     def __init__(self, num_rows: int, n: int) -> None:
         rng = np.random.default_rng(0)
@@ -60,7 +60,7 @@ class Clock(paddle.callbacks.Callback):
 
 
 def train(num_rows: int, dim: int, steps: int, callback: Any) -> tuple[float, float]:
-    """Seconds from `on_train_begin` to the last batch end, and from there to the end of `fit`."""
+    """Seconds from `on_train_begin` to the end of the last batch, and from there to the end of `fit`."""
     paddle.seed(0)
     model = paddle.Model(Model(num_rows, dim))
     optimizer = paddle.optimizer.Adam(1e-3, parameters=model.parameters(), lazy_mode=True)
@@ -71,7 +71,7 @@ def train(num_rows: int, dim: int, steps: int, callback: Any) -> tuple[float, fl
     callbacks = [first, *([callback] if callback else []), last]
     model.fit(Samples(num_rows, steps * 64), batch_size=64, epochs=1, verbose=0, callbacks=callbacks)
     done = time.perf_counter()
-    # The table and its two moments take 1.5 GB, and cycles keep them alive.
+    # The table and its two moments take 1.5 GB and are kept alive by reference cycles.
     del model, optimizer, callbacks
     gc.collect()
     return last.batches[-1] - first.begun, done - last.batches[-1]
@@ -97,7 +97,7 @@ def main() -> None:
             seconds, wait = train(num_rows, dim, arguments.steps, callback)
             with_it.append(seconds)
             waits.append(wait)
-            # It knows the model it was given; kept alive, its 1.5 GB would be freed inside the next training with it.
+            # The callback references the model; otherwise its 1.5 GB would be freed inside the next measured training.
             callback = None
             analyzed.append(len(open_run(run).steps("embedding", analyzed=True)))
             print(f"{repeat + 1}/{arguments.repeats}: {without[-1]:.1f} s without, {seconds:.1f} s with", flush=True)

@@ -1,9 +1,9 @@
-"""How much scripting does the page need when a step changes, and how long until it is drawn? In Chromium, by its own
-tracing; beside it, what VisualDL's own page needs to show the same points.
+"""Script time of a step change on the page, and time until it is drawn, in Chromium's trace.
 
-"Script" is what Chromium calls scripting on the page's main thread, garbage collection included, in the second after a
-key; what the browser does for layout, painting and compositing is left out. Waiting for graphics inside of a script
-counts as script. The page at rest, which follows the training and watches for motion, is measured in the same way.
+Also measures VisualDL's own page with the same points. Script time is the scripting time of the page's main thread in
+Chromium's trace, including garbage collection, in the second after a key press. It excludes layout, painting and
+compositing, and includes waiting for graphics inside a script. The idle page, which follows the training, is measured
+in the same way.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from _common import parser, report
 from _servers import OURS, ROOT, STOCK, TABLE, log_frames, served, write_run
 
-# The helpers that the tests look at pages with.
+# Browser helpers of the tests.
 sys.path.insert(0, str(ROOT / "tests"))
 
 from browser_tools import chromium, wait_until
@@ -40,7 +40,7 @@ SCRIPT = {
     "XHRLoad",
     "XHRReadyStateChange",
 }
-"""Events of Chromium's timeline that its own tools show as scripting."""
+"""Events of Chromium's timeline that its developer tools show as scripting."""
 NOT_SCRIPT = {"Layout", "UpdateLayoutTree", "PrePaint", "Paint", "Layerize", "Commit", "ParseHTML"}
 STOCK_SECONDS = 120
 
@@ -49,29 +49,29 @@ Figures = dict[str, float]
 
 
 class Tracing:
-    """Chromium's timeline of a page, read through its own protocol."""
+    """Chromium's timeline of a page, read through the DevTools protocol."""
 
     def __init__(self, page: Any) -> None:
         self.page = page
         self.session = page.context.new_cdp_session(page)
         self.events: list[dict[str, Any]] = []
-        self.session.on("Tracing.dataCollected", lambda told: self.events.extend(told["value"]))
+        self.session.on("Tracing.dataCollected", lambda message: self.events.extend(message["value"]))
 
     def during(self, act: Callable[[], None]) -> Figures:
-        """Milliseconds of script, and of the single longest one, while something is done."""
+        """Milliseconds of script in total, and of the longest script, during an action."""
         self.events.clear()
         ended: list[Any] = []
-        self.session.once("Tracing.tracingComplete", lambda told: ended.append(told))
+        self.session.once("Tracing.tracingComplete", lambda message: ended.append(message))
         categories = "devtools.timeline,disabled-by-default-devtools.timeline,v8,blink.user_timing,__metadata"
         self.session.send("Tracing.start", {"transferMode": "ReportEvents", "categories": categories})
         act()
         self.session.send("Tracing.end")
-        wait_until(self.page, lambda: bool(ended), "The trace does not end.")
+        wait_until(self.page, lambda: bool(ended), "The trace did not end.")
         return script_of(self.events)
 
 
 def script_of(events: list[dict[str, Any]]) -> Figures:
-    """Time on the page's main thread that is script and no work of the browser's."""
+    """Time on the page's main thread spent in scripts, without layout and painting."""
     mains = {
         (event["pid"], event["tid"])
         for event in events
@@ -92,7 +92,7 @@ def script_of(events: list[dict[str, Any]]) -> Figures:
         lengths = [end - start - overlap(start, end, others[thread]) for start, end in spans]
         totals.append(sum(lengths) / 1e3)
         longest.append(max(lengths, default=0) / 1e3)
-    # The browser's own pages have main threads too; the busiest is the page that is looked at.
+    # The browser's own pages also have main threads; the busiest one belongs to the measured page.
     return {"script_ms": max(totals), "longest_ms": max(longest)}
 
 
@@ -108,12 +108,12 @@ def union(spans: list[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def overlap(start: float, end: float, spans: list[tuple[float, float]]) -> float:
-    """How much of a span others cover."""
+    """Length of the part of a span that is covered by other spans."""
     return sum(max(0.0, min(end, b) - max(start, a)) for a, b in spans)
 
 
 def rest(page: Any, step: int) -> None:
-    """Wait until the page shows a step and its points stand still."""
+    """Wait until the page shows a step and its points do not move."""
     settled = f".panel[data-step='{step}'][aria-busy=false] .stage:not([data-gliding])"
     page.locator(settled).wait_for()
     page.wait_for_timeout(250)
@@ -121,7 +121,7 @@ def rest(page: Any, step: int) -> None:
 
 
 def walk(address: str, steps: list[int], *, calm: bool, word: str | None = None) -> tuple[list[Figures], list[Figures]]:
-    """Go through all steps by key; then stay at the last."""
+    """Go through all steps with the keyboard, then measure the idle page at the last step."""
     found = []
     with chromium(width=1440, height=900) as (page, complaints):
         page.emulate_media(reduced_motion="reduce" if calm else "no-preference")
@@ -133,20 +133,20 @@ def walk(address: str, steps: list[int], *, calm: bool, word: str | None = None)
 
         def press(key: str) -> None:
             page.keyboard.press(key)
-            # Nothing is asked of the page meanwhile, which would be script as well.
+            # Do not query the page during this time, since a query would count as script.
             page.wait_for_timeout(1_000)
 
         for step in steps[1:]:
             found.append(tracing.during(lambda: press("ArrowRight")))
             rest(page, step)
-        # A key that does nothing: the page at rest.
+        # A key without effect: the idle page.
         still = [tracing.during(lambda: press("Shift")) for _ in range(5)]
         assert complaints.lines == [], complaints.lines
     return found, still
 
 
 def stock(address: str) -> Figures:
-    """What VisualDL's own page needs until it says how many points it shows."""
+    """Cost of VisualDL's own page until it shows its number of points."""
     with chromium(width=1440, height=900) as (page, _):
         page.goto(f"{address}/app/scalar")
         page.wait_for_timeout(2_000)
@@ -158,12 +158,12 @@ def stock(address: str) -> Figures:
             page.goto(f"{address}/app/high-dimensional")
             page.get_by_text("Points: ").wait_for()
 
-        told = tracing.during(look)
-        return {"stock_script_ms": told["script_ms"], "stock_seconds": time.perf_counter() - start}
+        traced = tracing.during(look)
+        return {"stock_script_ms": traced["script_ms"], "stock_seconds": time.perf_counter() - start}
 
 
 def first_view(address: str, step: int) -> Figures:
-    """What our page needs until its first map stands."""
+    """Cost of our page until its first map is drawn."""
     with chromium(width=1440, height=900) as (page, _):
         page.goto(f"{address.removesuffix('embeddings/')}scalar")
         page.wait_for_timeout(2_000)
@@ -177,8 +177,8 @@ def first_view(address: str, step: int) -> Figures:
             seconds.append(time.perf_counter() - start)
             page.wait_for_timeout(250)
 
-        told = tracing.during(look)
-        return {"first_script_ms": told["script_ms"], "first_seconds": seconds[0]}
+        traced = tracing.during(look)
+        return {"first_script_ms": traced["script_ms"], "first_seconds": seconds[0]}
 
 
 def _middle(found: list[Figures], key: str) -> str:
@@ -207,10 +207,10 @@ def main() -> None:
     lines = [
         ["a step change, script, ms (p95)", _middle(calm, "script_ms"), "50"],
         ["… its longest script, ms (p95)", _middle(calm, "longest_ms"), ""],
-        ["a step change with the glide, script, ms (p95)", _middle(gliding, "script_ms"), ""],
+        ["a step change with animation, script, ms (p95)", _middle(gliding, "script_ms"), ""],
         ["… its longest script, ms (p95)", _middle(gliding, "longest_ms"), ""],
-        ["a step change with a word in focus, script, ms (p95)", _middle(focused, "script_ms"), ""],
-        ["the page at rest, script, ms (p95)", _middle(still, "script_ms"), ""],
+        ["a step change with a selected word, script, ms (p95)", _middle(focused, "script_ms"), ""],
+        ["the idle page, script, ms (p95)", _middle(still, "script_ms"), ""],
         ["first map, script, ms", f"{opening['first_script_ms']:.0f}", ""],
         ["first map, s", f"{opening['first_seconds']:.1f}", ""],
         ["VisualDL's own page, script, ms", f"{theirs['stock_script_ms']:.0f}", ""],

@@ -1,16 +1,16 @@
-"""What does a report of a saved model cost, against what one would do without it?
+"""Cost of a report of a saved model, compared with a script by hand.
 
-Three questions; every side runs in a fresh Python process, from its start to its end, imports included:
+Three parts. Each side runs in a fresh Python process and is measured from start to end, including imports.
 
-- report: the whole report (page, pictures, tables, findings) of jieba's LAC table, against a script written by hand
-  that makes the same two pictures: scikit-learn's PCA and TSNE on all cores, matplotlib, and the trustworthiness of
-  both. Same rows, same distance (cosine). Alternated. The first report of a machine compiles its loops with numba and
-  keeps the machine code; it is timed apart, with an empty cache.
-- checkpoint: finding the table in a ``.pdparams`` of 488 MiB and reading 500 rows, against ``paddle.load``. Seconds and
-  memory are those of the call, without the imports. The file is in the system's cache for both.
+- report: the whole report (page, pictures, tables, findings) of jieba's LAC table, compared with a script by hand that
+  makes the same two pictures: scikit-learn's PCA and TSNE on all cores, matplotlib, and the trustworthiness of both.
+  Same rows, same distance (cosine), alternated. The first report on a machine compiles its loops with numba and caches
+  the machine code; it is measured separately, with an empty cache.
+- checkpoint: finding the table in a ``.pdparams`` of 488 MiB and reading 500 rows, compared with ``paddle.load``.
+  Seconds and memory are those of the call, without imports. The file is in the system's cache for both sides.
 - large: a report of 500 rows of a table of 10,000,000 x 64 (2.6 GB, ``.npy``) with the counters of the whole table.
 
-Memory is the highest resident size that the kernel noted (VmHWM), so this runs on Linux.
+Memory is the peak resident size reported by the kernel (VmHWM), so this benchmark requires Linux.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_
 
 
 def jieba_table() -> Path:
-    """Where the table of the installed jieba lies; its vocabulary, ``word.dic``, two folders above."""
+    """Path of the table in the installed jieba. Its vocabulary, ``word.dic``, is two folders above."""
     return next(Path(str(f.locate())) for f in files("jieba") or () if f.match("lac_small/model_baseline/word_emb"))
 
 
 def megabytes(field: str = "VmHWM") -> float:
-    """Resident size of this process now (VmRSS), or the highest there was (VmHWM)."""
+    """Current (VmRSS) or peak (VmHWM) resident size of this process."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith(field))
 
 
-# What child processes do. Each takes what the parent gives it and returns what it measured.
+# Functions of the child processes. Each takes JSON arguments from the parent and returns its measurements.
 
 
 def ours(*, path: str, rows: int, output: str) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def ours(*, path: str, rows: int, output: str) -> dict[str, Any]:
 
 
 def by_hand(*, path: str, ids: str, output: str) -> dict[str, Any]:
-    """Make the pictures of a report as a script in a team's repository does."""
+    """Make the pictures of a report with a typical script."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -126,7 +126,7 @@ def open_paddle(*, path: str, ids: str, output: str, return_numpy: bool) -> dict
 
 
 def save_checkpoint(*, path: str, num_rows: int, dim: int) -> dict[str, Any]:
-    """Save a model with one table as Paddle does."""
+    """Save a model with one table with Paddle."""
     import paddle
 
     paddle.save(paddle.nn.Embedding(num_rows, dim).state_dict(), path)
@@ -139,7 +139,7 @@ CHILDREN: dict[str, Callable[..., dict[str, Any]]] = {
 
 
 def run(child: Callable[..., dict[str, Any]], *, cache: Path | None = None, **given: Any) -> dict[str, Any]:
-    """Run it in a fresh process; ``"wall"`` are the seconds from its start to its end, ``"cpu"`` those of all cores."""
+    """Run a function in a fresh process. ``"wall"`` is its clock time in seconds, ``"cpu"`` that of all cores."""
     environment = {name: value for name, value in os.environ.items() if name not in THREADS}
     if cache is not None:
         environment["NUMBA_CACHE_DIR"] = str(cache)
@@ -164,7 +164,7 @@ def watched_ids(path: Path, rows: int) -> np.ndarray:
 
 
 def measure_report(rows: int, repeats: int, folder: Path) -> dict[str, Any]:
-    """Alternate both ways; check that they show the same rows, and measure both maps by scikit-learn's measure."""
+    """Alternate both sides, check that they show the same rows, and measure both maps with scikit-learn."""
     from sklearn.manifold import trustworthiness
 
     path, cache = jieba_table(), folder / f"numba-{rows}"
@@ -179,7 +179,7 @@ def measure_report(rows: int, repeats: int, folder: Path) -> dict[str, Any]:
     vectors = np.fromfile(path, dtype="<f4", offset=path.stat().st_size % 512).reshape(-1, 128)[ids]
     with (output / "coordinates.csv").open(encoding="utf-8-sig", newline="") as file:
         lines = list(csv.DictReader(file))
-    assert [int(line["id"]) for line in lines] == ids.tolist(), "the two show different rows"
+    assert [int(line["id"]) for line in lines] == ids.tolist(), "both sides must show the same rows"
     trust = {}
     for method in METHODS:
         maps = {
@@ -205,7 +205,7 @@ def measure_report(rows: int, repeats: int, folder: Path) -> dict[str, Any]:
 
 
 def measure_checkpoint(num_rows: int, repeats: int, folder: Path) -> dict[str, Any]:
-    """Alternate the three ways to get at rows of a checkpoint."""
+    """Alternate the three ways to read rows of a checkpoint."""
     path, ids = folder / "model.pdparams", folder / "ids.npy"
     run(save_checkpoint, path=str(path), num_rows=num_rows, dim=128)
     np.save(ids, np.sort(np.random.default_rng(0).choice(num_rows, WATCHED, replace=False)))
@@ -215,7 +215,7 @@ def measure_checkpoint(num_rows: int, repeats: int, folder: Path) -> dict[str, A
             child, more = (open_ours, {}) if name == "ours" else (open_paddle, {"return_numpy": name.endswith("numpy")})
             rows = folder / f"{name}.npy"
             runs.append(run(child, path=str(path), ids=str(ids), output=str(rows), **more))
-            assert np.array_equal(np.load(folder / "ours.npy"), np.load(rows)), f"{name} read other values"
+            assert np.array_equal(np.load(folder / "ours.npy"), np.load(rows)), f"{name} read different values"
     figures: dict[str, Any] = {
         name: {key: statistics.median(r[key] for r in runs) for key in runs[0]} for name, runs in found.items()
     }
@@ -223,12 +223,13 @@ def measure_checkpoint(num_rows: int, repeats: int, folder: Path) -> dict[str, A
 
 
 def measure_large(num_rows: int, folder: Path) -> dict[str, Any]:
-    """Write a table in blocks, and report it once."""
+    """Write a table in blocks, and make one report of it."""
     path, dim = folder / "large.npy", 64
     needed, free = num_rows * dim * 4, os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize
     if free < needed + 10**9:
         raise SystemExit(
-            f"The folder for temporary files has {free / 1e9:.1f} GB left; {needed / 1e9 + 1:.1f} are needed."
+            f"The temporary folder has {free / 1e9:.1f} GB left, but the benchmark needs {needed / 1e9 + 1:.1f} GB. "
+            "Free disk space, or set TMPDIR to another folder."
         )
     rng = np.random.default_rng(0)
     with path.open("wb") as file:
@@ -260,7 +261,7 @@ def main() -> None:
 
 
 def measure(arguments: argparse.Namespace, num_rows: int, large_rows: int, folder: Path) -> None:
-    """Measure the parts that are asked for; print and write them."""
+    """Measure the selected parts; print and write the figures."""
     lines: list[list[str]] = []
     figures: dict[str, Any] = {}
     if "report" in arguments.parts:
@@ -271,7 +272,7 @@ def measure(arguments: argparse.Namespace, num_rows: int, large_rows: int, folde
                 _line(f"report, {rows:,} rows: by hand", found, "by_hand", f"{trust['by_hand']:.4f}", "1.0"),
                 _line(f"report, {rows:,} rows: ours", found, "ours", f"{trust['ours']:.4f}", f"{found['ratio']:.1f}"),
                 [
-                    f"report, {rows:,} rows: ours, the first of a machine",
+                    f"report, {rows:,} rows: ours, first run on a machine",
                     f"{found['first_seconds']:.2f}",
                     "",
                     "",
@@ -298,9 +299,9 @@ def measure(arguments: argparse.Namespace, num_rows: int, large_rows: int, folde
         options=arguments,
     )
     print(
-        "Aims: 3 times faster at 5,000 rows, trustworthiness not lower; checkpoint 10 times faster and a tenth of the"
+        "Aims: 3 times faster at 5,000 rows, trustworthiness not lower; checkpoint 10 times faster with a tenth of the"
     )
-    print("memory; large under 600 MB. Seconds and memory of a checkpoint are beyond the imports, the others in all.")
+    print("memory; large under 600 MB. Seconds and memory of a checkpoint exclude imports, all others include them.")
 
 
 def _line(title: str, found: dict[str, Any], side: str, trust: str, faster: str) -> list[str]:

@@ -1,7 +1,7 @@
-"""How soon does the server answer a frame, and what does it hold in memory? Beside VisualDL's stock server.
+"""Response times and memory of the server, compared with VisualDL's stock server.
 
-Both serve the same points: two runs of 50 frames. VisualDL's page asks for a list, then for labels and vectors of one
-frame; ours asks for runs, rows and a frame, and for each further step for one frame alone.
+Both serve the same points: two runs of 50 frames. VisualDL's page requests a list, then labels and vectors of one
+frame. Our page requests runs, rows and a frame, and for each further step only a frame.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ def frame(server: Server, run: str, step: int, **more: Any) -> float:
 
 
 def one_after_the_other(server: Server, steps: list[int]) -> dict[str, float]:
-    """What one page waits for."""
+    """Response times for a single page."""
     before = server.megabytes
     listed, _ = server.ask(f"{API}/runs")
-    # A page asks for these three at once; here one after the other, which is no less.
+    # A page requests these three in parallel. One after the other is an upper bound.
     rows, size = server.ask(f"{API}/rows", run="a", table=TABLE)
     info, _ = server.ask(f"{API}/frame-info", run="a", table=TABLE, step=steps[-1], projection="tsne")
     first = frame(server, "a", steps[-1])
@@ -63,7 +63,7 @@ def one_after_the_other(server: Server, steps: list[int]) -> dict[str, float]:
 
 
 def studies(server: Server, steps: list[int]) -> dict[str, float]:
-    """What takes seconds: detectors and clusters, the first time, at another step, and asked again."""
+    """Slow requests: findings and clusters, the first time, at another step, and repeated."""
     found = {}
     for name in ("findings", "clusters"):
         asked = [server.ask(f"{API}/{name}", run="a", table=TABLE, step=step)[0] for step in (*steps[-2:], steps[-1])]
@@ -72,7 +72,7 @@ def studies(server: Server, steps: list[int]) -> dict[str, float]:
 
 
 def many_at_once(server: Server, steps: list[int]) -> dict[str, float]:
-    """Clients that all drag their sliders, each over every step of one run."""
+    """Concurrent clients, each requesting every step of one run."""
 
     def client(number: int) -> list[float]:
         connection = server.connect()
@@ -94,7 +94,7 @@ def many_at_once(server: Server, steps: list[int]) -> dict[str, float]:
 
 
 def stock(server: Server, started: float) -> dict[str, float]:
-    """What VisualDL's own page waits for with these points."""
+    """Response times for VisualDL's own page with these points."""
     name = f"runs/a/{TABLE}/tsne/step_000000000"
     listed, _ = server.ask("/app/api/embedding/list")
     labels, _ = server.ask("/app/api/embedding/metadata", name=name)
@@ -125,7 +125,7 @@ def main() -> None:
             write_run(folder / "runs" / run, rows=rows, dim=dim, steps=steps, seed=seed)
         with served(OURS, folder) as (server, started):
             found = {"start_s": started, **one_after_the_other(server, steps), **many_at_once(server, steps)}
-            # Last, for what they leave in memory is not what frames need.
+            # Last, because their memory use would be counted for the frames.
             found |= studies(server, steps)
         (folder / "stock").mkdir()
         for run in RUNS:
@@ -141,21 +141,21 @@ def main() -> None:
         *[
             [f"{label}, ms (p95)", f"{found[f'{name}_median_ms']:.1f} ({found[f'{name}_p95_ms']:.1f})", aim, ""]
             for name, label, aim in (
-                ("further_frame", "a further frame", "60"),
-                ("pca_frame", "a further frame of PCA", "60"),
-                ("frame_again", "a frame asked for again", ""),
-                ("row_metric", "a number of every row", ""),
-                ("row", "all numbers of a row", ""),
+                ("further_frame", "each further frame", "60"),
+                ("pca_frame", "each further frame of PCA", "60"),
+                ("frame_again", "a repeated frame", ""),
+                ("row_metric", "one metric of all rows", ""),
+                ("row", "all metrics of a row", ""),
                 ("status", "status", ""),
                 ("neighbors", "neighbors of a row", ""),
-                ("clients", f"a frame for each of {CLIENTS} clients", ""),
+                ("clients", f"a frame, {CLIENTS} clients at once", ""),
             )
         ],
         [f"neighbors over {frames} steps, ms", f"{found['timeline_ms']:.0f}", "", ""],
         *[
             [f"{name}{label}, s", f"{found[f'{name}{when}_s']:.3g}", "", ""]
             for name in ("findings", "clusters")
-            for when, label in (("", ", the first"), ("_next", " of another step"), ("_again", " asked for again"))
+            for when, label in (("", ", first request"), ("_next", ", another step"), ("_again", ", repeated"))
         ],
         [f"frames a second, {CLIENTS} clients", f"{found['frames_per_second']:.0f}", "", ""],
         ["memory after the start, MB", f"{found['memory_start_mb']:.0f}", "", ""],

@@ -1,13 +1,13 @@
-"""How much does a map move when the table did not?
+"""Motion of a map when the table did not change.
 
-Two questions, each for t-SNE and UMAP, on a checkpoint of a real training (`_checkpoints.py`):
+Two cases, each for t-SNE and UMAP, on a checkpoint of a real training (`_checkpoints.py`):
 
-- identical frames: the very same vectors projected twice. Whatever moves is noise.
-- a tenth moved: every tenth row takes the vector of a random other row. Whatever moves among the others is noise too,
-  but for the little that follows from new neighbors.
+- identical frames: the same vectors are projected twice. All motion is noise.
+- a tenth moved: every tenth row gets the vector of a random other row. Motion of the other rows is noise as well,
+  except for the small part caused by new neighbors.
 
-Three ways to get comparable frames: ours (warm start from the frame before, then registration), independent fits from
-scratch with different seeds (then the same registration), and umap-learn's AlignedUMAP. Motion is in standard
+Compares three ways to get comparable frames: ours (warm start from the previous frame, then registration), independent
+fits from scratch with different seeds (then the same registration), and umap-learn's AlignedUMAP. Motion is in standard
 deviations of the layout.
 """
 
@@ -43,8 +43,8 @@ def independent(method: str) -> Callable[[np.ndarray, np.ndarray], Pair]:
         from umap import UMAP
 
         def once(vectors: np.ndarray, seed: int) -> np.ndarray:
-            # From its default start, the principal components, t-SNE would not depend on the seed at all; but then
-            # components that change places turn the whole map over.
+            # With its default initialization, the principal components, t-SNE does not depend on the seed, but a swap
+            # of two components flips the whole map.
             if method == "tsne":
                 return TSNE(metric="cosine", init="random", random_state=seed).fit_transform(vectors)
             return UMAP(metric="cosine", random_state=seed).fit_transform(vectors)
@@ -75,7 +75,7 @@ def measure(fit: Callable[[np.ndarray, np.ndarray], Pair], before: np.ndarray, a
     """Motion of the rows whose vectors are the same in both frames."""
     start = time.perf_counter()
     with warnings.catch_warnings():
-        # umap-learn tells that a seed means one thread, and t-SNE of scikit-learn that its defaults will change.
+        # umap-learn warns that a seed implies one thread, and scikit-learn's t-SNE that its defaults will change.
         warnings.simplefilter("ignore")
         first, second = (np.asarray(layout, dtype=np.float32) for layout in fit(before, after))
     seconds = time.perf_counter() - start
@@ -103,7 +103,7 @@ def main() -> None:
     moved = rng.choice(len(before), size=len(before) // 10, replace=False)
     after = before.copy()
     after[moved] = before[rng.permutation(moved)]
-    for method in ("tsne", "umap"):  # compiled before anything is timed
+    for method in ("tsne", "umap"):  # compile before measuring
         ours(method)(before[:200], after[:200])
     figures, lines = [], []
     for (method, way), fit in track(list(WAYS.items()), description=f"{len(before):,} rows", transient=True):

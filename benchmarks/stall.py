@@ -1,6 +1,6 @@
-"""How long does a snapshot hold the training thread? Beside the floor: a bare gather to NumPy.
+"""Time that a snapshot holds the training thread, compared with a bare gather to NumPy.
 
-The memory is that of the training process beyond what it had before recording.
+Memory is the additional memory of the training process since recording began.
 """
 
 from __future__ import annotations

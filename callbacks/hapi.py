@@ -77,7 +77,7 @@ class EmbeddingCallback(paddle.callbacks.Callback):  # type: ignore[misc]
         False computes in the training thread, which then waits.
     max_slowdown
         Share of the training's time, 0 to 1, that analyses in the background may cost, measured at every batch; beyond
-        it they wait. None lets them run whatever they cost.
+        it they wait, and they wait for the first 16 batches. None measures nothing and lets them run.
     drain_timeout
         Seconds to wait at the end of training for the last frames; None without limit.
     max_log_bytes, max_store_bytes
@@ -125,7 +125,7 @@ class EmbeddingCallback(paddle.callbacks.Callback):  # type: ignore[misc]
         stop_on: Literal["warning", "critical"] | None = None,
         training_history: bool = True,
         background: bool = True,
-        max_slowdown: float | None = 0.03,
+        max_slowdown: float | None = None,
         drain_timeout: float | None = 300.0,
         max_log_bytes: int | None = 200_000_000,
         max_store_bytes: int | None = None,

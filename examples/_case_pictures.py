@@ -1,4 +1,4 @@
-"""The pictures of the case studies."""
+"""Pictures of the case studies."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def draw_irony(result: dict[str, Any], png: Path) -> None:
     axes = figure.subplots(1, 4, width_ratios=(1, 1, 0.9, 1.5))
     titles = {
         "wrong_side_rows": "Words on the wrong side,\nall of the lexicon",
-        "untaught_wrong_side": "Those of them that the\nremedy never saw",
+        "untaught_wrong_side": "Of these, words not\nused by the remedy",
     }
     for panel, (name, title) in zip(axes, titles.items(), strict=False):
         for arm in COLORS:
@@ -54,8 +54,8 @@ def draw_irony(result: dict[str, Any], png: Path) -> None:
     for i, word in enumerate(result["summary"]["words"][:12]):
         sign = "+" if word["group"] == "positive" else "−"
         reviews = f"{word['positive_reviews']:.0%} of {word['reviews']}"
-        said = f"{word['word']} {sign}  ({reviews}):  {' '.join(word['neighbors'])}"
-        axes[3].text(0, 1 - (i + 1) / 13, said, fontsize=8.5, family=[font] if font else None)
+        line = f"{word['word']} {sign}  ({reviews}):  {' '.join(word['neighbors'])}"
+        axes[3].text(0, 1 - (i + 1) / 13, line, fontsize=8.5, family=[font] if font else None)
     for panel in axes[:3]:
         panel.spines[["top", "right"]].set_visible(False)
     FigureCanvasAgg(figure)
@@ -104,7 +104,7 @@ def draw_drift(result: dict[str, Any], png: Path) -> None:
 def draw_long_tail(
     log_dirs: dict[str, Path], values: dict[str, dict[str, list[float]]], png: Path, *, batch: int
 ) -> None:
-    """Draw maps of the first seed, how the tail fills the space, what gradients items get, and what users get."""
+    """Draw maps of the first seed, crowding of the tail, gradients of the items, and recommendations."""
     from matplotlib.figure import Figure
 
     from visualdl_embedding.core.neighbors import nearest_neighbors
@@ -124,7 +124,7 @@ def draw_long_tail(
         places = project(snapshot.vectors, method="tsne", neighbors=graph).coordinates
         plane = axes[0, column]
         never = frequency == 0
-        plane.scatter(*places[never].T, s=4, color="#b8bcc4", label="nobody liked it", linewidths=0)
+        plane.scatter(*places[never].T, s=4, color="#b8bcc4", label="no like", linewidths=0)
         for name in reversed(STRATA):
             chosen = (names == name) & ~never
             plane.scatter(*places[chosen].T, s=4, color=colors[name], label=name, linewidths=0)
@@ -142,12 +142,12 @@ def draw_long_tail(
         axes[1, 3].plot(values[variant]["recall_head"], values[variant]["recall_tail"], "o", color=lines[variant])
     axes[0, 0].legend(markerscale=3, fontsize="small")
     axes[1, 0].plot([0, 1], [0, 1], color="lightgray", linewidth=1)
-    axes[1, 0].set(title="Crowding of tail items (dotted: with those nobody liked)", xlabel="share of the space")
+    axes[1, 0].set(title="Crowding of tail items (dotted: with items without a like)", xlabel="share of the space")
     axes[1, 0].set_ylabel("share of tail items")
     axes[1, 0].title.set_fontsize("medium")
     axes[1, 0].legend(fontsize="small")
     axes[1, 1].set(title="Gradient of a lookup", xlabel="likes of the item", ylabel="mean length", xscale="log")
     axes[1, 2].set(title=f"Recommendations, {len(values['plain']['recall'])} seeds", xlabel="recall@10")
     axes[1, 2].set_ylabel("coverage@10")
-    axes[1, 3].set(title="Whom it helps", xlabel="recall@10 of head items", ylabel="recall@10 of tail items")
+    axes[1, 3].set(title="Head and tail items", xlabel="recall@10 of head items", ylabel="recall@10 of tail items")
     figure.savefig(png, dpi=80, pil_kwargs={"optimize": True})

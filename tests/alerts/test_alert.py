@@ -45,7 +45,7 @@ def test_what_is_not_finite_becomes_null() -> None:
 
 
 def test_evidence_that_is_not_plain_is_refused() -> None:
-    with pytest.raises(TypeError, match="not a Generator"):
+    with pytest.raises(TypeError, match="A Generator cannot be written as JSON"):
         make_alert(evidence={"rng": np.random.default_rng(0)}).to_dict()
 
 
@@ -137,7 +137,7 @@ class TestHook:
 
     def test_an_alert_that_is_not_plain_never_raises(self) -> None:
         result = run_hook("true", make_alert(evidence={"x": object()}))
-        assert "not a object" in result.reason
+        assert "A object cannot be written as JSON" in result.reason
 
     def test_the_timeout_ends_it_and_what_it_started(self, tmp_path: Path) -> None:
         sign = tmp_path / "alive"

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from training import LABELS, V, fit, make_model
+from callback_training import LABELS, V, fit, make_model
 from visualdl import LogReader
 
 from visualdl_embedding import open_run

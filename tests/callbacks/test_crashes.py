@@ -25,7 +25,7 @@ TRAINING = """
     import sys, time
     sys.path.insert(0, {here!r})
     import paddle
-    from training import LABELS, fit
+    from callback_training import LABELS, fit
     from visualdl_embedding.callbacks import EmbeddingCallback
 
     class Slow(paddle.callbacks.Callback):
@@ -249,7 +249,7 @@ def test_a_notebook(tmp_path: Path) -> None:
     cell = textwrap.dedent(f"""
         import sys
         sys.path[:0] = [{str(HERE)!r}, {str(ROOT)!r}]
-        from training import LABELS, fit
+        from callback_training import LABELS, fit
         from visualdl_embedding.callbacks import EmbeddingCallback
         fit(EmbeddingCallback("run", vocabulary=LABELS, methods=("pca",)), epochs=1)
     """)

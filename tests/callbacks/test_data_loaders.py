@@ -8,7 +8,7 @@ from typing import Any
 import paddle
 import psutil
 import pytest
-from training import LABELS, Sentences, make_model
+from callback_training import LABELS, Sentences, make_model
 
 from visualdl_embedding import open_run
 from visualdl_embedding.callbacks import EmbeddingCallback

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import paddle
 import pytest
-from training import LABELS, Bag, D, V, fit, make_model
+from callback_training import LABELS, Bag, D, V, fit, make_model
 from visualdl import LogReader, LogWriter
 
 from visualdl_embedding import open_run

@@ -62,7 +62,7 @@ def test_the_small_case_runs_and_remedies_differ_from_plain_training(tmp_path: P
     assert weighted["coverage"] > 2 * plain["coverage"]
     assert weighted["recall"] < plain["recall"]
     assert plain["never_trained_rows"] == 0
-    assert weighted["never_trained_rows"] == found["data"]["items nobody liked"]
+    assert weighted["never_trained_rows"] == found["data"]["items without a like"]
     for numbers in variants.values():
         assert sum(numbers[f"shown_{name}"] for name in ("head", "torso", "tail")) == pytest.approx(1)
     run = open_run(tmp_path / "runs/long-tail/seed-0/plain")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib import font_manager
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
@@ -185,7 +186,7 @@ def test_without_a_chinese_font_labels_are_ids_and_that_is_said(drawn: list[Figu
     assert cjk_font() is None
     note = missing_font_note()
     assert note is not None
-    assert "fonts-noto-cjk" in note
+    assert "pip install pylopdf-fonts-zh-cn" in note
     labels = labels_of(50)
     labels[9] = "plain"
     render_map(projection(), labels, watch=["词3", "plain"], table="讽刺", groups=["积极"] * 50)
@@ -195,9 +196,30 @@ def test_without_a_chinese_font_labels_are_ids_and_that_is_said(drawn: list[Figu
     assert not any("\u4e00" <= character <= "\u9fff" for character in words)
 
 
-def test_chinese_is_written_where_a_font_can(drawn: list[Figure]) -> None:
-    if cjk_font() is None:
-        pytest.skip("no installed font writes Chinese")
+@pytest.fixture
+def no_system_font(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As on a machine without any font but those of Python packages."""
+    forget_fonts()
+    ours = [entry for entry in font_manager.fontManager.ttflist if "mpl-data" in str(entry.fname)]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", ours)
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda *args, **kwargs: [])
+    yield
+    monkeypatch.undo()
+    forget_fonts()
+
+
+@pytest.mark.usefixtures("no_system_font")
+def test_without_system_fonts_chinese_is_written_by_the_packaged_one(
+    drawn: list[Figure], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert cjk_font() == "Noto Sans SC"
+    render_map(projection(), [*labels_of(49), "讽刺"], watch=["讽刺"])
+    assert "讽刺" in words_of(drawn[0])
+    assert "can write" not in words_of(drawn[0])
+    assert not caplog.records
+
+
+def test_chinese_is_written(drawn: list[Figure]) -> None:
     assert missing_font_note() is None
     labels = [*labels_of(49), "讽刺"]
     render_map(projection(), labels, watch=["讽刺"], table="词表", groups=["积极"] * 50)
@@ -312,8 +334,7 @@ def test_shown_text_is_one_short_line(text: str) -> None:
 def test_long_labels_are_cut() -> None:
     assert _fonts.shown_text("a" * 40, instead="", longest=10) == "a" * 9 + "…"
     assert _fonts.shown_text("two\twords\n", instead="", longest=10) == "two words"
-    if cjk_font() is not None:
-        assert _fonts.shown_text("高兴" * 10, instead="", longest=10) == "高兴高兴…"
+    assert _fonts.shown_text("高兴" * 10, instead="", longest=10) == "高兴高兴…"
     assert _fonts.shown_text(" \u200b\n", instead="#7") == "#7"
 
 

@@ -26,7 +26,7 @@ from visualdl_embedding.files import open_tables
         (struct.pack(">Q", 2) + b"{}", "big-endian"),
         (safetensors(b"[1]"), "no object of names"),
         (safetensors(b"[" * 100_000), "no safetensors header"),
-        (safetensors(b'{"a": 1, "a": 2}'), "stands there twice"),
+        (safetensors(b'{"a": 1, "a": 2}'), "occurs twice"),
         (safetensors(b"\xff\xfe{}"), "no safetensors header"),
         (safetensors({"a": {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]}}), "cut off"),
         (safetensors({"a": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 16]}}, b"\0" * 16), "does not fit"),

@@ -21,7 +21,6 @@ from visualdl_embedding.analysis import Config
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.metrics.agreement import clusters
 from visualdl_embedding.server import RunSource, _studies, make_server
-from visualdl_embedding.store import DamagedFileError
 
 PREFIX = "/app/embeddings/api/v1/"
 TABLE: dict[str, Any] = {"run": ".", "table": "word"}
@@ -212,18 +211,6 @@ def test_a_row_is_read_without_the_rest_of_its_file(tmp_path: Path, monkeypatch:
     client = client_of(tmp_path / "runs")
     monkeypatch.setattr(TensorFile, "read", lambda self, name: pytest.fail(f"{name} was read whole"))
     assert ask(client, "row", **TABLE, step=0, row=3)["metrics"]["norm"] > 0
-
-
-def test_a_number_that_the_file_has_not_is_damage(two_runs: Path) -> None:
-    from visualdl_embedding.server._row import _ValueFile
-
-    path = open_run(two_runs / "runs" / "a").reader("word").path("analysis", 50)
-    file = _ValueFile(path)
-    with file:
-        assert file.value("row_metrics/norm", 59) > 0
-        for name, position in (("row_metrics/nothing", 0), ("row_metrics/norm", 60), ("neighbors/indices", 0)):
-            with pytest.raises(DamagedFileError, match="has no number for row"):
-                file.value(name, position)
 
 
 @pytest.mark.parametrize(

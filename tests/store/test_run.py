@@ -157,7 +157,9 @@ def test_a_damaged_step_is_named_and_the_others_open(run: Run, store: TableStore
     path = store.path("snapshot", 100)
     path.write_bytes(path.read_bytes()[:-1])
     assert run.steps(NAME) == [0, 100, 200, 300]
-    with pytest.raises(DamagedFileError, match=r"snapshot-000000100.safetensors is damaged: it has [\d,]+ bytes"):
+    with pytest.raises(
+        DamagedFileError, match=r"snapshot-000000100\.safetensors is damaged: its tensor 'vectors' ends"
+    ):
         run.snapshot(NAME, 100)
     assert run.snapshot(NAME, 200).step == 200
 

@@ -14,9 +14,10 @@ from hypothesis.extra import numpy as hnp
 from safetensors.numpy import load_file, save_file
 
 import visualdl_embedding.store._safetensors as module
+from visualdl_embedding.core.safetensors_format import pack
 from visualdl_embedding.store import DamagedFileError
 from visualdl_embedding.store._files import write_atomically
-from visualdl_embedding.store._safetensors import TensorFile, pack
+from visualdl_embedding.store._safetensors import TensorFile
 
 arrays = st.sampled_from(["f8", "f4", "f2", "i8", "i4", "i2", "i1", "u1", "?"]).flatmap(
     lambda dtype: hnp.arrays(np.dtype(dtype), hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4))
@@ -123,6 +124,7 @@ def entry(dtype: object, shape: object, *offsets: object) -> dict[str, object]:
         framed({"a": entry("F32", [True, 2], 0, 8)}, bytes(8)),
         framed({"a": entry("F32", [1e18], 0, 8)}, bytes(8)),
         framed({"a": entry("X", [2], 0, 8)}, bytes(8)),
+        framed({"a": entry("BF16", [4], 0, 8)}, bytes(8)),
         framed({"a": entry(["F32"], [2], 0, 8)}, bytes(8)),
         framed({"a": entry("F32", 2, 0, 8)}, bytes(8)),
         framed({"a": entry("F32", [2], 0)}, bytes(8)),
@@ -158,3 +160,15 @@ def test_a_missing_tensor_is_named(tmp_path: Path) -> None:
     path.write_bytes(as_bytes({"v": np.ones(1)}, {}))
     with TensorFile(path) as file, pytest.raises(DamagedFileError, match="tensor 'w' is missing"):
         file.read("w")
+
+
+def test_one_number_is_read_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(as_bytes({"v": np.arange(5, dtype=np.float32), "m": np.ones((2, 2))}, {}))
+    with TensorFile(path) as file:
+        assert [file.read_number("v", i) for i in range(5)] == [0, 1, 2, 3, 4]
+        for name, position in (("v", 5), ("v", -1), ("m", 0)):
+            with pytest.raises(DamagedFileError, match=f"tensor '{name}' has no number for row {position}"):
+                file.read_number(name, position)
+        with pytest.raises(DamagedFileError, match="tensor 'w' is missing"):
+            file.read_number("w", 0)

@@ -142,12 +142,6 @@ def test_an_analysis_now_and_then_runs_at_full_speed() -> None:
     assert ran > 190, "Two seconds of work in a minute of training cost less than the share."
 
 
-def test_without_a_share_it_holds_nothing() -> None:
-    slowdown, ran = trained(Governor(None), 0.01, lambda _: 2.0, seconds=5)
-    assert slowdown == pytest.approx(2.0)
-    assert ran == 1.0
-
-
 def test_the_slowdown_is_unknown_until_both_are_measured_and_outliers_do_not_matter() -> None:
     measured = Slowdown()
     for _ in range(20):
@@ -241,14 +235,38 @@ time.sleep(60)
     assert gone
 
 
-def test_a_recorder_holds_its_worker_while_batches_end_and_frees_it_at_the_end(tmp_path: Path) -> None:
+def record(log_dir: Path, settings: RecorderSettings) -> Recorder:
+    """Recorder with one snapshot on its way to an analysis."""
     rows = Rows(np.arange(40), tuple(f"w{i}" for i in range(40)))
     config = Config(methods=("pca",), n_neighbors=5)
-    store = TableStore.open_for_writing(tmp_path, Table("word", 40, 6), rows, config=config)
-    recorder = Recorder(LogFile.open(tmp_path), config=config, settings=RecorderSettings(max_slowdown=0.001))
+    store = TableStore.open_for_writing(log_dir, Table("word", 40, 6), rows, config=config)
+    recorder = Recorder(LogFile.open(log_dir), config=config, settings=settings)
     recorder.add_table(store)
     vectors = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
     recorder.record(Snapshot("word", 0, rows, vectors))
+    return recorder
+
+
+def test_by_default_nothing_is_measured_and_nothing_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for method in ("beat", "relax", "say_busy", "attach", "release"):
+        monkeypatch.delattr(Governor, method)
+    recorder = record(tmp_path, RecorderSettings())
+    assert recorder._worker is not None
+    seen = set()
+    deadline = time.monotonic() + 60
+    while not recorder.summary()["word"]["analyzed"]:
+        assert time.monotonic() < deadline
+        recorder.after_batch(recorder.trained_step + 1)
+        seen.add(psutil.Process(recorder._worker.process.pid).status())
+        time.sleep(0.01)
+    recorder.close()
+    assert psutil.STATUS_STOPPED not in seen
+    assert open_run(tmp_path).steps("word", analyzed=True) == [0]
+
+
+def test_a_recorder_holds_its_worker_while_batches_end_and_frees_it_at_the_end(tmp_path: Path) -> None:
+    recorder = record(tmp_path, RecorderSettings(max_slowdown=0.001))
+    assert recorder._governor is not None
     deadline = time.monotonic() + 20
     while recorder._governor._process is None and time.monotonic() < deadline:
         time.sleep(0.001)

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from visualdl_embedding.alerts._plain import plain
 from visualdl_embedding.alerts._rule import SEVERITIES, Severity
+from visualdl_embedding.core.jsonable import plain
 
 __all__ = ["Alert"]
 

@@ -9,8 +9,8 @@ from typing import Any, Literal
 from visualdl_embedding.alerts._evaluate import worded
 from visualdl_embedding.alerts._evidence import Evidence
 from visualdl_embedding.alerts._history import History, View
-from visualdl_embedding.alerts._plain import plain
 from visualdl_embedding.alerts._rule import Judgment, Rule, Severity, Text, distinct, matches
+from visualdl_embedding.core.jsonable import plain
 
 __all__ = ["STATUSES", "Status", "Verdict", "check", "unmatched"]
 

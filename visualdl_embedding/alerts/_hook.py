@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import IO
 
 from visualdl_embedding.alerts._alert import Alert
-from visualdl_embedding.alerts._plain import clean, dumps
+from visualdl_embedding.alerts._plain import clean
+from visualdl_embedding.core.jsonable import dumps
 
 __all__ = ["HookResult", "run_hook"]
 

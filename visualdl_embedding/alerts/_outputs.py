@@ -9,8 +9,9 @@ from typing import Literal
 from xml.etree import ElementTree as ET
 
 from visualdl_embedding.alerts._check import STATUSES, Verdict
-from visualdl_embedding.alerts._plain import clean, dumps
+from visualdl_embedding.alerts._plain import clean
 from visualdl_embedding.alerts._rule import SEVERITIES, rounded
+from visualdl_embedding.core.jsonable import dumps
 
 __all__ = ["to_json", "to_junit_xml", "verdict_table"]
 

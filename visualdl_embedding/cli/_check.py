@@ -129,14 +129,12 @@ def _run_hooks(command: str, failed: Sequence[Verdict]) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def drift(before: str, after: str, *, top_k: int, metadata: Sequence[str], as_json: bool, **options: Any) -> None:
     """Tell what changed from BEFORE to AFTER, runs or saved models: the space, groups, words and their directions."""
-    import json
-
-    from visualdl_embedding.reports import plain
+    from visualdl_embedding.core.jsonable import dumps
     from visualdl_embedding.runs import drift_between
 
     found = drift_between(before, after, rows=top_k, metadata=list(metadata) or None, **options)
     if as_json:
-        click.echo(json.dumps(plain(found.to_dict()), ensure_ascii=False, indent=2, allow_nan=False))
+        click.echo(dumps(found.to_dict(), indent=2))
     else:
         _print_drift(found)
 

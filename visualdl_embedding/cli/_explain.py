@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,9 +37,9 @@ def explain(
     \b
       explain MODEL --item X --history A B C
     """
+    from visualdl_embedding.core.jsonable import dumps
     from visualdl_embedding.models import explain as explain_item
     from visualdl_embedding.models import open_space
-    from visualdl_embedding.reports import plain
 
     space = open_space(model, table=table, vocabulary=vocabulary)
     with progress_bars() as on_progress:
@@ -60,7 +59,7 @@ def explain(
         )
         Path(output).write_bytes(picture)
     if as_json:
-        click.echo(json.dumps(plain(found.to_dict()), ensure_ascii=False, indent=2, allow_nan=False))
+        click.echo(dumps(found.to_dict(), indent=2))
         return
     echo(found.sentence)
     table_of(

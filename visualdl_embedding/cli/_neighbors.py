@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +81,10 @@ def neighbors(
     else:
         answers = {word: space.closest(word, k=k, distance=distance) for word in words}
     if as_json:
-        click.echo(_json({asked: [_as_dict(match) for match in matches] for asked, matches in answers.items()}))
+        from visualdl_embedding.core.jsonable import dumps
+
+        found = {asked: [_as_dict(match) for match in matches] for asked, matches in answers.items()}
+        click.echo(dumps(found, indent=2))
         return
     for number, (asked, matches) in enumerate(answers.items()):
         echo(("\n" if number else "") + f"{asked}: nearest by {distance} in {space.stored}")
@@ -120,12 +122,14 @@ def _print_line(
     }
     low, middle, high = np.percentile(places[order], [5, 50, 95])
     if as_json:
+        from visualdl_embedding.core.jsonable import dumps
+
         found: dict[str, Any] = {
             side: [{"label": label, "id": row, "position": place} for label, row, place in rows]
             for side, rows in sides.items()
         }
         spread = {"p5": float(low), "median": float(middle), "p95": float(high)}
-        click.echo(_json({"begin": list(begin), "end": list(end), "spread": spread, "words": asked, **found}))
+        click.echo(dumps({"begin": list(begin), "end": list(end), "spread": spread, "words": asked, **found}, indent=2))
         return
     echo(
         f"0 is {ends[0]}, 1 is {ends[1]}. Nine of ten words stand between {low:.2f} and {high:.2f}, "
@@ -155,9 +159,3 @@ def _composed(space: Space, words: Sequence[str]) -> str:
 
 def _as_dict(match: Match) -> dict[str, Any]:
     return {"label": match.label, "id": match.row, "cosine": match.cosine, "distance": match.distance}
-
-
-def _json(content: Any) -> str:
-    from visualdl_embedding.reports import plain
-
-    return json.dumps(plain(content), ensure_ascii=False, indent=2, allow_nan=False)

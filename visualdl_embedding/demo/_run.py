@@ -142,8 +142,6 @@ def _train(corpus: Corpus, log_dir: Path, plan: _Plan, *, methods: Sequence[str]
         watch=[word for word in WATCH if word in known],
         methods=methods,
         every_n_steps=plan.every_n_steps,
-        # The demo waits for its pictures anyway.
-        max_slowdown=None,
         random_state=seed,
     )
     progress = TrainingProgress(console)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.core.jsonable import plain
 from visualdl_embedding.core.neighbors import Distance
 from visualdl_embedding.drift._direction import Direction
 
@@ -151,20 +152,15 @@ class Drift:
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON, without the arrays that have one number per row; NaN becomes None."""
+        """Plain values for JSON, without the arrays that have one number per row.
+
+        NaN and the infinities become None.
+        """
         rows = {"labels", "neighbor_overlap", "displacement", "relative_displacement", "change"}
         rows |= {"p_values", "p_corrected"}
         # Not asdict() of the whole: it would copy every array first.
         values = {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in rows}
         for name in ("groups", "watched", "moved", "directions"):
             values[name] = [asdict(item) for item in values[name]]
-        plain: dict[str, Any] = _plain({"num_rows": len(self.labels), **values})
-        return plain
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and np.isnan(value) else value
+        found: dict[str, Any] = plain({"num_rows": len(self.labels), **values})
+        return found

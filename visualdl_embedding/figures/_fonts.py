@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ __all__ = ["cjk_font", "families", "missing_font_note", "shown_text"]
 SAMPLE = "高兴讽刺"
 DEFAULT_FONT = "DejaVu Sans"
 """It comes with matplotlib, so it is always there."""
+BOLD = 700
 KNOWN_FONTS = (
     "Noto Sans CJK SC",
     "Noto Sans SC",
@@ -45,7 +47,7 @@ KNOWN_FONTS = (
 
 @cache
 def cjk_font() -> str | None:
-    """Find an installed font that writes Chinese.
+    """Find a font that writes Chinese: a system font, or else the one that the package depends on.
 
     Returns
     -------
@@ -57,18 +59,38 @@ def cjk_font() -> str | None:
     installed = {entry.name for entry in manager.ttflist}
     for name in KNOWN_FONTS:
         if name in installed and _writes(name, SAMPLE):
-            return name
+            return _with_bold(name)
     # matplotlib keeps its list of fonts in a file, so a font that was installed since is not in it.
     listed = {str(entry.fname) for entry in manager.ttflist}
-    for path in sorted(set(font_manager.findSystemFonts()) - listed):
+    for path in (*sorted(set(font_manager.findSystemFonts()) - listed), *_packaged_fonts()):
         try:
             manager.addfont(path)
         except (OSError, RuntimeError):  # a broken font file is no reason for a broken picture
             continue
     for name in (*KNOWN_FONTS, *sorted({entry.name for entry in manager.ttflist})):
         if "Last Resort" not in name and _writes(name, SAMPLE):
-            return name
+            return _with_bold(name)
     return None
+
+
+def _packaged_fonts() -> list[str]:
+    """Paths of fonts from Python packages: Noto Sans SC, which needs no root and no system package."""
+    try:
+        from pylopdf_fonts_zh_cn import sans_path
+    except ImportError:
+        return []
+    return [str(sans_path())]
+
+
+def _with_bold(name: str) -> str:
+    """Let the regular weight of a family write bold text where it has no bold one, without a warning for each text."""
+    from matplotlib import font_manager
+
+    entries = [entry for entry in font_manager.fontManager.ttflist if entry.name == name]
+    weights = [e.weight if isinstance(e.weight, int) else font_manager.weight_dict.get(e.weight, 0) for e in entries]
+    if entries and max(weights) < BOLD:
+        font_manager.fontManager.ttflist.append(replace(entries[0], weight=BOLD))
+    return name
 
 
 def missing_font_note() -> str | None:
@@ -77,8 +99,7 @@ def missing_font_note() -> str | None:
         return None
     return (
         "No installed font writes Chinese: pictures show such labels by their row id (#17). Install one, for example "
-        "`apt install fonts-noto-cjk`, `dnf install google-noto-sans-cjk-fonts` or `apk add font-noto-cjk`, "
-        "and start again."
+        "`pip install pylopdf-fonts-zh-cn` or `apt install fonts-noto-cjk`, and start again."
     )
 
 

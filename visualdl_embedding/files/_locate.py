@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from visualdl_embedding.core.safetensors_format import looks_like_safetensors
 from visualdl_embedding.files._errors import UnreadableModelError
 from visualdl_embedding.files._paddle_tensor import looks_like_tensor, read_tensors
-from visualdl_embedding.files._safetensors import looks_like_safetensors
 from visualdl_embedding.files._word_vectors import looks_like_word_vectors
 
 __all__ = ["ENDINGS", "Kind", "ModelFiles", "kind_of_content", "locate"]

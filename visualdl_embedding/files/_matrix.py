@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.core.safetensors_format import MAX_RANK
 from visualdl_embedding.files._bytes import Bytes, Read
 
 __all__ = ["FLOATS", "MAX_DIM", "MAX_RANK", "DenseRows", "RowReader", "Tensor", "widen"]
@@ -21,9 +22,6 @@ FLOATS: dict[str, np.dtype[Any]] = {
     "float64": np.dtype("<f8"),
 }
 """Types a table may have, by name, with the NumPy type of their bytes: NumPy knows no bfloat16."""
-
-MAX_RANK = 16
-"""Dimensions a tensor may have: a damaged file may claim thousands, whose product has too many digits to be printed."""
 
 MAX_DIM = 2**20
 """Columns a table may have, so that a row, the least that is read, has at most 8 MiB."""

@@ -2,9 +2,8 @@
 
 from visualdl_embedding.reports._make import report
 from visualdl_embedding.reports._report import Report
-from visualdl_embedding.reports._tables import plain
 from visualdl_embedding.reports._text import visible_text
 from visualdl_embedding.reports._views import View
 from visualdl_embedding.reports._write import check_folder
 
-__all__ = ["Report", "View", "check_folder", "plain", "report", "visible_text"]
+__all__ = ["Report", "View", "check_folder", "report", "visible_text"]

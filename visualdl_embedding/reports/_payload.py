@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from visualdl_embedding.core.jsonable import plain
 from visualdl_embedding.core.pairing import positions_of
 from visualdl_embedding.figures import METHOD_NAMES, color_groups, color_numbers, viridis
 from visualdl_embedding.figures._groups import ALONE, COLORS, NO_GROUP, OTHERS
 from visualdl_embedding.metrics import METRICS
 from visualdl_embedding.reports._colors import Coloring
-from visualdl_embedding.reports._tables import neighbor_table, plain
+from visualdl_embedding.reports._tables import neighbor_table
 from visualdl_embedding.reports._text import visible_text
 
 if TYPE_CHECKING:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.core.jsonable import dumps
 from visualdl_embedding.core.neighbors import normalize
 from visualdl_embedding.reports._text import cell
 
@@ -24,7 +24,6 @@ __all__ = [
     "coordinates_csv",
     "neighbor_table",
     "neighbors_tsv",
-    "plain",
     "report_json",
 ]
 
@@ -150,24 +149,7 @@ def report_json(report: Report, files: Sequence[str]) -> str:
         "versions": dict(report.versions),
         "files": list(files),
     }
-    return json.dumps(plain(content), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
-
-
-def plain(value: Any) -> Any:
-    """Plain values for JSON: no NumPy, no NaN, no halves of surrogate pairs."""
-    if isinstance(value, dict) or hasattr(value, "items"):
-        return {plain(str(key)): plain(item) for key, item in value.items()}
-    if isinstance(value, np.ndarray):
-        return plain(value.tolist())
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode("utf-8")
-    return value if value is None or isinstance(value, bool | int | float) else str(value)
+    return dumps(content, indent=2) + "\n"
 
 
 def _cells(values: NDArray[Any]) -> list[str]:

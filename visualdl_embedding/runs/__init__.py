@@ -1,6 +1,6 @@
 """Stored runs: record a snapshot, replay, compare two sides, check rules, and joint maps of two runs.
 
-``python -m visualdl_embedding.runs.joint_worker`` is the child process in which the server computes joint maps.
+`visualdl_embedding.runs.joint_worker` is the child process in which the server computes joint maps.
 """
 
 from visualdl_embedding.runs._check import Checked, check_tables

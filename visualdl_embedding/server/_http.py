@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import json
-import math
-from collections.abc import Mapping
 from typing import Any
 
 from flask import Request, Response
 
+from visualdl_embedding.core.jsonable import dumps
 from visualdl_embedding.server._cache import Cache
 from visualdl_embedding.server._endpoint import BINARY, Answer
 
@@ -26,22 +24,7 @@ def to_json(value: Any) -> bytes:
     >>> to_json({"加息": float("nan")}).decode()
     '{"加息":null}'
     """
-    try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    except ValueError:
-        text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    # A lone surrogate in a label becomes \udXXX, which is JSON's own way to write it.
-    return text.encode("utf-8", "backslashreplace")
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value
+    return dumps(value, compact=True).encode()
 
 
 def respond(answer: Answer, request: Request, cache: Cache) -> Response:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from visualdl_embedding.alerts import Alert
+from visualdl_embedding.core.jsonable import dumps_exact, loads_exact
 from visualdl_embedding.store._files import append_line, write_atomically
-from visualdl_embedding.store._json import dumps, loads
 
 __all__ = ["append_alerts", "parse_alerts", "read_alerts", "write_alerts"]
 
@@ -31,13 +31,13 @@ def append_alerts(path: str | os.PathLike[str], alerts: Iterable[Mapping[str, An
     OSError
         With the cause of the system; the file is then as long as it was.
     """
-    if lines := [dumps(alert) for alert in alerts]:
+    if lines := [dumps_exact(alert) for alert in alerts]:
         append_line(Path(path), "\n".join(lines))
 
 
 def write_alerts(path: Path, alerts: Iterable[Mapping[str, Any]]) -> None:
     """Put these alerts in the place of those in the file, at once."""
-    write_atomically(path, [f"{dumps(alert)}\n".encode("utf-8", "backslashreplace") for alert in alerts])
+    write_atomically(path, [f"{dumps_exact(alert)}\n".encode() for alert in alerts])
 
 
 def parse_alerts(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
@@ -59,7 +59,7 @@ def read_alerts(path: str | os.PathLike[str]) -> tuple[Alert, ...]:
 
 def _parse(line: bytes) -> dict[str, Any] | None:
     try:
-        found = loads(line)
+        found = loads_exact(line)
     except ValueError:
         return None
     return found if isinstance(found, dict) else None

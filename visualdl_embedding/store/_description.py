@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from visualdl_embedding.analysis import Config
+from visualdl_embedding.core.jsonable import dumps_exact, loads_exact
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.table import Table
 from visualdl_embedding.store._files import write_atomically
@@ -20,7 +21,6 @@ from visualdl_embedding.store._format import (
     NewerFormatError,
     check_format,
 )
-from visualdl_embedding.store._json import dumps, loads
 
 __all__ = ["Description", "Selection", "describe", "read_description", "write_description"]
 
@@ -143,9 +143,8 @@ def installed_versions() -> dict[str, str]:
 def write_description(path: Path, description: Description) -> None:
     """Write ``table.json``, for people too: indented, UTF-8."""
     values = asdict(description) | {"config": description.config.to_dict()}
-    text = dumps({"format_version": FORMAT_VERSION, **values}, indent=2)
-    # A lone surrogate becomes \udXXX, which is JSON's own way to write it.
-    write_atomically(path, [text.encode("utf-8", "backslashreplace"), b"\n"])
+    text = dumps_exact({"format_version": FORMAT_VERSION, **values}, indent=2)
+    write_atomically(path, [text.encode(), b"\n"])
 
 
 def read_description(path: Path) -> Description:
@@ -161,7 +160,7 @@ def read_description(path: Path) -> Description:
         If it is not what it should be.
     """
     try:
-        found = loads(path.read_bytes())
+        found = loads_exact(path.read_bytes())
         check_format(found.get("format_version"), path)
         description = Description(
             table=Table(**_known(Table, found["table"])),

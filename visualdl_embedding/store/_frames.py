@@ -12,15 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.analysis import Analysis, Projection
+from visualdl_embedding.core.jsonable import dumps_exact, loads_exact
 from visualdl_embedding.core.neighbors import Neighbors
 from visualdl_embedding.core.rows import Rows
+from visualdl_embedding.core.safetensors_format import pack
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import Direction
 from visualdl_embedding.projection import Basis
 from visualdl_embedding.store._files import write_atomically
 from visualdl_embedding.store._format import FORMAT_VERSION, DamagedFileError, NewerFormatError, check_format
-from visualdl_embedding.store._json import dumps, loads
-from visualdl_embedding.store._safetensors import TensorFile, pack
+from visualdl_embedding.store._safetensors import TensorFile
 
 __all__ = [
     "read_analysis",
@@ -56,7 +57,7 @@ def write_snapshot(path: Path, snapshot: Snapshot) -> None:
     tensors: dict[str, NDArray[Any]] = {"ids": snapshot.ids, "vectors": snapshot.vectors}
     for name, values in snapshot.row_values.items():
         tensors[f"row_values/{name}"] = values
-    write_atomically(path, pack(tensors, {_KEY: dumps(header)}))
+    write_atomically(path, pack(tensors, {_KEY: dumps_exact(header)}))
 
 
 def read_snapshot(path: Path, rows_of: Callable[[str], Rows]) -> Snapshot:
@@ -138,7 +139,7 @@ def write_analysis(path: Path, analysis: Analysis) -> None:
         tensors["basis/mean"] = basis.mean
         tensors["basis/components"] = basis.components
         tensors["basis/explained_variance_ratio"] = basis.explained_variance_ratio
-    write_atomically(path, pack(tensors, {_KEY: dumps(header)}))
+    write_atomically(path, pack(tensors, {_KEY: dumps_exact(header)}))
 
 
 def read_analysis(path: Path) -> Analysis:
@@ -225,7 +226,7 @@ def _reading(path: Path) -> Iterator[None]:
 def _header(file: TensorFile, kind: str) -> Any:
     if _KEY not in file.metadata:
         raise DamagedFileError(file.path, "visualdl-embedding did not write it")
-    header = loads(file.metadata[_KEY])
+    header = loads_exact(file.metadata[_KEY])
     check_format(header.get("format_version"), file.path)
     if header["kind"] != kind:
         raise DamagedFileError(file.path, f"it holds {header['kind']!r} where {kind!r} should be")

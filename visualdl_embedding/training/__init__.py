@@ -1,6 +1,6 @@
 """What every trainer shares: the session, the recorder, the worker process, the history of rows, and the schedule.
 
-``python -m visualdl_embedding.training.worker`` is the child process that analyzes snapshots.
+`visualdl_embedding.training.worker` is the child process that analyzes snapshots.
 """
 
 from __future__ import annotations

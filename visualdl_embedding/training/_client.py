@@ -61,7 +61,7 @@ class WorkerClient:
         deliver: Callable[[Answer | WorkerDied], None],
         *,
         n_jobs: int = 1,
-        on_stoppable: Callable[[subprocess.Popen[bytes]], None] = lambda process: None,
+        on_stoppable: Callable[[subprocess.Popen[bytes]], None] | None = None,
     ) -> None:
         self._deliver = deliver
         self._on_stoppable = on_stoppable
@@ -100,7 +100,7 @@ class WorkerClient:
             while line := stdout.readline():
                 header = json.loads(line)
                 if header["kind"] == "ready":
-                    if header["stoppable"]:
+                    if header["stoppable"] and self._on_stoppable is not None:
                         self._on_stoppable(self.process)
                     continue
                 lengths = header.pop("records")

@@ -63,8 +63,7 @@ class Governor:
     Parameters
     ----------
     max_slowdown
-        Share of the training's time that the worker may cost; what it did not use is kept for a minute. None lets it
-        always run.
+        Share of the training's time that the worker may cost; what it did not use is kept for a minute.
 
     Attributes
     ----------
@@ -72,9 +71,9 @@ class Governor:
         Whether the worker ever had to wait for its cost; being measured does not count.
     """
 
-    def __init__(self, max_slowdown: float | None) -> None:
+    def __init__(self, max_slowdown: float) -> None:
         self.has_waited = False
-        self._share = max_slowdown if hasattr(signal, "SIGSTOP") else None
+        self._share = max_slowdown
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._busy = False
@@ -111,8 +110,6 @@ class Governor:
         now
             Seconds of a clock that only goes forward.
         """
-        if self._share is None:
-            return
         now = time.perf_counter() if now is None else now
         with self._lock:
             if self._released:
@@ -148,7 +145,6 @@ class Governor:
         return max(SILENCE_SECONDS, SILENT_BATCHES * _middle(self._gaps) if self._gaps else 0.0)
 
     def _account(self, seconds: float, running: bool) -> None:
-        assert self._share is not None
         if self._pure:
             known = self._slowdown.ratio is not None
             self._slowdown.add(seconds, running=running)

@@ -84,7 +84,7 @@ class Recorder:
         self._in_flight = threading.BoundedSemaphore(SNAPSHOTS_IN_FLIGHT)
         self._dropped = 0
         self._worker: WorkerClient | None = None
-        self._governor = Governor(self.settings.max_slowdown)
+        self._governor = Governor(share) if (share := self.settings.max_slowdown) is not None else None
         self._busy: Job | None = None
         self._restarts = 0
         self._failures = 0
@@ -110,8 +110,7 @@ class Recorder:
     def start(self) -> None:
         """Start the analysis process and the thread of the recorder, unless they run or `background` is off.
 
-        Call it before the trainer forks workers for its data: a process forked later inherits none of the pipes that
-        are open only while the analysis process starts.
+        Call it before the trainer forks workers for its data; see `core.process` for why.
 
         Raises
         ------
@@ -138,7 +137,10 @@ class Recorder:
         self.trained_step = max(self.trained_step, snapshot.step)
         snapshot = publish(snapshot, self.privacy)
         if not self.settings.background:
-            self._guard(lambda: self._record_now(snapshot, final))
+            try:
+                self._record_now(snapshot, final)
+            except Exception as error:
+                self.error = error
             return
         self.start()
         if self._in_flight.acquire(timeout=HAND_OVER_SECONDS):
@@ -154,7 +156,7 @@ class Recorder:
                 )
 
     def after_batch(self, step: int) -> None:
-        """Note the end of a training batch, by whose lengths the worker is held back; takes some microseconds.
+        """Note the end of a training batch; with `max_slowdown` its length is measured, in some microseconds.
 
         Parameters
         ----------
@@ -162,7 +164,7 @@ class Recorder:
             Batches trained so far.
         """
         self.trained_step = step
-        if os.getpid() == self._pid:
+        if self._governor is not None and os.getpid() == self._pid:
             self._governor.beat()
 
     def close(self, *, timeout: float | None = -1.0) -> None:
@@ -176,7 +178,8 @@ class Recorder:
         if self._closing or os.getpid() != self._pid:
             return
         self._closing = True
-        self._governor.release()
+        if self._governor is not None:
+            self._governor.release()
         if timeout is not None and timeout < 0:
             timeout = self.settings.drain_timeout
         if self._thread is not None:
@@ -210,36 +213,23 @@ class Recorder:
         }
 
     def _say_what_is_missing(self) -> None:
-        for name, table in self._tables.items():
-            missing = table.recorded - table.analyzed
-            if missing and self.error is None and self._analyzing:
-                why = "training was faster than their analysis" if self._failures == 0 else "of the error said above"
-                if self._governor.has_waited and self._failures == 0:
-                    why += f", which waited so as not to slow it (max_slowdown={self.settings.max_slowdown:g})"
-                logger.warning(
-                    "Table %s: %d of %d snapshots are stored without an analysis, because %s; "
-                    "`visualdl-embedding analyze %s` analyses them.",
-                    name,
-                    missing,
-                    table.recorded,
-                    why,
-                    table.log_dir,
-                )
+        if self.error is not None or not self._analyzing:
+            return
+        why = "training was faster than their analysis" if self._failures == 0 else "of the error said above"
+        if self._governor is not None and self._governor.has_waited and self._failures == 0:
+            why += f", which waited so as not to slow it (max_slowdown={self.settings.max_slowdown:g})"
+        for table in self._tables.values():
+            if table.recorded > table.analyzed:
+                logger.warning("%s", table.missing_text(why))
 
     def _start_worker(self) -> WorkerClient:
         return WorkerClient(
             lambda answer: self._events.put(("answer", answer)),
             n_jobs=self.config.n_jobs,
-            on_stoppable=self._governor.attach,
+            on_stoppable=None if self._governor is None else self._governor.attach,
         )
 
     # Everything below runs on the recorder's own thread, or inside `record` where background is off.
-
-    def _guard(self, action: Any) -> None:
-        try:
-            action()
-        except Exception as error:
-            self.error = error
 
     def _run(self) -> None:
         try:
@@ -266,11 +256,12 @@ class Recorder:
             self._done.set()
 
     def _next_event(self) -> Any:
-        while True:
+        while self._governor is not None and self._busy is not None:
             try:
-                return self._events.get(timeout=None if self._busy is None else 1.0)
+                return self._events.get(timeout=1.0)
             except queue.Empty:
                 self._governor.relax()
+        return self._events.get()
 
     def _take(self, snapshot: Snapshot, final: bool) -> None:
         table = self._store(snapshot)
@@ -342,25 +333,21 @@ class Recorder:
         table = min(waiting, key=lambda t: t.analyzed)
         job, table.pending = table.pending, None
         assert job is not None
+        self._set_busy(job)
+        self._worker.send(job.message(table.log_dir))
+
+    def _set_busy(self, job: Job | None) -> None:
         self._busy = job
-        self._governor.say_busy(True)
-        self._worker.send(
-            {
-                "kind": "analyze",
-                "log_dir": str(table.log_dir),
-                "table": job.table,
-                "step": job.step,
-                "log": job.log,
-            }
-        )
+        if self._governor is not None:
+            self._governor.say_busy(job is not None)
 
     def _on_answer(self, answer: Answer | WorkerDied) -> None:
         if isinstance(answer, WorkerDied):
             self._on_death(answer)
         else:
-            job, self._busy = self._busy, None
-            self._governor.say_busy(False)
+            job = self._busy
             assert job is not None
+            self._set_busy(None)
             table = self._tables[job.table]
             if answer.header["kind"] == "analyzed":
                 self._failures = 0
@@ -383,11 +370,12 @@ class Recorder:
         assert self._worker is not None
         self._worker.close(timeout=0)
         self._worker = None
-        self._governor.attach(None)
+        if self._governor is not None:
+            self._governor.attach(None)
         self._restarts += 1
         cause = death.stderr.splitlines()[-1] if death.stderr else f"exit status {death.returncode}"
-        job, self._busy = self._busy, None
-        self._governor.say_busy(False)
+        job = self._busy
+        self._set_busy(None)
         if self._restarts > MAX_RESTARTS:
             self._stop_analyzing(f"its process died {self._restarts} times, the last time with: {cause}")
             return

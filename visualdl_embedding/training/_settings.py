@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from visualdl_embedding.analysis import State
 from visualdl_embedding.logs import DEFAULT_LOG_BYTES
@@ -22,8 +23,8 @@ class RecorderSettings:
     background
         Analyze in a child process; False analyses in `Recorder.record`, and the training waits.
     max_slowdown
-        Share of the training's time, 0 to 1, that analyses in the background may cost; beyond it they wait. None lets
-        them run whatever they cost.
+        Share of the training's time, 0 to 1, that analyses in the background may cost, measured at every batch; beyond
+        it they wait. None measures nothing and lets them run.
     drain_timeout
         Seconds to wait at the end for analyses under way; None waits as long as it takes.
     max_log_bytes
@@ -34,7 +35,7 @@ class RecorderSettings:
     """
 
     background: bool = True
-    max_slowdown: float | None = 0.03
+    max_slowdown: float | None = None
     drain_timeout: float | None = 300.0
     max_log_bytes: int | None = DEFAULT_LOG_BYTES
     max_store_bytes: int | None = None
@@ -48,6 +49,11 @@ class Job:
     step: int
     log: dict[str, bool]
     tries: int = 0
+
+    def message(self, log_dir: Path) -> dict[str, Any]:
+        """Job as the analysis process reads it."""
+        about = {"table": self.table, "step": self.step, "log": self.log}
+        return {"kind": "analyze", "log_dir": str(log_dir), **about}
 
 
 @dataclass
@@ -66,3 +72,10 @@ class RecordedTable:
     @property
     def log_dir(self) -> Path:
         return self.store.folder.parent.parent
+
+    def missing_text(self, why: str) -> str:
+        """Sentence for snapshots without an analysis, and how to make up for them."""
+        return (
+            f"Table {self.store.description.table.name}: {self.recorded - self.analyzed} of {self.recorded} snapshots "
+            f"are stored without an analysis, because {why}; `visualdl-embedding analyze {self.log_dir}` analyses them."
+        )

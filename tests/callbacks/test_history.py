@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import paddle
 import pytest
+from callback_training import Sentences, fit, make_model
 from numpy.typing import NDArray
-from training import Sentences, fit, make_model
 
 from visualdl_embedding.training.history import TrainingHistory
 

@@ -1,0 +1,122 @@
+"""Strict JSON of plain values and of what NumPy holds.
+
+JSON has no NaN and no infinities. `dumps` writes null for them, for readers outside this library. `dumps_exact` and
+`loads_exact` keep them, for the store.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+__all__ = ["dumps", "dumps_exact", "loads_exact", "plain"]
+
+_NON_FINITE = "$float"
+"""``{"$float": "nan"}`` cannot be mistaken for the text "nan", as a bare string could."""
+
+
+def plain(value: Any) -> Any:
+    """Convert a value to what strict JSON holds: NaN and the infinities become None.
+
+    Numbers of NumPy become plain ones, arrays and tuples become lists, keys become text.
+
+    Raises
+    ------
+    TypeError
+        If `value` holds anything but numbers, text, None, lists, arrays and mappings.
+
+    Examples
+    --------
+    >>> plain({"share": float("nan"), "words": ("加息",)})
+    {'share': None, 'words': ['加息']}
+    """
+    return _convert(value, lambda number: None)
+
+
+def dumps(value: Any, *, indent: int | None = None, compact: bool = False) -> str:
+    r"""Write strict JSON; NaN and the infinities become null.
+
+    A lone surrogate, which UTF-8 lacks, is written as an escape; any file and terminal takes the text.
+
+    Parameters
+    ----------
+    value
+        As `plain` takes it.
+    indent
+        Spaces by level; None writes one line.
+    compact
+        Whether to leave out the spaces after commas and colons.
+
+    Raises
+    ------
+    TypeError
+        As `plain`.
+
+    Examples
+    --------
+    >>> dumps({"overlap": float("nan"), "rows": (1, 2)}), dumps("\ud800")
+    ('{"overlap": null, "rows": [1, 2]}', '"\\ud800"')
+    """
+    return _write(value, plain, indent=indent, separators=(",", ":") if compact else None)
+
+
+def dumps_exact(value: Any, *, indent: int | None = None) -> str:
+    """Write strict JSON from which `loads_exact` restores NaN and the infinities.
+
+    Parameters and errors are those of `dumps`.
+
+    >>> dumps_exact({"overlap": float("nan")})
+    '{"overlap": {"$float": "nan"}}'
+    """
+    return _write(value, lambda item: _convert(item, lambda number: {_NON_FINITE: repr(number)}), indent=indent)
+
+
+def loads_exact(text: str | bytes) -> Any:
+    """Undo `dumps_exact`.
+
+    Raises
+    ------
+    ValueError
+        If `text` is not JSON, or nested too deeply for Python.
+    """
+    try:
+        return json.loads(text, object_hook=_restore)
+    except RecursionError:
+        raise ValueError("JSON nested too deeply") from None
+
+
+def _convert(value: Any, non_finite: Callable[[float], Any]) -> Any:
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, np.generic | np.ndarray):
+        return _convert(value.tolist(), non_finite)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else non_finite(float(value))
+    if isinstance(value, Mapping):
+        return {str(key): _convert(item, non_finite) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_convert(item, non_finite) for item in value]
+    raise TypeError(
+        f"A {type(value).__name__} cannot be written as JSON; give numbers, text, None, lists, arrays or mappings"
+    )
+
+
+def _write(value: Any, convert: Callable[[Any], Any], **options: Any) -> str:
+    try:
+        # Most values are plain already, and walking over 50,000 labels in Python costs more than writing them.
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, **options)
+    except (TypeError, ValueError):
+        text = json.dumps(convert(value), ensure_ascii=False, allow_nan=False, **options)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _restore(found: dict[str, Any]) -> Any:
+    if len(found) == 1 and isinstance(number := found.get(_NON_FINITE), str):
+        return float(number)
+    return found
