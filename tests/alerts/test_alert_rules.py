@@ -130,7 +130,7 @@ class TestChanges:
 
 class TestSpace:
     def test_non_finite_counts_rows(self) -> None:
-        history = History.of("word", {0: {"nonfinite_rows": 2.0, "num_rows": 8.0}})
+        history = History.of("word", {0: {"nonfinite_rows": 2.0, "num_rows": 5.0, "zero_rows": 3.0}})
         assert last(NonFinite(), history).status == "holds"
         assert last(NonFinite(rows=3), history).status == "clear"
         assert last(NonFinite(), history).text.en == "2 of 10 watched rows hold NaN or inf."

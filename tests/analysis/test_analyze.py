@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Literal
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ortho_group
 
-from visualdl_embedding.analysis import Analysis, Config, State, analyse, analyze, plan_projections
+from visualdl_embedding.analysis import Analysis, Config, Frame, State, analyse, analyze, plan_projections
+from visualdl_embedding.core.neighbors import Neighbors, graph_rows
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.metrics import METRICS
@@ -106,6 +110,72 @@ def test_rows_that_are_not_finite_are_left_out_and_come_back() -> None:
     assert third.scalars["neighbor_overlap"] == 1
 
 
+def sparse(seed: int = 0, length: float = 0.0) -> np.ndarray:
+    """A 500 x 300 table, 50 rows of which have no direction."""
+    vectors = clusters(500, 300, seed=0) + np.float32(0.3) * clusters(500, 300, seed=seed + 1)
+    vectors[::10] *= np.float32(length)
+    return vectors
+
+
+@pytest.mark.parametrize("length", [0.0, 1e-30])
+def test_rows_without_a_direction_are_nobodys_neighbors_and_change_no_number(length: float) -> None:
+    full = np.flatnonzero(np.arange(500) % 10)
+    frames = [sparse(seed, length) for seed in range(3)]
+    rows = Rows(full, tuple(f"w{i}" for i in full))
+    *_, found = course(*frames)
+    *_, expected = course(*(vectors[full] for vectors in frames), rows=rows)
+    assert found.scalars["zero_rows"] == 50
+    assert {**found.scalars, "zero_rows": 0.0} == expected.scalars
+    assert np.array_equal(found.neighbors.indices, expected.neighbors.indices)
+    assert np.isnan(found.projections["tsne"].coordinates[::10]).all()
+    assert np.isnan(found.row_metrics["neighbor_overlap"][::10]).all()
+    assert 0 < found.scalars["neighbor_overlap"] < 1
+    assert [note for note in found.notes if "zero" in note] == [
+        "50 of 500 rows are zero, so they have no direction; cosine distance leaves them out."
+    ]
+
+
+def test_euclidean_distance_keeps_zero_rows() -> None:
+    (found,) = course(sparse(), config=replace(FAST, distance="euclidean"))
+    assert (found.scalars["num_rows"], found.scalars["zero_rows"]) == (500, 0)
+    assert np.isfinite(found.projections["tsne"].coordinates).all()
+    assert not any("zero" in note for note in found.notes)
+
+
+def test_zero_rows_that_training_reaches_come_in() -> None:
+    first, second, third = course(sparse(), clusters(500, 300), clusters(500, 300))
+    assert [analysis.scalars["zero_rows"] for analysis in (first, second, third)] == [50, 0, 0]
+    assert np.isfinite(second.projections["tsne"].coordinates).all()
+    assert np.isnan(second.row_metrics["displacement"][0])
+    assert third.scalars["neighbor_overlap"] == 1
+
+
+def test_a_graph_that_was_stored_with_zero_rows_is_replaced() -> None:
+    config = Config(methods=())
+    shot = Snapshot("word", 0, rows_of(500), sparse())
+    fresh, state = analyze(shot, None, config)
+    n = len(shot.rows)
+    graph = Neighbors(np.tile(np.arange(0, 100, 10, dtype=np.int32), (n, 1)), np.zeros((n, 10), np.float32), "cosine")
+    stored = State(*[Frame(shot, replace(fresh, neighbors=graph))] * 2)
+    again = Snapshot("word", 10, rows_of(500), sparse())
+    assert analyze(again, stored, config)[0].scalars["neighbor_overlap"] == 1
+    assert analyze(again, state, config)[0].scalars["neighbor_overlap"] == 1
+    assert np.array_equal(graph_rows(graph, shot), np.arange(500))
+
+
+@pytest.mark.parametrize("distance", ["cosine", "euclidean"])
+@pytest.mark.parametrize("size", [1e20, 1e37])
+def test_squares_that_overflow_do_not_end_the_analysis(distance: Literal["cosine", "euclidean"], size: float) -> None:
+    frames = [clusters(), clusters(seed=1)]
+    for vectors in frames:
+        vectors[:3] *= np.float32(size) / np.abs(vectors[:3]).max()
+    config = Config(distance=distance, perplexity=5, n_neighbors=5)
+    _, found = course(*frames, config=config)
+    assert found.scalars["num_rows"] == 60
+    assert all(np.isfinite(p.coordinates).all() for p in found.projections.values())
+    assert found.scalars["tsne/trustworthiness"] > 0.8
+
+
 def test_no_row_is_finite() -> None:
     broken = np.full((60, 8), np.nan, np.float32)
     _, second, third = course(clusters(), broken, clusters())
@@ -160,9 +230,10 @@ def test_few_rows_and_few_columns(n: int, d: int) -> None:
             assert len(analysis.projections) == 3
 
 
-@pytest.mark.parametrize("value", [0.0, 1.5])
-def test_all_rows_equal(value: float) -> None:
-    _, second = course(np.full((40, 8), value, np.float32), np.full((40, 8), value, np.float32), config=Config())
+@pytest.mark.parametrize(("value", "distance"), [(0.0, "euclidean"), (1.5, "cosine"), (1.5, "euclidean")])
+def test_all_rows_equal(value: float, distance: Literal["cosine", "euclidean"]) -> None:
+    frames = [np.full((40, 8), value, np.float32)] * 2
+    _, second = course(*frames, config=Config(distance=distance))
     assert second.scalars["effective_rank"] == pytest.approx(0, abs=1)
     assert all(np.isfinite(p.coordinates).all() for p in second.projections.values())
 

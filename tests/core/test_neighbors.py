@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import ortho_group
 from sklearn.neighbors import NearestNeighbors
 
-from visualdl_embedding.core.neighbors import nearest_neighbors, normalize
+from visualdl_embedding.core.neighbors import DISTANCES, Distance, nearest_neighbors
 
 SPACE = np.random.default_rng(0).normal(size=(500, 12)).astype(np.float32)
 
@@ -59,11 +59,28 @@ def test_the_first_of_a_graph_are_its_nearest() -> None:
     assert np.array_equal(wide.first(5).indices, narrow.indices)
 
 
-def test_a_zero_row_is_half_way_from_all() -> None:
+@pytest.mark.parametrize("length", [0.0, 1e-30, np.nan])
+def test_rows_without_a_direction_are_refused_by_cosine(length: float) -> None:
+    space = SPACE[:50].copy()
+    space[[0, 7]] *= length
+    with pytest.raises(ValueError, match=r"Rows without a cosine distance among 50: . with NaN or inf, . of zeros"):
+        nearest_neighbors(space, 5)
+
+
+def test_a_zero_row_has_euclidean_neighbors() -> None:
     space = SPACE[:50].copy()
     space[0] = 0
-    assert np.allclose(nearest_neighbors(space, 5).distances[0], 0.5, atol=1e-6)
-    assert np.array_equal(normalize(space)[0], np.zeros(12))
+    found = nearest_neighbors(space, 5, distance="euclidean")
+    assert np.allclose(found.distances[0], np.sort(np.linalg.norm(space[1:], axis=1))[:5])
+
+
+@pytest.mark.parametrize("exact", [True, False])
+@pytest.mark.parametrize("distance", DISTANCES)
+def test_squares_that_overflow_change_no_neighbor(distance: Distance, exact: bool) -> None:
+    found = nearest_neighbors(SPACE * np.float32(1e30), 15, distance=distance, exact=exact)
+    expected = nearest_neighbors(SPACE, 15, distance=distance, exact=exact)
+    assert np.mean(found.indices == expected.indices) > 0.99
+    assert np.allclose(found.distances / (1e30 if distance == "euclidean" else 1), expected.distances, atol=1e-4)
 
 
 def test_memory_does_not_grow_with_the_square() -> None:

@@ -25,9 +25,11 @@ def test_positions_are_those_of_first_occurrences(labels: list[str]) -> None:
     assert positions_of(labels) == {label: labels.index(label) for label in labels}
 
 
-def test_rows_that_are_not_valid_in_both_do_not_pair() -> None:
-    a = Snapshot("word", 0, Rows(np.arange(3), ("x", "y", "z")), np.ones((3, 2), np.float32))
-    b = Snapshot("word", 0, Rows(np.arange(3), ("z", "y", "x")), np.ones((3, 2), np.float32))
-    a.vectors[1] = np.nan
+def test_rows_that_are_not_usable_in_both_do_not_pair() -> None:
+    a = Snapshot("word", 0, Rows(np.arange(4), ("w", "x", "y", "z")), np.ones((4, 2), np.float32))
+    b = Snapshot("word", 0, Rows(np.arange(4), ("z", "y", "x", "w")), np.ones((4, 2), np.float32))
+    a.vectors[2] = np.nan
     b.vectors[0] = np.inf
-    assert [found.tolist() for found in pair_rows(a, b)] == [[0], [2]]
+    b.vectors[3] = 0
+    assert [found.tolist() for found in pair_rows(a, b, "cosine")] == [[1], [2]]
+    assert [found.tolist() for found in pair_rows(a, b, "euclidean")] == [[0, 1], [3, 2]]

@@ -67,10 +67,21 @@ def test_rows_without_label_or_finite_values_and_excluded_ones_are_no_answer() -
         closest(vectors, labels, "词2")
 
 
-def test_a_zero_row_has_cosine_zero_with_all() -> None:
+@pytest.mark.parametrize("length", [0.0, 1e-30])
+def test_a_row_without_a_direction_has_no_neighbors_by_cosine_and_is_nobodys(length: float) -> None:
     vectors, labels = space(10, 4)
-    vectors[2] = 0
-    assert {match.cosine for match in closest(vectors, labels, "词2")} == {0.0}
+    vectors[2] *= length
+    assert len(closest(vectors, labels, "词1")) == 8
+    assert "词2" not in [match.label for match in closest(vectors, labels, "词1")]
+    with pytest.raises(ValueError, match="no direction"):
+        closest(vectors, labels, "词2")
+    assert {match.cosine for match in closest(vectors, labels, "词2", distance="euclidean")} == {0.0}
+    with pytest.raises(ValueError, match="'词2' is zero"):
+        combine(vectors, labels, plus=["词1", "词2"])
+    with pytest.raises(ValueError, match="holds a zero vector"):
+        axis_between(vectors[2], vectors[3])
+    places = position_on_axis(vectors, axis_between(vectors[0], vectors[3]))
+    assert np.flatnonzero(np.isnan(places)).tolist() == [2]
 
 
 def test_one_and_two_rows() -> None:

@@ -38,7 +38,7 @@ def snapshot(
 
 def analysis(of: Snapshot, *, distance: str = "cosine") -> Analysis:
     """As `analyze` makes it, without projections."""
-    vectors = of.vectors[of.valid]
+    vectors = of.vectors[of.usable(distance)]  # type: ignore[arg-type]
     scalars = {}
     if len(vectors) > 1:
         scalars = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from finding_examples import analysis, gaussian, look, snapshot
 
 import visualdl_embedding.findings._find as find_module
 from visualdl_embedding.analysis import Config, analyze
+from visualdl_embedding.core.neighbors import nearest_neighbors
 from visualdl_embedding.findings import SEVERITIES, Finding, find
 from visualdl_embedding.metrics.agreement import map_agreement, map_clusters
 
@@ -72,9 +74,18 @@ def test_the_same_input_gives_the_same_findings() -> None:
     assert everything() == everything()
 
 
+def test_an_analysis_that_was_stored_with_zero_rows_is_read() -> None:
+    vectors = gaussian(100, 20)
+    vectors[:10] = 0
+    shot = snapshot(vectors)
+    graph = nearest_neighbors(vectors + np.float32(1e-6), 15)
+    found = find(shot, replace(analysis(shot), neighbors=graph))
+    assert [finding.kind for finding in found] == ["zero_rows"]
+
+
 def test_an_analysis_of_another_snapshot_is_refused() -> None:
     shot, other = snapshot(gaussian(50, 8)), snapshot(gaussian(40, 8))
-    with pytest.raises(ValueError, match="Pass the analysis that analyze"):
+    with pytest.raises(ValueError, match="pass the graph of this very snapshot"):
         find(shot, analysis(other))
 
 

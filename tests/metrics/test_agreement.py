@@ -96,7 +96,7 @@ def test_maps_with_all_points_in_one_place_are_no_trouble() -> None:
     ("call", "message"),
     [
         (lambda m, g: map_agreement({"a": m[:-1]}, g), "graph has 40"),
-        (lambda m, g: map_agreement({"a": m * np.nan}, g), r"coordinates\[snapshot.valid\]"),
+        (lambda m, g: map_agreement({"a": m * np.nan}, g), r"coordinates\[snapshot.usable\(distance\)\]"),
         (lambda m, g: map_agreement({"a": m}, g, n_neighbors=0), "at least 1"),
         (lambda m, g: stability([m]), "at least 2"),
         (lambda m, g: stability([m, m[:-1]]), "same rows"),

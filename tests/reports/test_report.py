@@ -11,6 +11,7 @@ from report_examples import clustered, example, words
 from visualdl_embedding.analysis import Config, analyze
 from visualdl_embedding.metrics import trustworthiness
 from visualdl_embedding.reports import report
+from visualdl_embedding.reports._tables import neighbor_table
 
 
 def test_the_numbers_are_those_of_a_training_snapshot() -> None:
@@ -21,6 +22,24 @@ def test_the_numbers_are_those_of_a_training_snapshot() -> None:
             assert made.analysis.scalars[name] == pytest.approx(value), name
     np.testing.assert_array_equal(made.analysis.neighbors.indices, expected.neighbors.indices)
     np.testing.assert_allclose(made.analysis.row_metrics["norm"], expected.row_metrics["norm"])
+
+
+def test_zero_rows_are_shown_as_nobodys_neighbors() -> None:
+    vectors = np.random.default_rng(0).normal(size=(500, 300)).astype(np.float32)
+    vectors[::10] = 0
+    made = report(vectors, vocabulary=words(500), methods=("pca", "tsne"))
+    indices, cosines, _ = neighbor_table(made)
+    assert (indices[::10] == -1).all()
+    shown = np.delete(indices, np.arange(0, 500, 10), axis=0)
+    assert shown.size == 6750
+    assert (shown >= 0).all()
+    assert (shown % 10 != 0).all()
+    assert np.isnan(cosines[::10]).all()
+    assert made.analysis.scalars["zero_rows"] == 50
+    assert sum("50 of 500 rows are zero" in note for note in made.notes) == 1
+    assert next(finding for finding in made.findings if finding.kind == "zero_rows").numbers["num_rows"] == 50
+    with pytest.raises(ValueError, match="None of the 500 rows"):
+        report(0 * vectors, vocabulary=words(500))
 
 
 def test_every_view_is_measured_on_its_own_coordinates() -> None:
@@ -100,7 +119,7 @@ def test_rows_that_are_not_finite_are_left_out_and_counted() -> None:
     columns = made.coordinates()
     assert np.flatnonzero(np.isnan(columns["tsne_x"])).tolist() == [3, 7]
     assert columns["cluster"][[3, 7]].tolist() == [-1, -1]
-    with pytest.raises(ValueError, match=r"None of the 4 rows.*finite"):
+    with pytest.raises(ValueError, match=r"None of the 4 rows.*NaN or inf"):
         report(np.full((4, 2), np.nan))
 
 

@@ -243,6 +243,7 @@ export const STRINGS = {
   "metric.unchanged_rows": ["unchanged rows", "未变化的行"],
   "metric.never_trained_rows": ["rows never trained", "从未训练的行"],
   "metric.nonfinite_rows": ["rows not finite", "非有限的行"],
+  "metric.zero_rows": ["zero rows", "全为零的行"],
   "metric.num_rows": ["rows", "行数"],
   "metric.num_alerts": ["alerts", "警报数"],
   "metric.norm_frequency_correlation": ["norm and frequency, correlation", "长度与词频的相关"],

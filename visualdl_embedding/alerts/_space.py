@@ -54,8 +54,9 @@ class NonFinite(Rule):
         if value is None:
             return (unknown(view, metric, self.rows),)
         valid = view.value("num_rows")
-        total = "" if valid is None else f" of {valid + value:.0f}"
-        total_zh = "" if valid is None else f"（共 {valid + value:.0f} 行）"
+        n = None if valid is None else valid + value + (view.value("zero_rows") or 0)
+        total = "" if n is None else f" of {n:.0f}"
+        total_zh = "" if n is None else f"（共 {n:.0f} 行）"
         text = Text(f"{value:.0f}{total} watched rows hold NaN or inf.", f"{value:.0f} 行{total_zh}含 NaN 或 inf。")
         return (Judgment("", clear_or_holds(value >= self.rows), metric, value, self.rows, text),)
 

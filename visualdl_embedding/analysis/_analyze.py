@@ -11,7 +11,7 @@ from visualdl_embedding.analysis._diagnose import diagnose_frame
 from visualdl_embedding.analysis._pairs import measure_pairs, pair_with
 from visualdl_embedding.analysis._project import Context, choose_basis, make_projections
 from visualdl_embedding.analysis._result import Analysis, Frame, State
-from visualdl_embedding.analysis._rows import Measured, merge, valid_rows
+from visualdl_embedding.analysis._rows import Measured, merge, select_usable
 from visualdl_embedding.analysis._space import (
     measure_quality,
     measure_space,
@@ -38,7 +38,8 @@ def analyze(
     Parameters
     ----------
     snapshot
-        The watched rows at one step. Rows that are not finite are left out and counted.
+        The watched rows at one step. Rows that are not finite, and by cosine rows without a direction, are left out
+        and counted.
     state
         What the analysis before this one returned; None for the first of a run.
     config
@@ -54,7 +55,7 @@ def analyze(
     tell = on_progress or (lambda part, done, total: None)
     previous = state.previous
     seconds: dict[str, float] = {}
-    rows, counted = valid_rows(snapshot)
+    rows, counted = select_usable(snapshot, config.distance)
     if not rows.vectors.size:
         # Nothing can be compared with it: the next frame goes on from the one before.
         return _assemble(snapshot, state, neighbor_graph(rows.vectors, config), counted), state

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from visualdl_embedding.analysis._config import Config
 from visualdl_embedding.analysis._result import State
-from visualdl_embedding.analysis._rows import Measured, ValidRows
+from visualdl_embedding.analysis._rows import Measured, UsableRows
 from visualdl_embedding.core.names import scalar_key
 from visualdl_embedding.core.neighbors import Neighbors
 from visualdl_embedding.core.rows import Rows
@@ -34,7 +34,7 @@ class Diagnosis:
     scalars
         By `visualdl_embedding.core.names.scalar_key`; what is not known is left out.
     row_metrics
-        ``(v,)`` float32 each, of the valid rows: ``"group_purity"``, and ``"crowding"``: how many times more rows the
+        ``(v,)`` float32 each, of the usable rows: ``"group_purity"``, and ``"crowding"``: how many times more rows the
         part of the space around a row holds than its share.
     groups, strata
         None where the rows have no groups, or no frequencies.
@@ -72,7 +72,7 @@ def diagnose(
     snapshot
         Its columns ``"group"`` and ``"frequency"`` are read where it has them.
     neighbors
-        Graph of its v valid rows.
+        Graph of its v usable rows.
     before
         The snapshot before, and its graph, or None for a graph that is not at hand; directions need no graph.
     overlap, update
@@ -82,7 +82,7 @@ def diagnose(
     random_state
         Seed of everything random.
     """
-    positions = np.flatnonzero(snapshot.valid)
+    positions = np.flatnonzero(snapshot.usable(neighbors.distance))
     vectors = np.ascontiguousarray(snapshot.vectors[positions])
     rows = snapshot.rows
     crowded = crowding(vectors, neighbors, random_state=random_state)
@@ -135,14 +135,14 @@ def diagnose(
 
 
 def diagnose_frame(
-    snapshot: Snapshot, rows: ValidRows, graph: Neighbors, *, config: Config, state: State, changed: Measured
+    snapshot: Snapshot, rows: UsableRows, graph: Neighbors, *, config: Config, state: State, changed: Measured
 ) -> tuple[Measured, tuple[Direction, ...]]:
     """Diagnose a snapshot as the frame after `state`; see `diagnose`.
 
     Parameters
     ----------
     snapshot, rows, graph
-        The snapshot, its valid rows and their graph.
+        The snapshot, its usable rows and their graph.
     config
         Its seed is used.
     state
@@ -165,7 +165,7 @@ def diagnose_frame(
         null=state.null,
         random_state=config.random_state,
     )
-    row_metrics = {name: rows.spread(of_valid) for name, of_valid in found.row_metrics.items()}
+    row_metrics = {name: rows.spread(of_usable) for name, of_usable in found.row_metrics.items()}
     return Measured(found.scalars, row_metrics | dict(values), found.notes), found.directions
 
 

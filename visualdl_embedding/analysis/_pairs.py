@@ -24,18 +24,18 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class FramePair:
-    """The rows that a snapshot shares, by label, with an earlier one, valid in both.
+    """The rows that a snapshot shares, by label, with an earlier one, usable in both.
 
     Attributes
     ----------
     positions, then_positions
         ``(m,)``: where they are among all rows now and then.
     now_rows
-        ``(m,)``: where they are among the valid rows now.
+        ``(m,)``: where they are among the usable rows now.
     now, then
         Their vectors, ``(m, d)`` float32.
     graph_then
-        The earlier graph if the valid rows are the very same, else None.
+        The earlier graph if the usable rows are the very same, else None.
     """
 
     positions: NDArray[np.intp]
@@ -51,18 +51,19 @@ def pair_with(frame: Frame | None, now: Snapshot, config: Config) -> FramePair |
     if frame is None or now.vectors.shape[1] != frame.snapshot.vectors.shape[1]:
         return None
     then = frame.snapshot
-    positions, then_positions = pair_rows(now, then)
+    usable_now, usable_then = now.usable(config.distance), then.usable(config.distance)
+    positions, then_positions = pair_rows(now, then, config.distance)
     if not len(positions):
         return None
     same = (
         now.labels == then.labels
-        and len(positions) == now.valid.sum() == then.valid.sum()
+        and len(positions) == usable_now.sum() == usable_then.sum() == len(frame.analysis.neighbors.indices)
         and frame.analysis.neighbors.distance == config.distance
     )
     return FramePair(
         positions=positions,
         then_positions=then_positions,
-        now_rows=np.searchsorted(np.flatnonzero(now.valid), positions),
+        now_rows=np.searchsorted(np.flatnonzero(usable_now), positions),
         now=now.vectors[positions],
         then=then.vectors[then_positions],
         graph_then=frame.analysis.neighbors if same else None,
@@ -79,9 +80,9 @@ def measure_pairs(
     n
         Number of all rows of the snapshot.
     graph
-        Of its valid rows.
+        Of its usable rows.
     config
-        How graphs are made anew where the rows of a pair are not all valid rows.
+        How graphs are made anew where the rows of a pair are not all usable rows.
     previous, first
         None where there is none.
     """
@@ -104,7 +105,7 @@ def measure_pairs(
 
 
 def _overlap(pair: FramePair, graph: Neighbors, config: Config) -> Floats:
-    """Share of neighbors kept, per shared row, where `graph` is that of all valid rows now."""
+    """Share of neighbors kept, per shared row, where `graph` is that of all usable rows now."""
     if pair.graph_then is not None:
         return metrics.neighbor_overlap(pair.graph_then, graph)
     then, now = (

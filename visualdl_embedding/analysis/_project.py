@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from visualdl_embedding.analysis._config import Config
 from visualdl_embedding.analysis._pairs import FramePair
 from visualdl_embedding.analysis._result import Frame, Projection
-from visualdl_embedding.analysis._rows import Measured, ValidRows, merge
+from visualdl_embedding.analysis._rows import Measured, UsableRows, merge
 from visualdl_embedding.analysis._specs import ProjectionSpec
 from visualdl_embedding.core.arrays import spread
 from visualdl_embedding.core.neighbors import Neighbors
@@ -123,14 +123,14 @@ def make_layout(
 
 
 def make_projections(
-    rows: ValidRows, graph: Neighbors, context: Context, *, on_progress: Callable[[int], None] | None = None
+    rows: UsableRows, graph: Neighbors, context: Context, *, on_progress: Callable[[int], None] | None = None
 ) -> Projections:
     """Make every projection of the configuration, and measure its motion and noise floor.
 
     Parameters
     ----------
     rows, graph
-        The valid rows and their graph, wide enough for every projection.
+        The usable rows and their graph, wide enough for every projection.
     context
         The configuration and the frame before.
     on_progress
@@ -142,7 +142,7 @@ def make_projections(
     for done, spec in enumerate(context.config.specs, 1):
         with timed(seconds, spec.key):
             if spec.method == "pca":
-                made[spec.key], found = _make_pca(rows, graph, spec, context)
+                made[spec.key], found = _make_pca(rows, spec, context)
             else:
                 like = made[spec.like].coordinates[rows.positions] if spec.like else None
                 made[spec.key], found = _make_map(rows, graph, spec, context, like=like)
@@ -152,10 +152,10 @@ def make_projections(
     return Projections(made, measured, seconds)
 
 
-def _make_pca(rows: ValidRows, graph: Neighbors, spec: ProjectionSpec, context: Context) -> tuple[Projection, Measured]:
+def _make_pca(rows: UsableRows, spec: ProjectionSpec, context: Context) -> tuple[Projection, Measured]:
     basis = context.basis
     assert basis is not None
-    layout = make_layout(rows.vectors, graph, spec, config=context.config, basis=basis)
+    layout = make_layout(rows.vectors, None, spec, config=context.config, basis=basis)
     before = context.before(spec.key)
     same_basis = before is not None and before.parameters.get("basis_version") == basis.version
     projection, moved = _finish(
@@ -166,7 +166,7 @@ def _make_pca(rows: ValidRows, graph: Neighbors, spec: ProjectionSpec, context: 
 
 
 def _make_map(
-    rows: ValidRows, graph: Neighbors, spec: ProjectionSpec, context: Context, *, like: Floats | None
+    rows: UsableRows, graph: Neighbors, spec: ProjectionSpec, context: Context, *, like: Floats | None
 ) -> tuple[Projection, Measured]:
     config, before = context.config, context.before(spec.key)
     init = None
@@ -202,7 +202,7 @@ def _make_map(
 
 
 def _finish(
-    rows: ValidRows,
+    rows: UsableRows,
     spec: ProjectionSpec,
     context: Context,
     *,

@@ -29,7 +29,7 @@ class Projection:
     method
         ``"pca"``, ``"tsne"`` or ``"umap"``.
     coordinates
-        ``(n, n_components)`` float32, NaN where the row was not valid; in the frame of the run (aligned).
+        ``(n, n_components)`` float32, NaN where the row was not usable; in the frame of the run (aligned).
     parameters
         All that made it: the method's own parameters, seed, iterations done, distance, basis version.
     noise_floor
@@ -69,7 +69,8 @@ class Analysis:
     frame
         How many analyses of this table came before.
     neighbors
-        The graph in the original space, `Config.n_neighbors` wide; of valid rows only, whose positions it uses.
+        The graph in the original space, `Config.n_neighbors` wide; of the usable rows only (`Snapshot.usable`),
+        whose positions it uses.
     projections
         By key (`ProjectionSpec.key`).
     scalars
@@ -78,7 +79,7 @@ class Analysis:
         ``(n,)`` float32 each, NaN where unknown: ``"norm"``, ``"displacement"``, ``"neighbor_overlap"``,
         ``"tsne/trustworthiness"``, …
     basis
-        Of PCA; None where PCA was not asked for or no row was valid.
+        Of PCA; None where PCA was not asked for or no row was usable.
     directions
         Towards which groups the watched words moved since the previous snapshot.
     notes

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core import arrays
+from visualdl_embedding.core.distance import Distance, count_rows, left_out_notes
 from visualdl_embedding.core.snapshot import Snapshot
 
-__all__ = ["Measured", "ValidRows", "merge", "valid_rows"]
+__all__ = ["Measured", "UsableRows", "merge", "select_usable"]
 
 Floats = NDArray[np.float32]
 
@@ -45,7 +46,7 @@ def merge(*parts: Measured) -> Measured:
 
 
 @dataclass(frozen=True)
-class ValidRows:
+class UsableRows:
     """The rows of a snapshot that can be measured.
 
     Attributes
@@ -67,11 +68,9 @@ class ValidRows:
         return arrays.spread(values, self.positions, self.n)
 
 
-def valid_rows(snapshot: Snapshot) -> tuple[ValidRows, Measured]:
-    """Leave out the rows that are not finite, and count them."""
-    positions = np.flatnonzero(snapshot.valid)
-    n = len(snapshot.rows)
-    bad = n - len(positions)
-    notes = (f"{bad} of {n} rows hold NaN or inf and are left out.",) if bad else ()
-    counts = {"num_rows": float(len(positions)), "nonfinite_rows": float(bad)}
-    return ValidRows(positions, np.ascontiguousarray(snapshot.vectors[positions]), n), Measured(counts, notes=notes)
+def select_usable(snapshot: Snapshot, distance: Distance) -> tuple[UsableRows, Measured]:
+    """Leave out the rows between which the distance is not defined, and count them."""
+    positions = np.flatnonzero(snapshot.usable(distance))
+    counts = count_rows(snapshot.vectors, distance)
+    rows = UsableRows(positions, np.ascontiguousarray(snapshot.vectors[positions]), len(snapshot.rows))
+    return rows, Measured(counts, notes=tuple(left_out_notes(counts)))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from visualdl_embedding import metrics
 from visualdl_embedding.analysis._config import Config
 from visualdl_embedding.analysis._result import Projection
-from visualdl_embedding.analysis._rows import Measured, ValidRows
+from visualdl_embedding.analysis._rows import Measured, UsableRows
 from visualdl_embedding.analysis._specs import ProjectionSpec
 from visualdl_embedding.core.names import scalar_key
 from visualdl_embedding.core.neighbors import Neighbors, nearest_neighbors
@@ -59,14 +59,14 @@ def search_notes(graph: Neighbors) -> tuple[str, ...]:
     return (f"Neighbors of {len(graph.indices):,} rows were found by an approximate search (PyNNDescent).",)
 
 
-def measure_space(rows: ValidRows, graph: Neighbors) -> Measured:
+def measure_space(rows: UsableRows, graph: Neighbors) -> Measured:
     """Measure the space by itself; see `metrics.space_scalars`."""
     scalars, norms = metrics.space_scalars(rows.vectors, graph)
     return Measured(scalars, {"norm": rows.spread(norms)})
 
 
 def measure_quality(
-    rows: ValidRows, graph: Neighbors, projections: Mapping[str, Projection], *, config: Config
+    rows: UsableRows, graph: Neighbors, projections: Mapping[str, Projection], *, config: Config
 ) -> Measured:
     """Measure trustworthiness and continuity of every projection, in one pass over the original space."""
     if not projections:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DISTANCES", "EXACT_ROWS", "Neighbors", "nearest_neighbors", "normalize"]
+from visualdl_embedding.core.distance import DISTANCES, Distance, normalize, scaled_back, unit_scale, validate_usable
+from visualdl_embedding.core.snapshot import Snapshot
 
-Distance = Literal["cosine", "euclidean"]
-DISTANCES: tuple[Distance, ...] = ("cosine", "euclidean")
+__all__ = ["DISTANCES", "EXACT_ROWS", "Distance", "Neighbors", "graph_rows", "nearest_neighbors", "normalize"]
+
 EXACT_ROWS = 30_000
 """Up to here the graph is exact: 10,000 x 384 take 1.1 s on 2 cores, and time grows with the square."""
 
@@ -55,22 +56,28 @@ class Neighbors:
         )
 
 
-def normalize(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scale rows to unit length; a zero row stays zero.
-
-    Parameters
-    ----------
-    vectors
-        ``(n, d)``.
+def graph_rows(graph: Neighbors, snapshot: Snapshot) -> NDArray[np.intp]:
+    """Find the rows of a snapshot that its stored graph is made of.
 
     Returns
     -------
-    ``(n, d)`` float32.
+    ``(m,)`` ascending positions: the usable rows; for a graph by cosine stored before rows without a direction were
+    left out, all finite rows.
+
+    Raises
+    ------
+    ValueError
+        If the graph has another number of rows.
     """
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit = np.zeros_like(vectors, dtype=np.float32)
-    np.divide(vectors, norms, out=unit, where=norms > 0)
-    return unit
+    m = len(graph.indices)
+    for chosen in (snapshot.usable(graph.distance), snapshot.valid):
+        if m == chosen.sum():
+            return np.flatnonzero(chosen)
+    raise ValueError(
+        f"The neighbor graph has {m} rows, the snapshot of step {snapshot.step} has "
+        f"{int(snapshot.usable(graph.distance).sum())} usable ones; pass the graph of this very snapshot "
+        "(analysis.neighbors)."
+    )
 
 
 def _drop_self(
@@ -133,12 +140,11 @@ def nearest_neighbors(
     Parameters
     ----------
     vectors
-        ``(n, d)`` float32, all finite.
+        ``(n, d)`` float32, all usable: finite, and by cosine with a direction, see `core.distance.usable_rows`.
     n_neighbors
         At most ``n - 1`` are returned.
     distance
-        ``"cosine"`` measures between unit vectors; a zero row stays at the origin, at distance 0.5 from every other
-        row and 0 from another zero row.
+        ``"cosine"`` or ``"euclidean"``.
     exact
         None: exact up to `EXACT_ROWS` rows.
     random_state
@@ -150,6 +156,11 @@ def nearest_neighbors(
     -------
     A graph of width ``min(n_neighbors, n - 1)``.
 
+    Raises
+    ------
+    ValueError
+        If a row is not usable.
+
     References
     ----------
     Dong, Moses and Li 2011, "Efficient k-nearest neighbor graph construction for generic similarity measures".
@@ -158,15 +169,23 @@ def nearest_neighbors(
         raise ValueError(f"vectors must be a non-empty (n, d) array, not of shape {vectors.shape}.")
     if distance not in DISTANCES:
         raise ValueError(f"Unknown distance {distance!r}; known are {', '.join(DISTANCES)}.")
+    validate_usable(vectors, distance)
     n = len(vectors)
     k = min(n_neighbors, n - 1)
     if k < 1:
         return Neighbors(np.zeros((n, 0), np.int32), np.zeros((n, 0), np.float32), distance)
-    points = normalize(vectors) if distance == "cosine" else np.ascontiguousarray(vectors, dtype=np.float32)
+    scale = 1.0
+    if distance == "cosine":
+        points = normalize(vectors)
+    else:
+        scale = unit_scale(vectors)
+        points = np.ascontiguousarray(vectors / np.float32(scale) if scale != 1 else vectors, dtype=np.float32)
     if exact is None:
         exact = n <= EXACT_ROWS
     indices, distances = _exact(points, k, n_jobs) if exact else _approximate(points, k, random_state, n_jobs)
     if distance == "cosine":
         # On unit vectors |a - b|² = 2 (1 - cos): one Euclidean search serves both distances.
         distances = distances**2 / 2
+    elif scale != 1:
+        distances = scaled_back(distances, scale)
     return Neighbors(indices.astype(np.int32), distances.astype(np.float32), distance, exact)

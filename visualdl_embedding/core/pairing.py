@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.core.distance import Distance
 from visualdl_embedding.core.snapshot import Snapshot
 
 __all__ = ["pair_labels", "pair_rows", "positions_of"]
@@ -38,8 +39,8 @@ def pair_labels(a: Sequence[str], b: Sequence[str]) -> tuple[Positions, Position
     return paired[:, 0], paired[:, 1]
 
 
-def pair_rows(a: Snapshot, b: Snapshot) -> tuple[Positions, Positions]:
-    """Positions of the shared labels whose rows are valid in both snapshots, in the order of `a`."""
+def pair_rows(a: Snapshot, b: Snapshot, distance: Distance) -> tuple[Positions, Positions]:
+    """Positions of the shared labels whose rows are usable in both snapshots, in the order of `a`."""
     in_a, in_b = pair_labels(a.labels, b.labels)
-    valid = a.valid[in_a] & b.valid[in_b]
-    return in_a[valid], in_b[valid]
+    usable = a.usable(distance)[in_a] & b.usable(distance)[in_b]
+    return in_a[usable], in_b[usable]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.core.neighbors import DISTANCES, Distance, normalize
+from visualdl_embedding.core.distance import DISTANCES, Distance, has_direction, is_finite, normalize, usable_rows
 from visualdl_embedding.core.suggest import did_you_mean
 
 __all__ = [
@@ -40,7 +40,7 @@ class Match:
     row
         Its position.
     cosine
-        -1 to 1; 0 where one of the two is a zero vector.
+        -1 to 1; 0 where one of the two has no direction, which only the Euclidean distance answers with.
     distance
         By the distance that was asked for: ``1 - cosine``, or Euclidean.
     """
@@ -133,7 +133,8 @@ def closest(
     Parameters
     ----------
     vectors
-        ``(n, d)``; may be memory-mapped. Rows that are not finite, and rows without a label, are passed over.
+        ``(n, d)``; may be memory-mapped. Rows without the distance (`core.distance.usable_rows`) and rows without a
+        label are passed over.
     labels
         n labels.
     query
@@ -191,7 +192,7 @@ def nearest_rows(
     distance
         ``"cosine"`` or ``"euclidean"``.
     skipped
-        ``(V,)`` bool: rows that are no answer. Rows that are not finite never are.
+        ``(V,)`` bool: rows that are no answer. Rows without the distance (`core.distance.usable_rows`) never are.
 
     Returns
     -------
@@ -200,17 +201,21 @@ def nearest_rows(
     Raises
     ------
     ValueError
-        The target is not finite, or k is below 1.
+        The target is not finite, or by cosine has no direction; or k is below 1.
     """
     if k < 1:
         raise ValueError(f"k must be at least 1, not {k}.")
     aim = np.asarray(target, dtype=np.float64)
     if not np.isfinite(aim).all():
         raise ValueError("The query's vector holds NaN or inf, so nothing is near to it.")
+    if distance == "cosine" and not has_direction(aim[None])[0]:
+        raise ValueError(
+            "The query's vector is zero, so it has no direction and no neighbors by cosine; ask by Euclidean distance."
+        )
     best: list[tuple[float, int, float]] = []
-    for start, cosine, apart in _compare(blocks, aim):
+    for start, usable, cosine, apart in _compare(blocks, aim, distance):
         order = 1 - cosine if distance == "cosine" else apart
-        order = np.where(skipped[start : start + len(order)] | ~np.isfinite(order), np.inf, order)
+        order = np.where(skipped[start : start + len(order)] | ~usable, np.inf, order)
         near = np.argpartition(order, k - 1)[:k] if k < len(order) else np.arange(len(order))
         # Ties with the last place: the partition may have kept any of them.
         near = np.flatnonzero(order <= order[near].max()) if len(near) == k else near
@@ -226,17 +231,18 @@ def _blocks(vectors: NDArray[np.floating]) -> Iterator[tuple[int, NDArray[np.flo
 
 
 def _compare(
-    blocks: Iterable[tuple[int, NDArray[np.floating]]], target: NDArray[np.float64]
-) -> Iterator[tuple[int, NDArray[np.float64], NDArray[np.float64]]]:
-    """Yield, block by block, its first row, its cosines with the target, and its Euclidean distances from it."""
-    length = float(np.linalg.norm(target))
+    blocks: Iterable[tuple[int, NDArray[np.floating]]], target: NDArray[np.float64], distance: Distance
+) -> Iterator[tuple[int, NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64]]]:
+    """Yield, by block: its first row, which rows are usable, cosines with the target, Euclidean distances from it."""
+    length, aimed = float(np.linalg.norm(target)), bool(has_direction(target[None])[0])
     with np.errstate(invalid="ignore", over="ignore"):
         for start, part in blocks:
             block = np.asarray(part, dtype=np.float64)
             products = np.linalg.norm(block, axis=1) * length
-            cosine = np.divide(block @ target, products, out=np.zeros(len(block)), where=products > 0)
-            cosine[~np.isfinite(block).all(axis=1)] = np.nan
-            yield start, np.clip(cosine, -1, 1), np.linalg.norm(block - target, axis=1)
+            directed = has_direction(part)
+            cosine = np.divide(block @ target, products, out=np.zeros(len(block)), where=directed & aimed)
+            usable = directed if distance == "cosine" else is_finite(block)
+            yield start, usable, np.clip(cosine, -1, 1), np.linalg.norm(block - target, axis=1)
 
 
 def combine(vectors: NDArray[np.floating], labels: Labels, *, plus: Sequence[str], minus: Sequence[str] = ()) -> Floats:
@@ -265,9 +271,11 @@ def combine(vectors: NDArray[np.floating], labels: Labels, *, plus: Sequence[str
     if not plus:
         raise ValueError("Nothing to add: plus needs at least one label.")
     rows = locate(labels, [*plus, *minus])
-    units = normalize(np.asarray(vectors[rows], dtype=np.float32)).astype(np.float64)
-    if not np.isfinite(units).all():
-        raise ValueError("One of the words has a vector with NaN or inf; leave it out.")
+    summed = np.asarray(vectors[rows], dtype=np.float32)
+    if not has_direction(summed).all():
+        bad = next(label for label, ok in zip([*plus, *minus], has_direction(summed), strict=True) if not ok)
+        raise ValueError(f"The vector of {bad!r} is zero or holds NaN or inf, so it has no direction; leave it out.")
+    units = normalize(summed).astype(np.float64)
     total = units[: len(plus)].sum(axis=0) - units[len(plus) :].sum(axis=0)
     length = float(np.linalg.norm(total))
     if length < 1e-6:
@@ -316,6 +324,8 @@ def axis_between(a: NDArray[np.floating], b: NDArray[np.floating], *, distance: 
         rows = np.atleast_2d(np.asarray(end, dtype=np.float32))
         if rows.ndim != 2 or 0 in rows.shape or not np.isfinite(rows).all():
             raise ValueError(f"{name} must be a vector (d,) or a group (m, d) of finite values, not {np.shape(end)}.")
+        if not usable_rows(rows, distance).all():
+            raise ValueError(f"{name} holds a zero vector, which has no direction for an axis by cosine; leave it out.")
         ends.append((normalize(rows) if distance == "cosine" else rows).mean(axis=0, dtype=np.float64))
     if ends[0].shape != ends[1].shape:
         raise ValueError(f"Both ends must be of one width: a has {len(ends[0])} columns, b has {len(ends[1])}.")
@@ -337,8 +347,8 @@ def position_on_axis(vectors: NDArray[np.floating], axis: Axis) -> Floats:
 
     Returns
     -------
-    ``(n,)`` float32: 0 beside its one end, 1 beside the other, beyond them below 0 and above 1; NaN for a row that is
-    not finite.
+    ``(n,)`` float32: 0 beside its one end, 1 beside the other, beyond them below 0 and above 1; NaN for a row
+    without the distance (`core.distance.usable_rows`).
     """
     if np.ndim(vectors) != 2 or vectors.shape[1] != len(axis.direction):
         raise ValueError(f"vectors must be (n, {len(axis.direction)}) as the axis is, not {np.shape(vectors)}.")
@@ -347,8 +357,8 @@ def position_on_axis(vectors: NDArray[np.floating], axis: Axis) -> Floats:
     with np.errstate(invalid="ignore", over="ignore"):
         for start in range(0, len(vectors), _BLOCK):
             block = np.asarray(vectors[start : start + _BLOCK], dtype=np.float32)
-            finite = np.isfinite(block).all(axis=1)
+            usable = usable_rows(block, axis.distance)
             points = normalize(block) if axis.distance == "cosine" else block
             placed = (points.astype(np.float64) - axis.origin) @ step
-            places[start : start + len(block)] = np.where(finite, placed, np.nan)
+            places[start : start + len(block)] = np.where(usable, placed, np.nan)
     return places

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.core.distance import Distance, has_direction, is_finite
 from visualdl_embedding.core.rows import Rows
 
 __all__ = ["Snapshot"]
@@ -27,7 +28,7 @@ class Snapshot:
     rows
         What the n rows are.
     vectors
-        ``(n, d)`` float32; a row may hold NaN or inf, see `valid`.
+        ``(n, d)`` float32; a row may hold NaN or inf, or be zero, see `usable`.
     counters
         Numbers about the whole table at this step, by name.
     row_values
@@ -63,5 +64,14 @@ class Snapshot:
 
     @cached_property
     def valid(self) -> NDArray[np.bool_]:
-        """``(n,)`` bool: rows whose every value is finite."""
-        return np.asarray(np.isfinite(self.vectors).all(axis=1))
+        """``(n,)`` bool: rows whose every value is finite. What is computed between rows uses `usable` rows."""
+        return is_finite(self.vectors)
+
+    @cached_property
+    def directed(self) -> NDArray[np.bool_]:
+        """``(n,)`` bool: finite rows with a direction, see `core.distance.has_direction`."""
+        return has_direction(self.vectors)
+
+    def usable(self, distance: Distance) -> NDArray[np.bool_]:
+        """Rows between which a distance is defined, `core.distance.usable_rows`; ``(n,)`` bool."""
+        return self.directed if distance == "cosine" else self.valid

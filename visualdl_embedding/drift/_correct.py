@@ -42,23 +42,28 @@ def correct(p_values: Sequence[float] | NDArray[np.floating], method: Correction
     >>> correct([0.01, 0.04, 0.03], "fdr").tolist()
     [0.03, 0.04, 0.04]
     """
+    from scipy.stats import false_discovery_control
+
     if method not in CORRECTIONS:
         raise ValueError(f"Unknown correction {method!r}; known are {', '.join(CORRECTIONS)}.")
     values = np.asarray(p_values, dtype=np.float64)
     if values.ndim != 1:
         raise ValueError(f"p_values must be one row of numbers, not an array of shape {values.shape}.")
-    known = np.flatnonzero(~np.isnan(values))
-    if ((values[known] < 0) | (values[known] > 1)).any():
+    known = ~np.isnan(values)
+    tested = values[known]
+    if ((tested < 0) | (tested > 1)).any():
         raise ValueError("p-values lie between 0 and 1; some of those given do not.")
-    order = known[np.argsort(values[known], kind="stable")]
-    m = len(order)
-    if method == "holm":
-        raised = np.maximum.accumulate(values[order] * np.arange(m, 0, -1))
-    else:
-        raised = np.minimum.accumulate((values[order] * m / np.arange(1, m + 1))[::-1])[::-1]
     corrected = np.full(len(values), np.nan)
-    corrected[order] = np.minimum(raised, 1.0)
+    if len(tested):
+        corrected[known] = _holm(tested) if method == "holm" else false_discovery_control(tested)
     return corrected
+
+
+def _holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
+    order = np.argsort(p_values, kind="stable")
+    raised = np.empty(len(p_values))
+    raised[order] = np.maximum.accumulate(p_values[order] * np.arange(len(order), 0, -1))
+    return np.minimum(raised, 1.0)
 
 
 def spend_alpha(alpha: float, step_index: int, *, horizon: int | None = None) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.core.neighbors import Distance, normalize
+from visualdl_embedding.core.distance import Distance, normalize, unit_scale
 
 __all__ = ["Direction", "leans", "share_of_groups"]
 
@@ -125,7 +125,8 @@ def share_of_groups(
     if distance == "cosine":
         far = -(normalize(vectors[grouped]) @ normalize(vectors[row : row + 1])[0])
     else:
-        far = np.linalg.norm(vectors[grouped] - vectors[row], axis=1)
+        scale = np.float32(unit_scale(vectors))
+        far = np.linalg.norm(vectors[grouped] / scale - vectors[row] / scale, axis=1)
     k = min(n_neighbors, len(grouped))
     nearest = grouped[np.argsort(far, kind="stable")[:k]]
     share: NDArray[np.float64] = np.bincount(codes[nearest], minlength=n_groups) / k

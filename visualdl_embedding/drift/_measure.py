@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.core.neighbors import DISTANCES, Distance, Neighbors, nearest_neighbors, normalize
+from visualdl_embedding.core.distance import has_direction, normalize, unit_scale
+from visualdl_embedding.core.neighbors import DISTANCES, Distance, Neighbors, graph_rows, nearest_neighbors
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift._cka import cka
 from visualdl_embedding.drift._pairing import Pairing, pair_snapshots
@@ -96,7 +97,8 @@ class _Laid:
 def lay_out(before: Snapshot, after: Snapshot, *, n_neighbors: int, distance: Distance) -> _Laid:
     """Pair rows, and take out a shift of the origin; ``vectors`` are those before, after, and after as they are seen.
 
-    The last two are one array where the space did not shift, or distances do not depend on it.
+    The last two are one array where the space did not shift, distances do not depend on it, or a row would lose its
+    direction.
     """
     pairing = pair_snapshots(before, after, distance=distance)
     then = np.ascontiguousarray(before.vectors[pairing.before], dtype=np.float32)
@@ -104,7 +106,7 @@ def lay_out(before: Snapshot, after: Snapshot, *, n_neighbors: int, distance: Di
     k = min(n_neighbors, max(1, (len(pairing) - 1) // 2))
     laid = align(now, then) if then.shape == now.shape else None
     moved_back, shift = _without_shift(now, laid)
-    still = distance == "euclidean" or not shift > _STILL
+    still = distance == "euclidean" or not shift > _STILL or not has_direction(moved_back).all()
     return _Laid(pairing, (then, now, now if still else moved_back), laid, shift, k)
 
 
@@ -133,7 +135,7 @@ def measure_pair(
     distance
         ``"cosine"`` or ``"euclidean"``.
     neighbors
-        The graphs of the valid rows of both (``analysis.neighbors``), for a caller who has them. Each is used if all
+        The graphs of the usable rows of both (``analysis.neighbors``), for a caller who has them. Each is used if all
         of its rows are paired and it is wide enough; that of `after`, by cosine, only if the space did not shift.
     random_state, n_jobs
         Of an approximate search above `neighbors.EXACT_ROWS` rows.
@@ -203,7 +205,7 @@ def profile_change(before: Floats, after: Floats, neighbors: tuple[Neighbors, Ne
     """
     n = len(before)
     cosine = neighbors[0].distance == "cosine"
-    spaces = [normalize(before), normalize(after)] if cosine else [before, after]
+    spaces = [normalize(v) if cosine else v / np.float32(unit_scale(v)) for v in (before, after)]
     union = np.sort(np.hstack([graph.indices for graph in neighbors]), axis=1)
     again = np.zeros(union.shape, dtype=bool)
     again[:, 1:] = union[:, 1:] == union[:, :-1]
@@ -245,31 +247,26 @@ def _relative_displacement(before: Floats, laid: Floats, neighbors: NDArray[np.i
 
     `laid` are the rows afterwards, laid onto those before.
     """
-    motion = laid - before
+    motion = laid.astype(np.float64) - before
     radius = float(np.sqrt(np.square(before - before.mean(axis=0, dtype=np.float64)).sum(axis=1).mean()))
-    moved = np.empty(len(before), dtype=np.float32)
+    moved = np.empty(len(before))
     for start in range(0, len(before), _BLOCK):
         rows = slice(start, start + _BLOCK)
         common = motion[neighbors[rows]].mean(axis=1) if neighbors.shape[1] else 0.0
         moved[rows] = np.linalg.norm(motion[rows] - common, axis=1)
-    return moved / np.float32(radius) if radius > 0 else np.zeros_like(moved)
+    return (moved / radius if radius > 0 else np.zeros_like(moved)).astype(np.float32)
 
 
 def _of_paired(
     graph: Neighbors, snapshot: Snapshot, rows: NDArray[np.intp], *, k: int, distance: Distance
 ) -> Neighbors | None:
     """Put a graph in the order of the paired rows; None where rows are missing or it is too narrow."""
-    valid = np.flatnonzero(snapshot.valid)
-    if len(graph.indices) != len(valid):
-        raise ValueError(
-            f"The neighbor graph has {len(graph.indices)} rows, the snapshot of step {snapshot.step} has {len(valid)} "
-            "finite ones; pass the graph of this very snapshot (analysis.neighbors)."
-        )
-    if graph.distance != distance or graph.n_neighbors < k or len(rows) != len(valid):
+    usable = graph_rows(graph, snapshot)
+    if graph.distance != distance or graph.n_neighbors < k or len(rows) != len(usable):
         return None
-    place = np.searchsorted(valid, rows)
-    back = np.empty(len(valid), dtype=np.int32)
-    back[place] = np.arange(len(valid), dtype=np.int32)
+    place = np.searchsorted(usable, rows)
+    back = np.empty(len(usable), dtype=np.int32)
+    back[place] = np.arange(len(usable), dtype=np.int32)
     return Neighbors(
         np.ascontiguousarray(back[graph.indices[place, :k]]),
         np.ascontiguousarray(graph.distances[place, :k]),

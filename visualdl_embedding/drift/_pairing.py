@@ -41,8 +41,8 @@ class Pairing:
 def pair_snapshots(before: Snapshot, after: Snapshot, *, distance: Distance = "cosine") -> Pairing:
     """Pair rows by label.
 
-    Left out are labels that only one snapshot has, rows that hold NaN or inf in either, and by cosine rows that are
-    zero in either, which have no direction.
+    Left out are labels that only one snapshot has, rows that hold NaN or inf in either, and by cosine rows without a
+    direction in either.
 
     Raises
     ------
@@ -56,14 +56,12 @@ def pair_snapshots(before: Snapshot, after: Snapshot, *, distance: Distance = "c
             "rows were named by the same vocabulary."
         )
     finite: NDArray[np.bool_] = np.asarray(before.valid[i] & after.valid[j])
-    there = np.full(len(i), distance != "cosine")
-    there |= before.vectors[i].any(axis=1) & after.vectors[j].any(axis=1)
-    keep = finite & there
+    keep = before.usable(distance)[i] & after.usable(distance)[j]
     reasons = {
         "only before": len(before.labels) - len(i),
         "only after": len(after.labels) - len(i),
         "not finite": int((~finite).sum()),
-        "zero": int((finite & ~there).sum()),
+        "zero": int((finite & ~keep).sum()),
     }
     if not keep.any():
         raise ValueError(

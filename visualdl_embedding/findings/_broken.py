@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.core.distance import SHORTEST
 from visualdl_embedding.findings._finding import Finding, Severity
 from visualdl_embedding.findings._space import Space
 from visualdl_embedding.findings._text import Text, name_some, percent
@@ -77,17 +78,21 @@ def _severity(share: float) -> Severity:
 
 
 def find_zero_rows(space: Space, counters: Mapping[str, float]) -> list[Finding]:
-    """Find rows that are exactly zero, among the watched ones or, by the counters, anywhere in the table."""
-    rows = np.setdiff1d(space.valid, space.positions)
+    """Find rows without a direction among the watched ones or, by the counters, zero rows anywhere in the table."""
+    snapshot = space.snapshot
+    rows = np.flatnonzero(snapshot.valid & ~snapshot.directed)
     note, numbers = _whole_table(counters, "zero_rows")
     # A single one in the whole table is the padding row.
     if not len(rows) and numbers.get("table_zero_rows", 0) < 2:
         return []
-    share = len(rows) / max(1, len(space.valid))
+    share = len(rows) / max(1, int(snapshot.valid.sum()))
     names = name_some([space.snapshot.labels[i] for i in rows])
+    exact = not snapshot.vectors[rows].any()
+    what = "every value is exactly 0" if exact else f"the length is below {SHORTEST:.1g}"
+    what_zh = "所有值恰好为 0" if exact else f"长度小于 {SHORTEST:.1g}"
     here = Text(
-        f"{names.en}: every value is exactly 0 ({percent(share)} of the watched rows).",
-        f"{names.zh}：所有值恰好为 0（占观察行的 {percent(share)}）。",
+        f"{names.en}: {what} ({percent(share)} of the watched rows).",
+        f"{names.zh}：{what_zh}（占观察行的 {percent(share)}）。",
     )
     return [
         Finding.of(
@@ -96,7 +101,9 @@ def find_zero_rows(space: Space, counters: Mapping[str, float]) -> list[Finding]
             Text(f"Zero rows: {len(rows):,}", f"全为零的行：{len(rows):,}"),
             evidence=(here if len(rows) else Text("None of the watched rows is zero.", "观察的行中没有零向量。"))
             + note
-            + Text("A zero row has no direction, so its neighbors mean nothing.", "零向量没有方向，其近邻没有意义。"),
+            + Text(
+                "A zero row has no direction, so by cosine it has no neighbors.", "零向量没有方向，因此没有余弦近邻。"
+            ),
             causes=[
                 Text("The padding row, which the layer holds at zero.", "填充行（padding_idx），嵌入层将其保持为零。"),
                 Text(

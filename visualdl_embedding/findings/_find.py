@@ -44,7 +44,7 @@ def find(
     Parameters
     ----------
     snapshot
-        The watched rows; those that are not finite are told of, and left out of all else.
+        The watched rows; those that are not finite or have no direction are reported, and left out of all else.
     analysis
         What `analyze` made of it; its neighbor graph, its distance, its numbers per row and stratum, and the directions
         of watched words are used. What it does not have (an earlier snapshot, the training's history) is not looked at.
@@ -52,7 +52,7 @@ def find(
         Numbers about the whole table: ``"nonfinite_rows"``, ``"zero_rows"``, ``"duplicate_rows"``, ``"num_rows"``;
         those of the snapshot if None.
     agreement, clusters
-        Of the maps, by `visualdl_embedding.metrics.agreement`; positions are those of the finite rows.
+        Of the maps, by `visualdl_embedding.metrics.agreement`; positions are those of the rows of the analysis.
     group, frequency
         Names of the columns of `Snapshot.rows` to use as such; one that is not there is not used.
     random_state
@@ -69,12 +69,12 @@ def find(
     """
     space = Space.of(snapshot, analysis, frequency=frequency, random_state=random_state)
     counted = snapshot.counters if counters is None else counters
-    if agreement is not None and len(agreement.row) != len(space.valid):
+    if agreement is not None and len(agreement.row) != len(space.analyzed):
         raise ValueError(
-            f"The agreement is of {len(agreement.row)} rows, the snapshot has {len(space.valid)} finite ones."
+            f"The agreement is of {len(agreement.row)} rows, the analysis of the snapshot has {len(space.analyzed)}."
         )
-    if any(len(cluster.rows) and int(cluster.rows[-1]) >= len(space.valid) for cluster in clusters):
-        raise ValueError(f"A cluster holds rows beyond the {len(space.valid)} finite ones of the snapshot.")
+    if any(len(cluster.rows) and int(cluster.rows[-1]) >= len(space.analyzed) for cluster in clusters):
+        raise ValueError(f"A cluster holds rows beyond the {len(space.analyzed)} of the analysis.")
     found = [*find_nonfinite(space, counted), *find_zero_rows(space, counted)]
     if len(space):
         detectors: list[Callable[[], list[Finding]]] = [

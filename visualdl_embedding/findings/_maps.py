@@ -23,7 +23,7 @@ def find_doubtful_clusters(space: Space, clusters: Sequence[MapCluster]) -> list
     if not doubtful:
         return []
     first = doubtful[0]
-    labels = [space.snapshot.labels[i] for i in space.valid]
+    labels = [space.snapshot.labels[i] for i in space.analyzed]
     names = name_some([labels[i] for i in first.rows])
     support = first.support["space"]
     rows = np.concatenate([cluster.rows for cluster in doubtful])
@@ -55,7 +55,7 @@ def find_doubtful_clusters(space: Space, clusters: Sequence[MapCluster]) -> list
                 "Repeat the map with other seeds and another perplexity; do not build on a cluster that moves.",
                 "换随机种子和困惑度重做该图；不要依赖会变动的簇。",
             ),
-            rows=space.valid[rows],
+            rows=space.analyzed[rows],
             labels=space.snapshot.labels,
             numbers={
                 "num_clusters": len(doubtful),

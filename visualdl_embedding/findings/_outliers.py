@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.core.distance import unit_scale
 from visualdl_embedding.findings._finding import Finding
 from visualdl_embedding.findings._space import Space
 from visualdl_embedding.findings._text import Text, name_some, percent, rounded
@@ -91,7 +92,8 @@ def _principal(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArr
     """Scores ``(n, p)`` on the leading components, and the squared lengths ``(n,)`` of what they leave over."""
     n, d = vectors.shape
     p = max(1, min(d, n // 10, _COMPONENTS))
-    centered = vectors - vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
+    points = vectors / np.float32(unit_scale(vectors))
+    centered = points - points.mean(axis=0, dtype=np.float64).astype(np.float32)
     centered /= np.abs(centered).max() or 1.0
     if d <= n:
         values, axes = np.linalg.eigh((centered.T @ centered).astype(np.float64))

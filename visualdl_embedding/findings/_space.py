@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from visualdl_embedding import metrics
 from visualdl_embedding.analysis import Analysis
-from visualdl_embedding.core.neighbors import Neighbors, nearest_neighbors, normalize
+from visualdl_embedding.core.neighbors import Neighbors, graph_rows, nearest_neighbors, normalize
 from visualdl_embedding.core.rows import COMPOSED
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import Direction
@@ -70,18 +70,16 @@ def _without(graph: Neighbors, keep: NDArray[np.bool_], vectors: NDArray[np.floa
 
 @dataclass(frozen=True)
 class Space:
-    """The m rows of a snapshot that are finite and not zero.
-
-    By cosine a zero row counts as half related to all others, so a few of them would stand in every list of neighbors.
+    """The m rows of a snapshot that have a direction, whatever the distance.
 
     Attributes
     ----------
     snapshot
         All rows.
-    valid
-        ``(n,)``: where the finite rows stand among all; agreement and clusters of maps count in these.
+    analyzed
+        ``(v,)``: positions of the rows of the analysis among all; agreement and clusters of maps count in these.
     positions
-        ``(m,)``: where the rows stand among all.
+        ``(m,)``: positions of the rows among all.
     vectors
         ``(m, d)`` float32.
     neighbors
@@ -95,7 +93,7 @@ class Space:
     """
 
     snapshot: Snapshot
-    valid: NDArray[np.intp]
+    analyzed: NDArray[np.intp]
     positions: NDArray[np.intp]
     vectors: NDArray[np.float32]
     neighbors: Neighbors
@@ -108,24 +106,23 @@ class Space:
     @classmethod
     def of(cls, snapshot: Snapshot, analysis: Analysis, *, frequency: str, random_state: int) -> Space:
         """Take the rows with a direction; ValueError where the analysis is not one of this snapshot."""
-        valid = np.flatnonzero(snapshot.valid)
-        found = (analysis.table, analysis.step, len(analysis.neighbors.indices))
-        if found != (snapshot.table, snapshot.step, len(valid)):
+        if (analysis.table, analysis.step) != (snapshot.table, snapshot.step):
             raise ValueError(
-                f"The analysis is of table {found[0]!r}, step {found[1]}, {found[2]} finite rows; the snapshot is of "
-                f"table {snapshot.table!r}, step {snapshot.step}, {len(valid)} finite rows. Pass the analysis "
-                "that analyze() made of this very snapshot."
+                f"The analysis is of table {analysis.table!r}, step {analysis.step}; the snapshot is of table "
+                f"{snapshot.table!r}, step {snapshot.step}. Pass the analysis that analyze() made of this very "
+                "snapshot."
             )
-        vectors = np.ascontiguousarray(snapshot.vectors[valid], dtype=np.float32)
-        keep = np.asarray(vectors.any(axis=1))
+        analyzed = graph_rows(analysis.neighbors, snapshot)
+        vectors = np.ascontiguousarray(snapshot.vectors[analyzed], dtype=np.float32)
+        keep = snapshot.directed[analyzed]
         graph = analysis.neighbors
         if not keep.all():
             vectors = np.ascontiguousarray(vectors[keep])
             graph = _without(graph, keep, vectors, random_state)
-        positions = valid[keep]
+        positions = analyzed[keep]
         return cls(
             snapshot,
-            valid,
+            analyzed,
             positions,
             vectors,
             graph,
@@ -171,8 +168,8 @@ class Space:
         return np.asarray(self.snapshot.ids[self.positions] == COMPOSED)
 
     def scalar(self, name: str) -> float:
-        """Get a number of the analysis; NaN where it is not there, or counts zero rows in."""
-        return self.scalars.get(name, np.nan) if len(self.valid) == len(self) else np.nan
+        """Get a number of the analysis; NaN where it is not there, or counts rows without a direction in."""
+        return self.scalars.get(name, np.nan) if len(self.analyzed) == len(self) else np.nan
 
     @cached_property
     def frequencies(self) -> NDArray[np.float64] | None:

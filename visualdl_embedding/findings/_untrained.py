@@ -239,19 +239,21 @@ def _random_units(d: int, random_state: int) -> NDArray[np.float32]:
 
 def _initializer(values: NDArray[np.float32]) -> tuple[Text, dict[str, float]]:
     """Name the distribution whose moments the values have, if it is a usual one."""
+    from scipy.stats import kurtosis
+
     flat = values.ravel().astype(np.float64)
     deviation, largest = float(flat.std()), float(np.abs(flat).max())
     numbers = {"value_std": deviation, "value_max": largest}
     if len(flat) < 2000:
         return Text("", ""), numbers
-    kurtosis = float(np.mean(((flat - flat.mean()) / deviation) ** 4))
-    if abs(kurtosis - 1.8) < 0.1 and largest < 1.75 * deviation:
+    tails = float(kurtosis(flat, fisher=False))
+    if abs(tails - 1.8) < 0.1 and largest < 1.75 * deviation:
         bound = rounded(largest)
         return Text(
             f"Their values fill -{bound} to {bound} evenly, as a uniform initializer's do.",
             f"其数值均匀分布在 -{bound} 到 {bound} 之间，与均匀初始化一致。",
         ), numbers
-    if abs(kurtosis - 3) < 0.2:
+    if abs(tails - 3) < 0.2:
         std = rounded(deviation)
         return Text(
             f"Their values are distributed as a normal initializer's of standard deviation {std}.",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from visualdl_embedding.analysis import Analysis, Config
 from visualdl_embedding.core import names
+from visualdl_embedding.core.distance import Distance, scaled_back, unit_scale
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.logs._library import record_class
 
@@ -84,7 +85,7 @@ def snapshot_records(
             if len(values):
                 records.append(record.histogram(name, values))
     records += [record.image(f"{key}/map", png) for key, png in (images or {}).items()]
-    rows = _shown_rows(snapshot)
+    rows = _shown_rows(snapshot, analysis.neighbors.distance)
     # One tag without rows would break the page for all others.
     if len(rows) and (vectors or projections):
         header, cells = _metadata(snapshot, analysis, rows)
@@ -116,7 +117,7 @@ def snapshot_sizes(snapshot: Snapshot, config: Config) -> dict[str, int]:
     Bytes of ``"vectors"``, ``"projections"`` and ``"images"``, the kinds among which a `LogBudget` divides its bytes.
     Of the first two within a quarter of the truth; pictures compress as they like.
     """
-    rows = _shown_rows(snapshot)
+    rows = _shown_rows(snapshot, config.distance)
     columns = [snapshot.labels, *snapshot.rows.columns.values()]
     some = rows[:: max(1, len(rows) // SAMPLED_ROWS)].tolist()
     texts = sum(len(column[row].encode("utf-8", "replace")) + 2 for column in columns for row in some)
@@ -147,28 +148,30 @@ def reduce_dimensions(vectors: Floats, n_components: int = PAGE_DIMENSIONS) -> t
     ``(n, d)`` float32, or ``(n, min(n, n_components))`` where d is larger; and the share of the variance that it
     keeps, 0 to 1. Distances between rows are kept as far as the variance is; axes are those of this very snapshot.
     """
-    centered = vectors - vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
+    scale = np.float32(unit_scale(vectors))
+    points = vectors / scale
+    centered = points - points.mean(axis=0, dtype=np.float64).astype(np.float32)
     if vectors.shape[1] <= n_components:
-        return centered, 1.0
+        return scaled_back(centered, scale), 1.0
     total = float(np.square(centered, dtype=np.float64).sum())
     if total == 0:
-        return centered[:, :n_components], 1.0
+        return scaled_back(centered[:, :n_components], scale), 1.0
     from sklearn.decomposition import PCA
 
     width = min(n_components, len(vectors))
     shown = PCA(width, random_state=0).fit_transform(centered)
     kept = float(np.square(shown, dtype=np.float64).sum()) / total
-    return shown.astype(np.float32), min(1.0, kept)
+    return scaled_back(shown, scale), min(1.0, kept)
 
 
-def _shown_rows(snapshot: Snapshot) -> NDArray[np.intp]:
-    """Choose at most as many valid rows as the page draws: the watched ones and the others evenly."""
-    valid = np.flatnonzero(snapshot.valid)
-    if len(valid) <= PAGE_ROWS:
-        return valid
+def _shown_rows(snapshot: Snapshot, distance: Distance) -> NDArray[np.intp]:
+    """Choose at most as many usable rows as the page draws: the watched ones and the others evenly."""
+    usable = np.flatnonzero(snapshot.usable(distance))
+    if len(usable) <= PAGE_ROWS:
+        return usable
     watch = set(snapshot.rows.watch)
-    watched = np.array([row for row in valid if snapshot.labels[row] in watch], dtype=np.intp)
-    others = np.setdiff1d(valid, watched)
+    watched = np.array([row for row in usable if snapshot.labels[row] in watch], dtype=np.intp)
+    others = np.setdiff1d(usable, watched)
     picked = others[np.linspace(0, len(others) - 1, PAGE_ROWS - len(watched)).round().astype(np.intp)]
     return np.union1d(watched, picked)
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.arrays import spread, validate_vectors
+from visualdl_embedding.core.distance import validate_usable
 from visualdl_embedding.core.neighbors import DISTANCES, Distance, Neighbors, nearest_neighbors
 from visualdl_embedding.metrics._ranks import nearest_in_layout, ranks_in_layout, ranks_in_space, scaled_layout
 
@@ -181,6 +182,7 @@ def _validate_projection(
         raise ValueError(f"n_neighbors must be at least 1, not {n_neighbors}.")
     if distance not in DISTANCES:
         raise ValueError(f"Unknown distance {distance!r}; known are {', '.join(DISTANCES)}.")
+    validate_usable(vectors, distance)
     return min(n_neighbors, (len(vectors) - 1) // 2)
 
 
@@ -247,7 +249,7 @@ def hubness(neighbors: Neighbors) -> float:
     """
     if neighbors.indices.size == 0:
         return np.nan
+    from scipy.stats import skew
+
     chosen = np.bincount(neighbors.indices.ravel(), minlength=len(neighbors.indices))
-    deviation = chosen - float(neighbors.n_neighbors)
-    spread = np.sqrt(np.mean(deviation**2))
-    return float(np.mean(deviation**3) / spread**3) if spread else 0.0
+    return float(skew(chosen)) if np.ptp(chosen) else 0.0

@@ -29,10 +29,10 @@ def space_scalars(vectors: NDArray[np.float32], neighbors: Neighbors) -> tuple[d
     each row, ``(n,)`` float32.
     """
     lengths = norms(vectors)
-    p5, p95 = np.percentile(lengths, [5, 95])
+    p5, p95 = np.percentile(lengths.astype(np.float64), [5, 95])
     directions = spectrum(vectors)
     scalars = {
-        "norm_mean": float(lengths.mean()),
+        "norm_mean": float(lengths.mean(dtype=np.float64)),
         "norm_p5": float(p5),
         "norm_p95": float(p95),
         "mean_cosine": mean_cosine(vectors),

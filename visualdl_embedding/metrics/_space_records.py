@@ -166,7 +166,16 @@ SPACE_RECORDS = (
         "Watched rows that hold NaN or inf and are left out.",
         "含 NaN 或 inf 而被排除的观察行数。",
     ),
-    Metric("num_rows", "snapshot", 0.0, None, None, "Valid rows that were analyzed.", "参与分析的有效行数。"),
+    Metric(
+        "zero_rows",
+        "snapshot",
+        0.0,
+        None,
+        False,
+        "Watched rows of zeros, or shorter than 1e-19, that cosine distance leaves out: they have no direction.",
+        "全为零（或长度小于 1e-19）、因没有方向而被余弦距离排除的观察行数。",
+    ),
+    Metric("num_rows", "snapshot", 0.0, None, None, "Usable rows that were analyzed.", "参与分析的有效行数。"),
     Metric("norm", "row", 0.0, None, None, "Length of a row's vector.", "该行向量的长度。", per_row=True),
     Metric(
         "x", "row", None, None, None, "First coordinate of a row on the map.", "该行在图上的第一坐标。", per_row=True

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.arrays import blocks, squared_norms, validate_vectors
+from visualdl_embedding.core.distance import has_direction
 
 __all__ = ["mean_cosine", "norms"]
 
@@ -36,12 +37,12 @@ def mean_cosine(vectors: NDArray[np.float32]) -> float:
     Parameters
     ----------
     vectors
-        ``(n, d)`` float32, all finite; zero rows have no direction and are left out.
+        ``(n, d)`` float32, all finite; rows without a direction are left out.
 
     Returns
     -------
     ``-1 / (m - 1)`` to 1: about 0 where directions are spread, 1 where all rows point the same way, the sign of a
-    collapse into a cone. NaN where fewer than two rows are not zero.
+    collapse into a cone. NaN where fewer than two rows have a direction.
 
     References
     ----------
@@ -49,10 +50,11 @@ def mean_cosine(vectors: NDArray[np.float32]) -> float:
     """
     validate_vectors(vectors)
     lengths = np.sqrt(squared_norms(vectors))
-    n_directions = int(np.count_nonzero(lengths))
+    directed = has_direction(vectors)
+    n_directions = int(directed.sum())
     if n_directions < 2:
         return float("nan")
-    weights = np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+    weights = np.divide(1, lengths, out=np.zeros_like(lengths), where=directed)
     total = np.sum([weights[b] @ vectors[b].astype(np.float64) for b in blocks(len(vectors))], axis=0)
     pairs = (total @ total - n_directions) / (n_directions * (n_directions - 1))
     return float(np.clip(pairs, -1.0, 1.0))

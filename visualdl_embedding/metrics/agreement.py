@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding import metrics
-from visualdl_embedding.core.neighbors import DISTANCES, Distance, Neighbors, normalize
+from visualdl_embedding.core.distance import DISTANCES, Distance, normalize, scaled_back
+from visualdl_embedding.core.neighbors import Neighbors
 from visualdl_embedding.metrics._ranks import nearest_in_layout
 
 __all__ = ["Agreement", "MapCluster", "clusters", "map_agreement", "map_clusters", "stability"]
@@ -84,8 +85,8 @@ def _validate_map(coordinates: NDArray[np.floating], name: str) -> None:
     bad = int((~np.isfinite(coordinates).all(axis=1)).sum())
     if bad:
         raise ValueError(
-            f"{bad} of {len(coordinates)} rows of {name} hold NaN or inf; pass the valid rows only: "
-            "coordinates[snapshot.valid]."
+            f"{bad} of {len(coordinates)} rows of {name} hold NaN or inf; pass the usable rows only: "
+            "coordinates[snapshot.usable(distance)]."
         )
 
 
@@ -97,8 +98,8 @@ def _validate_maps(projections: Mapping[str, NDArray[np.floating]], neighbors: N
         _validate_map(coordinates, f"map {key!r}")
         if len(coordinates) != n:
             raise ValueError(
-                f"Map {key!r} has {len(coordinates)} rows, the neighbor graph has {n}; the graph is of valid rows "
-                "only, so pass coordinates[snapshot.valid]."
+                f"Map {key!r} has {len(coordinates)} rows, the neighbor graph has {n}; the graph is of usable "
+                "rows only, so pass coordinates[snapshot.usable(neighbors.distance)]."
             )
 
 
@@ -109,8 +110,8 @@ def _map_neighbors(coordinates: NDArray[np.floating], k: int) -> Neighbors:
     if k < 1:
         return Neighbors(np.zeros((n, 0), np.int32), np.zeros((n, 0), np.float32), "euclidean")
     indices = nearest_in_layout(coordinates, np.arange(n), k)
-    distances = np.linalg.norm(coordinates[indices] - coordinates[:, None], axis=2)
-    return Neighbors(indices, distances.astype(np.float32), "euclidean")
+    distances = np.linalg.norm(coordinates[indices].astype(np.float64) - coordinates[:, None], axis=2)
+    return Neighbors(indices, scaled_back(distances, 1.0), "euclidean")
 
 
 def map_agreement(

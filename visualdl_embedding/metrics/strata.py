@@ -203,7 +203,7 @@ def study_strata(
             neighbor_overlap=_mean(np.asarray(overlap)[rows]) if overlap is not None else float("nan"),
             update_share=share,
             update_per_row=share * total_rows / len(rows),
-            norm_mean=float(lengths[rows].mean()),
+            norm_mean=float(lengths[rows].mean(dtype=np.float64)),
             crowding=crowding.among(names == name).excess if crowding else float("nan"),
         )
 
@@ -230,12 +230,10 @@ def _mean(values: NDArray[np.floating]) -> float:
 
 def _rank_correlation(lengths: NDArray[np.float32], frequency: NDArray[np.float64]) -> float:
     """Spearman's correlation of the rows whose frequency is known; NaN where one of the two does not vary."""
-    from scipy.stats import rankdata
+    from scipy.stats import spearmanr
 
     known = np.isfinite(frequency)
-    if known.sum() < 2:
+    pair = lengths[known], frequency[known]
+    if known.sum() < 2 or any((values == values[0]).all() for values in pair):
         return float("nan")
-    ranks = [rankdata(values[known]) for values in (lengths, frequency)]
-    if any(np.ptp(r) == 0 for r in ranks):
-        return float("nan")
-    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+    return float(spearmanr(*pair).statistic)

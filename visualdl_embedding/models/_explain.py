@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.core.neighbors import normalize
+from visualdl_embedding.core.distance import has_direction, normalize
 from visualdl_embedding.models._space import Space
 
 __all__ = ["Explanation", "Relation", "explain"]
@@ -174,9 +174,8 @@ def explain(
     if target.labels[0] in past.labels:
         raise ValueError(f"{target.labels[0]!r} is in the history itself; explain an item that is not.")
     vectors = np.concatenate([rows.assemble(space.stored.read_rows(rows.gather_ids)) for rows in (target, past)])
-    lengths = np.linalg.norm(vectors, axis=1)
-    for label, length in zip((*target.labels, *past.labels), lengths, strict=True):
-        if not np.isfinite(length) or length == 0:
+    for label, directed in zip((*target.labels, *past.labels), has_direction(vectors), strict=True):
+        if not directed:
             raise ValueError(f"{label!r} has a vector of zeros or with NaN, so nothing is near to it.")
     known = normalize(vectors[1:])
     own = known @ normalize(vectors[:1])[0]
@@ -186,7 +185,7 @@ def explain(
     skipped = space.no_answer.copy()
     skipped[[row for row in (*target.ids.tolist(), *past.ids.tolist()) if row >= 0]] = True
     for start, block in space.stored.blocks():
-        usable = ~skipped[start : start + len(block)] & np.isfinite(block).all(axis=1)
+        usable = ~skipped[start : start + len(block)] & has_direction(block)
         cosines = normalize(np.asarray(block[usable], dtype=np.float32)) @ known.T
         cosines = np.column_stack([cosines, cosines.mean(axis=1)])
         nearer += (cosines > own).sum(axis=0)

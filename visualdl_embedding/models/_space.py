@@ -185,7 +185,7 @@ class Space:
         return axis_between(self.vectors(a), self.vectors(b), distance=distance)
 
     def positions(self, axis: Axis) -> Floats:
-        """Tell where on a line every row falls; ``(V,)`` float32, NaN for what is no word or not finite."""
+        """Tell where on a line every row falls; ``(V,)`` float32, NaN for what is no word or not usable."""
         places = np.full(self.stored.table.num_rows, np.nan, dtype=np.float32)
         for start, block in self.stored.blocks():
             places[start : start + len(block)] = position_on_axis(block, axis)

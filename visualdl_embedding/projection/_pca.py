@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.core.distance import scaled_back, unit_scale
+
 __all__ = ["Basis", "basis_is_stale", "fit_basis", "variance_kept"]
 
 
@@ -46,19 +48,26 @@ class Basis:
 
         Returns
         -------
-        ``(n, n_components)`` float32.
+        ``(n, n_components)`` float32, at most 1e38 from 0.
         """
         if vectors.ndim != 2 or vectors.shape[1] != len(self.mean):
             raise ValueError(f"The basis maps (n, {len(self.mean)}) vectors; these have the shape {vectors.shape}.")
         kept = self.components[:n_components]
         coordinates = np.zeros((len(vectors), n_components), np.float32)
-        coordinates[:, : len(kept)] = (vectors - self.mean) @ kept.T
-        return coordinates
+        scale = np.float32(max(unit_scale(vectors), unit_scale(self.mean)))
+        if scale == 1:
+            coordinates[:, : len(kept)] = (vectors - self.mean) @ kept.T
+            return coordinates
+        coordinates[:, : len(kept)] = (vectors / scale - self.mean / scale) @ kept.T
+        return scaled_back(coordinates, scale)
 
 
 def _centered(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    mean = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
-    return vectors - mean, mean
+    """Rows minus their mean, in units in which float32 holds their squares; and the mean as it is."""
+    scale = np.float32(unit_scale(vectors))
+    points = vectors if scale == 1 else vectors / scale
+    mean = points.mean(axis=0, dtype=np.float64).astype(np.float32)
+    return points - mean, mean * scale
 
 
 def _covariance(centered: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -138,7 +138,7 @@ def project(
         return _principal(vectors, n_components, basis)
     if neighbors is not None and len(neighbors.indices) != n:
         raise ValueError(f"neighbors is a graph of {len(neighbors.indices)} rows; the vectors have {n}.")
-    if n < _FEWEST_ROWS or np.ptp(vectors, axis=0).max() == 0:
+    if n < _FEWEST_ROWS or (vectors == vectors[0]).all():
         why = f"{n} rows are too few" if n < _FEWEST_ROWS else "all rows are equal, which leaves nothing to arrange"
         plain = _principal(vectors, n_components, None)
         note = f"No {method} layout: {why}; the principal components are shown."

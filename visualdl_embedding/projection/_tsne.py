@@ -144,7 +144,10 @@ def affinities(neighbors: Neighbors, perplexity: float) -> Graph:
     from visualdl_embedding.projection._kernels import calibrate
 
     n, k = neighbors.indices.shape
-    chances = calibrate(np.square(neighbors.distances), float(perplexity))
+    # Only ratios within a row count, so distances whose squares would overflow are divided by the row's largest.
+    reach = neighbors.distances.max(axis=1, initial=0.0, keepdims=True)
+    distances = neighbors.distances / np.where(reach > 1e15, reach, np.float32(1))
+    chances = calibrate(np.square(distances), float(perplexity))
     one_way = csr_matrix(
         (chances.ravel(), neighbors.indices.ravel(), np.arange(0, n * k + 1, k, dtype=np.int32)), shape=(n, n)
     )

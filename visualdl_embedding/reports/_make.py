@@ -139,10 +139,10 @@ def report(
     if color is not None:
         # Before the work, not after it.
         choose_coloring(column_colorings(snapshot.rows.columns) | {name: Coloring(name) for name in DERIVED}, color)
-    if not snapshot.valid.any():
+    if not snapshot.usable(distance).any():
         raise ValueError(
-            f"None of the {len(snapshot.rows)} rows chosen from table {snapshot.table!r} is finite: all hold NaN or "
-            "inf. The model has diverged, or this is not an embedding table."
+            f"None of the {len(snapshot.rows)} rows chosen from table {snapshot.table!r} has a {distance} distance: "
+            "all hold NaN or inf, or are zero. The model has diverged, or this is not an embedding table."
         )
     analysis, _ = analyze(snapshot, config=config, on_progress=tell)
     with timed(seconds, "agreement"):

@@ -94,7 +94,7 @@ def study_projections(snapshot: Snapshot, analysis: Analysis, config: Config) ->
     found = np.full(n, -1, dtype=np.int32)
     if k == 0:
         return Study(None, None, None, found)
-    positions = np.flatnonzero(snapshot.valid)
+    positions = np.flatnonzero(snapshot.usable(neighbors.distance))
     places = {key: projection.coordinates[positions] for key, projection in analysis.projections.items()}
     first = {spec.key: places[spec.key] for spec in config.specs if not spec.repeat}
     maps = map_agreement(first, neighbors, n_neighbors=k)

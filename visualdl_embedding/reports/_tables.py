@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.core.distance import normalize
 from visualdl_embedding.core.jsonable import dumps
-from visualdl_embedding.core.neighbors import normalize
 from visualdl_embedding.reports._text import cell
 
 if TYPE_CHECKING:
@@ -59,11 +59,11 @@ def neighbor_table(report: Report) -> tuple[NDArray[np.int64], NDArray[np.float3
 
     Returns
     -------
-    ``(n, k)`` int64, nearest first, -1 for rows that are not finite; their cosine, -1 to 1, and their distance, both
+    ``(n, k)`` int64, nearest first, -1 for rows that are not usable; their cosine, -1 to 1, and their distance, both
     ``(n, k)`` float32, NaN there.
     """
     graph, n = report.analysis.neighbors, len(report.snapshot.rows)
-    positions = np.flatnonzero(report.snapshot.valid)
+    positions = np.flatnonzero(report.snapshot.usable(graph.distance))
     k = graph.n_neighbors
     indices = np.full((n, k), -1, dtype=np.int64)
     cosines = np.full((n, k), np.nan, dtype=np.float32)

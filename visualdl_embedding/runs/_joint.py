@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from visualdl_embedding.analysis import Config, ProjectionSpec, make_layout, neighbor_graph
 from visualdl_embedding.core.arrays import spread
-from visualdl_embedding.core.neighbors import Distance, normalize
+from visualdl_embedding.core.distance import Distance, normalize, usable_rows
 from visualdl_embedding.core.pairing import pair_labels, pair_rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.projection import align, draw_axes
@@ -30,11 +30,11 @@ class Joint:
     Attributes
     ----------
     a, b
-        ``(n_a, c)`` and ``(n_b, c)`` float32: all rows of either side, NaN where a row is not finite.
+        ``(n_a, c)`` and ``(n_b, c)`` float32: all rows of either side, NaN where a row is not usable.
     axes
         ``(c, 2)`` float32: lower and upper end of the axes.
     n_shared
-        Labels that both sides have, with finite vectors.
+        Labels that both sides have, with usable vectors.
     how
         ``"joint"``: turned in the original space and projected together; ``"procrustes"``: each side's own map, the
         second laid onto the first.
@@ -75,9 +75,9 @@ def turn_onto(a: Snapshot, b: Snapshot, *, distance: Distance = "cosine") -> Flo
             f"Only spaces of one width can be turned onto one another, not {a.vectors.shape[1]} and "
             f"{b.vectors.shape[1]} columns."
         )
-    in_a, in_b = pair_rows(a, b)
+    in_a, in_b = pair_rows(a, b, distance)
     if not len(in_a):
-        raise ValueError("The two snapshots share no label with finite vectors, so neither can be laid on the other.")
+        raise ValueError("The two snapshots share no label with usable vectors, so neither can be laid on the other.")
     one, two = a.vectors[in_a], b.vectors[in_b]
     with np.errstate(invalid="ignore", over="ignore"):
         if distance == "euclidean":
@@ -140,23 +140,25 @@ def project_jointly(
     tell = on_progress or (lambda share: None)
     turned = turn_onto(a, b, distance=config.distance)
     tell(0.1)
-    in_b = b.valid & np.isfinite(turned).all(axis=1)
-    vectors = np.concatenate([a.vectors[a.valid], turned[in_b]])
+    usable_a, usable_b = a.usable(config.distance), usable_rows(turned, config.distance)
+    vectors = np.concatenate([a.vectors[usable_a], turned[usable_b]])
     is_map = spec.method != "pca"
     graph = neighbor_graph(vectors, config, [spec]) if is_map else None
-    init = _joint_start(a, b, start, valid_b=in_b, random_state=spec.random_state) if is_map else None
+    init = None
+    if is_map and start is not None:
+        init = _joint_start(a, b, start, usable=(usable_a, usable_b), random_state=spec.random_state)
     tell(0.35)
     layout = make_layout(vectors, graph, spec, config=config, init=init)
     tell(0.95)
-    n_a = int(a.valid.sum())
+    n_a = int(usable_a.sum())
     coordinates = layout.coordinates
     if start is not None:
         # PCA keeps its size: how far it spreads is a measurement, and no accident of a descent.
-        coordinates = align(coordinates[:n_a], start[a.valid], scaling=is_map).apply(coordinates)
-    n_shared = len(pair_rows(a, b)[0])
+        coordinates = align(coordinates[:n_a], start[usable_a], scaling=is_map).apply(coordinates)
+    n_shared = len(pair_rows(a, b, config.distance)[0])
     return Joint(
-        a=spread(coordinates[:n_a], a.valid, len(a.valid)),
-        b=spread(coordinates[n_a:], in_b, len(in_b)),
+        a=spread(coordinates[:n_a], usable_a, len(usable_a)),
+        b=spread(coordinates[n_a:], usable_b, len(usable_b)),
         axes=draw_axes(coordinates)[0],
         n_shared=n_shared,
         notes=(*_notes(n_shared, a.vectors.shape[1]), *layout.notes),
@@ -164,18 +166,21 @@ def project_jointly(
 
 
 def _joint_start(
-    a: Snapshot, b: Snapshot, start: Floats | None, *, valid_b: NDArray[np.bool_], random_state: int
-) -> Floats | None:
+    a: Snapshot,
+    b: Snapshot,
+    start: Floats,
+    *,
+    usable: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+    random_state: int,
+) -> Floats:
     """Put every row of `b` where `a` has its label; NaN, which is a row to be placed, where `a` has it not."""
-    if start is None:
-        return None
     twins = np.full((len(b.labels), start.shape[1]), np.nan, dtype=np.float32)
     in_a, in_b = pair_labels(a.labels, b.labels)
     # Forces between rows that coincide have no direction.
-    scatter = 1e-3 * float(np.nanstd(start[a.valid])) if a.valid.any() else 0.0
+    scatter = 1e-3 * float(np.nanstd(start[usable[0]])) if usable[0].any() else 0.0
     noise = np.random.default_rng(random_state).normal(scale=scatter, size=(len(in_a), start.shape[1]))
     twins[in_b] = start[in_a] + noise
-    return np.concatenate([start[a.valid], twins[valid_b]])
+    return np.concatenate([start[usable[0]], twins[usable[1]]])
 
 
 def _notes(n_shared: int, dim: int) -> tuple[str, ...]:

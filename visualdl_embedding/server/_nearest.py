@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.core.neighbors import Distance
+from visualdl_embedding.core.distance import Distance, is_finite, usable_rows
 from visualdl_embedding.core.query import nearest_rows
 
 __all__ = ["Near", "cosines_with", "nearest", "reading"]
@@ -47,7 +47,7 @@ def nearest(vectors: NDArray[np.float32], row: int, k: int, *, distance: Distanc
     Parameters
     ----------
     vectors
-        ``(n, d)`` float32. Rows that are not finite are no answer.
+        ``(n, d)`` float32. Rows that are not usable (`core.distance.usable_rows`) are no answer.
     row
         Position; it is no answer itself.
     k
@@ -55,10 +55,10 @@ def nearest(vectors: NDArray[np.float32], row: int, k: int, *, distance: Distanc
 
     Returns
     -------
-    The nearest first; equal distances by row. Empty where the row itself is not finite.
+    The nearest first; equal distances by row. Empty where the row itself is not usable.
     """
     target = vectors[row]
-    if not np.isfinite(target).all():
+    if not usable_rows(target[None], distance)[0]:
         return []
     rough = _rough(vectors, target, distance)
     known = np.isfinite(rough)
@@ -85,7 +85,7 @@ def cosines_with(vectors: NDArray[np.float32], row: int, others: NDArray[np.intp
     with np.errstate(invalid="ignore", over="ignore"):
         products = np.linalg.norm(block, axis=1) * np.linalg.norm(target)
         cosines = np.divide(block @ target, products, out=np.zeros(len(block)), where=products > 0)
-        cosines[~np.isfinite(block).all(axis=1) | ~np.isfinite(target).all()] = np.nan
+        cosines[~is_finite(block) | ~np.isfinite(target).all()] = np.nan
     return np.asarray(np.clip(cosines, -1.0, 1.0), dtype=np.float64)
 
 

@@ -68,17 +68,18 @@ def clusters(source: RunSource, asked: Asked) -> Answer:
 
 
 def cluster_rows(snapshot: Snapshot, config: Config) -> NDArray[np.int32]:
-    """Cluster the finite rows of a snapshot by the distance of its table.
+    """Cluster the usable rows of a snapshot by the distance of its table.
 
     Returns
     -------
-    ``(n,)`` int32: clusters from 0, the largest first; -1 for rows in none, and for those that are not finite.
+    ``(n,)`` int32: clusters from 0, the largest first; -1 for rows in none, and for those that are not usable.
     """
     found = np.full(len(snapshot.labels), NO_CLUSTER, dtype=np.int32)
-    if snapshot.valid.any():
+    usable = snapshot.usable(config.distance)
+    if usable.any():
         # Vectors near the end of float32 (1e38) overflow in between.
         with np.errstate(all="ignore"):
-            found[snapshot.valid] = agreement.clusters(
-                snapshot.vectors[snapshot.valid], distance=config.distance, random_state=config.random_state
+            found[usable] = agreement.clusters(
+                snapshot.vectors[usable], distance=config.distance, random_state=config.random_state
             )
     return found

@@ -224,10 +224,11 @@ def _through_newest_basis(reader: TableReader, step: int, key: str, stored: Proj
         return stored
     basis, seen = newest
     snapshot = reader.read_snapshot(step)
-    placed = basis.transform(snapshot.vectors[snapshot.valid], stored.n_components)
+    usable = snapshot.usable(reader.description.config.distance)
+    placed = basis.transform(snapshot.vectors[usable], stored.n_components)
     return replace(
         stored,
-        coordinates=spread(placed, snapshot.valid, len(snapshot.rows)),
+        coordinates=spread(placed, usable, len(snapshot.rows)),
         parameters={**stored.parameters, "basis_version": basis.version, "basis_step": basis.step},
         axes=seen.axes,
         axes_version=seen.axes_version,

@@ -149,8 +149,8 @@ class TableReader:
             frame = Frame(self.read_snapshot(step), self.read_analysis(step))
         except (OSError, ValueError):
             return None
-        # A frame without a finite row is no state to go on from; `analyze` passes over it as well.
-        return frame if frame.snapshot.valid.any() else None
+        # A frame without a usable row is no state to go on from; `analyze` passes over it as well.
+        return frame if frame.snapshot.usable(frame.analysis.neighbors.distance).any() else None
 
     def _metadata_path(self, version: str) -> Path:
         return self.folder / f"metadata-{version}.tsv"

@@ -156,7 +156,7 @@ def test_notes_tell_small_groups_and_few_rows() -> None:
 def test_zero_rows_are_said_and_left_out() -> None:
     vectors, groups = blobs(60, 40)
     vectors[:4] = 0
-    found = study(vectors, groups)
+    found = study(vectors, groups, distance="euclidean")
     assert any("4 rows with a group are all zeros" in note for note in found.notes)
     assert np.isnan(found.cohesion.rows[:4]).all()
     assert np.isfinite(list(group_scalars(found).values())).all()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,6 @@ from visualdl_embedding.metrics.groups._encode import NO_GROUP, validate_codes
 
 __all__ = ["Evidence", "Misplaced", "count_wrong_side", "wrong_side"]
 
-Doubles = NDArray[np.float64]
 _VOTES_AT_A_TIME = 4_000_000
 
 
@@ -70,7 +69,7 @@ class Misplaced:
 
 @dataclass(frozen=True)
 class _Found:
-    """Rows on the wrong side, the surest first: ``(w,)`` each."""
+    """Rows on the wrong side: ``(w,)`` each."""
 
     rows: NDArray[np.intp]
     other: NDArray[np.intp]
@@ -133,7 +132,7 @@ def wrong_side(
         raise ValueError(f"min_share is a share from 0 to 1, not {min_share}.")
     if k_evidence < 0 or (limit is not None and limit < 0):
         raise ValueError(f"k_evidence and limit count from 0, not {k_evidence} and {limit}.")
-    found = _find(neighbors.indices, codes, len(names), min_share)
+    found = _surest_first(_find(neighbors.indices, codes, len(names), min_share))
     sizes = np.bincount(codes[codes != NO_GROUP], minlength=len(names))
     listed = []
     for i, row in enumerate(found.rows[:limit].tolist()):
@@ -177,7 +176,6 @@ def _find(indices: NDArray[np.int32], codes: NDArray[np.int32], n_groups: int, m
     other, votes, own_votes, known = (np.concatenate(part) for part in zip(*chunks, strict=True))
     share = np.divide(votes, known, out=np.zeros(len(grouped)), where=known > 0)
     wrong = np.flatnonzero((votes > own_votes) & (share >= min_share))
-    wrong = wrong[np.argsort(-_wilson(share[wrong], known[wrong]), kind="stable")]
     return _Found(grouped[wrong], other[wrong], votes[wrong], own_votes[wrong], known[wrong])
 
 
@@ -196,9 +194,12 @@ def _vote(
     return other, votes[here, other], own_votes, known
 
 
-def _wilson(share: Doubles, count: NDArray[np.intp]) -> Doubles:
-    """Lower end of the 95% interval of shares out of `count`."""
-    z = 1.96
-    spread = z * np.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2)
-    low: Doubles = (share + z**2 / (2 * count) - spread) / (1 + z**2 / count)
-    return low
+def _surest_first(found: _Found) -> _Found:
+    """Order by the lower end of Wilson's interval of the share; equally sure rows stay in the order of the rows."""
+    from scipy.stats import binomtest
+
+    # A test takes 0.5 ms, and of up to 15 neighbors there are 120 different shares.
+    shares, which = np.unique(np.column_stack([found.votes, found.known]), axis=0, return_inverse=True)
+    low = [binomtest(int(k), int(n)).proportion_ci(method="wilson").low for k, n in shares]
+    order = np.argsort(-np.array(low)[which.ravel()], kind="stable")
+    return _Found(*(values[order] for values in astuple(found)))

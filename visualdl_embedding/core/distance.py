@@ -1,0 +1,174 @@
+"""Distances between rows, and the one rule that tells which rows have them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "DISTANCES",
+    "SHORTEST",
+    "Distance",
+    "count_rows",
+    "has_direction",
+    "is_finite",
+    "left_out_notes",
+    "normalize",
+    "scaled_back",
+    "unit_scale",
+    "usable_rows",
+    "validate_usable",
+]
+
+Distance = Literal["cosine", "euclidean"]
+DISTANCES: tuple[Distance, ...] = ("cosine", "euclidean")
+
+SHORTEST = float(np.sqrt(np.finfo(np.float32).tiny))
+"""Length below which a row has no direction, 1.1e-19: the square of a shorter one underflows float32."""
+_SMALL, _LARGE = 1e-15, 1e15
+"""Between these lengths float32 squares keep all their digits; outside, lengths are measured in float64."""
+
+
+def is_finite(vectors: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Tell which rows hold neither NaN nor inf; ``(n,)`` bool for ``(n, d)``."""
+    return np.asarray(np.isfinite(vectors).all(axis=1))
+
+
+def _lengths(vectors: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Euclidean lengths of the rows, ``(n,)``: exact where float32 squares leave their range."""
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        lengths = np.linalg.norm(vectors, axis=1)
+        odd = np.flatnonzero(~((lengths >= _SMALL) & (lengths <= _LARGE)))
+        if len(odd):
+            lengths = lengths.astype(np.float64)
+            lengths[odd] = np.linalg.norm(np.asarray(vectors[odd], dtype=np.float64), axis=1)
+    return np.asarray(lengths)
+
+
+def has_direction(vectors: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Tell which rows have a direction: those that are finite and at least `SHORTEST` long.
+
+    Parameters
+    ----------
+    vectors
+        ``(n, d)``.
+
+    Returns
+    -------
+    ``(n,)`` bool.
+
+    Examples
+    --------
+    >>> has_direction(np.float32([[3, 4], [0, 0], [1e-30, 0], [1e30, 0], [np.nan, 1]])).tolist()
+    [True, False, False, True, False]
+    """
+    return np.asarray(is_finite(vectors) & (_lengths(vectors) >= SHORTEST))
+
+
+def usable_rows(vectors: NDArray[np.floating], distance: Distance) -> NDArray[np.bool_]:
+    """Tell between which rows a distance is defined.
+
+    Every neighbor graph, metric and map is made of these rows only.
+
+    Parameters
+    ----------
+    vectors
+        ``(n, d)``.
+    distance
+        ``"cosine"``: rows with a direction, see `has_direction`; ``"euclidean"``: rows that are finite.
+
+    Returns
+    -------
+    ``(n,)`` bool.
+
+    Examples
+    --------
+    >>> vectors = np.float32([[3, 4], [0, 0], [np.inf, 1]])
+    >>> usable_rows(vectors, "cosine").tolist(), usable_rows(vectors, "euclidean").tolist()
+    ([True, False, False], [True, True, False])
+    """
+    return has_direction(vectors) if distance == "cosine" else is_finite(vectors)
+
+
+def validate_usable(vectors: NDArray[np.floating], distance: Distance) -> None:
+    """Raise ValueError if a row is not usable."""
+    unusable = int((~usable_rows(vectors, distance)).sum())
+    if not unusable:
+        return
+    bad = int((~is_finite(vectors)).sum())
+    raise ValueError(
+        f"Rows without a {distance} distance among {len(vectors)}: {bad} with NaN or inf, {unusable - bad} of zeros. "
+        "Leave them out first: vectors[snapshot.usable(distance)]."
+    )
+
+
+def count_rows(vectors: NDArray[np.floating], distance: Distance) -> dict[str, float]:
+    """Count the rows that are analyzed and those that are not.
+
+    Parameters
+    ----------
+    vectors
+        ``(n, d)``.
+    distance
+        Of the analysis.
+
+    Returns
+    -------
+    The scalars ``"num_rows"``, usable rows; ``"nonfinite_rows"``; and ``"zero_rows"``, rows that cosine leaves out for
+    want of a direction. They sum to n.
+    """
+    finite, usable = is_finite(vectors), usable_rows(vectors, distance)
+    return {
+        "num_rows": float(usable.sum()),
+        "nonfinite_rows": float((~finite).sum()),
+        "zero_rows": float((finite & ~usable).sum()),
+    }
+
+
+def left_out_notes(counts: Mapping[str, float]) -> list[str]:
+    """Write a note for each reason for which `count_rows` found rows to leave out."""
+    bad, zero = int(counts["nonfinite_rows"]), int(counts["zero_rows"])
+    total = int(counts["num_rows"]) + bad + zero
+    notes = []
+    if bad:
+        notes.append(f"{bad} of {total} rows hold NaN or inf and are left out.")
+    if zero:
+        notes.append(f"{zero} of {total} rows are zero, so they have no direction; cosine distance leaves them out.")
+    return notes
+
+
+def normalize(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Scale rows to unit length; a row without a direction becomes zero.
+
+    Parameters
+    ----------
+    vectors
+        ``(n, d)``.
+
+    Returns
+    -------
+    ``(n, d)`` float32; NaN in rows that are not finite.
+    """
+    lengths = _lengths(vectors)[:, None]
+    unit = np.zeros_like(vectors, dtype=np.float32)
+    with np.errstate(invalid="ignore"):
+        # Written so that NaN, which is not shorter, is divided by and stays.
+        np.divide(vectors, lengths, out=unit, where=~(lengths < SHORTEST), casting="same_kind")
+    return unit
+
+
+def unit_scale(vectors: NDArray[np.floating]) -> float:
+    """Return the power of two by which vectors are divided so that float32 holds their squares and sums.
+
+    1 for vectors whose values are below 1e15, which are then not changed at all.
+    """
+    largest = float(np.abs(vectors).max(initial=0.0))
+    return float(2.0 ** np.floor(np.log2(largest))) if largest > _LARGE else 1.0
+
+
+def scaled_back(values: NDArray[np.floating], scale: float | np.floating) -> NDArray[np.float32]:
+    """Multiply by what `unit_scale` divided by, clipped to ±1e38, which leaves float32 room for sums of a few."""
+    return np.asarray(np.clip(np.multiply(values, scale, dtype=np.float64), -1e38, 1e38), dtype=np.float32)
