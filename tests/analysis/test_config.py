@@ -51,8 +51,8 @@ def test_a_configuration_without_specs_is_stored_as_before() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"key": "tnse", "method": "tnse"}, "'tnse'; known are pca, tsne, umap"),
-        ({"key": "tsne", "method": "tsne", "n_components": 4}, "must be 2 or 3, not 4"),
+        ({"key": "tnse", "method": "tnse"}, "Unknown in methods: 'tnse'; known are pca, tsne"),
+        ({"key": "tsne", "method": "tsne", "n_components": 4}, "Unknown in n_components: 4; known are 2, 3"),
         ({"key": "fine", "method": "tsne"}, "must be 'tsne', or begin with 'tsne_'"),
         ({"key": "tsne", "method": "tsne", "n_components": 3}, "must be 'tsne_3d'"),
         ({"key": "tsne_a/b", "method": "tsne"}, "letters, digits"),

@@ -9,7 +9,7 @@ import numpy as np
 from visualdl_embedding.analysis._config import Config
 from visualdl_embedding.analysis._diagnose import diagnose_frame
 from visualdl_embedding.analysis._pairs import measure_pairs, pair_with
-from visualdl_embedding.analysis._project import Context, choose_basis, make_projections
+from visualdl_embedding.analysis._project import choose_basis, make_projections
 from visualdl_embedding.analysis._result import Analysis, Frame, State
 from visualdl_embedding.analysis._rows import Measured, merge, select_usable
 from visualdl_embedding.analysis._space import (
@@ -73,31 +73,31 @@ def analyze(
         basis, basis_notes = choose_basis(rows.vectors, config, step=snapshot.step, previous=previous)
     total = len(config.specs)
     tell("projections", 0, total)
-    projections = make_projections(
+    projections, projected, by_projection = make_projections(
         rows,
         wide,
-        Context(config, snapshot.step, _frame_of(state), previous, pair, basis),
+        config,
+        step=snapshot.step,
+        state=state,
+        pair=pair,
+        basis=basis,
         on_progress=lambda done: tell("projections", done, total),
     )
     with timed(seconds, "quality"):
-        quality = measure_quality(rows, wide, projections.by_key, config=config)
+        quality = measure_quality(rows, wide, projections, config=config)
     with timed(seconds, "diagnosis"):
         diagnosed, directions = diagnose_frame(snapshot, rows, graph, config=config, state=state, changed=changed)
     notes = Measured(notes=(*search_notes(wide), *basis_notes))
-    measured = merge(counted, notes, space, changed, projections.measured, quality, diagnosed)
-    watched = measure_watched(snapshot.rows, measured.row_metrics, projections.by_key)
+    measured = merge(counted, notes, space, changed, projected, quality, diagnosed)
+    watched = measure_watched(snapshot.rows, measured.row_metrics, projections)
     analysis = replace(
         _assemble(snapshot, state, graph, merge(measured, Measured(watched))),
-        projections=projections.by_key,
+        projections=projections,
         basis=basis,
         directions=directions,
-        seconds={**seconds, **projections.seconds},
+        seconds={**seconds, **by_projection},
     )
     return analysis, state.followed_by(Frame(snapshot, analysis), config)
-
-
-def _frame_of(state: State) -> int:
-    return state.previous.analysis.frame + 1 if state.previous else 0
 
 
 def _assemble(snapshot: Snapshot, state: State, graph: Neighbors, measured: Measured) -> Analysis:
@@ -107,7 +107,7 @@ def _assemble(snapshot: Snapshot, state: State, graph: Neighbors, measured: Meas
         step=snapshot.step,
         previous_step=previous.analysis.step if previous else None,
         first_step=first.analysis.step if first else snapshot.step,
-        frame=_frame_of(state),
+        frame=state.frame,
         neighbors=graph,
         projections={},
         scalars={name: value for name, value in measured.scalars.items() if np.isfinite(value)},

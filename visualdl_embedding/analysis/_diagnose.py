@@ -137,23 +137,7 @@ def diagnose(
 def diagnose_frame(
     snapshot: Snapshot, rows: UsableRows, graph: Neighbors, *, config: Config, state: State, changed: Measured
 ) -> tuple[Measured, tuple[Direction, ...]]:
-    """Diagnose a snapshot as the frame after `state`; see `diagnose`.
-
-    Parameters
-    ----------
-    snapshot, rows, graph
-        The snapshot, its usable rows and their graph.
-    config
-        Its seed is used.
-    state
-        The frames before.
-    changed
-        What changed since the previous frame.
-
-    Returns
-    -------
-    What was measured, with the snapshot's own row values; and the directions of the watched words.
-    """
+    """Diagnose a snapshot as the frame after `state`: what was measured, and the directions of the watched words."""
     previous, values = state.previous, snapshot.row_values
     update = values["lookups"] * values["gradient_mean"] if "gradient_mean" in values else None
     found = diagnose(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.analysis._config import Config
 from visualdl_embedding.analysis._pairs import FramePair
-from visualdl_embedding.analysis._result import Frame, Projection
+from visualdl_embedding.analysis._result import Frame, Projection, State
 from visualdl_embedding.analysis._rows import Measured, UsableRows, merge
 from visualdl_embedding.analysis._specs import ProjectionSpec
 from visualdl_embedding.core.arrays import spread
@@ -29,50 +29,9 @@ from visualdl_embedding.projection import (
     variance_kept,
 )
 
-__all__ = ["Context", "Projections", "choose_basis", "make_layout", "make_projections"]
+__all__ = ["choose_basis", "make_layout", "make_projections"]
 
 Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Context:
-    """What projections depend on beside the rows and their graph.
-
-    Attributes
-    ----------
-    config
-        Which projections, and how.
-    step
-        Of the snapshot.
-    frame
-        Number of the table's analyses before this one.
-    previous
-        The frame before; None for the first.
-    pair
-        The rows shared with it; None where there are none.
-    basis
-        Of PCA; None without PCA.
-    """
-
-    config: Config
-    step: int = 0
-    frame: int = 0
-    previous: Frame | None = None
-    pair: FramePair | None = None
-    basis: Basis | None = None
-
-    def before(self, key: str) -> Projection | None:
-        """Return the same projection of the frame before."""
-        return self.previous.analysis.projections.get(key) if self.previous else None
-
-
-@dataclass(frozen=True)
-class Projections:
-    """The projections by key, what was measured of them, and the seconds that each took."""
-
-    by_key: Mapping[str, Projection] = field(default_factory=dict)
-    measured: Measured = field(default_factory=Measured)
-    seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 def choose_basis(
@@ -123,112 +82,119 @@ def make_layout(
 
 
 def make_projections(
-    rows: UsableRows, graph: Neighbors, context: Context, *, on_progress: Callable[[int], None] | None = None
-) -> Projections:
+    rows: UsableRows,
+    graph: Neighbors,
+    config: Config,
+    *,
+    step: int,
+    state: State,
+    pair: FramePair | None,
+    basis: Basis | None,
+    on_progress: Callable[[int], None] | None = None,
+) -> tuple[dict[str, Projection], Measured, dict[str, float]]:
     """Make every projection of the configuration, and measure its motion and noise floor.
 
     Parameters
     ----------
     rows, graph
         The usable rows and their graph, wide enough for every projection.
-    context
-        The configuration and the frame before.
+    config
+        Which projections, and how.
+    step
+        Of the snapshot.
+    state, pair
+        The frames before, and the rows shared with the previous one.
+    basis
+        Of PCA; None without PCA.
     on_progress
         Called with the number of projections that are made.
+
+    Returns
+    -------
+    The projections by key, what was measured of them, and the seconds that each took.
     """
+    before = state.previous.analysis.projections if state.previous else {}
     made: dict[str, Projection] = {}
-    measured = Measured()
+    parts: list[Measured] = []
     seconds: dict[str, float] = {}
-    for done, spec in enumerate(context.config.specs, 1):
+    for done, spec in enumerate(config.specs, 1):
         with timed(seconds, spec.key):
-            if spec.method == "pca":
-                made[spec.key], found = _make_pca(rows, spec, context)
-            else:
-                like = made[spec.like].coordinates[rows.positions] if spec.like else None
-                made[spec.key], found = _make_map(rows, graph, spec, context, like=like)
-        measured = merge(measured, found)
+            last, init = before.get(spec.key), None
+            if last is not None and pair is not None and spec.method != "pca":
+                init = spread(last.coordinates[pair.then_positions], pair.now_rows, len(rows.vectors))
+            layout = make_layout(rows.vectors, graph, spec, config=config, init=init, basis=basis)
+            floor = _find_floor(rows.vectors, graph, layout, spec=spec, config=config, last=last, frame=state.frame)
+            target = made[spec.like].coordinates[rows.positions] if spec.like and init is None else init
+            if target is not None:
+                layout = replace(layout, coordinates=align(layout.coordinates, target).apply(layout.coordinates))
+            made[spec.key], part = _finish(rows, layout, spec, last=last, pair=pair, floor=floor, step=step)
+            parts.append(part)
+            if spec.method == "pca" and basis is not None:
+                kept = variance_kept(basis, rows.vectors, spec.n_components)
+                parts.append(Measured({f"{spec.key}/explained_variance": kept}))
         if on_progress is not None:
             on_progress(done)
-    return Projections(made, measured, seconds)
+    return made, merge(*parts), seconds
 
 
-def _make_pca(rows: UsableRows, spec: ProjectionSpec, context: Context) -> tuple[Projection, Measured]:
-    basis = context.basis
-    assert basis is not None
-    layout = make_layout(rows.vectors, None, spec, config=context.config, basis=basis)
-    before = context.before(spec.key)
-    same_basis = before is not None and before.parameters.get("basis_version") == basis.version
-    projection, moved = _finish(
-        rows, spec, context, layout=layout, before=before if same_basis else None, noise_floor=0.0
-    )
-    kept = {f"{spec.key}/explained_variance": variance_kept(basis, rows.vectors, spec.n_components)}
-    return projection, merge(Measured(kept), moved)
-
-
-def _make_map(
-    rows: UsableRows, graph: Neighbors, spec: ProjectionSpec, context: Context, *, like: Floats | None
-) -> tuple[Projection, Measured]:
-    config, before = context.config, context.before(spec.key)
-    init = None
-    if before is not None and context.pair is not None:
-        init = spread(before.coordinates[context.pair.then_positions], context.pair.now_rows, len(rows.vectors))
-    layout = make_layout(rows.vectors, graph, spec, config=config, init=init)
-    parameters = dict(layout.parameters)
-    floor = before.noise_floor if before else None
-    if before and "noise_floor_step" in before.parameters:
-        parameters["noise_floor_step"] = before.parameters["noise_floor_step"]
+def _find_floor(
+    vectors: Floats,
+    graph: Neighbors,
+    layout: Layout,
+    *,
+    spec: ProjectionSpec,
+    config: Config,
+    last: Projection | None,
+    frame: int,
+) -> tuple[float | None, bool]:
+    """Measure the noise floor, or keep the last one; and whether it was measured."""
+    if spec.method == "pca":
+        return 0.0, False
     # The first map is often of a random table, whose floor does not hold for a trained one: hence the second, too.
     every = 0 if spec.repeat else config.noise_floor_every
-    if every and (context.frame == 1 or context.frame % every == 0):
-        floor = noise_floor(
-            rows.vectors,
-            layout,
-            neighbors=graph,
-            random_state=spec.random_state,
-            n_jobs=config.n_jobs,
-            **config.parameters_of(spec),
-        )
-        parameters["noise_floor_step"] = context.step
-    scalars = {} if layout.kl_divergence is None else {f"{spec.key}/kl_divergence": layout.kl_divergence}
-    # Repeats repeat the notes of the first seed as well.
-    notes = () if spec.repeat else tuple(f"{spec.key}: {note}" for note in layout.notes)
-    coordinates = layout.coordinates
-    target = like if init is None else init
-    if target is not None:
-        coordinates = align(coordinates, target).apply(coordinates)
-    aligned = Layout(coordinates, parameters)
-    projection, moved = _finish(rows, spec, context, layout=aligned, before=before, noise_floor=floor)
-    return projection, merge(Measured(scalars, notes=notes), moved)
+    if not every or (frame != 1 and frame % every):
+        return (last.noise_floor if last else None), False
+    settings = {**config.parameters_of(spec), "n_jobs": config.n_jobs}
+    return noise_floor(vectors, layout, neighbors=graph, random_state=spec.random_state, **settings), True
 
 
 def _finish(
     rows: UsableRows,
-    spec: ProjectionSpec,
-    context: Context,
-    *,
     layout: Layout,
-    before: Projection | None,
-    noise_floor: float | None,
+    spec: ProjectionSpec,
+    *,
+    last: Projection | None,
+    pair: FramePair | None,
+    floor: tuple[float | None, bool],
+    step: int,
 ) -> tuple[Projection, Measured]:
-    """Draw axes, and measure the motion since `before`: None where this frame does not compare with it."""
-    key, coordinates, pair = spec.key, layout.coordinates, context.pair
-    scalars: dict[str, float] = {}
-    row_metrics: dict[str, Floats] = {}
-    axes, redrawn = draw_axes(coordinates, before.axes if before else None)
-    last = context.before(key)
-    version = last.axes_version + int(redrawn or before is None) if last else 1
-    if noise_floor is not None:
-        scalars[f"{key}/noise_floor"] = noise_floor
-    if before is not None and pair is not None:
-        moved = motion(before.coordinates[pair.then_positions], coordinates[pair.now_rows])
+    """Draw axes, and measure the motion since the last frame where the two compare."""
+    key, coordinates, parameters = spec.key, layout.coordinates, dict(layout.parameters)
+    comparable = last
+    if last and spec.method == "pca" and last.parameters.get("basis_version") != parameters["basis_version"]:
+        comparable = None
+    axes, redrawn = draw_axes(coordinates, comparable.axes if comparable else None)
+    version = last.axes_version + int(redrawn or comparable is None) if last else 1
+    scalars = {} if floor[0] is None else {f"{key}/noise_floor": floor[0]}
+    if layout.kl_divergence is not None:
+        scalars[f"{key}/kl_divergence"] = layout.kl_divergence
+    row_metrics = {}
+    if comparable is not None and pair is not None:
+        moved = motion(comparable.coordinates[pair.then_positions], coordinates[pair.now_rows])
         row_metrics[f"{key}/motion"] = spread(moved, pair.positions, rows.n)
         scalars[f"{key}/motion"] = float(np.sqrt(np.mean(moved.astype(np.float64) ** 2)))
+    if floor[1]:
+        parameters["noise_floor_step"] = step
+    elif last and "noise_floor_step" in last.parameters:
+        parameters["noise_floor_step"] = last.parameters["noise_floor_step"]
+    # Repeats would repeat the notes of the first seed.
+    notes = () if spec.repeat else tuple(f"{key}: {note}" for note in layout.notes)
     projection = Projection(
         method=spec.method,
         coordinates=rows.spread(coordinates),
-        parameters=layout.parameters,
+        parameters=parameters,
         axes=axes,
         axes_version=version,
-        noise_floor=noise_floor,
+        noise_floor=floor[0],
     )
-    return projection, Measured(scalars, row_metrics)
+    return projection, Measured(scalars, row_metrics, notes)

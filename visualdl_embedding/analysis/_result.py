@@ -147,6 +147,11 @@ class State:
         return State(self.first or frame, frame, kept)
 
     @property
+    def frame(self) -> int:
+        """How many frames there are before the next one."""
+        return self.previous.analysis.frame + 1 if self.previous else 0
+
+    @property
     def null(self) -> tuple[tuple[Snapshot, Snapshot], ...]:
         """Pairs of consecutive snapshots that share none with one another, nor with the previous one; newest first."""
         newest = range(len(self.earlier) - 1, 0, -2)

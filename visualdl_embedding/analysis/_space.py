@@ -37,18 +37,13 @@ def neighbor_graph(vectors: Floats, config: Config, specs: Sequence[ProjectionSp
     """
     if not vectors.size:
         return Neighbors(np.zeros((0, 0), np.int32), np.zeros((0, 0), np.float32), config.distance)
-    width = neighbors_needed((), n_neighbors=config.n_neighbors, perplexity=0.0, n_rows=len(vectors))
+    widths = [min(config.n_neighbors, len(vectors) - 1)]
     for spec in config.specs if specs is None else specs:
         asked = config.parameters_of(spec)
-        needed = neighbors_needed(
-            (spec.method,),
-            n_neighbors=asked["n_neighbors"],
-            perplexity=asked["perplexity"],
-            n_rows=len(vectors),
-        )
-        width = max(width, needed)
+        sizes = {name: asked[name] for name in ("n_neighbors", "perplexity")}
+        widths.append(neighbors_needed((spec.method,), n_rows=len(vectors), **sizes))
     return nearest_neighbors(
-        vectors, width, distance=config.distance, random_state=config.random_state, n_jobs=config.n_jobs
+        vectors, max(widths), distance=config.distance, random_state=config.random_state, n_jobs=config.n_jobs
     )
 
 

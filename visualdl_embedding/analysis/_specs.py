@@ -72,10 +72,8 @@ class ProjectionSpec:
     repeat: int = 0
 
     def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise ValueError(f"Unknown method {self.method!r}; known are {', '.join(METHODS)}.")
-        if self.n_components not in (2, 3):
-            raise ValueError(f"n_components must be 2 or 3, not {self.n_components!r}.")
+        _distinct("methods", self.method, METHODS)
+        _distinct("n_components", self.n_components, (2, 3))
         # Keys become part of tags and of tensor names.
         if split_key(self.key) != (self.method, self.n_components) or not re.fullmatch(r"[\w.+-]+", self.key):
             begin = projection_key(self.method, self.n_components)
@@ -137,8 +135,7 @@ def plan_projections(
             if method == "pca":
                 specs.append(ProjectionSpec(base, method, components, random_state=random_state))
                 continue
-            name = PARAMETERS[method][0]
-            like = ""
+            name, like = PARAMETERS[method][0], ""
             for value in sizes[name]:
                 varied = f"{base}_{name}{value:g}" if len(sizes[name]) > 1 else base
                 for repeat in range(repeats):

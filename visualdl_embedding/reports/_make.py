@@ -13,10 +13,9 @@ from visualdl_embedding.models import gather, open_source
 from visualdl_embedding.reports._colors import DERIVED, Coloring, choose_coloring, column_colorings
 from visualdl_embedding.reports._report import Report
 from visualdl_embedding.reports._study import study_projections
+from visualdl_embedding.store import installed_versions
 
 __all__ = ["report"]
-
-LIBRARIES = ("visualdl-embedding", "numpy", "scipy", "scikit-learn", "openTSNE", "umap-learn", "pynndescent", "plotly")
 
 
 def report(
@@ -112,11 +111,13 @@ def report(
         repeats=repeats,
         random_state=random_state,
     )
+    perplexities = _values(specs, "perplexity")
     config = Config(
         methods=tuple(dict.fromkeys(spec.method for spec in specs)),
         n_components=tuple(dict.fromkeys(spec.n_components for spec in specs)),
         distance=distance,
         n_neighbors=int(sizes[0]),
+        perplexity=next(iter(perplexities), 30.0),
         random_state=random_state,
         n_jobs=n_jobs,
         projections=specs,
@@ -159,7 +160,7 @@ def report(
         "keep": list(keep),
         "methods": list(config.methods),
         "n_components": list(config.n_components),
-        "perplexity": _values(specs, "perplexity"),
+        "perplexity": perplexities,
         "n_neighbors": list(sizes),
         "repeats": repeats,
         "axes": axes,
@@ -178,7 +179,7 @@ def report(
         study=study,
         findings=findings,
         parameters=parameters,
-        versions=_versions(),
+        versions=installed_versions(),
         notes=tuple(dict.fromkeys((*found.notes, *analysis.notes))),
         seconds={**analysis.seconds, **seconds},
     )
@@ -195,16 +196,3 @@ def _words(end: Any) -> list[str | int]:
 
 def _values(specs: Sequence[ProjectionSpec], name: str) -> list[float]:
     return list(dict.fromkeys(spec.parameters[name] for spec in specs if name in spec.parameters))
-
-
-def _versions() -> dict[str, str]:
-    import platform
-    from importlib.metadata import PackageNotFoundError, version
-
-    found = {"python": platform.python_version()}
-    for name in LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found

@@ -1,7 +1,7 @@
 """The run directory: written atomically during training, read at any moment."""
 
 from visualdl_embedding.store._alerts import append_alerts, read_alerts
-from visualdl_embedding.store._description import Description, Selection, read_description
+from visualdl_embedding.store._description import Description, Selection, installed_versions, read_description
 from visualdl_embedding.store._files import check_writable, fresh_directory
 from visualdl_embedding.store._format import FORMAT_VERSION, DamagedFileError, NewerFormatError, NotAnalyzedError
 from visualdl_embedding.store._frames import read_header
@@ -27,6 +27,7 @@ __all__ = [
     "check_writable",
     "choose_to_drop",
     "fresh_directory",
+    "installed_versions",
     "open_run",
     "parse_rows",
     "read_alerts",
