@@ -324,6 +324,7 @@ class TestRule:
         "mean_cosine",
         "tsne/trustworthiness",
         "umap_3d/motion",
+        "tsne_perplexity5_seed43/trustworthiness",
         "group_purity",
         "group/positive/purity",
         "watch/加息/displacement",

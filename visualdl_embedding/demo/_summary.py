@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.neighbors import nearest_neighbors
+from visualdl_embedding.core.pairing import positions_of
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.store import open_run
 
@@ -101,7 +102,7 @@ def group_purity(vectors: NDArray[np.float32], groups: Sequence[str], *, n_neigh
 def neighbors_of(snapshot: Snapshot, labels: Sequence[str], *, n_neighbors: int = 5) -> dict[str, tuple[str, ...]]:
     """Nearest neighbors of some words among all watched rows, by cosine, nearest first."""
     indices = nearest_neighbors(snapshot.vectors, n_neighbors).indices
-    position = {label: i for i, label in enumerate(snapshot.labels)}
+    position = positions_of(snapshot.labels)
     return {label: tuple(snapshot.labels[i] for i in indices[position[label]]) for label in labels}
 
 
