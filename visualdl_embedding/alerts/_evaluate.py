@@ -118,8 +118,9 @@ def evaluate(
                 for judgment in work.see(rule, history, index):
                     if newest and work.fires(rule, judgment, step):
                         text = worded(rule, judgment)
-                        where = {"table": history.table, "step": step, "trained_step": trained_step}
-                        alerts.append(Alert.of(rule, judgment, text, **where))
+                        alerts.append(
+                            Alert.of(rule, judgment, text, table=history.table, step=step, trained_step=trained_step)
+                        )
     return tuple(alerts), work.finish(history.steps[-1], chosen)
 
 
