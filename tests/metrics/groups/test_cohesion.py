@@ -108,13 +108,13 @@ def test_the_interval_of_a_difference_holds_it(sizes: tuple[int, int], gap: floa
     assert 0.8 < widths / 3.92 / np.std([one.value for one in found]) < 1.7
 
 
-def test_a_difference_that_cannot_be_told() -> None:
+def test_an_unknown_difference() -> None:
     vectors, groups = blobs(20, 1)
     found = study(vectors, groups)
     assert np.isnan(found.cohesion_difference("positive", "negative").value)
-    with pytest.raises(ValueError, match="There is no group 'joy'; there are 'positive', 'negative'"):
+    with pytest.raises(ValueError, match="There is no group 'joy'; the groups are 'positive', 'negative'"):
         found.cohesion_difference("joy", "positive")
-    with pytest.raises(ValueError, match="n_bootstrap counts samples from 1, not 0"):
+    with pytest.raises(ValueError, match="n_bootstrap must be at least 1, not 0"):
         found.cohesion_difference("positive", "positive", n_bootstrap=0)
 
 
