@@ -100,22 +100,10 @@ def check(
 
 
 def _run_hooks(command: str, failed: Sequence[Verdict]) -> None:
-    from visualdl_embedding.alerts import Alert, run_hook
+    from visualdl_embedding.alerts import run_hook
 
     for verdict in failed:
-        alert = Alert(
-            table=verdict.table,
-            step=verdict.step or 0,
-            rule=verdict.rule,
-            severity=verdict.severity,
-            metric=verdict.metric,
-            value=verdict.value,
-            threshold=verdict.threshold,
-            message=verdict.message,
-            message_zh=verdict.message_zh,
-            evidence=verdict.evidence,
-        )
-        result = run_hook(command, alert)
+        result = run_hook(command, verdict.to_alert())
         if not result.ok:
             click.echo(visible_text(f"--on-alert: {result.reason}"), err=True)
 
