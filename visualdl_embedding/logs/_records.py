@@ -165,7 +165,7 @@ def reduce_dimensions(vectors: Floats, n_components: int = PAGE_DIMENSIONS) -> t
 
 
 def _shown_rows(snapshot: Snapshot, distance: Distance) -> NDArray[np.intp]:
-    """Choose at most as many usable rows as the page draws: the watched ones and the others evenly."""
+    """Choose usable rows up to the page's limit: the watched rows, and the others evenly."""
     usable = np.flatnonzero(snapshot.usable(distance))
     if len(usable) <= PAGE_ROWS:
         return usable

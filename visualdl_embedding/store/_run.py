@@ -267,7 +267,7 @@ def _table_files(path: Path) -> list[Path]:
 
 
 def nearest_steps(steps: Sequence[int], step: int, what: str = "stored") -> str:
-    """Name the steps nearest to one that is not among them.
+    """Describe the steps nearest to a missing one.
 
     >>> nearest_steps([0, 50, 100], 60)
     'the nearest stored are 50 and 100 (3 in all)'

@@ -1,4 +1,4 @@
-"""Forms in which a vocabulary, columns for it, and a choice of rows may be given, as types."""
+"""Types of the arguments for vocabularies, their columns, and the choice of rows."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ VocabularyLike: TypeAlias = (
     "str | os.PathLike[str] | Vocabulary | Mapping[str, int] | Mapping[int, str] | Iterable[str | None] | _Tokenizer"
     " | _HasVocab"
 )
-"""What the row ids mean: a file, a dict in either direction, labels in the order of their ids, or a tokenizer.
+"""Vocabulary: a file, a dict in either direction, labels in the order of their ids, or a tokenizer.
 
 See `open_vocabulary`.
 """
@@ -47,4 +47,4 @@ MetadataLike: TypeAlias = (
 """Columns for the labels: a TSV or CSV file, a DataFrame, or a dict by column. See `read_metadata`."""
 
 RowsLike: TypeAlias = "int | str | Stratified | Sequence[str | int] | Mapping[str, str | Iterable[str]]"
-"""Which rows: a number, ``"all"``, ``"stratified:500"``, labels and ids, or ``{column: values}``. See `select_rows`."""
+"""Rows: a number, ``"all"``, ``"stratified:500"``, labels and ids, or ``{column: values}``. See `select_rows`."""

@@ -158,8 +158,7 @@ class Picker:
         suggested = "; ".join(self.vocabulary.suggest(label) for label in unknown[:_SUGGESTED])
         return (
             f"{name} has labels that are not in {self.vocabulary.source} and cannot be composed of its tokens: "
-            f"{suggested}"
-            f"{f'; and {many} more' if many > 0 else ''}."
+            f"{suggested}{f'; and {many} more' if many > 0 else ''}."
         )
 
     def _cannot_watch(self, row_id: int, obstacle: int, name: str) -> str:
