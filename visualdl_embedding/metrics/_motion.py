@@ -28,8 +28,8 @@ def aligned_displacement(previous: NDArray[np.float32], current: NDArray[np.floa
 
     Notes
     -----
-    n rows determine a rotation of n - 1 dimensions, so for n ≤ d the alignment absorbs much of any change: use many more
-    rows than columns before interpreting small values.
+    n rows determine a rotation of n - 1 dimensions, so for n ≤ d the alignment absorbs much of any change: use many
+    more rows than columns before interpreting small values.
 
     References
     ----------
