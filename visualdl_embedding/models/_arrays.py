@@ -1,4 +1,4 @@
-"""An array as a table."""
+"""Table in an array."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ __all__ = ["ArrayTable", "as_matrix"]
 
 @dataclass(frozen=True)
 class ArrayTable:
-    """The rows of an array, which may be memory-mapped; only what is read becomes float32."""
+    """Table in an ``(n, d)`` array, which can be memory-mapped; only the rows that are read become float32."""
 
     table: Table
     vectors: NDArray[Any]
 
     def read_rows(self, ids: NDArray[np.int64], /) -> NDArray[np.float32]:
-        """Read only these rows: ``(m, d)`` float32."""
+        """Read selected rows: ``(m, d)`` float32."""
         return np.asarray(self.vectors[ids], dtype=np.float32)
 
     def blocks(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """Read all rows in order: the number of a block's first, and ``(b, d)`` float32."""
+        """Read all rows in blocks: the number of the first row, and ``(b, d)`` float32."""
         for start, stop in block_ranges(*self.vectors.shape):
             yield start, np.asarray(self.vectors[start:stop], dtype=np.float32)
 
 
 def as_matrix(source: Any) -> NDArray[Any]:
-    """Check an ``(n, d)`` array of real numbers; it is not copied.
+    """Validate an ``(n, d)`` array of real numbers without copying it.
 
     Raises
     ------
     TypeError, ValueError
-        It is something else, or empty.
+        If it is something else, or empty.
     """
     if not hasattr(source, "__array__") and not isinstance(source, list | tuple):
         raise TypeError(
