@@ -1,4 +1,4 @@
-"""The other callbacks of the same ``fit``."""
+"""Access to the other callbacks of the same ``fit``."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ __all__ = ["calling_list", "find_visualdl"]
 
 
 def calling_list() -> list[Any]:
-    """List the callbacks of the ``CallbackList`` whose ``set_model`` is calling, or nothing.
+    """List the callbacks of the ``CallbackList`` whose ``set_model`` is calling; empty if there is none.
 
-    Paddle gives a callback no way to ask for its peers, so the caller's frame is looked at; where that finds no list
-    (another trainer, a direct call), the answer is empty and the callback works alone.
+    Paddle gives a callback no access to its peers, so this function inspects the frames of its callers. For other
+    trainers and direct calls the result is empty.
     """
     frame = sys._getframe(1)
     for _ in range(4):

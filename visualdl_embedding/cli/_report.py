@@ -1,11 +1,23 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from visualdl_embedding.cli._options import (
+    DISTANCE,
+    KEEP,
+    METADATA,
+    RANDOM_STATE,
+    TABLE,
+    VOCABULARY,
+    WATCH,
+    combined,
+    positive,
+)
 from visualdl_embedding.cli._terminal import SETTINGS, FriendlyCommand, echo, progress_bars, set_up_logging
 
 if TYPE_CHECKING:
@@ -14,30 +26,20 @@ if TYPE_CHECKING:
 
 __all__ = ["report", "visualize"]
 
-F = TypeVar("F", bound=Callable[..., Any])
 METHODS = ("pca", "tsne", "umap")
 NULL_PAIRS = 10
 """Number of earlier weeks for comparison: with them the alert found 8 of 10 changes in their week, without them 3."""
 SEVERITY_MARKS = {"critical": "!!", "warning": "! ", "info": "  "}
 
-_OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    click.option("--table", metavar="NAME", help="Table to use, by name or pattern, if the model has several."),
+_OPTIONS = combined(
+    TABLE,
     click.option("--list-tables", is_flag=True, help="List the tables of MODEL and exit."),
-    click.option(
-        "--vocab", "--vocab-file", "vocabulary", metavar="FILE", help="Vocabulary.  [default: a file next to MODEL]"
-    ),
-    click.option(
-        "--metadata", multiple=True, metavar="FILE", help="TSV or CSV with columns: group, frequency, …; repeatable."
-    ),
-    click.option("--top-k", type=click.IntRange(min=1), help="The K most frequent (or first) rows.  [default: 500]"),
+    VOCABULARY,
+    METADATA,
+    positive("--top-k", help="The K most frequent (or first) rows.  [default: 500]"),
     click.option("--rows", metavar="HOW", help="Rows instead of --top-k: all, stratified:K, or COLUMN=VALUE."),
-    click.option("--watch", multiple=True, metavar="LABEL", help="Also include and label this row; repeatable."),
-    click.option(
-        "--keep",
-        multiple=True,
-        type=click.Choice(["special", "subword", "padding"]),
-        help="Include rows left out by default; repeatable.",
-    ),
+    WATCH,
+    KEEP,
     click.option(
         "--method",
         "methods",
@@ -58,24 +60,13 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--perplexity", multiple=True, type=float, default=(30.0,), show_default=True, help="For t-SNE; repeatable."
     ),
-    click.option(
-        "--n-neighbors",
-        multiple=True,
-        type=click.IntRange(min=1),
-        default=(15,),
-        show_default=True,
-        help="For UMAP; repeatable. Metrics use the first.",
-    ),
-    click.option(
-        "--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="Seeds for t-SNE and UMAP."
-    ),
+    positive("--n-neighbors", multiple=True, default=(15,), help="For UMAP; repeatable. Metrics use the first."),
+    positive("--repeats", default=1, help="Seeds for t-SNE and UMAP."),
     click.option("--axis", nargs=2, multiple=True, metavar="FROM TO", help="An axis between two words; repeatable."),
     click.option("--color", metavar="COLUMN", help="Color by group, cluster, norm, or any column."),
-    click.option(
-        "--distance", type=click.Choice(["cosine", "euclidean"]), default="cosine", show_default=True, help="Of rows."
-    ),
-    click.option("--random-state", type=int, default=42, show_default=True, help="Random seed."),
-    click.option("--n-jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Threads."),
+    DISTANCE,
+    RANDOM_STATE,
+    positive("--n-jobs", default=1, help="Threads."),
     click.option(
         "--output", "--output-dir", "-o", default="vis_results", show_default=True, metavar="DIR", help="Output folder."
     ),
@@ -88,15 +79,9 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
 )
 
 
-def _with_options(function: F) -> F:
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
-
-
 @click.command(cls=FriendlyCommand)
 @click.argument("model", type=click.Path())
-@_with_options
+@_OPTIONS
 def report(model: str, **options: Any) -> None:
     """Report on the embedding table of MODEL: maps, metrics and findings on a page that works offline.
 
@@ -107,7 +92,7 @@ def report(model: str, **options: Any) -> None:
 
 @click.command(cls=FriendlyCommand, context_settings=SETTINGS)
 @click.option("--model-path", required=True, metavar="MODEL", help="File or folder of the model.")
-@_with_options
+@_OPTIONS
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def visualize(model_path: str, debug: bool, **options: Any) -> None:
     """Run `visualdl-embedding report` with the model as an option; flags with dashes or underscores."""
@@ -139,10 +124,9 @@ def _report(
     if list_tables:
         _list_tables(model)
         return
-    if step is not None and run is None:
-        raise click.UsageError("--step requires a run; add --run RUN.")
-    if rules is not None and run is None:
-        raise click.UsageError("--rules requires a run; add --run RUN.")
+    for name, value in (("step", step), ("rules", rules)):
+        if value is not None and run is None:
+            raise click.UsageError(f"--{name} requires a run; add --run RUN.")
     judged_by = None if rules is None else load_rules(rules)
     check_folder(output, overwrite=overwrite)
     with progress_bars() as on_progress:
@@ -211,8 +195,6 @@ def _print_report(made: Report) -> None:
 
 
 def _record(made: Report, run: str, *, step: int | None, rules: Sequence[Rule] | None) -> None:
-    from dataclasses import replace
-
     from visualdl_embedding.analysis import Config
     from visualdl_embedding.runs import next_step, record_once
 
@@ -234,11 +216,7 @@ def _record(made: Report, run: str, *, step: int | None, rules: Sequence[Rule] |
         on_progress(f"snapshot {step} of {run}", 0, 1)
         # An existing run keeps its settings, so that its frames are comparable.
         recorded = record_once(
-            run,
-            replace(made.snapshot, step=step),
-            table=table,
-            config=None if following else config,
-            rules=rules,
+            run, replace(made.snapshot, step=step), table=table, config=None if following else config, rules=rules
         )
     for alert in recorded.alerts:
         echo(f"Alert: {alert.message}")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -22,31 +23,8 @@ __all__ = ["serve"]
 @click.option("--model", default="", metavar="FILE", help="Model for VisualDL's GRAPH page.")
 @click.option("--token", help="Access token required by all pages and API responses.")
 @click.option("--open-browser", is_flag=True, help="Open the page of embeddings in a browser.")
-def serve(
-    *,
-    logdir: Sequence[str],
-    host: str,
-    port: int,
-    public_path: str,
-    language: str | None,
-    theme: str | None,
-    cache_timeout: float,
-    model: str,
-    token: str | None,
-    open_browser: bool,
-) -> None:
+def serve(*, logdir: Sequence[str], **options: Any) -> None:
     """Start VisualDL with a page for embeddings over time, and with fixes for its own embedding page."""
     from visualdl_embedding.server import serve as serve_runs
 
-    serve_runs(
-        list(logdir),
-        host=host,
-        port=port,
-        public_path=public_path,
-        language=language,
-        theme=theme,
-        cache_timeout=cache_timeout,
-        model=model,
-        token=token,
-        open_browser=open_browser,
-    )
+    serve_runs(list(logdir), **options)

@@ -1,4 +1,4 @@
-"""One snapshot on its way: analyzed, written back to the store, drawn, turned into VisualDL's records."""
+"""Analysis of stored snapshots and conversion to VisualDL's records."""
 
 from __future__ import annotations
 
@@ -6,59 +6,62 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from visualdl_embedding.alerts import Alert
-from visualdl_embedding.analysis import Analysis, Config, Projection, State, analyze
+from visualdl_embedding.analysis import Analysis, Projection, analyze
 from visualdl_embedding.core.privacy import Privacy, publish
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.figures import missing_font_note, render_map
 from visualdl_embedding.logs import snapshot_records
-from visualdl_embedding.runs._guard import Guard
+from visualdl_embedding.runs._alerts import AlertMonitor
 from visualdl_embedding.store import TableStore
 
-__all__ = ["Processed", "notes_of", "process_snapshot", "records_of"]
+__all__ = ["Processed", "TableAnalyzer", "notes_of", "records_of"]
 
 
 @dataclass(frozen=True)
 class Processed:
-    """What became of a snapshot.
-
-    Attributes
-    ----------
-    analysis
-        As it was written to the store.
-    state
-        For the next snapshot of the table.
-    alerts
-        What it raised. They are not in the store yet: the training process writes them, with how far it has gone.
-    """
+    """Stored analysis of a snapshot, and the alerts that it raised, which are not stored yet."""
 
     analysis: Analysis
-    state: State
     alerts: tuple[Alert, ...] = ()
 
 
-def process_snapshot(
-    store: TableStore,
-    snapshot: Snapshot,
-    state: State,
-    *,
-    config: Config,
-    privacy: Privacy | None = None,
-    guard: Guard | None = None,
-) -> Processed:
-    """Analyze a stored snapshot, judge it, and write its analysis to the store.
+class TableAnalyzer:
+    """Analyzes the snapshots of one table in order, evaluates its rules, and stores the analyses.
 
-    Raises
-    ------
-    OSError
-        Where the store cannot be written; it then holds what it held before.
+    Parameters
+    ----------
+    store
+        Stored table, with the settings of the analyses.
+    before
+        Continue from the newest analysis before this step; None for the newest one.
+    privacy
+        Applied to analyses before they are written.
     """
-    analysis, state = analyze(snapshot, state, config)
-    analysis = publish(analysis, privacy)
-    alerts = guard.judge(analysis) if guard is not None else ()
-    if guard is not None and guard.rules:
-        analysis = replace(analysis, scalars={**analysis.scalars, "num_alerts": float(len(alerts))})
-    store.write_analysis(analysis)
-    return Processed(analysis, state, alerts)
+
+    def __init__(self, store: TableStore, *, before: int | None = None, privacy: Privacy | None = None) -> None:
+        self.store = store
+        self._privacy = privacy
+        self._state = store.load_state(None if before is None else before - 1)
+        self._monitor = AlertMonitor(store, before=before)
+
+    def process(self, snapshot: Snapshot) -> Processed:
+        """Analyze a stored snapshot, evaluate the rules, and store the analysis.
+
+        The alerts are not stored: the training process adds its current step to them first.
+
+        Raises
+        ------
+        OSError
+            If the store cannot be written; it is then unchanged.
+        """
+        analysis, state = analyze(snapshot, self._state, self.store.description.config)
+        analysis = publish(analysis, self._privacy)
+        alerts = self._monitor.evaluate(analysis)
+        if self._monitor.rules:
+            analysis = replace(analysis, scalars={**analysis.scalars, "num_alerts": float(len(alerts))})
+        self.store.write_analysis(analysis)
+        self._state = state
+        return Processed(analysis, alerts)
 
 
 def records_of(
@@ -69,22 +72,18 @@ def records_of(
     Parameters
     ----------
     snapshot, analysis
-        The frame.
+        Frame.
     choice
-        Whether ``"vectors"``, ``"projections"`` and ``"images"`` are logged: `LogBudget.choose`. Scalars and histograms
-        always are.
+        Whether to log ``"vectors"``, ``"projections"`` and ``"images"`` (`LogBudget.choose`) in addition to scalars and
+        histograms.
     walltime
-        Milliseconds since 1970; now if None.
+        Milliseconds since 1970; None for now.
     """
-    images = {}
-    if choice["images"]:
-        images = {
-            key: _picture(snapshot, analysis, key, projection) for key, projection in analysis.projections.items()
-        }
+    projections = analysis.projections if choice["images"] else {}
     return snapshot_records(
         snapshot,
         analysis,
-        images=images,
+        images={key: _picture(snapshot, analysis, key, projection) for key, projection in projections.items()},
         vectors=choice["vectors"],
         projections=choice["projections"],
         walltime=walltime,
@@ -92,7 +91,7 @@ def records_of(
 
 
 def notes_of(analysis: Analysis, choice: Mapping[str, bool]) -> list[str]:
-    """List what the user should know of a frame: the notes of its analysis, and whether its pictures lack a font."""
+    """List the notes on a frame for the user, including a missing font for its pictures."""
     note = missing_font_note() if choice["images"] else None
     return [*analysis.notes, *([note] if note else [])]
 

@@ -1,4 +1,4 @@
-"""What every trainer shares: base class of callbacks, session, recorder, worker process, history of rows, schedule.
+"""Parts shared by all trainers: base class of callbacks, session, recorder, worker process, row history, schedule.
 
 `visualdl_embedding.training.worker` is the child process that analyzes snapshots.
 """
@@ -27,7 +27,7 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Load on first use (PEP 562): the worker process must not import Paddle, which the session needs."""
+    """Import on first use (PEP 562), because the session requires Paddle, which the worker must not import."""
     if name in _MODULES:
         return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""When to take a snapshot."""
+"""Schedule of snapshots."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ __all__ = ["Schedule"]
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Steps and epochs at which a snapshot is due; step 0 and the last step are taken besides.
+    """Steps and epochs at which a snapshot is due, in addition to step 0 and the last step.
 
     Attributes
     ----------
     every_n_steps
-        A number of batches; ``"geometric"`` for 1, 2, 3, 4, 5, 6, 8, 10, … (each at least a fifth further than the one
-        before, for most happens early); None for epochs only.
+        Number of batches; ``"geometric"`` for 1, 2, 3, 4, 5, 6, 8, 10, … (each at least 20% after the previous one,
+        because most changes happen early); None for epochs only.
     every_n_epochs
-        A number of epochs, used where `every_n_steps` is None; None for never.
+        Number of epochs, used if `every_n_steps` is None; None for never.
     """
 
     every_n_steps: int | Literal["geometric"] | None = None
@@ -26,16 +26,13 @@ class Schedule:
 
     def __post_init__(self) -> None:
         steps, epochs = self.every_n_steps, self.every_n_epochs
-        if isinstance(steps, str):
-            if steps != "geometric":
-                raise ValueError(f'every_n_steps takes a positive number or "geometric", not {steps!r}.')
-        elif steps is not None and (not _is_int(steps) or steps < 1):
+        if steps not in (None, "geometric") and not _is_positive(steps):
             raise ValueError(f'every_n_steps takes a positive number of batches or "geometric", not {steps!r}.')
-        if epochs is not None and (not _is_int(epochs) or epochs < 1):
+        if epochs is not None and not _is_positive(epochs):
             raise ValueError(f"every_n_epochs takes a positive number of epochs or None, not {epochs!r}.")
 
     def due_at_step(self, step: int, last: int) -> bool:
-        """Whether a snapshot is due after batch `step` (from 1), the last one having been at `last`."""
+        """Whether a snapshot is due after batch `step` (from 1), with the previous one at step `last`."""
         if self.every_n_steps is None:
             return False
         if self.every_n_steps == "geometric":
@@ -47,5 +44,5 @@ class Schedule:
         return self.every_n_steps is None and self.every_n_epochs is not None and epoch % self.every_n_epochs == 0
 
 
-def _is_int(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _is_positive(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
