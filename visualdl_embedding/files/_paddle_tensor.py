@@ -16,7 +16,7 @@ from typing import IO
 from visualdl_embedding.errors import UnreadableModelError
 from visualdl_embedding.files._bytes import FileBytes, check_range, read_exactly
 from visualdl_embedding.files._matrix import FLOATS, MAX_RANK, DenseRows, Tensor
-from visualdl_embedding.files._protobuf import fields, numbers, signed
+from visualdl_embedding.files._protobuf import fields, repeated_numbers, signed
 
 __all__ = ["looks_like_tensor", "read_tensors"]
 
@@ -107,7 +107,7 @@ def _description(file: IO[bytes], path: Path) -> tuple[int, tuple[int, ...]]:
             if field == 1 and isinstance(value, int):
                 dtype = value
             elif field == 2:
-                shape += [signed(dim) for dim in numbers(value)]
+                shape += [signed(dim) for dim in repeated_numbers(value)]
     except ValueError as error:
         if isinstance(error, UnreadableModelError):
             raise

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from visualdl_embedding.errors import UnreadableModelError
-from visualdl_embedding.files._protobuf import fields, numbers, signed
+from visualdl_embedding.files._protobuf import fields, repeated_numbers, signed
 
 __all__ = ["Program", "read_program"]
 
@@ -149,7 +149,7 @@ def _dims(data: memoryview) -> list[int]:
         if number == 1:
             for part, dims in fields(_message(value)):
                 if part == 2:
-                    shape += [signed(dim) for dim in numbers(dims)]
+                    shape += [signed(dim) for dim in repeated_numbers(dims)]
     return shape
 
 

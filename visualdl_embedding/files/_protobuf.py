@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-__all__ = ["fields", "numbers", "signed"]
+__all__ = ["fields", "repeated_numbers", "signed"]
 
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:
@@ -60,7 +60,7 @@ def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         at += size
 
 
-def numbers(value: int | memoryview) -> list[int]:
+def repeated_numbers(value: int | memoryview) -> list[int]:
     """Values of a repeated number, packed or not."""
     if isinstance(value, int):
         return [value]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from visualdl_embedding.alerts import Alert, Evidence, History, Rule, RuleState, evaluate, load_rules
+from visualdl_embedding.alerts import Alert, DriftEvidence, History, Rule, RuleState, evaluate, load_rules
 from visualdl_embedding.analysis import Analysis
 from visualdl_embedding.logs import text_record
 from visualdl_embedding.store import TableReader
@@ -62,7 +62,7 @@ class AlertMonitor:
         self.rules: tuple[Rule, ...] = tuple(load_rules(stored)) if stored.get("rule") else ()
         self._table = description.table.name
         self._scalars: dict[int, Mapping[str, float]] = {}
-        self._evidence: dict[int, Sequence[Evidence]] = {}
+        self._evidence: dict[int, Sequence[DriftEvidence]] = {}
         self._state: RuleState | None = None
         for step in store.steps(analyzed=True) if self.rules else ():
             if before is None or step < before:
@@ -79,7 +79,7 @@ class AlertMonitor:
         """Evaluate the rules on the next analysis; return the alerts that fire."""
         return self._evaluate(analysis.step, analysis.scalars, analysis.directions) if self.rules else ()
 
-    def _evaluate(self, step: int, scalars: Mapping[str, float], directions: Sequence[Evidence]) -> tuple[Alert, ...]:
+    def _evaluate(self, step: int, scalars: Mapping[str, float], directions: Sequence[DriftEvidence]) -> tuple[Alert, ...]:
         self._scalars[step] = scalars
         self._evidence[step] = directions
         history = History.of(self._table, self._scalars, evidence=self._evidence)
