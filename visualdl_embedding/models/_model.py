@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from visualdl_embedding.core.rows import Rows
-from visualdl_embedding.core.table import Readable, Table
-from visualdl_embedding.models._arrays import ArrayTable, as_matrix
+from visualdl_embedding.core.table import Readable, Table, block_ranges
 from visualdl_embedding.models._run_table import RunTable, StoredStep
 from visualdl_embedding.models._table import ModelTable
 from visualdl_embedding.models._words import Words
@@ -24,6 +26,23 @@ __all__ = ["Model", "open_model"]
 
 UNLABELED_ROWS = 500
 """Number of rows for a table without words, if `rows` selects by label, group or frequency."""
+
+
+@dataclass(frozen=True)
+class ArrayTable:
+    """Table in an ``(n, d)`` array, which can be memory-mapped; only the rows that are read become float32."""
+
+    table: Table
+    vectors: NDArray[Any]
+
+    def read_rows(self, ids: NDArray[np.int64], /) -> NDArray[np.float32]:
+        """Read selected rows: ``(m, d)`` float32."""
+        return np.asarray(self.vectors[ids], dtype=np.float32)
+
+    def blocks(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Read all rows in blocks: the number of the first row, and ``(b, d)`` float32."""
+        for start, stop in block_ranges(*self.vectors.shape):
+            yield start, np.asarray(self.vectors[start:stop], dtype=np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,10 +193,25 @@ def open_model(
     elif isinstance(source, files.StoredTable):
         name, origin, readers = source.path.name, str(source.path), [source]
     else:
-        vectors = as_matrix(source)
+        vectors = _as_matrix(source)
         readers = [ArrayTable(Table(name, len(vectors), vectors.shape[1], str(vectors.dtype)), vectors)]
     words = Words(tuple(readers), vocabulary, metadata)
     return Model(name, origin, tuple(ModelTable(reader, words, keep) for reader in readers))
+
+
+def _as_matrix(source: Any) -> NDArray[Any]:
+    """Validate an ``(n, d)`` array of real numbers without copying it; raise a TypeError or ValueError if it is not."""
+    if not hasattr(source, "__array__") and not isinstance(source, list | tuple):
+        raise TypeError(
+            f"{type(source).__name__} holds no embedding tables. Give a path to a model or a run, an opened "
+            "run, a paddle.nn.Layer, a table of `open_tables`, or an (n, d) array of vectors."
+        )
+    vectors = np.asarray(source)
+    if vectors.ndim != 2 or 0 in vectors.shape:
+        raise ValueError(f"An array of vectors must be (n, d) and not empty; its shape is {vectors.shape}.")
+    if vectors.dtype.kind not in "fiu":
+        raise TypeError(f"Vectors must be real numbers; the array holds {vectors.dtype}.")
+    return vectors
 
 
 def _as_run(source: Any) -> Run | None:

@@ -102,6 +102,7 @@ class Words:
             )
         only = [first is reader for first in first_tables(self.tables)] == [True]
         if self.metadata is not None and (only or self.has_words(reader)):
-            for columns in self.metadata if isinstance(self.metadata, list | tuple) else [self.metadata]:
+            given: Any = self.metadata
+            for columns in given if isinstance(given, list | tuple) else [given]:
                 words = words.with_columns(columns)
         return replace(words, notes=()), (*notes, *words.notes)

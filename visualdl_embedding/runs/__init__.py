@@ -3,7 +3,6 @@
 `visualdl_embedding.runs.joint_worker` is the child process in which the server computes joint maps.
 """
 
-from visualdl_embedding.runs._alerts import AlertMonitor, alert_records, alert_text, rules_as_extra
 from visualdl_embedding.runs._check import Checked, check
 from visualdl_embedding.runs._drift import drift_between
 from visualdl_embedding.runs._joint import Joint, align_maps, project_jointly, shared_rows, turn_onto
@@ -15,7 +14,15 @@ from visualdl_embedding.runs._joint_cache import (
     read_cached,
     split_key,
 )
-from visualdl_embedding.runs._process import Processed, TableAnalyzer, notes_of, records_of
+from visualdl_embedding.runs._process import (
+    Processed,
+    TableAnalyzer,
+    alert_records,
+    alert_text,
+    notes_of,
+    records_of,
+    rules_as_extra,
+)
 from visualdl_embedding.runs._record import next_step, record_once
 from visualdl_embedding.runs._replay import OnStep, Replayed, analyze_run, relog_run
 
@@ -24,7 +31,6 @@ analyse_run = analyze_run
 
 __all__ = [
     "CACHE_NAME",
-    "AlertMonitor",
     "Checked",
     "Joint",
     "OnStep",

@@ -12,8 +12,7 @@ from visualdl_embedding.analysis import Config
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.table import Table
 from visualdl_embedding.logs import LogBudget, LogFile
-from visualdl_embedding.runs._alerts import alert_records, rules_as_extra
-from visualdl_embedding.runs._process import Processed, TableAnalyzer, records_of
+from visualdl_embedding.runs._process import Processed, TableAnalyzer, alert_records, records_of, rules_as_extra
 from visualdl_embedding.store import TableStore, open_run
 
 __all__ = ["next_step", "record_once"]

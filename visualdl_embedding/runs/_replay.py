@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from visualdl_embedding.logs import DEFAULT_LOG_BYTES, LogBudget, LogFile, Tally, is_ours, log_files, rewrite
-from visualdl_embedding.runs._alerts import alert_records
-from visualdl_embedding.runs._process import TableAnalyzer, records_of
+from visualdl_embedding.runs._process import TableAnalyzer, alert_records, records_of
 from visualdl_embedding.store import Run, TableStore, open_run, read_alerts
 
 __all__ = ["OnStep", "Replayed", "analyze_run", "relog_run"]

@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from visualdl_embedding.training._callback import TrainingCallback
     from visualdl_embedding.training._recorder import Recorder
-    from visualdl_embedding.training._schedule import Schedule
     from visualdl_embedding.training._session import TrainingSession
-    from visualdl_embedding.training._settings import RecorderSettings
+    from visualdl_embedding.training._settings import RecorderSettings, Schedule
 
 __all__ = ["Recorder", "RecorderSettings", "Schedule", "TrainingCallback", "TrainingSession"]
 
 _MODULES = {
     "Recorder": "_recorder",
     "RecorderSettings": "_settings",
-    "Schedule": "_schedule",
+    "Schedule": "_settings",
     "TrainingCallback": "_callback",
     "TrainingSession": "_session",
 }

@@ -14,9 +14,8 @@ from visualdl_embedding.alerts import Alert, RulesLike, read_rules
 from visualdl_embedding.analysis import Config
 from visualdl_embedding.logs import LogFile
 from visualdl_embedding.models import open_model
-from visualdl_embedding.training._schedule import Schedule
 from visualdl_embedding.training._session import TrainingSession
-from visualdl_embedding.training._settings import RecorderSettings
+from visualdl_embedding.training._settings import RecorderSettings, Schedule
 from visualdl_embedding.vocabulary import MetadataLike, RowsLike, VocabularyLike
 
 __all__ = ["TrainingCallback"]

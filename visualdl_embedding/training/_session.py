@@ -20,8 +20,7 @@ from visualdl_embedding.models.live import LiveTable
 from visualdl_embedding.runs import rules_as_extra
 from visualdl_embedding.store import TableStore
 from visualdl_embedding.training._recorder import Recorder
-from visualdl_embedding.training._schedule import Schedule
-from visualdl_embedding.training._settings import RecorderSettings
+from visualdl_embedding.training._settings import RecorderSettings, Schedule
 
 __all__ = ["TrainingSession"]
 

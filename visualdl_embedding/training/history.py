@@ -172,12 +172,12 @@ class TrainingHistory:
         self._wait(kept, None)
         if measured:
             measure = self._measure_on_cpu if on_cpu else self._measure_on_device
-            output.register_hook(lambda gradient: self._after_backward(lambda: measure(gradient, kept)))
+            output.register_hook(lambda gradient: self._after_backward(measure, gradient, kept))
 
-    def _after_backward(self, measure: Callable[[], None]) -> None:
+    def _after_backward(self, measure: Callable[[Any, Any], None], gradient: Any, ids: Any) -> None:
         """Measure gradients. Return None: any other value that is not a tensor ends the process."""
         if not self._off:
-            self._guarded(measure)
+            self._guarded(lambda: measure(gradient, ids))
 
     def _measure_on_device(self, gradient: Any, ids: Any) -> None:
         with paddle.no_grad():
