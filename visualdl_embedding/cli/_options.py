@@ -7,9 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = [
-    "DISTANCE", "JSON", "KEEP", "METADATA", "RANDOM_STATE", "TABLE", "VOCABULARY", "WATCH", "combined", "positive",
-]  # fmt: skip
+__all__ = ["combined", "positive"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 

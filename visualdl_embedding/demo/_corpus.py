@@ -161,7 +161,7 @@ def _jieba() -> Any:
         if error.name != "jieba":
             raise
         raise ModuleNotFoundError(
-            "The demo requires the package jieba for word segmentation, which is not installed. "
+            "The demo segments words with the package jieba, which is not installed. "
             'Install it: pip install "visualdl-embedding[demo]"',
             name="jieba",
         ) from None
