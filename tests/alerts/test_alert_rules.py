@@ -324,6 +324,7 @@ class TestRule:
         "mean_cosine",
         "tsne/trustworthiness",
         "umap_3d/motion",
+        "tsne_perplexity5_seed43/trustworthiness",
         "group_purity",
         "group/positive/purity",
         "watch/加息/displacement",
@@ -365,10 +366,6 @@ def test_an_unknown_value_names_what_is_there() -> None:
 
 
 class TestHistory:
-    def test_from_curves_is_what_a_run_gives(self) -> None:
-        history = History.from_curves("word", {"a": {200: 2.0, 100: 1.0}, "b": {200: 3.0}})
-        assert (history.steps, history.scalars) == ((100, 200), ({"a": 1.0}, {"a": 2.0, "b": 3.0}))
-
     def test_steps_ascend(self) -> None:
         for steps in ((1, 0), (1, 1)):
             with pytest.raises(ValueError, match="must be ascending"):

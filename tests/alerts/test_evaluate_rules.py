@@ -19,7 +19,6 @@ from visualdl_embedding.alerts import (
     RuleState,
     default_rules,
     evaluate,
-    never_judged,
     replay,
 )
 
@@ -185,12 +184,6 @@ def test_the_default_rules_are_calm_and_see_what_broke() -> None:
     course[2000] = {"nonfinite_rows": 500.0, "num_rows": 0.0}
     (alert,), _ = replay(default_rules(), History.of("word", course))
     assert (alert.rule, alert.step, alert.severity) == ("non-finite rows", 2000, "critical")
-
-
-def test_rules_that_never_found_a_value_are_named() -> None:
-    rules = [Above("isoscore", 0.5), Above("watch/typo/norm", 1.0), NonFinite(tables="other")]
-    _, state = replay(rules, curve("isoscore", [LOW, None]))
-    assert never_judged(rules, state, "word") == ("watch/typo/norm above 1",)
 
 
 def test_two_rules_of_one_name_are_refused() -> None:

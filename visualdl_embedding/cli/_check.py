@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,11 +96,10 @@ def check(
 
 
 def _run_hooks(command: str, failed: Sequence[Verdict]) -> None:
-    from visualdl_embedding.alerts import Alert, run_hook
+    from visualdl_embedding.alerts import run_hook
 
     for verdict in failed:
-        values = {field.name: getattr(verdict, field.name) for field in fields(verdict) if field.name != "status"}
-        result = run_hook(command, Alert(**{**values, "step": verdict.step or 0}))
+        result = run_hook(command, verdict.to_alert())
         if not result.ok:
             click.echo(visible_text(f"--on-alert: {result.reason}"), err=True)
 

@@ -184,20 +184,13 @@ def _print_report(made: Report) -> None:
 
 
 def _record(made: Report, run: str, *, step: int | None, rules: Sequence[Rule] | None) -> None:
-    from visualdl_embedding.analysis import Config
     from visualdl_embedding.runs import next_step, record_once
 
-    table, parameters = made.table, made.parameters
+    table = made.table
     following = next_step(run, table.name)
     step = following if step is None else step
-    config = Config(
-        methods=tuple(parameters["methods"]),
-        n_components=tuple(parameters["n_components"]),
-        n_neighbors=parameters["n_neighbors"][0],
-        perplexity=(parameters["perplexity"] or [30.0])[0],
-        null_pairs=NULL_PAIRS,
-        **{name: parameters[name] for name in ("distance", "random_state", "n_jobs")},
-    )
+    # One projection of each method: a timeline has no use for several perplexities.
+    config = replace(made.config, projections=(), null_pairs=NULL_PAIRS)
     with progress_bars() as on_progress:
         on_progress(f"snapshot {step} of {run}", 0, 1)
         # An existing run keeps its settings, so that its frames are comparable.

@@ -11,7 +11,7 @@ from visualdl_embedding.core.distance import has_direction, normalize, unit_scal
 from visualdl_embedding.core.neighbors import DISTANCES, Distance, Neighbors, graph_rows, nearest_neighbors
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift._cka import cka
-from visualdl_embedding.drift._pairing import Pairing, pair_rows
+from visualdl_embedding.drift._pairing import Pairing, pair_snapshots
 from visualdl_embedding.metrics import aligned_displacement, neighbor_overlap
 from visualdl_embedding.projection import Alignment, align
 
@@ -100,7 +100,7 @@ def lay_out(before: Snapshot, after: Snapshot, *, n_neighbors: int, distance: Di
     The last two are one array where the space did not shift, distances do not depend on it, or a row would lose its
     direction.
     """
-    pairing = pair_rows(before, after, distance=distance)
+    pairing = pair_snapshots(before, after, distance=distance)
     then = np.ascontiguousarray(before.vectors[pairing.before], dtype=np.float32)
     now = np.ascontiguousarray(after.vectors[pairing.after], dtype=np.float32)
     k = min(n_neighbors, max(1, (len(pairing) - 1) // 2))

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.neighbors import Distance
+from visualdl_embedding.core.pairing import pair_labels
 from visualdl_embedding.core.snapshot import Snapshot
 
-__all__ = ["Pairing", "pair_rows"]
+__all__ = ["Pairing", "pair_snapshots"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Pairing:
         return len(self.labels)
 
 
-def pair_rows(before: Snapshot, after: Snapshot, *, distance: Distance = "cosine") -> Pairing:
+def pair_snapshots(before: Snapshot, after: Snapshot, *, distance: Distance = "cosine") -> Pairing:
     """Pair rows by label.
 
     Left out are labels that only one snapshot has, rows that hold NaN or inf in either, and by cosine rows without a
@@ -48,15 +49,13 @@ def pair_rows(before: Snapshot, after: Snapshot, *, distance: Distance = "cosine
     ValueError
         If no row is left, or none was shared.
     """
-    position = {label: i for i, label in enumerate(before.labels)}
-    shared = [(position[label], j) for j, label in enumerate(after.labels) if label in position]
-    if not shared:
+    j, i = pair_labels(after.labels, before.labels)
+    if not len(j):
         raise ValueError(
             f"The snapshots share no label: {_some(before)} before, {_some(after)} after. Compare snapshots whose "
             "rows were named by the same vocabulary."
         )
-    i, j = np.array(shared, dtype=np.intp).T
-    finite = before.valid[i] & after.valid[j]
+    finite: NDArray[np.bool_] = np.asarray(before.valid[i] & after.valid[j])
     keep = before.usable(distance)[i] & after.usable(distance)[j]
     reasons = {
         "only before": len(before.labels) - len(i),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.core.pairing import pair_labels
 from visualdl_embedding.drift._direction import leans
 from visualdl_embedding.drift._measure import Pair
 from visualdl_embedding.drift._ranks import residuals, row_p_values
@@ -73,14 +74,11 @@ def statistics_of(
 
 def side_by_side(observed: Statistics, others: Sequence[Statistics]) -> Values:
     """``(statistics, 1 + r, n)``: all pairs in the order of the observed one's rows; NaN where one lacks a row."""
-    position = {label: i for i, label in enumerate(observed.labels)}
-    values = np.full((len(observed.values), 1 + len(others), len(position)), np.nan)
+    values = np.full((len(observed.values), 1 + len(others), len(observed.labels)), np.nan)
     values[:, 0] = observed.values
     for r, found in enumerate(others, start=1):
-        here = [(position[label], i) for i, label in enumerate(found.labels) if label in position]
-        if here:
-            rows, theirs = np.array(here, dtype=np.intp).T
-            values[:, r, rows] = found.values[:, theirs]
+        rows, theirs = pair_labels(observed.labels, found.labels)
+        values[:, r, rows] = found.values[:, theirs]
     return values
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.neighbors import Distance
+from visualdl_embedding.core.pairing import positions_of
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.suggest import did_you_mean
 from visualdl_embedding.drift._correct import Correction, correct
@@ -130,7 +131,7 @@ def asked_rows(watch: Sequence[str], labels: Sequence[str]) -> tuple[list[int], 
     -------
     Positions, each once, and ``(n,)`` bool: the other rows, which they are held against.
     """
-    position = {label: i for i, label in enumerate(labels)}
+    position = positions_of(labels)
     asked = [position[label] for label in dict.fromkeys(watch) if label in position]
     reference = np.ones(len(labels), dtype=bool)
     reference[asked] = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from visualdl_embedding.core.pairing import positions_of
 from visualdl_embedding.core.text import Text
 from visualdl_embedding.findings._finding import Finding
 from visualdl_embedding.findings._remedies import CLEAN, PRETRAINED
@@ -117,7 +118,7 @@ def find_moved_rows(space: Space) -> list[Finding]:
 def find_moves_towards_groups(space: Space) -> list[Finding]:
     """Find watched words that moved towards a group, as the analysis has tested it."""
     found = sorted((d for d in space.directions if d.significant), key=lambda direction: direction.p_corrected)
-    position = {label: i for i, label in enumerate(space.labels)}
+    position = positions_of(space.labels)
     found = [direction for direction in found if direction.label in position]
     if not found:
         return []

@@ -92,7 +92,7 @@ def find(
             lambda: find_moves_towards_groups(space),
             lambda: find_moved_rows(space),
             lambda: find_doubtful_clusters(space, clusters),
-            lambda: find_loose_maps(space, agreement) if agreement is not None else [],
+            lambda: find_loose_maps(agreement) if agreement is not None else [],
         ]
         for detect in detectors:
             found += detect()

@@ -73,7 +73,7 @@ def find_doubtful_clusters(space: Space, clusters: Sequence[MapCluster]) -> list
     ]
 
 
-def find_loose_maps(space: Space, agreement: Agreement) -> list[Finding]:
+def find_loose_maps(agreement: Agreement) -> list[Finding]:
     """Tell of maps on which most neighbors are not neighbors."""
     shares = {key: float(np.mean(values)) for key, values in agreement.with_space.items() if len(values)}
     # With few rows every map keeps most neighbors by chance, and the share says little.

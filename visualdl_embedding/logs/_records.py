@@ -123,7 +123,7 @@ def snapshot_sizes(snapshot: Snapshot, config: Config) -> dict[str, int]:
     texts = sum(len(column[row].encode("utf-8", "replace")) + 2 for column in columns for row in some)
     metadata = len(rows) * (texts // max(1, len(some)) + NUMBERS_BYTES)
     width = min(snapshot.vectors.shape[1], PAGE_DIMENSIONS)
-    components = [n for _ in config.methods for n in config.n_components]
+    components = [spec.n_components for spec in config.specs]
     return {
         "vectors": metadata + 4 * len(rows) * width,
         "projections": len(components) * metadata + 4 * len(rows) * sum(components),

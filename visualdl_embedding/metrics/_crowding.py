@@ -61,21 +61,6 @@ class Crowding:
             return float("nan")
         return float(np.clip((self.gini - self.even_gini) / (1 - self.even_gini), 0.0, 1.0))
 
-    def space_holding(self, share: float = 0.7) -> float:
-        """Share of the space, 0 to 1, in which the most crowded `share` of the rows lies; NaN where unknown."""
-        if not 0 <= share <= 1:
-            raise ValueError(f"A share is a number from 0 to 1, not {share}.")
-        if not len(self.rows_share):
-            return float("nan")
-        return float(np.interp(share, self.rows_share, self.space_share))
-
-    def even_space_holding(self, share: float = 0.7) -> float:
-        """Give what `space_holding` would be if the rows filled the space evenly; NaN where unknown."""
-        if not len(self.volume):
-            return float("nan")
-        rows, space = _lorenz(self.even_counts, self.volume)
-        return float(np.interp(share, rows, space))
-
     def fullness(self) -> NDArray[np.float32]:
         """How many times more rows the part of each row holds than its share, ``(n,)`` float32; NaN where unknown."""
         if not len(self.volume):

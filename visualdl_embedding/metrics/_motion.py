@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.arrays import blocks, center, validate_vectors
+from visualdl_embedding.projection import align
 
 __all__ = ["aligned_displacement"]
 
@@ -27,8 +28,8 @@ def aligned_displacement(previous: NDArray[np.float32], current: NDArray[np.floa
 
     Notes
     -----
-    Only a d × d decomposition is made. n rows determine a rotation of n - 1 dimensions, so with n ≤ d much of any
-    change is fitted away: watch many more rows than there are columns before reading much into a small value.
+    n rows determine a rotation of n - 1 dimensions, so with n ≤ d much of any change is fitted away: watch many more
+    rows than there are columns before reading much into a small value.
 
     References
     ----------
@@ -42,20 +43,16 @@ def aligned_displacement(previous: NDArray[np.float32], current: NDArray[np.floa
         raise ValueError(
             f"Rows must be paired and of one width: previous is {previous.shape}, current is {current.shape}."
         )
-    n, d = previous.shape
+    n = len(previous)
+    found = align(current, previous, scaling="least_squares")
+    turn = found.rotation * found.scale
     then, now = center(previous), center(current)
-    cross, spread_then, spread_now = np.zeros((d, d)), 0.0, 0.0
+    moved, spread_then, spread_now = np.empty(n), 0.0, 0.0
     for block in blocks(n):
         a, b = previous[block] - then, current[block] - now
-        cross += b.T @ a
+        moved[block] = np.square(b @ turn - a).sum(axis=1)
         spread_then += float(np.vdot(a, a))
         spread_now += float(np.vdot(b, b))
     if not spread_then:
         return np.full(n, np.nan if spread_now else 0.0, dtype=np.float32)
-    left, values, right = np.linalg.svd(cross)
-    turn = (left @ right) * (values.sum() / spread_now if spread_now else 0.0)
-    moved = np.empty(n, dtype=np.float32)
-    for block in blocks(n):
-        rest = (current[block] - now) @ turn - (previous[block] - then)
-        moved[block] = np.sqrt(np.square(rest).sum(axis=1) * (n / spread_then))
-    return moved
+    return np.sqrt(moved * (n / spread_then)).astype(np.float32)

@@ -5,15 +5,8 @@
 
 from visualdl_embedding.runs._check import Checked, check
 from visualdl_embedding.runs._drift import drift_between
-from visualdl_embedding.runs._joint import Joint, align_maps, project_jointly, shared_rows, turn_onto
-from visualdl_embedding.runs._joint_cache import (
-    CACHE_NAME,
-    SnapshotReference,
-    cache_folder,
-    compare,
-    read_cached,
-    split_key,
-)
+from visualdl_embedding.runs._joint import Joint, align_maps, project_jointly, turn_onto
+from visualdl_embedding.runs._joint_cache import CACHE_NAME, SnapshotReference, cache_folder, compare, read_cached
 from visualdl_embedding.runs._process import (
     Processed,
     TableAnalyzer,
@@ -55,7 +48,5 @@ __all__ = [
     "records_of",
     "relog_run",
     "rules_as_extra",
-    "shared_rows",
-    "split_key",
     "turn_onto",
 ]

@@ -172,7 +172,7 @@ def notes_of(analysis: Analysis, choice: Mapping[str, bool]) -> list[str]:
 
 
 def _picture(snapshot: Snapshot, analysis: Analysis, key: str, projection: Projection) -> bytes:
-    rows = snapshot.rows
+    rows, numbers = snapshot.rows, analysis.numbers(key)
     return render_map(
         projection,
         rows.labels,
@@ -182,8 +182,8 @@ def _picture(snapshot: Snapshot, analysis: Analysis, key: str, projection: Proje
         table=snapshot.table,
         step=snapshot.step,
         quality={
-            name: analysis.scalars[f"{key}/{name}"]
+            name: numbers[name]
             for name in ("trustworthiness", "continuity", "explained_variance", "motion")
-            if f"{key}/{name}" in analysis.scalars
+            if name in numbers
         },
     )

@@ -123,10 +123,7 @@ def _records_of_table(run: Run, name: str, max_bytes: int | None, on_step: OnSte
         if on_step is not None:
             on_step(name, step, i, len(steps))
         snapshot, analysis = run.snapshot(name, step), run.analysis(name, step)
-        projections = {
-            key: run.projection(name, step, p.method, n_components=p.coordinates.shape[1])
-            for key, p in analysis.projections.items()
-        }
+        projections = {key: run.projection(name, step, key) for key in analysis.projections}
         choice = budget.choose(
             snapshot,
             run.table(name).config,

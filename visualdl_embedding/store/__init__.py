@@ -2,7 +2,7 @@
 
 from visualdl_embedding.errors import DamagedFileError, NewerFormatError, NotAnalyzedError
 from visualdl_embedding.store._alerts import append_alerts, read_alerts
-from visualdl_embedding.store._description import Description, Selection, read_description
+from visualdl_embedding.store._description import Description, Selection, installed_versions, read_description
 from visualdl_embedding.store._files import check_writable, fresh_directory
 from visualdl_embedding.store._format import FORMAT_VERSION
 from visualdl_embedding.store._frames import read_header
@@ -28,6 +28,7 @@ __all__ = [
     "check_writable",
     "choose_to_drop",
     "fresh_directory",
+    "installed_versions",
     "is_run",
     "nearest_steps",
     "open_run",

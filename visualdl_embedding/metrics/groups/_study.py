@@ -17,21 +17,12 @@ from visualdl_embedding.metrics.groups._misplaced import Misplaced, count_wrong_
 from visualdl_embedding.metrics.groups._notes import study_notes
 from visualdl_embedding.metrics.groups._probe import probe_scores
 from visualdl_embedding.metrics.groups._purity import measure_purity
-from visualdl_embedding.metrics.groups._scores import Scores, bootstrap_means, percentile_interval
+from visualdl_embedding.metrics.groups._scores import Scores
 from visualdl_embedding.metrics.groups._silhouette import measure_silhouette
 
-__all__ = ["Difference", "GroupStudy", "group_scalars", "study_groups"]
+__all__ = ["GroupStudy", "group_scalars", "study_groups"]
 
 Doubles = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A difference and its 95% interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -105,50 +96,6 @@ class GroupStudy:
         if name not in self.names:
             raise ValueError(f"There is no group {name!r}; there are {', '.join(map(repr, self.names)) or 'none'}.")
         return self.names.index(name)
-
-    def cohesion_difference(
-        self, first: str, second: str, *, n_bootstrap: int = 1000, random_state: int = 42
-    ) -> Difference:
-        """Tell by how much the members of one group hold together more than those of another.
-
-        Parameters
-        ----------
-        first, second
-            Names of two groups.
-        n_bootstrap
-            Samples of each group's rows.
-        random_state
-            Seed of the samples.
-
-        Returns
-        -------
-        Cohesion of the first less that of the second, -2 to 2, with its 95% interval; NaN where one of them has fewer
-        than two members.
-
-        Notes
-        -----
-        A mean over pairs moves by twice the mean over rows of their cosines with the others, when rows are resampled,
-        up to a part that vanishes as groups grow.
-
-        References
-        ----------
-        Hoeffding 1948, "A class of statistics with asymptotically normal distribution"; Efron and Tibshirani 1993, "An
-        introduction to the bootstrap".
-        """
-        if n_bootstrap < 1:
-            raise ValueError(f"n_bootstrap counts samples from 1, not {n_bootstrap}.")
-        rng = np.random.default_rng(random_state)
-        values, draws = [], []
-        for name in (first, second):
-            code = self.index(name)
-            rows = self.cohesion.rows[self.codes == code].astype(np.float64)
-            rows = rows[np.isfinite(rows)]
-            if not len(rows):
-                return Difference(np.nan, np.nan, np.nan)
-            values.append(float(self.cohesion.observed[code]))
-            draws.append(values[-1] + 2 * (bootstrap_means(rows, n_bootstrap, rng) - rows.mean()))
-        low, high = percentile_interval(draws[0] - draws[1])
-        return Difference(values[0] - values[1], float(low), float(high))
 
 
 def study_groups(
