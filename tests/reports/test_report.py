@@ -139,8 +139,8 @@ def test_equal_rows_make_a_report() -> None:
 def test_more_rows_than_the_table_has_are_lowered_and_said() -> None:
     made = example(rows=500)
     assert len(made.snapshot.rows) == 90
-    assert any("500 rows were asked for; the table has 90" in note for note in made.notes)
-    assert not any("asked for" in note for note in example(rows=50).notes)
+    assert any("500 rows were requested; the table has 90" in note for note in made.notes)
+    assert not any("requested" in note for note in example(rows=50).notes)
 
 
 def test_a_path_is_opened_and_only_its_rows_are_read(tmp_path: Path) -> None:
