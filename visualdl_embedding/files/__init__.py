@@ -9,9 +9,9 @@ from visualdl_embedding.errors import UnreadableModelError
 
 if TYPE_CHECKING:
     from visualdl_embedding.files._counters import table_counters
+    from visualdl_embedding.files._locate import find_vocabulary
     from visualdl_embedding.files._open import open_tables
     from visualdl_embedding.files._stored import StoredTable, choose_table, first_tables
-    from visualdl_embedding.files._vocabulary_of import find_vocabulary
 
 __all__ = [
     "StoredTable",
@@ -26,7 +26,7 @@ __all__ = [
 _MODULES = {
     "StoredTable": "_stored",
     "choose_table": "_stored",
-    "find_vocabulary": "_vocabulary_of",
+    "find_vocabulary": "_locate",
     "first_tables": "_stored",
     "open_tables": "_open",
     "table_counters": "_counters",
