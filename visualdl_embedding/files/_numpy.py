@@ -162,4 +162,5 @@ def _header(file: IO[bytes], path: Path, name: str) -> _Array:
 
 
 def _tensor(key: str, array: _Array, path: Path, source: Bytes) -> Tensor:
-    return tensor(key, array.shape, array.dtype, path, source, byte_order=array.byte_order, fortran=array.fortran)
+    order, fortran = array.byte_order, array.fortran
+    return tensor(key, array.shape, array.dtype, path=path, source=source, byte_order=order, fortran=fortran)

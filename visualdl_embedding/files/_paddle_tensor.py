@@ -67,7 +67,7 @@ def read_tensors(path: Path) -> Iterator[Tensor]:
             n_bytes = math.prod(shape) * width
             offset = file.tell()
             check_range(path, offset, n_bytes)
-            yield tensor(str(index), shape, dtype, path, partial(file_bytes, path, offset))
+            yield tensor(str(index), shape, dtype, path=path, source=partial(file_bytes, path, offset))
             file.seek(offset + n_bytes)
             index += 1
 

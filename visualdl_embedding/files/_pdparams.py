@@ -130,8 +130,8 @@ def _join(root: dict[Any, Any], path: Path) -> dict[Any, Any]:
             raise UnreadableModelError(path, f"the slices of its tensor {key!r} need more bytes than the file holds")
         if len(shape) == 2 and dtype in FLOATS and math.prod(shape) * FLOATS[dtype].itemsize != size:
             raise UnreadableModelError(path, f"the slices of its tensor {key!r} do not match its shape {shape}")
-        source = partial(joined_bytes, sources)
-        joined[key] = tensor(_text(key), shape, dtype, path, source, byte_order=order, parameter=_parameter(root, key))
+        source, parameter = partial(joined_bytes, sources), _parameter(root, key)
+        joined[key] = tensor(_text(key), shape, dtype, path=path, source=source, byte_order=order, parameter=parameter)
     return {key: value for key, value in joined.items() if key not in parts and key != _BIG}
 
 
@@ -161,7 +161,9 @@ def _tensor(key: str, array: Array, path: Path, parameter: str) -> Tensor:
     if len(shape) != 2 or dtype not in FLOATS:
         return Tensor(key, shape, dtype, path, parameter=parameter)
     source = _bytes(array, path, size, key)
-    return tensor(key, shape, dtype, path, source, byte_order=order, fortran=array.fortran, parameter=parameter)
+    return tensor(
+        key, shape, dtype, path=path, source=source, byte_order=order, fortran=array.fortran, parameter=parameter
+    )
 
 
 def _bytes(array: Array, path: Path, size: int, key: str) -> Bytes:

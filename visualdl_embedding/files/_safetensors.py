@@ -29,7 +29,7 @@ def read_safetensors(path: Path) -> list[Tensor]:
     except LayoutError as error:
         raise UnreadableModelError(path, str(error)) from None
     return [
-        tensor(name, place.shape, place.dtype, path, partial(file_bytes, path, place.start))
+        tensor(name, place.shape, place.dtype, path=path, source=partial(file_bytes, path, place.start))
         if place.known
         else Tensor(name, place.shape, place.dtype, path)
         for name, place in layout.places.items()
