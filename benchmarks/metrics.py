@@ -32,7 +32,7 @@ from visualdl_embedding.metrics.groups._cohesion import measure_cohesion
 from visualdl_embedding.metrics.groups._probe import probe_scores
 from visualdl_embedding.metrics.groups._purity import measure_purity
 from visualdl_embedding.metrics.groups._silhouette import measure_silhouette
-from visualdl_embedding.metrics.strata import strata, study_strata
+from visualdl_embedding.metrics.strata import frequency_strata, study_strata
 from visualdl_embedding.projection import fit_basis, project
 
 N_NEIGHBORS = 15
@@ -101,7 +101,7 @@ def measure(case: Case, repeats: int) -> dict[str, Any]:
     crowded = metrics.crowding(vectors, near)
     overlap = metrics.neighbor_overlap(near_before, near)
     moved = metrics.aligned_displacement(before, vectors)
-    strata_of = strata(frequency)
+    strata_of = frequency_strata(frequency)
     basis = fit_basis(vectors, n_components=2)
     pca = project(vectors, method="pca", basis=basis).coordinates
     # As many maps as in `analyze`. The time does not depend on how they were made.

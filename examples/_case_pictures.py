@@ -11,7 +11,7 @@ import numpy as np
 from visualdl_embedding import open_run
 from visualdl_embedding.figures import cjk_font
 from visualdl_embedding.metrics import crowding
-from visualdl_embedding.metrics.strata import STRATA, strata
+from visualdl_embedding.metrics.strata import STRATA, frequency_strata
 
 COLORS = {"before": "#5B6372", "again": "#3D7DCA", "remedy": "#D9622B", "checked": "#2E9E6B"}
 
@@ -107,8 +107,7 @@ def draw_long_tail(
     """Draw maps of the first seed, crowding of the tail, gradients of the items, and recommendations."""
     from matplotlib.figure import Figure
 
-    from visualdl_embedding.core.neighbors import nearest_neighbors
-    from visualdl_embedding.projection import project
+    from visualdl_embedding import nearest_neighbors, project
 
     figure = Figure(figsize=(15, 8), layout="constrained")
     axes = figure.subplots(2, len(log_dirs))
@@ -119,7 +118,7 @@ def draw_long_tail(
         (table,) = run.tables()
         snapshot = run.snapshot(table, run.steps(table)[-1])
         frequency = np.array([float(cell) for cell in snapshot.rows.columns["frequency"]])
-        names = strata(frequency)
+        names = frequency_strata(frequency)
         graph = nearest_neighbors(snapshot.vectors, 90)
         places = project(snapshot.vectors, method="tsne", neighbors=graph).coordinates
         plane = axes[0, column]

@@ -26,13 +26,11 @@ import paddle
 from _case_pictures import draw_drift
 from numpy.typing import NDArray
 
+from visualdl_embedding import Config, Rows, Snapshot, compare_snapshots
 from visualdl_embedding.alerts import Alert, DriftTowards, History, replay
-from visualdl_embedding.analysis import Config
-from visualdl_embedding.core.rows import Rows
-from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.table import Table
 from visualdl_embedding.demo import Corpus, ReviewClassifier, Reviews, load_corpus
-from visualdl_embedding.drift import Direction, Pair, compare_snapshots, measure_pair
+from visualdl_embedding.drift import Direction, Pair, measure_pair
 from visualdl_embedding.runs import record_once
 
 WORD, DONOR, TOWARDS = "便宜", "差", "negative"

@@ -28,8 +28,7 @@ import paddle
 from _case_pictures import draw_irony
 from numpy.typing import NDArray
 
-from visualdl_embedding import open_run
-from visualdl_embedding.callbacks import EmbeddingCallback
+from visualdl_embedding import EmbeddingCallback, open_run
 from visualdl_embedding.demo import Corpus, ReviewClassifier, Reviews, load_corpus
 from visualdl_embedding.metrics.groups import Misplaced, encode_groups, wrong_side
 

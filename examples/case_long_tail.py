@@ -23,10 +23,9 @@ from _case_movies import Items, Likes, data_folder, read_items, read_likes
 from _case_pictures import draw_long_tail
 from numpy.typing import NDArray
 
-from visualdl_embedding import open_run
-from visualdl_embedding.callbacks import EmbeddingCallback
+from visualdl_embedding import EmbeddingCallback, open_run
 from visualdl_embedding.metrics import crowding
-from visualdl_embedding.metrics.strata import STRATA, strata
+from visualdl_embedding.metrics.strata import STRATA, frequency_strata
 
 TOP = 10
 DIM = 32
@@ -178,7 +177,7 @@ def recommend(users: NDArray[np.float32], items: NDArray[np.float32], likes: Lik
     scores = users @ items.T
     scores[likes.seen] = -np.inf
     best = np.argsort(-scores, axis=1, kind="stable")[:, :TOP]
-    names = strata(likes.frequency)
+    names = frequency_strata(likes.frequency)
 
     def recall(wanted: NDArray[np.bool_]) -> float:
         asked = wanted.any(axis=1)
@@ -203,7 +202,7 @@ def seen_by_callback(log_dir: Path) -> dict[str, float]:
     numbers |= {name: value for name, value in analysis.scalars.items() if name.startswith("stratum/")}
     snapshot = run.snapshot(table, step)
     frequency = np.array([float(cell) for cell in snapshot.rows.columns["frequency"]])
-    names = strata(frequency)
+    names = frequency_strata(frequency)
     # Untrained rows are random and therefore not crowded: exclude them, or they look like an effect of a remedy.
     liked_tail = (names == "tail") & (frequency > 0)
     space = crowding(snapshot.vectors, analysis.neighbors)
@@ -272,7 +271,7 @@ def main() -> None:
     about: dict[str, Any] = {}
     for seed in range(size.seeds):
         likes = read_likes(folder, items, seed=seed)
-        sizes = dict(zip(*np.unique(strata(likes.frequency), return_counts=True), strict=True))
+        sizes = dict(zip(*np.unique(frequency_strata(likes.frequency), return_counts=True), strict=True))
         about = {
             "items": len(items.labels),
             "likes to train on": len(likes.train),

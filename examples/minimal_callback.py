@@ -9,8 +9,7 @@ import sys
 import numpy as np
 import paddle
 
-from visualdl_embedding import open_run
-from visualdl_embedding.callbacks import EmbeddingCallback
+from visualdl_embedding import EmbeddingCallback, open_run
 
 log_dir = sys.argv[1] if len(sys.argv) > 1 else "runs/minimal"
 words = [f"sun {i}" for i in range(50)] + [f"rain {i}" for i in range(50)]

@@ -6,7 +6,7 @@ python examples/report_lac.py [FOLDER]
 import sys
 from importlib.resources import files
 
-from visualdl_embedding.reports import report
+from visualdl_embedding import report
 
 jieba = files("jieba")
 model, words, dictionary = (jieba / name for name in ("lac_small/model_baseline", "lac_small/word.dic", "dict.txt"))

@@ -10,9 +10,7 @@ import argparse
 import numpy as np
 import paddle
 
-from visualdl_embedding import open_run
-from visualdl_embedding.callbacks import EmbeddingCallback
-from visualdl_embedding.core.neighbors import nearest_neighbors
+from visualdl_embedding import EmbeddingCallback, nearest_neighbors, open_run
 from visualdl_embedding.demo import WATCH, ReviewClassifier, Reviews, load_corpus
 
 parser = argparse.ArgumentParser(description="Train a sentiment classifier and record its word embeddings.")

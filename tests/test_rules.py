@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import pkgutil
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,42 @@ def test_a_file_imports_only_lower_floors() -> None:
     lint = [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"]
     done = subprocess.run([*lint, "--no-cache"], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def imported_names(name: str) -> Iterator[str]:
+    """Full name of everything in the library that a module imports, at its top or inside a function."""
+    for node in ast.walk(ast.parse(inspect.getsource(importlib.import_module(name)))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("visualdl_embedding"):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("visualdl_embedding"))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_private_module_is_imported_inside_its_own_package_only(module: str) -> None:
+    is_package = hasattr(importlib.import_module(module), "__path__")
+    own = module if is_package else module.rpartition(".")[0]
+    for name in imported_names(module):
+        for private in re.finditer(r"\._(?!_)", name):
+            assert name[: private.start()] == own, f"{module} imports {name}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_nothing_public_has_the_name_of_its_module(module: str) -> None:
+    # `import package.x` would replace the function x of the package.
+    package, _, leaf = module.rpartition(".")
+    places = map(importlib.import_module, (package, module))
+    names = [name for place in places for name in getattr(place, "__all__", ())]
+    assert leaf not in names, module
+
+
+def test_a_class_name_is_used_once() -> None:
+    found: dict[str, list[str]] = {}
+    for module in MODULES:
+        for node in ast.parse(inspect.getsource(importlib.import_module(module))).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                found.setdefault(node.name, []).append(module)
+    assert {name: modules for name, modules in found.items() if len(modules) > 1} == {}
 
 
 def public_functions() -> list[tuple[str, object]]:

@@ -22,7 +22,7 @@ from visualdl_embedding.alerts import (
     TailCrowding,
 )
 from visualdl_embedding.alerts._drift import _holm
-from visualdl_embedding.alerts._history import View
+from visualdl_embedding.alerts._history import HistoryView
 from visualdl_embedding.alerts._rule import Judgment, matches
 from visualdl_embedding.analysis import Config, analyze
 from visualdl_embedding.core.rows import Rows
@@ -31,7 +31,7 @@ from visualdl_embedding.drift import Direction
 
 
 def last(rule: Rule, history: History, baseline: dict[str, float] | None = None) -> Judgment:
-    (judgment,) = rule.judge(View(history, len(history) - 1, baseline))
+    (judgment,) = rule.judge(HistoryView(history, len(history) - 1, baseline))
     return judgment
 
 
@@ -191,7 +191,7 @@ def test_the_built_in_rules_read_what_analyze_writes() -> None:
 class TestDriftTowards:
     def judge(self, rule: DriftTowards, *evidence: Direction, look: int | None = None) -> dict[str, Judgment]:
         history = History.of("word", {7: {}}, evidence={7: evidence})
-        return {judgment.subject: judgment for judgment in rule.judge(View(history, 0, look=look))}
+        return {judgment.subject: judgment for judgment in rule.judge(HistoryView(history, 0, look=look))}
 
     def test_a_word_that_moved(self) -> None:
         found = self.judge(DriftTowards("negative", ("加息",)), moved("加息", 0.002), moved("加息", 0.9, group="x"))

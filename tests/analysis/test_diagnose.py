@@ -14,7 +14,7 @@ from visualdl_embedding.core.table import Table
 from visualdl_embedding.drift import compare_snapshots
 from visualdl_embedding.metrics import METRICS, crowding
 from visualdl_embedding.metrics.groups import MAX_GROUPS, study_groups
-from visualdl_embedding.metrics.strata import strata
+from visualdl_embedding.metrics.strata import frequency_strata
 from visualdl_embedding.store import TableStore
 
 N, DIM = 240, 8
@@ -52,7 +52,7 @@ def test_the_numbers_are_those_of_the_parts() -> None:
     assert found.scalars["group/joy/cohesion"] == study.cohesion.observed[study.index("joy")]
     assert found.scalars["crowding"] == crowding(taken.vectors, graph).excess
     assert found.strata is not None
-    counts = dict(zip(*np.unique(strata(np.array(FREQUENCY, float)), return_counts=True), strict=True))
+    counts = dict(zip(*np.unique(frequency_strata(np.array(FREQUENCY, float)), return_counts=True), strict=True))
     assert {s.name: s.num_rows for s in found.strata.strata} == counts
     np.testing.assert_array_equal(found.row_metrics["group_purity"], study.row_purity)
 

@@ -51,7 +51,7 @@ class Training:
         folder: Path,
         *,
         pause: float = 0.05,
-        epochs: int = 50,
+        epochs: int = 1000,
         methods: tuple[str, ...] = ("pca",),
         more: str = "",
         run: Path | None = None,
@@ -156,6 +156,7 @@ def test_kill_9_of_the_training_leaves_no_process_and_a_run_that_resumes(
     assert max(open_run(training.run).steps("word")) == max(steps) + 8
 
 
+@pytest.mark.slow
 def test_kill_9_while_the_worker_is_deep_in_an_analysis(start: Callable[..., Training]) -> None:
     training = start(methods=("umap",), epochs=1000)
     training.wait_for(lambda: bool(training.workers()))
@@ -166,6 +167,7 @@ def test_kill_9_while_the_worker_is_deep_in_an_analysis(start: Callable[..., Tra
     assert gone(workers, timeout=40)
 
 
+@pytest.mark.slow
 def test_the_worker_gives_way_to_the_training(start: Callable[..., Training]) -> None:
     training = start()
     training.wait_for(lambda: training.analyzed() >= 1)
@@ -176,6 +178,7 @@ def test_the_worker_gives_way_to_the_training(start: Callable[..., Training]) ->
         assert autogroup.read_text().split()[-1] == "19"
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_started_again(start: Callable[..., Training]) -> None:
     training = start(epochs=60)
     training.wait_for(lambda: training.analyzed() >= 1)
@@ -191,6 +194,7 @@ def test_a_killed_worker_is_started_again(start: Callable[..., Training]) -> Non
     assert max(open_run(training.run).steps("word", analyzed=True)) == 480
 
 
+@pytest.mark.slow
 def test_a_worker_that_always_dies_ends_the_analyzes_not_the_training(
     start: Callable[..., Training], tmp_path: Path
 ) -> None:
@@ -209,6 +213,7 @@ def test_a_worker_that_always_dies_ends_the_analyzes_not_the_training(
     assert open_run(training.run).steps("word") == list(range(0, 49, 2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_and_terminate(start: Callable[..., Training], number: int) -> None:
     training = start()
@@ -221,6 +226,7 @@ def test_ctrl_c_and_terminate(start: Callable[..., Training], number: int) -> No
     assert_all_can_be_read(training.run)
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_the_recording_not_the_training(start: Callable[..., Training], tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -242,6 +248,7 @@ def test_a_full_disk_ends_the_recording_not_the_training(start: Callable[..., Tr
         subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
+@pytest.mark.slow
 def test_a_notebook(tmp_path: Path) -> None:
     import nbclient
     import nbformat

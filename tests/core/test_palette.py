@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visualdl_embedding.core.palette import ALONE, EXPECTED, GREEN, GROUPS, NO_GROUP, OTHERS, group_colors, palette
+from visualdl_embedding.core.palette import ALONE, EXPECTED, GREEN, GROUPS, NO_GROUP, OTHERS, group_colors, page_palette
 
 GROUNDS = {"light": "#FFFFFF", "dark": "#1D1D1F"}
 """Of the maps."""
@@ -70,4 +70,4 @@ def test_no_two_groups_share_a_color(values: list[str]) -> None:
 
 
 def test_the_page_takes_the_same_colors() -> None:
-    assert palette()["groups"] == list(GROUPS)
+    assert page_palette()["groups"] == list(GROUPS)

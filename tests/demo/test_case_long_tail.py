@@ -46,6 +46,7 @@ def case(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 @needs_data
+@pytest.mark.slow
 def test_the_small_case_runs_and_remedies_differ_from_plain_training(tmp_path: Path) -> None:
     done = run_script("--size", "small", "--json", "case.json", "--picture", "case.png", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

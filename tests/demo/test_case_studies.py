@@ -55,6 +55,7 @@ def examples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(EXAMPLES))
 
 
+@pytest.mark.slow
 def test_irony_arms_begin_alike_and_the_remedy_moves_the_words_it_was_taught(irony: tuple[Any, ...]) -> None:
     figures, _, _ = irony
     assert len(figures["seeds"]) == 2
@@ -73,6 +74,7 @@ def test_irony_arms_begin_alike_and_the_remedy_moves_the_words_it_was_taught(iro
             assert 0 <= arm["untaught_still_wrong"] <= seed["untaught_wrong"]
 
 
+@pytest.mark.slow
 def test_words_on_the_wrong_side_come_with_their_evidence(irony: tuple[Any, ...]) -> None:
     figures, _, runs = irony
     rows = open_run(runs / "before-1").rows("embedding")
@@ -91,6 +93,7 @@ def test_words_on_the_wrong_side_come_with_their_evidence(irony: tuple[Any, ...]
     assert found["affected_reviews"] == affected
 
 
+@pytest.mark.slow
 def test_the_reviews_contradict_the_lexicon_for_words_on_the_wrong_side(irony: tuple[Any, ...]) -> None:
     figures, out, _ = irony
     shares = {
@@ -138,6 +141,7 @@ def test_the_remedy_is_least_where_groups_are_apart(examples: None) -> None:
     assert mixed == pytest.approx(2 + 0.5, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_drift_is_raised_for_the_word_whose_sense_changed_and_not_in_the_control(drift: tuple[Any, ...]) -> None:
     figures, out, _ = drift
     changed, control = figures["runs"]
@@ -160,6 +164,7 @@ def test_drift_is_raised_for_the_word_whose_sense_changed_and_not_in_the_control
     assert re.search(r"seed \d+, share 0: no alert", out)
 
 
+@pytest.mark.slow
 def test_the_alert_of_the_week_stands_in_the_run(drift: tuple[Any, ...]) -> None:
     figures, _, runs = drift
     seed = figures["runs"][0]["seed"]

@@ -16,7 +16,7 @@ from rich.console import Console
 from visualdl_embedding import open_run
 from visualdl_embedding.demo import DemoSummary, run_demo
 from visualdl_embedding.demo import _corpus as corpus_module
-from visualdl_embedding.demo._run import fresh_directory
+from visualdl_embedding.demo._run import free_directory
 from visualdl_embedding.demo._summary import group_purity
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -117,12 +117,12 @@ def test_purity_of_groups_apart_and_of_no_rows() -> None:
 
 def test_a_directory_in_use_is_left_alone(tmp_path: Path) -> None:
     wanted = tmp_path / "demo"
-    assert fresh_directory(wanted) == wanted
+    assert free_directory(wanted) == wanted
     wanted.mkdir()
-    assert fresh_directory(wanted) == wanted
+    assert free_directory(wanted) == wanted
     (wanted / "log").touch()
     (tmp_path / "demo-2").touch()
-    assert fresh_directory(wanted) == tmp_path / "demo-3"
+    assert free_directory(wanted) == tmp_path / "demo-3"
 
 
 def test_no_paddle(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -243,11 +243,11 @@ def test_a_label_does_not_hide_a_watched_point(below: float, drawn: list[Figure]
 def test_wrong_arguments_say_what_was_expected() -> None:
     with pytest.raises(ValueError, match="49 values for 50 rows"):
         render_map(projection(), labels_of(49))
-    with pytest.raises(ValueError, match="groups must be one per row"):
+    with pytest.raises(ValueError, match="groups must have one value per row"):
         render_map(projection(), labels_of(50), groups=["a"])
-    with pytest.raises(ValueError, match="'加息' does not"):
+    with pytest.raises(ValueError, match="'加息' is not"):
         render_map(projection(), labels_of(50), watch=["加息"])
-    with pytest.raises(ValueError, match="has 1"):
+    with pytest.raises(ValueError, match="2 or 3 components, not 1"):
         render_map(projection(c=1), labels_of(50))
     with pytest.raises(ValueError, match="5 x 4 inches"):
         render_map(projection(), labels_of(50), size=(3, 3))

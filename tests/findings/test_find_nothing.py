@@ -15,7 +15,16 @@ DESCRIPTIVE = {"collapsed_space", "hubs"}
 
 
 @pytest.mark.parametrize("distance", ["cosine", "euclidean"])
-@pytest.mark.parametrize(("n", "d", "repeats"), [(50, 1, 40), (50, 2, 40), (60, 300, 6), (300, 20, 20), (1500, 64, 4)])
+@pytest.mark.parametrize(
+    ("n", "d", "repeats"),
+    [
+        (50, 1, 40),
+        (50, 2, 40),
+        pytest.param(60, 300, 6, marks=pytest.mark.slow),
+        (300, 20, 20),
+        pytest.param(1500, 64, 4, marks=pytest.mark.slow),
+    ],
+)
 def test_gaussian_spaces_of_any_shape_give_about_no_findings(n: int, d: int, repeats: int, distance: str) -> None:
     alarms: Counter[str] = Counter()
     spaces = 0

@@ -13,7 +13,7 @@ from scipy.stats import spearmanr
 from visualdl_embedding.core.neighbors import nearest_neighbors
 from visualdl_embedding.metrics import effective_rank, norms
 from visualdl_embedding.metrics._crowding import crowding
-from visualdl_embedding.metrics.strata import STRATA, strata, stratum_scalars, study_strata
+from visualdl_embedding.metrics.strata import STRATA, frequency_strata, stratum_scalars, study_strata
 
 D = 16
 
@@ -33,7 +33,7 @@ def make_space(sizes: tuple[int, int, int] = (60, 150, 400)) -> tuple[NDArray[np
 
 def test_strata_of_a_zipfian_vocabulary() -> None:
     frequency = np.round(1e6 / np.arange(1, 2001))
-    names = strata(frequency[::-1])[::-1]
+    names = frequency_strata(frequency[::-1])[::-1]
     share = np.concatenate([[0], np.cumsum(frequency)[:-1]]) / frequency.sum()
     assert names.tolist() == ["head" if s < 0.5 else "torso" if s < 0.9 else "tail" for s in share]
     assert set(names) == set(STRATA)
@@ -41,7 +41,7 @@ def test_strata_of_a_zipfian_vocabulary() -> None:
 
 @given(hnp.arrays(np.float64, st.integers(1, 30), elements=st.floats(0, 1e9)).filter(lambda f: f.sum() > 0))
 def test_strata_hold_their_share_and_are_in_order(frequency: NDArray[np.float64]) -> None:
-    names = strata(frequency)
+    names = frequency_strata(frequency)
     assert names[frequency.argmax()] == "head"
     rank = np.array([STRATA.index(name) for name in names])
     order = np.argsort(-frequency, kind="stable")
@@ -51,7 +51,7 @@ def test_strata_hold_their_share_and_are_in_order(frequency: NDArray[np.float64]
 
 
 def test_unknown_frequencies_are_of_the_tail() -> None:
-    assert strata(np.array([np.nan, 1.0])).tolist() == ["tail", "head"]
+    assert frequency_strata(np.array([np.nan, 1.0])).tolist() == ["tail", "head"]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_unknown_frequencies_are_of_the_tail() -> None:
 )
 def test_wrong_frequencies(frequency: list[float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        strata(np.array(frequency))
+        frequency_strata(np.array(frequency))
 
 
 def test_strata_differ_as_they_were_made() -> None:

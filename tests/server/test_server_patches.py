@@ -18,7 +18,7 @@ from visualdl_embedding.runs import relog_run
 pytestmark = pytest.mark.timeout(300)
 
 # The faults of the stock program change only with its version.
-BOTH = pytest.mark.parametrize("kind", [pytest.param("stock", marks=pytest.mark.soak), "ours"])
+BOTH = pytest.mark.parametrize("kind", [pytest.param("stock", marks=pytest.mark.slow), "ours"])
 MATRIX = np.arange(12, dtype=np.float32).reshape(4, 3)
 LATER = MATRIX + 100
 

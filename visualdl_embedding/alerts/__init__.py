@@ -7,7 +7,7 @@ from visualdl_embedding.alerts._alert import Alert
 from visualdl_embedding.alerts._check import Status, Verdict, check_scalars, unmatched
 from visualdl_embedding.alerts._drift import DriftTowards
 from visualdl_embedding.alerts._evaluate import RuleState, evaluate, never_judged, replay
-from visualdl_embedding.alerts._evidence import Evidence
+from visualdl_embedding.alerts._evidence import DriftEvidence
 from visualdl_embedding.alerts._history import History
 from visualdl_embedding.alerts._hook import HookResult, run_hook
 from visualdl_embedding.alerts._load import KINDS, default_rules, load_rules
@@ -25,8 +25,8 @@ __all__ = [
     "Below",
     "Changes",
     "Collapsed",
+    "DriftEvidence",
     "DriftTowards",
-    "Evidence",
     "GroupMixing",
     "History",
     "HookResult",

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from visualdl_embedding.alerts._evaluate import worded
-from visualdl_embedding.alerts._evidence import Evidence
-from visualdl_embedding.alerts._history import History, View
+from visualdl_embedding.alerts._evidence import DriftEvidence
+from visualdl_embedding.alerts._history import History, HistoryView
 from visualdl_embedding.alerts._rule import Judgment, Rule, Severity, distinct, matches
 from visualdl_embedding.core.jsonable import plain
 from visualdl_embedding.core.text import Text
@@ -65,7 +65,7 @@ def check_scalars(
     baseline_scalars: Mapping[str, float] | History | None = None,
     *,
     table: str = "",
-    evidence: Sequence[Evidence] = (),
+    evidence: Sequence[DriftEvidence] = (),
 ) -> tuple[Verdict, ...]:
     """Evaluate rules once on one table of a model or of a whole run.
 
@@ -112,7 +112,7 @@ def check_scalars(
     verdicts: list[Verdict] = []
     for rule in distinct(rules):
         if matches(rule, history.table):
-            for judgment in rule.judge(View(history, len(history) - 1, baseline_scalars, timeless=timeless)):
+            for judgment in rule.judge(HistoryView(history, len(history) - 1, baseline_scalars, timeless=timeless)):
                 held = _held(rule, history, judgment, baseline_scalars)
                 verdicts.append(_verdict(rule, judgment, history, held=held, timeless=timeless))
     return tuple(verdicts)
@@ -132,7 +132,7 @@ def _held(rule: Rule, history: History, judgment: Judgment, baseline: Mapping[st
     for index in reversed(range(len(history) - 1)):
         if held >= rule.for_snapshots:
             break
-        earlier = {j.subject: j.status for j in rule.judge(View(history, index, baseline))}
+        earlier = {j.subject: j.status for j in rule.judge(HistoryView(history, index, baseline))}
         status = earlier.get(judgment.subject, "unknown")
         if status == "clear":
             return False

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from visualdl_embedding.alerts._evidence import Evidence
-from visualdl_embedding.alerts._history import View
+from visualdl_embedding.alerts._evidence import DriftEvidence
+from visualdl_embedding.alerts._history import HistoryView
 from visualdl_embedding.alerts._rule import (
     Judgment,
     Rule,
+    as_text,
     check_count,
     check_number,
     check_text,
     clear_or_holds,
-    rounded,
     unknown,
 )
 from visualdl_embedding.core.names import escape
@@ -30,7 +30,7 @@ __all__ = ["DriftTowards"]
 class DriftTowards(Rule):
     """Fires if words move significantly towards a group.
 
-    Uses the p-values of a drift computation (`Evidence`), corrected over the words (Holm) and over the snapshots
+    Uses the p-values of a drift computation (`DriftEvidence`), corrected over the words (Holm) and over the snapshots
     (`spend_alpha`), but not over several rules. A p-value counts only for a word whose lean towards the group, or else
     whose share of the group among its neighbors, increases.
 
@@ -68,7 +68,7 @@ class DriftTowards(Rule):
         some = ", ".join(self.words[:3]) + (f" and {len(self.words) - 3} more" if len(self.words) > 3 else "")
         return f"drift of {some} towards {self.group}" if some else f"drift towards {self.group}"
 
-    def judge(self, view: View) -> tuple[Judgment, ...]:
+    def judge(self, view: HistoryView) -> tuple[Judgment, ...]:
         """Evaluate the last snapshot of a view, once for each word."""
         found = {e.label: e for e in view.evidence if e.group == self.group}
         words = self.words or tuple(found)
@@ -87,7 +87,14 @@ class DriftTowards(Rule):
         )
 
     def _judge_word(
-        self, view: View, word: str, evidence: Evidence | None, *, p: float | None, level: float, n_words: int
+        self,
+        view: HistoryView,
+        word: str,
+        evidence: DriftEvidence | None,
+        *,
+        p: float | None,
+        level: float,
+        n_words: int,
     ) -> Judgment:
         metric = f"watch/{escape(word)}/group/{escape(self.group)}/p_value"
         if evidence is None or p is None:
@@ -112,22 +119,22 @@ class DriftTowards(Rule):
         text = self._sentence(evidence, p=p, level=level, n_words=n_words, holds=holds)
         return Judgment(word, clear_or_holds(holds), metric, p, level, text, numbers)
 
-    def _sentence(self, evidence: Evidence, *, p: float, level: float, n_words: int, holds: bool) -> Text:
+    def _sentence(self, evidence: DriftEvidence, *, p: float, level: float, n_words: int, holds: bool) -> Text:
         word, shares, shares_zh = evidence.label, "", ""
         if math.isfinite(evidence.share_before) and math.isfinite(evidence.share_after):
-            before, after = rounded(evidence.share_before), rounded(evidence.share_after)
+            before, after = as_text(evidence.share_before), as_text(evidence.share_after)
             shares = f": its share of {self.group} neighbors went from {before} to {after}"
             shares_zh = f"：其 {self.group} 近邻的占比由 {before} 变为 {after}"
         verb, verb_zh = ("moved", "移动了") if holds else ("did not move significantly", "没有显著移动")
         return Text(
-            f"{word} {verb} towards {self.group}{shares}, p = {rounded(p)} corrected over {n_words} word(s), "
-            f"with a limit of {rounded(level)}.",
-            f"{word} 朝 {self.group} {verb_zh}{shares_zh}，p = {rounded(p)}（已对 {n_words} 个词校正），"
-            f"要求不超过 {rounded(level)}。",
+            f"{word} {verb} towards {self.group}{shares}, p = {as_text(p)} corrected over {n_words} word(s), "
+            f"with a limit of {as_text(level)}.",
+            f"{word} 朝 {self.group} {verb_zh}{shares_zh}，p = {as_text(p)}（已对 {n_words} 个词校正），"
+            f"要求不超过 {as_text(level)}。",
         )
 
 
-def _grew(evidence: Evidence) -> bool:
+def _grew(evidence: DriftEvidence) -> bool:
     """Whether the word moved towards the group; a two-sided p-value is small for the opposite direction too."""
     for before, after in (
         (evidence.lean_before, evidence.lean_after),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from visualdl_embedding.alerts._alert import Alert
-from visualdl_embedding.alerts._history import History, View
+from visualdl_embedding.alerts._history import History, HistoryView
 from visualdl_embedding.alerts._rule import Judgment, Rule, distinct, matches
 from visualdl_embedding.core.text import Text
 
@@ -180,7 +180,7 @@ class _Work:
     def see(self, rule: Rule, history: History, index: int) -> Iterator[Judgment]:
         """Evaluate one snapshot and update the counts."""
         seen = self.judged.get(rule.name, 0)
-        judgments = rule.judge(View(history, index, look=seen + 1))
+        judgments = rule.judge(HistoryView(history, index, look=seen + 1))
         if any(judgment.status != "unknown" for judgment in judgments):
             self.judged[rule.name] = seen + 1
         held, fired = self.held.setdefault(rule.name, {}), self.fired.setdefault(rule.name, {})

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-__all__ = ["Evidence"]
+__all__ = ["DriftEvidence"]
 
 
-class Evidence(Protocol):
+class DriftEvidence(Protocol):
     """Motion of one word relative to one group; a protocol.
 
     Attributes

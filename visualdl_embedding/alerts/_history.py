@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from visualdl_embedding.alerts._evidence import Evidence
+from visualdl_embedding.alerts._evidence import DriftEvidence
 
-__all__ = ["History", "View", "finite"]
+__all__ = ["History", "HistoryView", "finite"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class History:
     table: str
     steps: tuple[int, ...]
     scalars: tuple[Mapping[str, float], ...]
-    evidence: Mapping[int, Sequence[Evidence]] = field(default_factory=dict)
+    evidence: Mapping[int, Sequence[DriftEvidence]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.steps) != len(self.scalars):
@@ -46,7 +46,7 @@ class History:
         table: str,
         by_step: Mapping[int, Mapping[str, float]],
         *,
-        evidence: Mapping[int, Sequence[Evidence]] | None = None,
+        evidence: Mapping[int, Sequence[DriftEvidence]] | None = None,
     ) -> History:
         """Create a history from scalars by step, in any order.
 
@@ -62,7 +62,7 @@ class History:
         table: str,
         curves: Mapping[str, Mapping[int, float]],
         *,
-        evidence: Mapping[int, Sequence[Evidence]] | None = None,
+        evidence: Mapping[int, Sequence[DriftEvidence]] | None = None,
     ) -> History:
         """Create a history from ``run.scalars(table)``: values by key, then by step.
 
@@ -86,7 +86,7 @@ def finite(scalars: Mapping[str, float], key: str) -> float | None:
 
 
 @dataclass(frozen=True)
-class View:
+class HistoryView:
     """History up to the evaluated snapshot.
 
     Attributes
@@ -125,7 +125,7 @@ class View:
         return self.history.scalars[self.index]
 
     @property
-    def evidence(self) -> Sequence[Evidence]:
+    def evidence(self) -> Sequence[DriftEvidence]:
         """Drift results of the evaluated snapshot."""
         return self.history.evidence.get(self.step, ())
 

@@ -9,7 +9,7 @@ from typing import Literal
 from xml.etree import ElementTree as ET
 
 from visualdl_embedding.alerts._check import STATUSES, Verdict
-from visualdl_embedding.alerts._rule import SEVERITIES, rounded
+from visualdl_embedding.alerts._rule import SEVERITIES, as_text
 from visualdl_embedding.core.jsonable import dumps
 from visualdl_embedding.core.text import visible_text
 
@@ -129,4 +129,4 @@ def _facts(verdict: Verdict) -> str:
 
 
 def _number(value: float) -> str:
-    return rounded(value) if math.isfinite(value) else ""
+    return as_text(value) if math.isfinite(value) else ""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Literal
 
-from visualdl_embedding.alerts._history import View
+from visualdl_embedding.alerts._history import HistoryView
 from visualdl_embedding.core.severity import SEVERITIES, Severity
 from visualdl_embedding.core.suggest import nearest_labels
 from visualdl_embedding.core.text import Text
@@ -20,6 +20,7 @@ __all__ = [
     "Judgment",
     "Rule",
     "Severity",
+    "as_text",
     "check_choice",
     "check_count",
     "check_number",
@@ -27,7 +28,6 @@ __all__ = [
     "clear_or_holds",
     "distinct",
     "matches",
-    "rounded",
     "unknown",
 ]
 
@@ -110,7 +110,7 @@ class Rule(ABC):
         """Return a name made from the values of the rule."""
 
     @abstractmethod
-    def judge(self, view: View) -> tuple[Judgment, ...]:
+    def judge(self, view: HistoryView) -> tuple[Judgment, ...]:
         """Evaluate the last snapshot of a view; return one judgment per subject."""
 
     def to_dict(self) -> dict[str, Any]:
@@ -148,10 +148,10 @@ def distinct(rules: Iterable[Rule]) -> tuple[Rule, ...]:
     return found
 
 
-def rounded(value: float) -> str:
+def as_text(value: float) -> str:
     """Format a value with four significant digits.
 
-    >>> rounded(0.123456), rounded(20941.0)
+    >>> as_text(0.123456), as_text(20941.0)
     ('0.1235', '20941')
     """
     return f"{value:.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.4g}"
@@ -162,7 +162,9 @@ def clear_or_holds(holds: bool) -> Literal["holds", "clear"]:
     return "holds" if holds else "clear"
 
 
-def unknown(view: View, metric: str, threshold: float, *, subject: str = "", why: Text | None = None) -> Judgment:
+def unknown(
+    view: HistoryView, metric: str, threshold: float, *, subject: str = "", why: Text | None = None
+) -> Judgment:
     """Return a judgment for a metric without a finite value; `why` replaces the default text."""
     if why is None:
         near = nearest_labels(metric, view.scalars, limit=2)

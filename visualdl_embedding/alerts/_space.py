@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from visualdl_embedding.alerts._history import View, finite
+from visualdl_embedding.alerts._history import HistoryView, finite
 from visualdl_embedding.alerts._metric_key import CROWDING, GROUP_PURITY, PURITY
 from visualdl_embedding.alerts._rule import (
     Judgment,
     Rule,
     Severity,
+    as_text,
     check_count,
     check_number,
     check_text,
     clear_or_holds,
-    rounded,
     unknown,
 )
 from visualdl_embedding.core.names import scalar_key
@@ -47,7 +47,7 @@ class NonFinite(Rule):
     def _default_name(self) -> str:
         return "non-finite rows"
 
-    def judge(self, view: View) -> tuple[Judgment, ...]:
+    def judge(self, view: HistoryView) -> tuple[Judgment, ...]:
         """Evaluate the last snapshot of a view."""
         metric = "nonfinite_rows"
         value = view.value(metric)
@@ -91,32 +91,32 @@ class Collapsed(Rule):
     def _default_name(self) -> str:
         return "collapsed space"
 
-    def judge(self, view: View) -> tuple[Judgment, ...]:
+    def judge(self, view: HistoryView) -> tuple[Judgment, ...]:
         """Evaluate the last snapshot of a view, with one judgment for both signs."""
         found = [self._cone(view), self._rank(view)]
         order = {"holds": 0, "unknown": 1, "clear": 2}
         return (min(found, key=lambda judgment: order[judgment.status]),)
 
-    def _cone(self, view: View) -> Judgment:
-        metric, limit = "mean_cosine", rounded(self.mean_cosine)
+    def _cone(self, view: HistoryView) -> Judgment:
+        metric, limit = "mean_cosine", as_text(self.mean_cosine)
         value = view.value(metric)
         if value is None:
             return unknown(view, metric, self.mean_cosine)
         holds = value > self.mean_cosine
         text = (
             Text(
-                f"The mean cosine of two rows is {rounded(value)}, above {limit}: all rows have similar directions.",
-                f"任意两行的平均余弦为 {rounded(value)}，高于 {limit}：所有向量方向相近。",
+                f"The mean cosine of two rows is {as_text(value)}, above {limit}: all rows have similar directions.",
+                f"任意两行的平均余弦为 {as_text(value)}，高于 {limit}：所有向量方向相近。",
             )
             if holds
             else Text(
-                f"The mean cosine of two rows is {rounded(value)}, not above {limit}.",
-                f"任意两行的平均余弦为 {rounded(value)}，不高于 {limit}。",
+                f"The mean cosine of two rows is {as_text(value)}, not above {limit}.",
+                f"任意两行的平均余弦为 {as_text(value)}，不高于 {limit}。",
             )
         )
         return Judgment("", clear_or_holds(holds), metric, value, self.mean_cosine, text)
 
-    def _rank(self, view: View) -> Judgment:
+    def _rank(self, view: HistoryView) -> Judgment:
         metric = "effective_rank"
         value = view.value(metric)
         if value is None:
@@ -134,11 +134,11 @@ class Collapsed(Rule):
         threshold = self.rank_share * before
         holds = value < threshold
         sign, sign_zh = ("below", "低于") if holds else ("not below", "不低于")
-        share = rounded(100 * self.rank_share)
+        share = as_text(100 * self.rank_share)
         text = Text(
-            f"The rows use {rounded(value)} directions (effective rank), {sign} {share}% of the {rounded(before)} "
+            f"The rows use {as_text(value)} directions (effective rank), {sign} {share}% of the {as_text(before)} "
             f"{since}.",
-            f"各行使用了 {rounded(value)} 个方向（有效秩），{sign_zh}{since_zh} {rounded(before)} 个的 {share}%。",
+            f"各行使用了 {as_text(value)} 个方向（有效秩），{sign_zh}{since_zh} {as_text(before)} 个的 {share}%。",
         )
         return Judgment("", clear_or_holds(holds), metric, value, threshold, text, {"before": before})
 
@@ -169,7 +169,7 @@ class GroupMixing(Rule):
     def _default_name(self) -> str:
         return "group mixing" if self.group is None else f"group mixing of {self.group}"
 
-    def judge(self, view: View) -> tuple[Judgment, ...]:
+    def judge(self, view: HistoryView) -> tuple[Judgment, ...]:
         """Evaluate the last snapshot of a view."""
         metric = GROUP_PURITY if self.group is None else scalar_key(PURITY, group=self.group)
         purity = view.value(metric)
@@ -180,9 +180,9 @@ class GroupMixing(Rule):
         sign, sign_zh = ("above", "高于") if holds else ("not above", "不高于")
         whose, whose_zh = ("a row", "各行") if self.group is None else (self.group, f"{self.group} 组各行")
         text = Text(
-            f"On average {rounded(100 * mixing)}% of the neighbors of {whose} belong to another group, {sign} "
-            f"{rounded(100 * self.over)}%.",
-            f"{whose_zh}的近邻平均有 {rounded(100 * mixing)}% 属于其他分组，{sign_zh} {rounded(100 * self.over)}%。",
+            f"On average {as_text(100 * mixing)}% of the neighbors of {whose} belong to another group, {sign} "
+            f"{as_text(100 * self.over)}%.",
+            f"{whose_zh}的近邻平均有 {as_text(100 * mixing)}% 属于其他分组，{sign_zh} {as_text(100 * self.over)}%。",
         )
         return (Judgment("", clear_or_holds(holds), metric, mixing, self.over, text, {"purity": purity}),)
 
@@ -209,7 +209,7 @@ class TailCrowding(Rule):
     def _default_name(self) -> str:
         return "tail crowding"
 
-    def judge(self, view: View) -> tuple[Judgment, ...]:
+    def judge(self, view: HistoryView) -> tuple[Judgment, ...]:
         """Evaluate the last snapshot of a view."""
         tail = f"stratum/tail/{CROWDING}"
         # Choose by the whole run, so that a missing value does not mix two curves.
@@ -221,7 +221,7 @@ class TailCrowding(Rule):
         sign, sign_zh = ("above", "高于") if holds else ("not above", "不高于")
         whose, whose_zh = ("tail rows", "长尾各行") if metric == tail else ("all rows", "所有行")
         text = Text(
-            f"The crowding of {whose} is {rounded(value)}, {sign} {rounded(self.over)}.",
-            f"{whose_zh}的拥挤度为 {rounded(value)}，{sign_zh} {rounded(self.over)}。",
+            f"The crowding of {whose} is {as_text(value)}, {sign} {as_text(self.over)}.",
+            f"{whose_zh}的拥挤度为 {as_text(value)}，{sign_zh} {as_text(self.over)}。",
         )
         return (Judgment("", clear_or_holds(holds), metric, value, self.over, text),)

@@ -7,16 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from visualdl_embedding.alerts._history import View, finite
+from visualdl_embedding.alerts._history import HistoryView, finite
 from visualdl_embedding.alerts._metric_key import check_metric
 from visualdl_embedding.alerts._rule import (
     Judgment,
     Rule,
+    as_text,
     check_choice,
     check_count,
     check_number,
     clear_or_holds,
-    rounded,
     unknown,
 )
 from visualdl_embedding.core.text import Text
@@ -53,9 +53,9 @@ class Above(Rule):
         check_number("value", self.value)
 
     def _default_name(self) -> str:
-        return f"{self.metric} above {rounded(self.value)}"
+        return f"{self.metric} above {as_text(self.value)}"
 
-    def judge(self, view: View) -> tuple[Judgment, ...]:
+    def judge(self, view: HistoryView) -> tuple[Judgment, ...]:
         """Evaluate the last snapshot of a view."""
         return _judge_beyond(self, view, lambda value: value > self.value, words=("above", "高于"))
 
@@ -82,21 +82,21 @@ class Below(Rule):
         check_number("value", self.value)
 
     def _default_name(self) -> str:
-        return f"{self.metric} below {rounded(self.value)}"
+        return f"{self.metric} below {as_text(self.value)}"
 
-    def judge(self, view: View) -> tuple[Judgment, ...]:
+    def judge(self, view: HistoryView) -> tuple[Judgment, ...]:
         """Evaluate the last snapshot of a view."""
         return _judge_beyond(self, view, lambda value: value < self.value, words=("below", "低于"))
 
 
 def _judge_beyond(
-    rule: Above | Below, view: View, is_beyond: Callable[[float], bool], *, words: tuple[str, str]
+    rule: Above | Below, view: HistoryView, is_beyond: Callable[[float], bool], *, words: tuple[str, str]
 ) -> tuple[Judgment, ...]:
     value = view.value(rule.metric)
     if value is None:
         return (unknown(view, rule.metric, rule.value),)
     holds = is_beyond(value)
-    now, limit = rounded(value), rounded(rule.value)
+    now, limit = as_text(value), as_text(rule.value)
     no, no_zh = ("", "") if holds else ("not ", "不")
     text = Text(
         f"{rule.metric} is {now}, {no}{words[0]} {limit}.", f"{rule.metric} 为 {now}，{no_zh}{words[1]} {limit}。"
@@ -140,10 +140,10 @@ class Changes(Rule):
 
     def _default_name(self) -> str:
         way = {"any": "changes", "up": "rises", "down": "falls"}[self.direction]
-        amount = f"{rounded(100 * self.by)}%" if self.relative else rounded(self.by)
+        amount = f"{as_text(100 * self.by)}%" if self.relative else as_text(self.by)
         return f"{self.metric} {way} by {amount}"
 
-    def judge(self, view: View) -> tuple[Judgment, ...]:
+    def judge(self, view: HistoryView) -> tuple[Judgment, ...]:
         """Evaluate the last snapshot of a view."""
         value = view.value(self.metric)
         if value is None:
@@ -162,7 +162,7 @@ class Changes(Rule):
         text = self._sentence(before, value, change=change, step=step)
         return (Judgment("", clear_or_holds(holds), self.metric, change, self.by, text, evidence),)
 
-    def _references(self, view: View) -> list[tuple[int | None, float]]:
+    def _references(self, view: HistoryView) -> list[tuple[int | None, float]]:
         if view.baseline is None:
             found: list[tuple[int | None, float]] = list(view.earlier(self.metric, self.within))
         else:
@@ -173,7 +173,7 @@ class Changes(Rule):
     def _change(self, before: float, now: float) -> float:
         return (now - before) / abs(before) if self.relative else now - before
 
-    def _why_unknown(self, view: View) -> Text:
+    def _why_unknown(self, view: HistoryView) -> Text:
         share = " other than 0, as a relative change requires" if self.relative else ""
         share_zh = "（相对变化还要求其不为 0）" if self.relative else ""
         if view.baseline is not None:
@@ -194,15 +194,15 @@ class Changes(Rule):
         )
 
     def _sentence(self, before: float, now: float, *, change: float, step: int | None) -> Text:
-        amount = f"{rounded(100 * abs(change))}%" if self.relative else rounded(abs(change))
-        limit = f"{rounded(100 * self.by)}%" if self.relative else rounded(self.by)
+        amount = f"{as_text(100 * abs(change))}%" if self.relative else as_text(abs(change))
+        limit = f"{as_text(100 * self.by)}%" if self.relative else as_text(self.by)
         word, word_zh = ("rose", "升至") if change > 0 else ("fell", "降至") if change < 0 else ("stayed", "保持为")
         since, since_zh = ("the baseline", "基线") if step is None else (f"step {step}", f"第 {step} 步")
         wanted = {"any": "a change", "up": "a rise", "down": "a fall"}[self.direction]
         wanted_zh = {"any": "变化", "up": "上升", "down": "下降"}[self.direction]
         return Text(
-            f"{self.metric} {word} from {rounded(before)} ({since}) to {rounded(now)}, by {amount}; "
+            f"{self.metric} {word} from {as_text(before)} ({since}) to {as_text(now)}, by {amount}; "
             f"the rule watches for {wanted} of {limit}.",
-            f"{self.metric} 自{since_zh}的 {rounded(before)} {word_zh} {rounded(now)}，变化 {amount}；"
+            f"{self.metric} 自{since_zh}的 {as_text(before)} {word_zh} {as_text(now)}，变化 {amount}；"
             f"规则阈值为{wanted_zh} {limit}。",
         )

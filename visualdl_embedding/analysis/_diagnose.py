@@ -14,7 +14,7 @@ from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import Direction, compare_snapshots, watched_directions
 from visualdl_embedding.metrics import Crowding, crowding, never_trained
 from visualdl_embedding.metrics.groups import MAX_GROUPS, GroupStudy, group_scalars, study_groups
-from visualdl_embedding.metrics.strata import StrataStudy, strata, stratum_scalars, study_strata
+from visualdl_embedding.metrics.strata import StrataStudy, frequency_strata, stratum_scalars, study_strata
 
 __all__ = ["Diagnosis", "diagnose", "direction_scalars"]
 
@@ -101,7 +101,7 @@ def diagnose(
     by_stratum = None
     frequency = rows.frequencies()[positions]
     if np.nansum(frequency) > 0:
-        known = np.where(np.isfinite(frequency), strata(frequency), "")
+        known = np.where(np.isfinite(frequency), frequency_strata(frequency), "")
         by_stratum = study_strata(
             vectors,
             neighbors,

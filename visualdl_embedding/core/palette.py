@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["ALONE", "GROUPS", "NO_GROUP", "OTHERS", "group_colors", "palette"]
+__all__ = ["ALONE", "GROUPS", "NO_GROUP", "OTHERS", "group_colors", "page_palette"]
 
 GREEN, VERMILLION, GRAY = "#009E73", "#D55E00", "#7F8791"
 GROUPS = (
@@ -79,7 +79,7 @@ def group_colors(values: Iterable[str]) -> dict[str, str]:
     return {name: color[name] for name in names}
 
 
-def palette() -> dict[str, Any]:
+def page_palette() -> dict[str, Any]:
     """Colors that no name asks for, as plain values for the page."""
     return {"groups": list(GROUPS), "others": OTHERS, "no_group": NO_GROUP, "alone": ALONE}
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from visualdl_embedding.errors import EmbeddingError
 
-__all__ = ["MAX_RANK", "Layout", "LayoutError", "TensorPlace", "looks_like_safetensors", "pack", "read_layout"]
+__all__ = ["MAX_RANK", "FileLayout", "LayoutError", "TensorPlace", "looks_like_safetensors", "pack", "read_layout"]
 
 MAX_RANK = 16
 """Maximum rank of a tensor: a damaged file may claim thousands of dimensions, with a product too long to print."""
@@ -67,7 +67,7 @@ class TensorPlace:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class FileLayout:
     """Header of a file.
 
     Attributes
@@ -106,7 +106,7 @@ def looks_like_safetensors(head: bytes, size: int) -> bool:
     return len(head) >= 9 and int.from_bytes(head[:8], "little") <= size - 8 and head[8:9] == b"{"
 
 
-def read_layout(file: IO[bytes]) -> Layout:
+def read_layout(file: IO[bytes]) -> FileLayout:
     """Read the header of an open file without reading tensors.
 
     Raises
@@ -136,7 +136,7 @@ def read_layout(file: IO[bytes]) -> Layout:
         raise
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise LayoutError(f"its header is not a safetensors header ({str(error)[:200]})") from None
-    return Layout(metadata, places, 8 + length)
+    return FileLayout(metadata, places, 8 + length)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Literal
 
 from visualdl_embedding.demo._corpus import WATCH, Corpus, load_corpus
 from visualdl_embedding.demo._summary import DemoSummary, print_summary, summarize
+from visualdl_embedding.store import fresh_directory
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["fresh_directory", "run_demo"]
+__all__ = ["free_directory", "run_demo"]
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def run_demo(
     console = console or Console()
     start = time.monotonic()
     _import_paddle()
-    target = fresh_directory(log_dir)
+    target = free_directory(log_dir)
     if target != Path(log_dir):
         console.print(f"{os.fspath(log_dir)} is not empty; this run is written to {target}.")
     with console.status("Reading the reviews"):
@@ -99,18 +100,15 @@ def run_demo(
     return summary
 
 
-def fresh_directory(path: str | os.PathLike[str]) -> Path:
+def free_directory(path: str | os.PathLike[str]) -> Path:
     """Return the path if it is unused, or else the first unused of ``path-2``, ``path-3`` and so on.
 
-    >>> fresh_directory("no/such/directory").as_posix()
+    >>> free_directory("no/such/directory").as_posix()
     'no/such/directory'
     """
     wanted = Path(path)
-    candidate, number = wanted, 1
-    while candidate.exists() and not (candidate.is_dir() and not any(candidate.iterdir())):
-        number += 1
-        candidate = wanted.with_name(f"{wanted.name}-{number}")
-    return candidate
+    is_free = not os.path.lexists(wanted) or (wanted.is_dir() and not any(wanted.iterdir()))
+    return wanted if is_free else fresh_directory(wanted)
 
 
 def _train(corpus: Corpus, log_dir: Path, plan: _Plan, *, methods: Sequence[str], seed: int, console: Console) -> float:

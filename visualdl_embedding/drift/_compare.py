@@ -13,7 +13,7 @@ from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift._correct import CORRECTIONS, Correction, correct
 from visualdl_embedding.drift._drift import Drift, GroupDrift, WordDrift
 from visualdl_embedding.drift._measure import Graphs, Pair, measure_pair
-from visualdl_embedding.drift._notes import notes_of
+from visualdl_embedding.drift._notes import pair_notes
 from visualdl_embedding.drift._ranks import group_p_values, pair_p_value
 from visualdl_embedding.drift._statistics import (
     Statistics,
@@ -190,7 +190,7 @@ def compare_snapshots(
         correction=correction,
         random_state=random_state,
         left_out=pair.pairing.left_out,
-        notes=notes_of(
+        notes=pair_notes(
             pair,
             before,
             after,

@@ -7,13 +7,13 @@ import math
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift._measure import Pair
 
-__all__ = ["notes_of"]
+__all__ = ["pair_notes"]
 
 _SHIFT = 0.01
 _FEW = 0.9
 
 
-def notes_of(
+def pair_notes(
     pair: Pair,
     before: Snapshot,
     after: Snapshot,

@@ -16,7 +16,7 @@ from visualdl_embedding.findings._remedies import INITIALIZE, LEAVE_OUT, PRETRAI
 from visualdl_embedding.findings._space import Space
 from visualdl_embedding.findings._text import name_some, percent, rounded
 from visualdl_embedding.findings._training import Cause, weigh
-from visualdl_embedding.metrics.strata import STRATA, strata
+from visualdl_embedding.metrics.strata import STRATA, frequency_strata
 
 __all__ = ["find_crowding", "find_never_looked_up", "find_tail"]
 
@@ -265,7 +265,7 @@ def _strata(space: Space) -> NDArray[np.str_] | None:
     # The analysis' numbers of strata are by the column of this name, and no other.
     if space.frequency_column != "frequency" or frequency is None or not np.nansum(frequency) > 0:
         return None
-    return np.where(np.isfinite(frequency), strata(frequency), "")
+    return np.where(np.isfinite(frequency), frequency_strata(frequency), "")
 
 
 def _exposure(space: Space) -> tuple[Text, dict[str, float]]:

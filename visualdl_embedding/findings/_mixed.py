@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from visualdl_embedding.core.neighbors import nearest_neighbors
 from visualdl_embedding.core.text import Text
 from visualdl_embedding.findings._finding import Finding
-from visualdl_embedding.findings._purity import NO_CLASS, SHUFFLES, Purity, class_purity, same_class_share
+from visualdl_embedding.findings._purity import NO_CLASS, SHUFFLES, ClassPurity, class_purity, same_class_share
 from visualdl_embedding.findings._remedies import CLEAN, CONTRAST, PRETRAINED
 from visualdl_embedding.findings._space import Space
 from visualdl_embedding.findings._text import name_some, percent
@@ -88,7 +88,7 @@ class _Grouped:
     names: tuple[str, ...]
     neighbors: NDArray[np.intp]
     theirs: NDArray[np.int32]
-    purity: Purity
+    purity: ClassPurity
     share_same: NDArray[np.float64]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NO_CLASS", "SHUFFLES", "Purity", "class_purity", "same_class_share"]
+__all__ = ["NO_CLASS", "SHUFFLES", "ClassPurity", "class_purity", "same_class_share"]
 
 NO_CLASS = -1
 SHUFFLES = 199
@@ -15,7 +15,7 @@ SHUFFLES = 199
 
 
 @dataclass(frozen=True)
-class Purity:
+class ClassPurity:
     """Mean share of a row's neighbors that are of its own class.
 
     Attributes
@@ -46,7 +46,7 @@ def same_class_share(indices: NDArray[np.int32], codes: NDArray[np.int32]) -> ND
 
 def class_purity(
     indices: NDArray[np.int32], codes: NDArray[np.int32], n_classes: int, *, random_state: int = 42
-) -> Purity:
+) -> ClassPurity:
     """Measure purity by class, and what it is when classes mean nothing.
 
     Parameters
@@ -81,4 +81,4 @@ def class_purity(
     for i in range(SHUFFLES):
         dealt[members] = rng.permutation(small[members])
         shuffled[i], overall_shuffled[i] = measure(dealt)
-    return Purity(observed, shuffled, overall, overall_shuffled)
+    return ClassPurity(observed, shuffled, overall, overall_shuffled)

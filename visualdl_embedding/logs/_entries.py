@@ -11,7 +11,7 @@ from typing import Any
 from visualdl_embedding.core import names
 from visualdl_embedding.logs._library import record_class
 
-__all__ = ["Entry", "Tally", "describe", "is_ours", "log_kind"]
+__all__ = ["Entry", "Tally", "is_ours", "log_kind", "tag_and_kind"]
 
 _STEP = re.compile(r"step_\d{9,}")
 
@@ -38,7 +38,7 @@ class Entry:
     end: int = 0
 
 
-def describe(data: bytes) -> tuple[str, str] | None:
+def tag_and_kind(data: bytes) -> tuple[str, str] | None:
     """Read tag and kind of a serialized record. Return None if VisualDL cannot read it.
 
     Protobuf parses empty input and zeros as an empty message, which breaks the server; an empty tag does not. 2.7 ms
@@ -99,7 +99,7 @@ class Tally:
 
     def add_record(self, record: bytes) -> None:
         """Count a serialized record."""
-        found = describe(record)
+        found = tag_and_kind(record)
         if found is not None:
             self.add(Entry(*found, record))
 

@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-__all__ = ["log_writer_class", "quiet_thread", "record_class"]
+__all__ = ["log_writer_class", "quiet_import", "quiet_thread", "record_class"]
 
 
 @cache
 def record_class() -> Any:
     """`visualdl.proto.record_pb2.Record`, the message that a log is made of."""
-    with _quiet_import():
+    with quiet_import():
         from visualdl.proto.record_pb2 import Record
     return Record
 
@@ -24,17 +24,17 @@ def record_class() -> Any:
 @cache
 def log_writer_class() -> Any:
     """`visualdl.LogWriter`."""
-    with _quiet_import():
+    with quiet_import():
         from visualdl import LogWriter
     return LogWriter
 
 
 @contextmanager
-def _quiet_import() -> Iterator[None]:
-    """Suppress warnings during the import: baidubce, a dependency, has invalid escapes in regular expressions."""
+def quiet_import() -> Iterator[None]:
+    """Suppress the warnings of VisualDL's import, such as those about invalid escapes in baidubce, a dependency."""
     with warnings.catch_warnings():
-        for category in (DeprecationWarning, SyntaxWarning):
-            warnings.filterwarnings("ignore", message=".*invalid escape sequence", category=category)
+        for category in (DeprecationWarning, SyntaxWarning, UserWarning, ImportWarning):
+            warnings.simplefilter("ignore", category)
         yield
 
 

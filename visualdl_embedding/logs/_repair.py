@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from visualdl_embedding.logs._entries import Tally, describe
+from visualdl_embedding.logs._entries import Tally, tag_and_kind
 from visualdl_embedding.logs._library import record_class
 from visualdl_embedding.logs._scan import HEADER_BYTES, Gap, scan, walk
 
@@ -129,7 +129,7 @@ def rewrite(
         for data in _kept(inputs, keep, gaps):
             _write(file, data)
         for data in append:
-            if describe(data) is None:
+            if tag_and_kind(data) is None:
                 raise ValueError("append must yield serialized VisualDL records; these bytes are not a record.")
             _write(file, data)
         _sync(file)

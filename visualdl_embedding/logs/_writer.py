@@ -10,9 +10,9 @@ import weakref
 from pathlib import Path
 from typing import Any
 
-from visualdl_embedding.logs._entries import Entry, Tally, describe
-from visualdl_embedding.logs._guard import Guard, file_lock, guard_writer
+from visualdl_embedding.logs._entries import Entry, Tally, tag_and_kind
 from visualdl_embedding.logs._library import log_writer_class, quiet_thread
+from visualdl_embedding.logs._record_file import RecordFile, file_lock, protect_writer
 from visualdl_embedding.logs._repair import hidden_files_note, log_files, repair
 from visualdl_embedding.logs._scan import scan
 
@@ -151,7 +151,7 @@ class LogFile:
         """
         if os.getpid() != self._pid:
             return False
-        found = describe(record)
+        found = tag_and_kind(record)
         if found is None:
             raise ValueError(f"record must be a serialized VisualDL record; these {len(record)} bytes are not.")
         with self._lock:
@@ -190,7 +190,7 @@ class LogFile:
             if self._wait(0, 10.0) and self._owned and _is_open(self._writer):
                 self._writer.close()
             self._note_error()
-            if self._guard is not None and self._guard.broken and not _is_open(self._writer):
+            if self._record_file is not None and self._record_file.broken and not _is_open(self._writer):
                 repair(self.path)
 
     def __enter__(self) -> LogFile:
@@ -202,7 +202,7 @@ class LogFile:
     def _attach(self, writer: Any, *, owned: bool) -> None:
         self._writer, self._owned = writer, owned
         self._file_writer = writer._get_file_writer()
-        self._guard: Guard | None = guard_writer(self._file_writer)
+        self._record_file: RecordFile | None = protect_writer(self._file_writer)
 
     def _enqueue(self, record: bytes, timeout: float) -> None:
         if len(record) >= LARGE_BYTES:
@@ -228,8 +228,8 @@ class LogFile:
         return True
 
     def _note_error(self) -> None:
-        if self._guard is not None:
-            self.error = self.error or self._guard.error
+        if self._record_file is not None:
+            self.error = self.error or self._record_file.error
 
 
 _open_files: weakref.WeakSet[LogFile] = weakref.WeakSet()

@@ -11,7 +11,7 @@ from visualdl_embedding.core.arrays import validate_vectors
 from visualdl_embedding.core.neighbors import Neighbors
 from visualdl_embedding.metrics import Crowding, effective_rank, norms
 
-__all__ = ["STRATA", "StrataStudy", "Stratum", "strata", "stratum_scalars", "study_strata"]
+__all__ = ["STRATA", "StrataStudy", "Stratum", "frequency_strata", "stratum_scalars", "study_strata"]
 
 STRATA = ("head", "torso", "tail")
 HEAD_MASS, TORSO_MASS = 0.5, 0.9
@@ -21,7 +21,7 @@ MAX_RANK_ROWS = 1000
 """As many tell the ranks of strata apart as well as more, and cost 5 ms at 128 columns."""
 
 
-def strata(frequency: NDArray[np.floating] | NDArray[np.integer]) -> NDArray[np.str_]:
+def frequency_strata(frequency: NDArray[np.floating] | NDArray[np.integer]) -> NDArray[np.str_]:
     """Sort rows into head, torso and tail of their frequencies.
 
     Ordered by frequency, the head are the rows that make up the first half of all occurrences, the torso those up to
@@ -41,7 +41,7 @@ def strata(frequency: NDArray[np.floating] | NDArray[np.integer]) -> NDArray[np.
     ValueError
         For a negative or infinite frequency, and where all are 0.
 
-    >>> strata(np.array([5, 100, 40, 60, 0])).tolist()
+    >>> frequency_strata(np.array([5, 100, 40, 60, 0])).tolist()
     ['tail', 'head', 'torso', 'head', 'tail']
     """
     known = np.asarray(frequency, dtype=np.float64)
@@ -144,7 +144,7 @@ def study_strata(
     neighbors
         Their graph.
     strata
-        ``(n,)``: stratum of each row (`strata`), ``""`` for a row that is left out.
+        ``(n,)``: stratum of each row (`frequency_strata`), ``""`` for a row that is left out.
     frequency
         ``(n,)``: how often each row occurs, NaN where not known.
     overlap

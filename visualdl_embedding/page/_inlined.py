@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from visualdl_embedding.analysis import Analysis
 from visualdl_embedding.core.jsonable import plain
 from visualdl_embedding.core.neighbors import normalize
-from visualdl_embedding.core.palette import palette
+from visualdl_embedding.core.palette import page_palette
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.table import Table
 from visualdl_embedding.core.text import visible_text
@@ -78,7 +78,7 @@ def inlined(
     """
     content = {
         "format": FORMAT,
-        "palette": palette(),
+        "palette": page_palette(),
         "metrics": metric_infos() | dict(metrics or {}),
         "about": dict(about),
         "opening": dict(opening),

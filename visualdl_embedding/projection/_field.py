@@ -57,7 +57,7 @@ class Field:
         """Compute the potential of ``(n, 2)`` float32 points on the grid."""
         from scipy import fft
 
-        from visualdl_embedding.projection._kernels import spread
+        from visualdl_embedding.projection._kernels import spread_on_grid
 
         low = points.min(axis=0)
         extent = points.max(axis=0) - low
@@ -65,7 +65,7 @@ class Field:
             raise FloatingPointError("The layout has diverged; this is a bug, please report it.")
         self._fit_grid(extent, len(points))
         self.origin = (low - 2 * self._spacing).astype(np.float32)
-        spread(points, self.origin, self.density, self._grid)
+        spread_on_grid(points, self.origin, self.density, self._grid)
         self.potential = fft.irfft2(fft.rfft2(self._grid) * self._spectrum, s=self._shape)
 
     def _fit_grid(self, extent: Floats, num_points: int) -> None:

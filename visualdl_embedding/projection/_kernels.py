@@ -15,7 +15,7 @@ __all__ = [
     "edge_cost",
     "gather",
     "jump",
-    "spread",
+    "spread_on_grid",
     "step",
     "table_repel",
     "tsne_repel",
@@ -27,13 +27,13 @@ Ints = NDArray[np.int32]
 Loop = TypeVar("Loop", bound=Callable[..., Any])
 
 
-def compiled(loop: Loop) -> Loop:
+def _compiled(loop: Loop) -> Loop:
     """Compile a loop. The machine code is cached on disk, so only the first process on a machine compiles."""
     fast: Loop = numba.njit(cache=True, fastmath=True)(loop)
     return fast
 
 
-@compiled
+@_compiled
 def calibrate(squared: Floats, perplexity: float) -> Floats:
     """Convert ``(n, k)`` squared distances, ascending, to probabilities with entropy log(perplexity).
 
@@ -78,7 +78,7 @@ def calibrate(squared: Floats, perplexity: float) -> Floats:
     return chances
 
 
-@compiled
+@_compiled
 def attract(heads: Ints, tails: Ints, weights: Floats, points: Floats, forces: Floats) -> None:
     """Fill `forces` ``(n, 2)`` with the attraction along edges, each listed once."""
     forces[:] = 0
@@ -93,7 +93,7 @@ def attract(heads: Ints, tails: Ints, weights: Floats, points: Floats, forces: F
         forces[j, 1] += pull * y
 
 
-@compiled
+@_compiled
 def edge_cost(heads: Ints, tails: Ints, weights: Floats, points: Floats) -> float:
     """Return Σ p log p + Σ p log(1 + distance²) over edges listed once and counted in both directions."""
     total = 0.0
@@ -105,7 +105,7 @@ def edge_cost(heads: Ints, tails: Ints, weights: Floats, points: Floats) -> floa
     return 2 * total
 
 
-@compiled
+@_compiled
 def tsne_repel(points: Floats, levels: Floats, forces: Floats) -> None:
     """Sum the kernel 1 / (1 + distance²) and its negative gradient over all other points."""
     levels[:] = 0
@@ -124,7 +124,7 @@ def tsne_repel(points: Floats, levels: Floats, forces: Floats) -> None:
             forces[j, 1] -= near * y
 
 
-@compiled
+@_compiled
 def umap_attract(
     heads: Ints, tails: Ints, weights: Floats, curve: tuple[float, float], points: Floats, forces: Floats
 ) -> None:
@@ -144,7 +144,7 @@ def umap_attract(
         forces[j, 1] += pull * y
 
 
-@compiled
+@_compiled
 def table_repel(points: Floats, table: Floats, spacing: float, levels: Floats, forces: Floats) -> None:
     """Sum a kernel tabulated by distance, and its negative gradient, over all other points; 0 beyond the table."""
     levels[:] = 0
@@ -168,7 +168,7 @@ def table_repel(points: Floats, table: Floats, spacing: float, levels: Floats, f
             forces[j, 1] -= push * y
 
 
-@compiled
+@_compiled
 def _cubic(t: float, weights: Floats, slopes: Floats) -> None:
     """Compute weights and derivatives of the 4 nodes around a position, `t` of the way between the middle two."""
     s = 1 - t
@@ -182,8 +182,8 @@ def _cubic(t: float, weights: Floats, slopes: Floats) -> None:
     slopes[3] = t * t / 2
 
 
-@compiled
-def spread(points: Floats, origin: Floats, density: float, grid: Floats) -> None:
+@_compiled
+def spread_on_grid(points: Floats, origin: Floats, density: float, grid: Floats) -> None:
     """Add the points to `grid`, each spread over 16 nodes; `density` is nodes per unit."""
     grid[:] = 0
     across, down, slopes = np.empty(4, np.float32), np.empty(4, np.float32), np.empty(4, np.float32)
@@ -197,7 +197,7 @@ def spread(points: Floats, origin: Floats, density: float, grid: Floats) -> None
                 grid[a - 1 + p, b - 1 + q] += across[p] * down[q]
 
 
-@compiled
+@_compiled
 def gather(points: Floats, origin: Floats, density: float, potential: Floats, levels: Floats, forces: Floats) -> None:
     """Fill `levels` ``(n,)`` with the potential at the points and `forces` ``(n, 2)`` with its negative gradient."""
     across, down = np.empty(4, np.float32), np.empty(4, np.float32)
@@ -219,7 +219,7 @@ def gather(points: Floats, origin: Floats, density: float, potential: Floats, le
         forces[i, 1] = -y * density
 
 
-@compiled
+@_compiled
 def step(
     points: Floats,
     pull: Floats,
@@ -256,7 +256,7 @@ def step(
         points[i, 1] -= middle_y / n
 
 
-@compiled
+@_compiled
 def _level(x: float, y: float, origin: Floats, density: float, potential: Floats) -> float:
     across, down, slopes = np.empty(4, np.float32), np.empty(4, np.float32), np.empty(4, np.float32)
     u, v = (x - origin[0]) * density, (y - origin[1]) * density
@@ -270,7 +270,7 @@ def _level(x: float, y: float, origin: Floats, density: float, potential: Floats
     return level
 
 
-@compiled
+@_compiled
 def jump(
     graph: tuple[Ints, Ints, Floats],
     curve: tuple[float, float],

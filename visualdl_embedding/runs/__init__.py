@@ -3,9 +3,9 @@
 `visualdl_embedding.runs.joint_worker` is the child process in which the server computes joint maps.
 """
 
+from visualdl_embedding.runs._alerts import AlertMonitor, alert_records, alert_text, rules_as_extra
 from visualdl_embedding.runs._check import Checked, check
 from visualdl_embedding.runs._drift import drift_between
-from visualdl_embedding.runs._guard import Guard, alert_records, alert_text, rules_as_extra
 from visualdl_embedding.runs._joint import Joint, align_maps, project_jointly, shared_rows, turn_onto
 from visualdl_embedding.runs._joint_cache import (
     CACHE_NAME,
@@ -24,8 +24,8 @@ analyse_run = analyze_run
 
 __all__ = [
     "CACHE_NAME",
+    "AlertMonitor",
     "Checked",
-    "Guard",
     "Joint",
     "OnStep",
     "Processed",

@@ -11,7 +11,7 @@ from visualdl_embedding.core.privacy import Privacy, publish
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.figures import missing_font_note, render_map
 from visualdl_embedding.logs import snapshot_records
-from visualdl_embedding.runs._guard import Guard
+from visualdl_embedding.runs._alerts import AlertMonitor
 from visualdl_embedding.store import TableStore
 
 __all__ = ["Processed", "notes_of", "process_snapshot", "records_of"]
@@ -43,7 +43,7 @@ def process_snapshot(
     *,
     config: Config,
     privacy: Privacy | None = None,
-    guard: Guard | None = None,
+    monitor: AlertMonitor | None = None,
 ) -> Processed:
     """Analyze a stored snapshot, judge it, and write its analysis to the store.
 
@@ -54,8 +54,8 @@ def process_snapshot(
     """
     analysis, state = analyze(snapshot, state, config)
     analysis = publish(analysis, privacy)
-    alerts = guard.judge(analysis) if guard is not None else ()
-    if guard is not None and guard.rules:
+    alerts = monitor.judge(analysis) if monitor is not None else ()
+    if monitor is not None and monitor.rules:
         analysis = replace(analysis, scalars={**analysis.scalars, "num_alerts": float(len(alerts))})
     store.write_analysis(analysis)
     return Processed(analysis, state, alerts)

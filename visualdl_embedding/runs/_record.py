@@ -12,7 +12,7 @@ from visualdl_embedding.analysis import Config
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.table import Table
 from visualdl_embedding.logs import LogBudget, LogFile
-from visualdl_embedding.runs._guard import Guard, alert_records, rules_as_extra
+from visualdl_embedding.runs._alerts import AlertMonitor, alert_records, rules_as_extra
 from visualdl_embedding.runs._process import Processed, process_snapshot, records_of
 from visualdl_embedding.store import TableStore, open_run
 
@@ -86,8 +86,8 @@ def record_once(
     try:
         store.write_snapshot(snapshot)
         state = store.load_state()
-        guard = Guard.of(store, before=snapshot.step)
-        done = process_snapshot(store, snapshot, state, config=store.description.config, guard=guard)
+        monitor = AlertMonitor.of(store, before=snapshot.step)
+        done = process_snapshot(store, snapshot, state, config=store.description.config, monitor=monitor)
         choice = LogBudget().choose(
             snapshot, store.description.config, frame=done.analysis.frame, spent=log.tally.of(table.name)
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from visualdl_embedding.analysis import State
 from visualdl_embedding.logs import DEFAULT_LOG_BYTES, LogBudget, LogFile, Tally, is_ours, log_files, rewrite
-from visualdl_embedding.runs._guard import Guard, alert_records
+from visualdl_embedding.runs._alerts import AlertMonitor, alert_records
 from visualdl_embedding.runs._process import process_snapshot, records_of
 from visualdl_embedding.store import Run, TableStore, open_run, read_alerts
 
@@ -69,14 +69,14 @@ def analyze_run(
         kept = next((i for i, step in enumerate(steps) if step not in analyzed), len(steps))
         todo = steps[kept:]
         state = store.load_state(steps[kept - 1]) if kept and todo else State()
-        guard = Guard.of(store, before=todo[0]) if todo else None
+        monitor = AlertMonitor.of(store, before=todo[0]) if todo else None
         if todo:
             store.drop_alerts(since=todo[0])
         for i, step in enumerate(todo):
             if on_step is not None:
                 on_step(name, step, i, len(todo))
             made = process_snapshot(
-                store, store.read_snapshot(step), state, config=store.description.config, guard=guard
+                store, store.read_snapshot(step), state, config=store.description.config, monitor=monitor
             )
             state = made.state
             for alert in made.alerts:

@@ -62,7 +62,11 @@ def make_server(
     ValueError
         For an invalid option.
     """
-    public_path = _check_public_path(public_path)
+    prefix = public_path.rstrip("/") + PAGE_PATH
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", public_path.rstrip("/")):
+        raise ValueError(
+            f"The public path must be a slash and a folder, such as '/app' or '/tools/visualdl', not {public_path!r}."
+        )
     if language is not None and language not in LANGUAGES:
         raise ValueError(f"language is 'en' or 'zh', not {language!r}.")
     if theme is not None and theme not in THEMES:
@@ -74,7 +78,7 @@ def make_server(
     if visualdl:
         app = create_visualdl_app(
             run_source.given,
-            public_path=public_path,
+            public_path=public_path.rstrip("/"),
             language=language,
             theme=theme,
             cache_timeout=cache_timeout,
@@ -82,7 +86,6 @@ def make_server(
         )
     else:
         app = Flask("visualdl_embedding", static_folder=None)
-    prefix = public_path + PAGE_PATH
     protect(app, token=token, host=host, page_path=prefix)
     app.register_blueprint(api_blueprint(run_source, prefix=prefix))
     app.register_blueprint(page_blueprint(run_source.cache, prefix=prefix, language=language, theme=theme))
@@ -107,12 +110,3 @@ def make_server(
         return "method not allowed", 405
 
     return app
-
-
-def _check_public_path(public_path: str) -> str:
-    path = public_path.rstrip("/")
-    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path):
-        raise ValueError(
-            f"The public path must be a slash and a folder, such as '/app' or '/tools/visualdl', not {public_path!r}."
-        )
-    return path

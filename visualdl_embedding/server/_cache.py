@@ -24,14 +24,20 @@ class Cache:
 
     def __init__(self, max_bytes: int) -> None:
         self._values: LRUCache[Hashable, tuple[Any, int]] = LRUCache(max_bytes, getsizeof=lambda entry: entry[1])
-        self._entry = cached(self._values, key=lambda key, make, size: key, condition=threading.Condition())(_make)
+
+        @cached(self._values, key=lambda key, make, size: key, condition=threading.Condition())
+        def entry(key: Hashable, make: Callable[[], Any], size: Callable[[Any], int]) -> tuple[Any, int]:
+            value = make()
+            return value, size(value)
+
+        self._entry = entry
 
     @property
     def num_bytes(self) -> int:
         """Bytes of all cached values."""
         return int(self._values.currsize)
 
-    def get(self, key: Hashable, make: Callable[[], Value], *, size: Callable[[Value], int] | None = None) -> Value:
+    def get(self, key: Hashable, make: Callable[[], Value], *, size: Callable[[Any], int] = len) -> Value:
         """Return a cached value, or compute it.
 
         Parameters
@@ -42,11 +48,6 @@ class Cache:
         make
             Computes the value. Exceptions are passed on, and nothing is cached.
         size
-            Bytes of a value; `len` if None.
+            Returns the bytes of a value.
         """
         return cast(Value, self._entry(key, make, size)[0])
-
-
-def _make(key: Hashable, make: Callable[[], Any], size: Callable[[Any], int] | None) -> tuple[Any, int]:
-    value = make()
-    return value, len(value) if size is None else size(value)

@@ -1,4 +1,4 @@
-"""Removal of a run from VisualDL's reader after its log file was replaced or deleted, so that it is read again."""
+"""Removal of a run from VisualDL's reader after its log was replaced or deleted, so that it is read again."""
 
 from __future__ import annotations
 
@@ -7,34 +7,27 @@ from typing import Any
 
 from visualdl_embedding.server._stamps import Mark, mark
 
-__all__ = ["forget_replaced"]
+__all__ = ["register_readers"]
 
 _MARKS = "_visualdl_embedding_marks"
 
 
-def forget_replaced(stock: Any) -> Any:
-    """Make a replacement of ``LogReader.register_readers`` that forgets the runs of replaced files."""
-
-    def register_readers(self: Any, update: bool = False) -> None:
-        # A file is always marked before it is read: the next call notices a replacement in between.
-        marks: dict[str, Mark] = vars(self).setdefault(_MARKS, {})
-        replaced = []
-        for path in self.readers:
-            found = mark(path, marks.get(path))
-            if found is not None:
-                marks[path] = found
-            elif path in marks:
-                replaced.append(path)
-        for folder in {self.readers[path].dir for path in replaced}:
-            for path in _forget(self, folder):
-                marks.pop(path, None)
-        stock(self, update)
-        for path in self.readers.keys() - marks.keys():
-            found = mark(path)
-            if found is not None:
-                marks[path] = found
-
-    return register_readers
+def register_readers(stock: Any, self: Any, update: bool = False) -> None:
+    """Forget the runs of replaced files before ``LogReader.register_readers`` reads on."""
+    # A file is always marked before it is read: the next call notices a replacement in between.
+    marks: dict[str, Mark] = vars(self).setdefault(_MARKS, {})
+    replaced = []
+    for path in self.readers:
+        found = mark(path, marks.get(path))
+        if found is not None:
+            marks[path] = found
+        elif path in marks:
+            replaced.append(path)
+    for folder in {self.readers[path].dir for path in replaced}:
+        for path in _forget(self, folder):
+            marks.pop(path, None)
+    stock(self, update)
+    marks |= {path: found for path in self.readers.keys() - marks.keys() if (found := mark(path)) is not None}
 
 
 def _forget(reader: Any, folder: str) -> list[str]:

@@ -14,10 +14,10 @@ from visualdl_embedding.server._source import RunSource
 from visualdl_embedding.server._tables import with_missing
 from visualdl_embedding.store import TensorFile
 
-__all__ = ["frame", "frame_info", "pack", "row", "row_metric", "row_metrics"]
+__all__ = ["float32_bytes", "frame", "frame_info", "row", "row_metric", "row_metrics"]
 
 
-def pack(values: NDArray[np.float32]) -> bytes:
+def float32_bytes(values: NDArray[np.float32]) -> bytes:
     """Serialize float32 for the page: little-endian, row by row."""
     return np.ascontiguousarray(values, dtype="<f4").tobytes()
 
@@ -29,7 +29,9 @@ def frame(source: RunSource, asked: Asked) -> Answer:
     table.check_projection(step, projection)
     _, n_components = split_key(projection)
     return Answer(
-        table.frame_stamp(step, projection), lambda: pack(table.projection(step, projection).coordinates), n_components
+        table.frame_stamp(step, projection),
+        lambda: float32_bytes(table.projection(step, projection).coordinates),
+        n_components,
     )
 
 
@@ -65,7 +67,7 @@ def row_metric(source: RunSource, asked: Asked) -> Answer:
     def make() -> bytes:
         with TensorFile(table.reader.path("analysis", step)) as file:
             values = file.read(f"row_metrics/{name}")
-        return pack(table.in_order(step, values))
+        return float32_bytes(table.in_order(step, values))
 
     return Answer(table.stamp(step), make, 1)
 

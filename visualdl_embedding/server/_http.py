@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from typing import Any
 
 from flask import Request, Response
 
@@ -12,18 +11,9 @@ from visualdl_embedding.core.jsonable import dumps
 from visualdl_embedding.server._cache import Cache
 from visualdl_embedding.server._endpoint import BINARY, Answer
 
-__all__ = ["error_response", "respond", "to_json"]
+__all__ = ["error_response", "respond"]
 
 _COMPRESSED = ("text/", "application/javascript", "application/json", "image/svg+xml", BINARY)
-
-
-def to_json(value: Any) -> bytes:
-    """Write JSON in UTF-8; NaN and the infinities become null.
-
-    >>> to_json({"加息": float("nan")}).decode()
-    '{"加息":null}'
-    """
-    return dumps(value, compact=True).encode()
 
 
 def respond(answer: Answer, request: Request, cache: Cache) -> Response:
@@ -45,7 +35,7 @@ def respond(answer: Answer, request: Request, cache: Cache) -> Response:
 
     def make() -> bytes:
         body = answer.make()
-        plain = body if isinstance(body, bytes) else to_json(body)
+        plain = body if isinstance(body, bytes) else dumps(body, compact=True).encode()
         return gzip.compress(plain, compresslevel=answer.compression, mtime=0) if compressed else plain
 
     compressed = request.accept_encodings.quality("gzip") > 0 and mimetype.startswith(_COMPRESSED)
@@ -63,6 +53,6 @@ def respond(answer: Answer, request: Request, cache: Cache) -> Response:
 
 def error_response(status: int, sentence: str) -> Response:
     """Send an error as a sentence in JSON."""
-    response = Response(to_json({"error": sentence}), status=status, mimetype="application/json")
+    response = Response(dumps({"error": sentence}, compact=True), status=status, mimetype="application/json")
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from visualdl_embedding.core.process import start_child
 from visualdl_embedding.runs import Joint, SnapshotReference, align_maps, cache_folder, read_cached, split_key
 from visualdl_embedding.server._endpoint import Answer, Asked, BadRequest, NotFound, NotReady
-from visualdl_embedding.server._frames import pack
+from visualdl_embedding.server._frames import float32_bytes
 from visualdl_embedding.server._served import ServedTable
 from visualdl_embedding.server._source import RunSource
 
@@ -39,31 +39,27 @@ class _Pair:
 
     a: ServedTable
     b: ServedTable
-    step_a: int
-    step_b: int
+    at_a: SnapshotReference
+    at_b: SnapshotReference
     projection: str
     cache: Path
 
     @property
     def stamp(self) -> Hashable:
         """State of the files that a map is made from."""
-        return (self.a.frame_stamp(self.step_a, self.projection), self.b.frame_stamp(self.step_b, self.projection))
-
-    def references(self) -> tuple[SnapshotReference, SnapshotReference]:
-        """Places of the snapshots."""
         return (
-            SnapshotReference(str(self.a.run.path), self.a.name, self.step_a),
-            SnapshotReference(str(self.b.run.path), self.b.name, self.step_b),
+            self.a.frame_stamp(self.at_a.step, self.projection),
+            self.b.frame_stamp(self.at_b.step, self.projection),
         )
 
     def joint(self) -> Joint | None:
         """Read the joint map; None if it is not computed yet."""
-        return read_cached(*self.references(), projection=self.projection, cache=self.cache)
+        return read_cached(self.at_a, self.at_b, projection=self.projection, cache=self.cache)
 
     def aligned(self) -> NDArray[Any]:
         """Align the stored map of side b with that of side a."""
-        map_a = self.a.projection(self.step_a, self.projection).coordinates
-        map_b = self.b.projection(self.step_b, self.projection).coordinates
+        map_a = self.a.projection(self.at_a.step, self.projection).coordinates
+        map_b = self.b.projection(self.at_b.step, self.projection).coordinates
         aligned, n_shared = align_maps(self.a.rows.labels, map_a, self.b.rows.labels, map_b=map_b)
         if not n_shared:
             raise NotFound("The two snapshots share no label, so their maps cannot be aligned; compare other tables.")
@@ -73,7 +69,7 @@ class _Pair:
 @dataclass
 class _Job:
     key: Hashable
-    order: bytes
+    order: dict[str, Any]
     done: float = 0.0
     error: str | None = None
 
@@ -111,9 +107,8 @@ class Comparisons:
             if self._closed:
                 return 0.0
             if key not in self._waiting:
-                a, b = pair.references()
-                order = {"a": vars(a), "b": vars(b), "projection": pair.projection, "cache": str(pair.cache)}
-                self._waiting[key] = _Job(key, json.dumps(order).encode() + b"\n")
+                order = {"a": vars(pair.at_a), "b": vars(pair.at_b), "projection": pair.projection}
+                self._waiting[key] = _Job(key, {**order, "cache": str(pair.cache)})
             self._waiting.move_to_end(key)
             if len(self._waiting) > _MAX_WAITING:
                 self._waiting.popitem(last=False)
@@ -156,7 +151,7 @@ class Comparisons:
                 if self._closed:
                     process.kill()
             try:
-                process.stdin.write(job.order)
+                process.stdin.write(json.dumps(job.order).encode() + b"\n")
                 process.stdin.flush()
                 for line in process.stdout:
                     message = json.loads(line)
@@ -194,31 +189,33 @@ def compare(source: RunSource, asked: Asked) -> Answer:
 def compare_frame(source: RunSource, asked: Asked) -> Answer:
     """Coordinates of one side of a joint map, or of the stored maps aligned with each other."""
     pair = _pair(source, asked)
-    side, step = (pair.a, pair.step_a) if asked["side"] == "a" else (pair.b, pair.step_b)
+    table, step = (pair.a, pair.at_a.step) if asked["side"] == "a" else (pair.b, pair.at_b.step)
     _, n_components = split_key(pair.projection)
     if asked["how"] == "procrustes":
-        pair.a.check_projection(pair.step_a, pair.projection)
-        pair.b.check_projection(pair.step_b, pair.projection)
+        pair.a.check_projection(pair.at_a.step, pair.projection)
+        pair.b.check_projection(pair.at_b.step, pair.projection)
 
         def stored() -> bytes:
-            return pack(pair.aligned() if asked["side"] == "b" else side.projection(step, pair.projection).coordinates)
+            return float32_bytes(
+                pair.aligned() if asked["side"] == "b" else table.projection(step, pair.projection).coordinates
+            )
 
         return Answer(pair.stamp, stored, n_components)
     joint = pair.joint()
     if joint is None:
         raise NotReady("The joint map is not computed yet; request `compare` for its state, or pass how=procrustes.")
     coordinates = joint.a if asked["side"] == "a" else joint.b
-    return Answer(pair.stamp, lambda: pack(side.in_order(step, coordinates)), n_components)
+    return Answer(pair.stamp, lambda: float32_bytes(table.in_order(step, coordinates)), n_components)
 
 
 def _pair(source: RunSource, asked: Asked) -> _Pair:
-    tables = []
-    for side in ("a", "b"):
-        table = source.table(asked[f"run_{side}"], asked[f"table_{side}"])
-        table.check_step(asked[f"step_{side}"], analyzed=True)
-        tables.append(table)
-    a, b = tables
-    if a.reader.folder == b.reader.folder and asked["step_a"] == asked["step_b"]:
+    def find(side: str) -> tuple[ServedTable, SnapshotReference]:
+        run, table = source.run(asked[f"run_{side}"]), source.table(asked[f"run_{side}"], asked[f"table_{side}"])
+        step = asked[f"step_{side}"]
+        table.check_step(step, analyzed=True)
+        return table, SnapshotReference(str(run.path), table.name, step)
+
+    (a, at_a), (b, at_b) = find("a"), find("b")
+    if at_a == at_b:
         raise BadRequest("Both sides are the same snapshot; choose another run, table or step for one of them.")
-    cache = cache_folder(source.run(a.run_name).log_dir)
-    return _Pair(a, b, asked["step_a"], asked["step_b"], asked["projection"], cache)
+    return _Pair(a, b, at_a, at_b, asked["projection"], cache_folder(source.run(a.run_name).log_dir))

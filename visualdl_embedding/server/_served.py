@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from visualdl_embedding.analysis import Projection
 from visualdl_embedding.core.rows import Rows
-from visualdl_embedding.runs import split_key
 from visualdl_embedding.server._cache import Cache
 from visualdl_embedding.server._endpoint import NotFound
 from visualdl_embedding.server._listing import Listing
@@ -20,14 +19,14 @@ from visualdl_embedding.store import (
     DamagedFileError,
     Description,
     NewerFormatError,
-    Run,
     TableReader,
     nearest_steps,
     parse_rows,
     read_header,
+    read_projection,
 )
 
-__all__ = ["BoundedReader", "OneTable", "ServedTable"]
+__all__ = ["BoundedReader", "ServedTable"]
 
 
 class BoundedReader(TableReader):
@@ -48,18 +47,6 @@ class BoundedReader(TableReader):
         )
 
 
-class OneTable(Run):
-    """Run that reads its table with a given reader."""
-
-    def __init__(self, path: Path, reader: TableReader) -> None:
-        super().__init__(path)
-        self._reader = reader
-
-    def reader(self, table: str) -> TableReader:
-        """Return the reader."""
-        return self._reader
-
-
 @dataclass(frozen=True)
 class ServedTable:
     """Table of a run.
@@ -70,8 +57,8 @@ class ServedTable:
     ----------
     run_name
         Name of the run.
-    run, reader
-        Access to the store; the run has this table only.
+    reader
+        Access to the store.
     listing
         Content of the folder.
     cache
@@ -79,7 +66,6 @@ class ServedTable:
     """
 
     run_name: str
-    run: Run
     reader: TableReader
     listing: Listing
     cache: Cache = field(repr=False)
@@ -200,8 +186,7 @@ class ServedTable:
             If there is no such projection.
         """
         self.check_projection(step, key)
-        method, n_components = split_key(key)
-        found = self.run.projection(self.name, step, method, n_components=n_components)
+        found = read_projection(self.reader, step, key)
         return replace(found, coordinates=self.in_order(step, found.coordinates))
 
     def order(self, step: int) -> NDArray[np.intp] | None:
@@ -220,11 +205,11 @@ class ServedTable:
         key = ("order", str(self.reader.folder), description.rows_version, step, self.listing.snapshots.get(step))
         return self.cache.get(key, find, size=lambda order: 100 if order is None else order.nbytes)
 
-    def in_order(self, step: int, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Reorder values of a step's rows to the newest rows; NaN for new rows."""
+    def in_order(self, step: int, values: NDArray[Any], *, missing: float = np.nan) -> NDArray[Any]:
+        """Reorder values of a step's rows to the newest rows; `missing` for new rows."""
         order = self.order(step)
         if order is None:
             return values
         found = values[np.maximum(order, 0)].copy()
-        found[order < 0] = np.nan
+        found[order < 0] = missing
         return found

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
@@ -15,10 +15,10 @@ from visualdl_embedding.server._cache import Cache
 from visualdl_embedding.server._curves import Curves
 from visualdl_embedding.server._endpoint import Asked, NotFound
 from visualdl_embedding.server._listing import Listing, list_folder
-from visualdl_embedding.server._served import BoundedReader, OneTable, ServedTable
+from visualdl_embedding.server._served import BoundedReader, ServedTable
 from visualdl_embedding.store import DamagedFileError, NewerFormatError, read_description
 
-__all__ = ["RunSource", "ServedRun", "View"]
+__all__ = ["KnownRuns", "RunSource", "ServedRun"]
 
 LOOK_SECONDS = 0.3
 """Maximum age of a view: a page that polls every second shows a new frame within two seconds."""
@@ -37,6 +37,8 @@ class ServedRun:
         in front if there are several.
     path, log_dir
         Directory of the run, and the log directory that contains it.
+    folders
+        Directories of the tables.
     tables
         By name, sorted.
     missing
@@ -46,25 +48,18 @@ class ServedRun:
     name: str
     path: Path
     log_dir: Path
-    tables: Mapping[str, ServedTable]
+    folders: tuple[Path, ...]
+    tables: Mapping[str, ServedTable] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class View:
+class KnownRuns:
     """All runs at a moment."""
 
     runs: Mapping[str, ServedRun]
     revision: str
     missing: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Place:
-    name: str
-    path: Path
-    log_dir: Path
-    folders: tuple[Path, ...]
 
 
 class RunSource:
@@ -105,15 +100,15 @@ class RunSource:
         self.cache = Cache(cache_bytes)
         self._prefixes = _prefixes(self.log_dirs)
         self._lock = threading.Lock()
-        self._view: View | None = None
+        self._view: KnownRuns | None = None
         self._looked = self._walked = float("-inf")
         self._walk_took = 0.0
-        self._places: list[_Place] = []
+        self._found: list[ServedRun] = []
         self._notes: list[str] = []
         self._tables: dict[Path, ServedTable] = {}
         self._curves: dict[Path, Curves] = {}
 
-    def view(self) -> View:
+    def view(self) -> KnownRuns:
         """All runs, at most `LOOK_SECONDS` old."""
         with self._lock:
             if self._view is None or time.monotonic() - self._looked > LOOK_SECONDS:
@@ -173,27 +168,27 @@ class RunSource:
             text = text.replace(str(folder) + os.sep, "").replace(str(folder), folder.name)
         return text
 
-    def _look(self) -> View:
+    def _look(self) -> KnownRuns:
         # Large trees are walked less often, so that walking takes at most a tenth of the time.
         if time.monotonic() - self._walked > max(WALK_SECONDS, 10 * self._walk_took):
             start = time.monotonic()
             self._notes = []
-            self._places = self._walk()
+            self._found = self._walk()
             self._walked = time.monotonic()
             self._walk_took = self._walked - start
-            there = {folder for place in self._places for folder in place.folders}
+            there = {folder for run in self._found for folder in run.folders}
             self._tables = {folder: table for folder, table in self._tables.items() if folder in there}
-        runs = {place.name: self._serve(place) for place in self._places}
+        runs = {run.name: self._serve(run) for run in self._found}
         stamps = [
             (run.name, [(name, table.listing.stamp) for name, table in run.tables.items()], run.missing)
             for run in runs.values()
         ]
         revision = hashlib.sha256(repr((stamps, self._notes)).encode("utf-8", "backslashreplace")).hexdigest()[:16]
-        return View(runs, revision, tuple(map(self.redact, self._notes)))
+        return KnownRuns(runs, revision, tuple(map(self.redact, self._notes)))
 
-    def _serve(self, place: _Place) -> ServedRun:
+    def _serve(self, run: ServedRun) -> ServedRun:
         tables, missing = {}, []
-        for folder in place.folders:
+        for folder in run.folders:
             before = self._tables.get(folder)
             listing = list_folder(folder, before.listing if before else None)
             if not all(self._is_within((folder / name).resolve()) for name in listing.links):
@@ -203,7 +198,7 @@ class RunSource:
                 )
                 continue
             try:
-                table = self._table(place, folder, listing)
+                table = self._table(run, folder, listing)
             except FileNotFoundError:
                 missing.append(f"{folder.name}: table.json is missing, so its snapshots cannot be read.")
                 continue
@@ -211,18 +206,18 @@ class RunSource:
                 missing.append(self.redact(str(error)))
                 continue
             tables[table.name] = self._tables[folder] = table
-        return ServedRun(place.name, place.path, place.log_dir, dict(sorted(tables.items())), tuple(missing))
+        return replace(run, tables=dict(sorted(tables.items())), missing=tuple(missing))
 
-    def _table(self, place: _Place, folder: Path, listing: Listing) -> ServedTable:
+    def _table(self, run: ServedRun, folder: Path, listing: Listing) -> ServedTable:
         before = self._tables.get(folder)
         if before is not None and before.listing.others.get("table.json") == listing.others.get("table.json"):
             return replace(before, listing=listing)
         description = read_description(folder / "table.json")
         reader = BoundedReader(folder, description, cache=self.cache)
-        return ServedTable(place.name, OneTable(place.path, reader), reader, listing, cache=self.cache)
+        return ServedTable(run.name, reader, listing, cache=self.cache)
 
-    def _walk(self) -> list[_Place]:
-        found: dict[Path, _Place] = {}
+    def _walk(self) -> list[ServedRun]:
+        found: dict[Path, ServedRun] = {}
         for log_dir, prefix in zip(self.log_dirs, self._prefixes, strict=True):
             if not log_dir.is_dir():
                 self._notes.append(
@@ -232,46 +227,35 @@ class RunSource:
                 below = path.relative_to(log_dir).as_posix()
                 name = below if not prefix else prefix if below == "." else f"{prefix}/{below}"
                 # Nested log directories, and links within one, lead to the same run: it keeps its first name.
-                found.setdefault(path.resolve(), _Place(name, path, log_dir, folders))
-        return sorted(found.values(), key=lambda place: place.name)
+                found.setdefault(path.resolve(), ServedRun(name, path, log_dir, folders))
+        return sorted(found.values(), key=lambda run: run.name)
 
     def _below(self, log_dir: Path) -> Iterator[tuple[Path, tuple[Path, ...]]]:
         seen = {log_dir}
-        waiting = [(log_dir, 0)]
-        while waiting:
-            folder, depth = waiting.pop()
-            try:
-                with os.scandir(folder) as entries:
-                    children = [entry for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
-            except OSError:
-                continue
-            for entry in children:
-                child = Path(entry.path)
-                if entry.is_symlink() and not self._within(child, seen):
-                    continue
-                if entry.name == "embeddings":
-                    tables = tuple(self._table_folders(child))
-                    if tables:
-                        yield folder, tables
-                elif depth < _MAX_DEPTH:
-                    waiting.append((child, depth + 1))
+        for folder, names, _ in os.walk(log_dir, followlinks=True):
+            children = [Path(folder, name) for name in names if not name.startswith(".")]
+            children = [child for child in children if self._may_follow(child, seen)]
+            for child in children:
+                if child.name == "embeddings" and (tables := tuple(self._table_folders(child))):
+                    yield child.parent, tables
+            depth = len(Path(folder).relative_to(log_dir).parts)
+            names[:] = [child.name for child in children if child.name != "embeddings" and depth < _MAX_DEPTH]
 
     def _table_folders(self, embeddings: Path) -> Iterator[Path]:
-        try:
-            folders = sorted(embeddings.iterdir())
-        except OSError:
-            return
-        for folder in folders:
-            if folder.is_symlink() and not self._within(folder, set()):
-                continue
-            if (folder / "table.json").exists() or next(folder.glob("snapshot-*.safetensors"), None):
-                yield folder
+        names, _ = _entries(embeddings)
+        for folder in [embeddings / name for name in sorted(names)]:
+            if self._may_follow(folder, set()):
+                _, files = _entries(folder)
+                if "table.json" in files or any(name.startswith("snapshot-") for name in files):
+                    yield folder
 
-    def _within(self, link: Path, seen: set[Path]) -> bool:
-        """Whether to follow a link: to a target within the log directories, once."""
-        target = link.resolve()
+    def _may_follow(self, path: Path, seen: set[Path]) -> bool:
+        """Whether a path is no link, or a link to a target within the log directories that is not in `seen`."""
+        if not path.is_symlink():
+            return True
+        target = path.resolve()
         if not self._is_within(target):
-            self._notes.append(f"{link} leads out of the log directories and is skipped; pass its target as well.")
+            self._notes.append(f"{path} leads out of the log directories and is skipped; pass its target as well.")
             return False
         if target in seen:
             return False
@@ -280,6 +264,12 @@ class RunSource:
 
     def _is_within(self, target: Path) -> bool:
         return any(target.is_relative_to(log_dir) for log_dir in self.log_dirs)
+
+
+def _entries(folder: Path) -> tuple[list[str], list[str]]:
+    """Names of the directories and files in a folder; none if it cannot be read."""
+    _, folders, files = next(os.walk(folder), ("", [], []))
+    return folders, files
 
 
 def _prefixes(log_dirs: Sequence[Path]) -> list[str]:

@@ -49,9 +49,7 @@ def clusters(source: RunSource, asked: Asked) -> Answer:
         with _studying:
             found = cluster_rows(table.reader.read_snapshot(step), table.reader.description.config)
         n_clusters = int(found.max(initial=NO_CLUSTER)) + 1
-        order = table.order(step)
-        if order is not None:
-            found = np.where(order >= 0, found[np.maximum(order, 0)], NO_CLUSTER)
+        found = table.in_order(step, found, missing=NO_CLUSTER)
         return {"step": step, "clusters": found.tolist(), "n_clusters": n_clusters}
 
     # Without the stamp of the analysis, which clusters do not depend on.

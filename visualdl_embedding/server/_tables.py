@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from visualdl_embedding.core.palette import palette
+from visualdl_embedding.core.palette import page_palette
 from visualdl_embedding.page import metric_infos, rows_answer, scalar_series, table_info
 from visualdl_embedding.server._endpoint import Answer, Asked
 from visualdl_embedding.server._served import ServedTable
@@ -40,7 +40,7 @@ def runs(source: RunSource, asked: Asked) -> Answer:
                 missing += [f"{name}: {source.redact(text)}" for text in damaged]
             missing += [f"{name}: {text}" for text in run.missing]
             listed.append({"name": name, "tables": tables, "curves": tags[name]})
-        return with_missing({"runs": listed, "palette": palette()}, missing)
+        return with_missing({"runs": listed, "palette": page_palette()}, missing)
 
     return Answer((view.revision, repr(tags)), make)
 

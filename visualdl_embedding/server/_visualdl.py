@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import threading
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
 from flask import Flask
 
+from visualdl_embedding.logs import quiet_import
 from visualdl_embedding.server._patches import apply_patches, end_with_process
 
 __all__ = ["THEMES", "create_visualdl_app"]
@@ -39,7 +39,7 @@ def create_visualdl_app(
     public_path, language, theme, cache_timeout, model
         Options of VisualDL.
     """
-    with _quiet():
+    with quiet_import():
         stock = import_module("visualdl.server.app")
         arguments = import_module("visualdl.server.args")
         import_module("visualdl.server.log").init_logger(0)
@@ -59,10 +59,20 @@ def create_visualdl_app(
     )
     with _creating, _own_state(stock):
         app: Flask = stock.create_app(args)
+    # The code of the profiler and of the graphs is not thread-safe.
     lock = threading.RLock()
     views = app.view_functions
-    views["serve_profiler_api"] = _one_at_a_time(views["serve_profiler_api"], lock)
-    views["serve_api"] = _one_at_a_time(views["serve_api"], lock, methods="graph")
+    profiler, api = views["serve_profiler_api"], views["serve_api"]
+
+    def serve_profiler_api(**values: Any) -> Any:
+        with lock:
+            return profiler(**values)
+
+    def serve_api(**values: Any) -> Any:
+        with lock if str(values.get("method", "")).startswith("graph") else nullcontext():
+            return api(**values)
+
+    views.update(serve_profiler_api=serve_profiler_api, serve_api=serve_api)
     return app
 
 
@@ -84,24 +94,3 @@ def _own_state(stock: Any) -> Iterator[None]:
         yield
     finally:
         stock.signal, stock.Template, reader.default_data_manager = before
-
-
-def _one_at_a_time(view: Callable[..., Any], lock: threading.RLock, *, methods: str = "") -> Callable[..., Any]:
-    """Serialize a view whose code is not thread-safe, for API methods that start with a prefix."""
-
-    def serialized(**values: Any) -> Any:
-        if not str(values.get("method", "")).startswith(methods):
-            return view(**values)
-        with lock:
-            return view(**values)
-
-    return serialized
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Suppress warnings during the import: baidubce, a dependency, has invalid escapes in regular expressions."""
-    with warnings.catch_warnings():
-        for category in (DeprecationWarning, SyntaxWarning, UserWarning, ImportWarning):
-            warnings.simplefilter("ignore", category)
-        yield

@@ -7,7 +7,7 @@ from visualdl_embedding.store._files import check_writable, fresh_directory
 from visualdl_embedding.store._format import FORMAT_VERSION
 from visualdl_embedding.store._frames import read_header
 from visualdl_embedding.store._metadata import parse_rows
-from visualdl_embedding.store._run import Run, is_run, nearest_steps, open_run
+from visualdl_embedding.store._run import Run, is_run, nearest_steps, open_run, read_projection
 from visualdl_embedding.store._safetensors import TensorFile
 from visualdl_embedding.store._table_reader import TableReader
 from visualdl_embedding.store._table_store import TableStore
@@ -35,4 +35,5 @@ __all__ = [
     "read_alerts",
     "read_description",
     "read_header",
+    "read_projection",
 ]

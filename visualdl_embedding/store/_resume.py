@@ -19,7 +19,7 @@ _HARMLESS = {"n_jobs"}
 """Fields of a configuration that may change within a run."""
 
 
-def difference(stored: Description, stored_rows: Rows, table: Table, rows: Rows, config: Config) -> str:
+def difference(stored: Description, stored_rows: Rows, *, table: Table, rows: Rows, config: Config) -> str:
     """Describe how table, rows or settings of the analysis differ from the stored ones; ``""`` if none does."""
     before, now = (stored.table.num_rows, stored.table.dim), (table.num_rows, table.dim)
     if before != now:

@@ -20,7 +20,7 @@ from visualdl_embedding.store import _frames
 from visualdl_embedding.store._description import Description, read_description
 from visualdl_embedding.store._table_reader import TableReader, table_folder
 
-__all__ = ["Run", "is_run", "nearest_steps", "open_run"]
+__all__ = ["Run", "is_run", "nearest_steps", "open_run", "read_projection"]
 
 _SHOWN = 10
 
@@ -151,10 +151,7 @@ class Run:
             If no such projection is stored (the message lists the stored projections), or as in `snapshot`.
         """
         reader = self._reader_analyzed(table, step)
-        stored = _frames.read_projection(reader.path("analysis", step), projection_key(method, n_components))
-        if method != "pca" or not reproject:
-            return stored
-        return _through_newest_basis(reader, step, stored)
+        return read_projection(reader, step, projection_key(method, n_components), reproject=reproject)
 
     def scalars(self, table: str) -> dict[str, dict[int, float]]:
         """Read all scalars of a table, by key (see `visualdl_embedding.core.names.scalar_key`) and step.
@@ -219,8 +216,10 @@ class Run:
         return reader
 
 
-def _through_newest_basis(reader: TableReader, step: int, stored: Projection) -> Projection:
-    newest = _newest_pca(reader, step, stored.key)
+def read_projection(reader: TableReader, step: int, key: str, *, reproject: bool = True) -> Projection:
+    """Read a projection by its key; PCA is projected onto the newest basis of the run if `reproject`."""
+    stored = _frames.read_projection(reader.path("analysis", step), key)
+    newest = _newest_pca(reader, step, key) if stored.method == "pca" and reproject else None
     if newest is None:
         return stored
     basis, seen = newest

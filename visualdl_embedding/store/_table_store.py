@@ -132,7 +132,7 @@ class TableStore(TableReader):
         check_writable(folder)
         store = cls.open(log_dir, table.name)
         stored = store.description
-        if found := difference(stored, store.read_rows(), table, rows, config):
+        if found := difference(stored, store.read_rows(), table=table, rows=rows, config=config):
             raise ValueError(
                 f"Cannot resume the table {table.name!r} in {log_dir}: {found}. Pass the arguments of the first "
                 f"training, or use a new directory, such as {fresh_directory(Path(log_dir))}."

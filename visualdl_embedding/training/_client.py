@@ -14,13 +14,13 @@ from typing import IO, Any
 
 from visualdl_embedding.core.process import start_child
 
-__all__ = ["Answer", "WorkerClient", "WorkerDied"]
+__all__ = ["WorkerAnswer", "WorkerClient", "WorkerDied"]
 
 STDERR_TAIL_BYTES = 4_000
 
 
 @dataclass(frozen=True)
-class Answer:
+class WorkerAnswer:
     """What the worker said, with the records that followed."""
 
     header: dict[str, Any]
@@ -49,7 +49,7 @@ class WorkerClient:
     Parameters
     ----------
     deliver
-        Called from a thread of ours with an `Answer` for each job, and with `WorkerDied` at most once.
+        Called from a thread of ours with a `WorkerAnswer` for each job, and with `WorkerDied` at most once.
     n_jobs
         Threads that the worker's libraries may use.
     on_stoppable
@@ -58,7 +58,7 @@ class WorkerClient:
 
     def __init__(
         self,
-        deliver: Callable[[Answer | WorkerDied], None],
+        deliver: Callable[[WorkerAnswer | WorkerDied], None],
         *,
         n_jobs: int = 1,
         on_stoppable: Callable[[subprocess.Popen[bytes]], None] | None = None,
@@ -107,7 +107,7 @@ class WorkerClient:
                 records = [stdout.read(length) for length in lengths]
                 if [len(record) for record in records] != lengths:
                     break
-                self._deliver(Answer(header, records))
+                self._deliver(WorkerAnswer(header, records))
         returncode = self.process.wait()
         if not self._closing:
             self._deliver(WorkerDied(returncode, self._stderr_tail()))

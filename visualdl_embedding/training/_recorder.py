@@ -15,9 +15,9 @@ from visualdl_embedding.analysis import Config, State
 from visualdl_embedding.core.privacy import Privacy, publish
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.logs import LogBudget, LogFile
-from visualdl_embedding.runs import Guard, alert_records, alert_text, notes_of, process_snapshot, records_of
+from visualdl_embedding.runs import AlertMonitor, alert_records, alert_text, notes_of, process_snapshot, records_of
 from visualdl_embedding.store import TableStore
-from visualdl_embedding.training._client import Answer, WorkerClient, WorkerDied
+from visualdl_embedding.training._client import WorkerAnswer, WorkerClient, WorkerDied
 from visualdl_embedding.training._governor import Governor
 from visualdl_embedding.training._settings import Job, RecordedTable, RecorderSettings
 from visualdl_embedding.training._waiting import wait_for
@@ -101,10 +101,10 @@ class Recorder:
             earlier.close(timeout=0)
         self._open[store.folder] = self
         state = State() if self.settings.background else store.load_state()
-        guard = None if self.settings.background else Guard.of(store)
+        monitor = None if self.settings.background else AlertMonitor.of(store)
         analyzed = len(store.steps(analyzed=True))
         self._tables[store.description.table.name] = RecordedTable(
-            store, state, guard, analyzed=analyzed, recorded=len(store.steps())
+            store, state, monitor, analyzed=analyzed, recorded=len(store.steps())
         )
 
     def start(self) -> None:
@@ -275,7 +275,7 @@ class Recorder:
     def _record_now(self, snapshot: Snapshot, final: bool) -> None:
         table = self._store(snapshot)
         done = process_snapshot(
-            table.store, snapshot, table.state, config=self.config, privacy=self.privacy, guard=table.guard
+            table.store, snapshot, table.state, config=self.config, privacy=self.privacy, monitor=table.monitor
         )
         table.state = done.state
         choice = self._choose(snapshot, final)
@@ -341,7 +341,7 @@ class Recorder:
         if self._governor is not None:
             self._governor.say_busy(job is not None)
 
-    def _on_answer(self, answer: Answer | WorkerDied) -> None:
+    def _on_answer(self, answer: WorkerAnswer | WorkerDied) -> None:
         if isinstance(answer, WorkerDied):
             self._on_death(answer)
         else:

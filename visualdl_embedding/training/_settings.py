@@ -8,7 +8,7 @@ from typing import Any
 
 from visualdl_embedding.analysis import State
 from visualdl_embedding.logs import DEFAULT_LOG_BYTES
-from visualdl_embedding.runs import Guard
+from visualdl_embedding.runs import AlertMonitor
 from visualdl_embedding.store import TableStore
 
 __all__ = ["Job", "RecordedTable", "RecorderSettings"]
@@ -66,7 +66,7 @@ class RecordedTable:
 
     store: TableStore
     state: State = field(default_factory=State)
-    guard: Guard | None = None
+    monitor: AlertMonitor | None = None
     pending: Job | None = None
     recorded: int = 0
     analyzed: int = 0

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
     from visualdl_embedding.analysis import State
-    from visualdl_embedding.runs import Guard
+    from visualdl_embedding.runs import AlertMonitor
     from visualdl_embedding.store import TableStore
 
 __all__ = ["main"]
@@ -130,25 +130,25 @@ class _Analyst:
     """Keeps the store and the state of each table from one job to the next."""
 
     def __init__(self) -> None:
-        self._tables: dict[str, tuple[TableStore, State, Guard]] = {}
+        self._tables: dict[str, tuple[TableStore, State, AlertMonitor]] = {}
 
     def analyze(self, job: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
         from visualdl_embedding.runs import notes_of, process_snapshot, records_of
 
         start = time.perf_counter()
-        store, state, guard = self._tables.get(job["table"]) or _open_table(job)
+        store, state, monitor = self._tables.get(job["table"]) or _open_table(job)
         snapshot = store.read_snapshot(job["step"])
-        done = process_snapshot(store, snapshot, state, config=store.description.config, guard=guard)
-        self._tables[job["table"]] = (store, done.state, guard)
+        done = process_snapshot(store, snapshot, state, config=store.description.config, monitor=monitor)
+        self._tables[job["table"]] = (store, done.state, monitor)
         records = records_of(snapshot, done.analysis, job["log"])
         notes = notes_of(done.analysis, job["log"])
         alerts = [alert.to_dict() for alert in done.alerts]
         return {"notes": notes, "alerts": alerts, "seconds": time.perf_counter() - start}, records
 
 
-def _open_table(job: dict[str, Any]) -> tuple[TableStore, State, Guard]:
-    from visualdl_embedding.runs import Guard
+def _open_table(job: dict[str, Any]) -> tuple[TableStore, State, AlertMonitor]:
+    from visualdl_embedding.runs import AlertMonitor
     from visualdl_embedding.store import TableStore
 
     store = TableStore.open(job["log_dir"], job["table"])
-    return store, store.load_state(), Guard.of(store, before=job["step"])
+    return store, store.load_state(), AlertMonitor.of(store, before=job["step"])

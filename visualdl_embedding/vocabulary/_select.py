@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from visualdl_embedding.core.columns import first_non_number, numbers
 from visualdl_embedding.core.rows import Rows
-from visualdl_embedding.metrics.strata import STRATA, strata
+from visualdl_embedding.metrics.strata import STRATA, frequency_strata
 from visualdl_embedding.vocabulary._forms import RowsLike
 from visualdl_embedding.vocabulary._picker import KEEP, Picker
 from visualdl_embedding.vocabulary._text import first_few
@@ -202,7 +202,7 @@ def _take_stratified(picker: Picker, k: int, random_state: int) -> str:
             f"{first_few(list(picker.vocabulary.columns)) or 'no columns'}. Pass the frequencies as metadata."
         )
     ordered = _by_frequency(picker.sift(np.arange(picker.num_rows)), frequencies)
-    stratum = strata(frequencies[ordered])
+    stratum = frequency_strata(frequencies[ordered])
     members = [ordered[stratum == name] for name in STRATA]
     quotas = _share_out(k, [len(m) for m in members])
     rng = np.random.default_rng(random_state)

@@ -1,5 +1,5 @@
 /** Text in which case and width of letters do not matter. */
-export const fold = (text: string): string => text.normalize("NFKC").toLowerCase();
+const fold = (text: string): string => text.normalize("NFKC").toLowerCase();
 
 export interface Matches {
   /** Positions, the best first: the whole label, then its beginning, then anywhere in it; short labels first. */

@@ -12,7 +12,7 @@ export interface Paint {
   hidden: Uint8Array | null;
   legend: Legend;
 }
-export type Legend =
+type Legend =
   | { kind: "one" }
   | { kind: "numbers"; scale: Scale }
   | { kind: "groups"; groups: { name: string; code: number; color: string; count: number; hidden: boolean }[] };
@@ -23,7 +23,7 @@ export interface Look extends Omit<Paint, "hidden"> {
   count: number;
 }
 
-export type Tone = "light" | "dark";
+type Tone = "light" | "dark";
 export const HIDDEN_UNKNOWN = "\u0000unknown";
 export const HIDDEN_OTHERS = "\u0000others";
 export interface Inks {

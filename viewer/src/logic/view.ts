@@ -10,7 +10,7 @@ export interface PanelSpec {
   step: number | null;
 }
 
-export type Baseline = "previous" | "first";
+type Baseline = "previous" | "first";
 
 /** All that a link must hold to open the same view again. */
 export interface View {

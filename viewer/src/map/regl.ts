@@ -16,7 +16,7 @@ interface Context {
 }
 type Dynamic<T> = T | ((context: Context, props: Record<string, unknown>) => T);
 
-export interface Texture2D {
+interface Texture2D {
   readonly _reglType: "texture2d";
   readonly handle: WebGLTexture;
   readonly width: number;

@@ -113,7 +113,7 @@ function joined({ lines }: Chart): uPlot.AlignedData {
   const steps = [...new Set(lines.flatMap(({ curve }) => curve.steps))].sort((a, b) => a - b);
   const at = new Map(steps.map((step, i) => [step, i]));
   const series = lines.map(({ curve }) => {
-    const values: (number | null)[] = new Array(steps.length).fill(null);
+    const values: (number | null)[] = steps.map(() => null);
     curve.steps.forEach((step, i) => (values[at.get(step)!] = curve.values[i] ?? null));
     return values;
   });

@@ -16,7 +16,7 @@ function save(content: Blob, name: string): void {
 const text = (content: string, type: string): Blob => new Blob([content], { type: `${type};charset=utf-8` });
 
 /** A file's name that every system takes: "demo-word-tsne-300.csv". */
-export function fileName(model: PanelModel, what: string): string {
+function fileName(model: PanelModel, what: string): string {
   const { run, table, map } = model.spec.peek();
   const parts = [run, table, map, String(model.step.peek() ?? "")];
   return `${parts.map((part) => part.replace(/[^\p{L}\p{N}._-]+/gu, "-")).join("-")}${what}`;

@@ -12,7 +12,7 @@ export class SourceError extends Error {
 }
 
 /** What a source can answer beside what every source does: the page has no controls for the rest. */
-export interface Abilities {
+interface Abilities {
   /** New steps may come: `status` is worth polling. */
   live: boolean;
   /** Joint maps of two runs. */

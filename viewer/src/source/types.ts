@@ -128,7 +128,7 @@ export interface MetricInfo {
 }
 
 /** How urgent a finding or an alert is. */
-export type Severity = "info" | "warning" | "critical";
+type Severity = "info" | "warning" | "critical";
 
 export interface Alert {
   table: string;

@@ -6,7 +6,7 @@ import { places } from "./places";
 import type { Aligned } from "./scene";
 import { playing, view } from "./store";
 
-export type Stage =
+type Stage =
   | { state: "off" }
   | { state: "procrustes" }
   | { state: "working"; done: number }

@@ -1,7 +1,7 @@
 import { type ReadonlySignal, effect, signal } from "@preact/signals";
 
 /** Something that is fetched: the last value stays until the next one is here, so that nothing jumps. */
-export interface Loaded<Value> {
+interface Loaded<Value> {
   value: Value | null;
   /** What the value was asked by; differs from the present question while the next value is on its way. */
   key: string;

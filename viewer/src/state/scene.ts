@@ -13,7 +13,7 @@ export interface Rows extends RowsInfo {
   numeric: Map<string, { values: Float32Array | null; scale: Scale | null }>;
 }
 
-export type Alignment = "own" | "procrustes" | "joint";
+type Alignment = "own" | "procrustes" | "joint";
 
 /** How a panel is drawn that is aligned with another. */
 export interface Aligned {
@@ -41,7 +41,7 @@ export interface Scene {
 /** Whether a key names a metric of rows; else it names a column. */
 export const isMetric = (key: string): boolean => key.startsWith("metric:");
 /** The name under which the server has a metric: those of a map begin with the map's name. */
-export function metricName(key: string, map: string, names: string[]): string | null {
+function metricName(key: string, map: string, names: string[]): string | null {
   const name = key.slice("metric:".length);
   return names.includes(name) ? name : names.includes(`${map}/${name}`) ? `${map}/${name}` : null;
 }

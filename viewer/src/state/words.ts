@@ -9,7 +9,6 @@ export const lasso = signal(false);
 export const hovered = signal<string | null>(null);
 export const focus = field("focus");
 export const pins = field("pins");
-export const selected = field("selected");
 
 export const choose = (label: string | null): void => {
   change({ focus: label, selected: label === null ? [] : [label] });

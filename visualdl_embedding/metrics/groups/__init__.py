@@ -5,7 +5,7 @@ Pure functions of vectors, their neighbor graph and a group name for each row.
 
 from visualdl_embedding.metrics.groups._cohesion import Cohesion
 from visualdl_embedding.metrics.groups._encode import MAX_GROUPS, NO_GROUP, encode_groups
-from visualdl_embedding.metrics.groups._misplaced import Evidence, Misplaced, wrong_side
+from visualdl_embedding.metrics.groups._misplaced import Misplaced, OtherNeighbor, wrong_side
 from visualdl_embedding.metrics.groups._scores import Scores
 from visualdl_embedding.metrics.groups._study import Difference, GroupStudy, group_scalars, study_groups
 
@@ -14,9 +14,9 @@ __all__ = [
     "NO_GROUP",
     "Cohesion",
     "Difference",
-    "Evidence",
     "GroupStudy",
     "Misplaced",
+    "OtherNeighbor",
     "Scores",
     "encode_groups",
     "group_scalars",

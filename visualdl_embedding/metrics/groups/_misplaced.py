@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from visualdl_embedding.core.neighbors import Neighbors
 from visualdl_embedding.metrics.groups._encode import NO_GROUP, validate_codes
 
-__all__ = ["Evidence", "Misplaced", "count_wrong_side", "wrong_side"]
+__all__ = ["Misplaced", "OtherNeighbor", "count_wrong_side", "wrong_side"]
 
 _VOTES_AT_A_TIME = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class OtherNeighbor:
     """A neighbor from the other group.
 
     Attributes
@@ -64,7 +64,7 @@ class Misplaced:
     own_share: float
     chance: float
     n_known: int
-    evidence: tuple[Evidence, ...]
+    evidence: tuple[OtherNeighbor, ...]
 
 
 @dataclass(frozen=True)
@@ -161,10 +161,10 @@ def count_wrong_side(
     return len(_find(indices, codes, n_groups, min_share).rows)
 
 
-def _evidence(neighbors: Neighbors, row: int, place: int, labels: Sequence[str] | None) -> Evidence:
+def _evidence(neighbors: Neighbors, row: int, place: int, labels: Sequence[str] | None) -> OtherNeighbor:
     there, distance = int(neighbors.indices[row, place]), float(neighbors.distances[row, place])
     cosine = 1 - distance if neighbors.distance == "cosine" else float("nan")
-    return Evidence(there, str(there) if labels is None else labels[there], distance, cosine)
+    return OtherNeighbor(there, str(there) if labels is None else labels[there], distance, cosine)
 
 
 def _find(indices: NDArray[np.int32], codes: NDArray[np.int32], n_groups: int, min_share: float) -> _Found:

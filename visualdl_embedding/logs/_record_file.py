@@ -8,7 +8,7 @@ import threading
 from collections import defaultdict
 from typing import Any
 
-__all__ = ["Guard", "file_lock", "guard_writer"]
+__all__ = ["RecordFile", "file_lock", "protect_writer"]
 
 _locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
@@ -18,7 +18,7 @@ def file_lock(path: str | os.PathLike[str]) -> threading.Lock:
     return _locks[os.path.realpath(path)]
 
 
-class Guard:
+class RecordFile:
     """File that appends complete records only and keeps the first error.
 
     After a failed write, VisualDL prints one message and continues: a full disk leaves an incomplete record, which
@@ -90,13 +90,13 @@ class Guard:
             self.broken = True
 
 
-def guard_writer(file_writer: Any) -> Guard | None:
+def protect_writer(file_writer: Any) -> RecordFile | None:
     """Wrap the file of VisualDL's `RecordFileWriter` once. Return None if the file is not local."""
     records = getattr(getattr(file_writer, "_async_writer", None), "_record_writer", None)
     if records is None or "://" in file_writer.get_filename():
         return None
-    if not isinstance(records._writer, Guard):
+    if not isinstance(records._writer, RecordFile):
         # Use VisualDL's name: if it is relative and the user changes directory, both follow.
-        records._writer = Guard(records._writer, file_writer.get_filename())
-    guard: Guard = records._writer
-    return guard
+        records._writer = RecordFile(records._writer, file_writer.get_filename())
+    file: RecordFile = records._writer
+    return file

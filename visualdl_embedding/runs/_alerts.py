@@ -1,4 +1,4 @@
-"""Rules over one table of a run, with all that they have seen: judged live, in a replay, and for a single snapshot."""
+"""Evaluation of a table's alert rules: in a training, in a replay, and for a single snapshot."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from visualdl_embedding.alerts import Alert, Evidence, History, Rule, RuleState, evaluate, load_rules
+from visualdl_embedding.alerts import Alert, DriftEvidence, History, Rule, RuleState, evaluate, load_rules
 from visualdl_embedding.analysis import Analysis
 from visualdl_embedding.logs import text_record
 from visualdl_embedding.store import TableReader
 
-__all__ = ["Guard", "alert_records", "alert_text", "rules_as_extra"]
+__all__ = ["AlertMonitor", "alert_records", "alert_text", "rules_as_extra"]
 
 _KEY = "alerts"
 
@@ -37,8 +37,8 @@ def alert_records(alerts: Iterable[Alert], *, walltime: int | None = None) -> li
     ]
 
 
-class Guard:
-    """Judges one analysis after another.
+class AlertMonitor:
+    """Evaluates the rules of one table, snapshot by snapshot.
 
     Attributes
     ----------
@@ -50,11 +50,11 @@ class Guard:
         self.rules = tuple(rules)
         self._table = table
         self._scalars: dict[int, Mapping[str, float]] = {}
-        self._evidence: dict[int, Sequence[Evidence]] = {}
+        self._evidence: dict[int, Sequence[DriftEvidence]] = {}
         self._state: RuleState | None = None
 
     @classmethod
-    def of(cls, store: TableReader, *, before: int | None = None) -> Guard:
+    def of(cls, store: TableReader, *, before: int | None = None) -> AlertMonitor:
         """Take the rules of a stored table, and let them see its analyses.
 
         Parameters
@@ -66,14 +66,14 @@ class Guard:
         """
         description = store.description
         stored = description.extra.get(_KEY, {})
-        guard = cls(description.table.name, load_rules(stored) if stored.get("rule") else ())
-        if guard.rules:
+        monitor = cls(description.table.name, load_rules(stored) if stored.get("rule") else ())
+        if monitor.rules:
             for step in store.steps(analyzed=True):
                 if before is None or step < before:
                     scalars, directions = store.read_numbers(step)
-                    guard._judge(step, scalars, directions)
-            guard._forget_untold({(alert.get("rule"), alert.get("step")) for alert in store.alerts()})
-        return guard
+                    monitor._judge(step, scalars, directions)
+            monitor._forget_untold({(alert.get("rule"), alert.get("step")) for alert in store.alerts()})
+        return monitor
 
     def _forget_untold(self, told: Collection[tuple[Any, Any]]) -> None:
         """Let a rule that is new to the run fire, though it has held for long: nobody was told."""
@@ -90,7 +90,7 @@ class Guard:
             return ()
         return self._judge(analysis.step, analysis.scalars, analysis.directions)
 
-    def _judge(self, step: int, scalars: Mapping[str, float], directions: Sequence[Evidence]) -> tuple[Alert, ...]:
+    def _judge(self, step: int, scalars: Mapping[str, float], directions: Sequence[DriftEvidence]) -> tuple[Alert, ...]:
         self._scalars[step] = scalars
         self._evidence[step] = directions
         history = History.of(self._table, self._scalars, evidence=self._evidence)
