@@ -16,14 +16,7 @@ from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.text import one_line
 from visualdl_embedding.logs._library import record_class
 
-__all__ = [
-    "PAGE_DIMENSIONS",
-    "PAGE_ROWS",
-    "reduce_dimensions",
-    "snapshot_records",
-    "snapshot_sizes",
-    "text_record",
-]
+__all__ = ["PAGE_DIMENSIONS", "PAGE_ROWS", "reduce_dimensions", "snapshot_records", "snapshot_sizes", "text_record"]
 
 PAGE_DIMENSIONS = 200
 """Maximum width of vectors. VisualDL's page corrupts wider ones: 1,199 of 200,000 values became nonzero."""
@@ -75,10 +68,12 @@ def snapshot_records(
     -------
     Serialized records in the order to append them. The largest holds 50,000 rows of 200 float32, 40 MB.
     """
-    record = _Builder(snapshot.table, snapshot.step, round(time.time() * 1000) if walltime is None else walltime)
+    record = _Builder(snapshot.table, snapshot.step, walltime)
     records = []
     if scalars:
-        records += [record.scalar(key, value) for key, value in analysis.scalars.items() if _is_float32(value)]
+        records += [
+            record.scalar(key, value) for key, value in analysis.scalars.items() if abs(value) <= LARGEST_SCALAR
+        ]
         for metric, name in HISTOGRAMS.items():
             values = analysis.row_metrics.get(metric, np.zeros(0, np.float32))
             values = values[np.isfinite(values)]
@@ -105,8 +100,7 @@ def snapshot_records(
 
 def text_record(table: str, name: str, text: str, *, step: int, walltime: int | None = None) -> bytes:
     """Build a text record, shown as ``embedding/<table>/<name>``; `walltime` is in ms since 1970, by default now."""
-    record = _Builder(table, step, round(time.time() * 1000) if walltime is None else walltime)
-    return record.text(name, text)
+    return _Builder(table, step, walltime).text(name, text)
 
 
 def snapshot_sizes(snapshot: Snapshot, config: Config) -> dict[str, int]:
@@ -192,10 +186,6 @@ def _metadata(snapshot: Snapshot, analysis: Analysis, rows: NDArray[np.intp]) ->
     return [one_line(name) for name in columns], [list(row) for row in zip(*cells, strict=True)]
 
 
-def _is_float32(value: float) -> bool:
-    return bool(abs(value) <= LARGEST_SCALAR)
-
-
 def _varint(number: int) -> bytes:
     out = bytearray()
     while number > 0x7F:
@@ -208,10 +198,10 @@ def _varint(number: int) -> bytes:
 class _Builder:
     """Builder of one table's records at one step."""
 
-    def __init__(self, table: str, step: int, walltime: int) -> None:
+    def __init__(self, table: str, step: int, walltime: int | None) -> None:
         self._table = table
         self._step = step
-        self._walltime = walltime
+        self._walltime = round(time.time() * 1000) if walltime is None else walltime
 
     def scalar(self, key: str, value: float) -> bytes:
         return self._one(names.tag(self._table, key), value=float(value))

@@ -10,7 +10,7 @@ import weakref
 from pathlib import Path
 from typing import Any
 
-from visualdl_embedding.logs._entries import Entry, Tally, tag_and_kind
+from visualdl_embedding.logs._entries import Tally, parse_entry
 from visualdl_embedding.logs._library import log_writer_class, quiet_thread
 from visualdl_embedding.logs._record_file import RecordFile, file_lock, protect_writer
 from visualdl_embedding.logs._repair import hidden_files_note, log_files, repair
@@ -35,8 +35,6 @@ class LogFile:
     do nothing, because VisualDL's writer hangs there.
 
     Create with `open` or `share`.
-
-    Made by `open` or `share`.
 
     Attributes
     ----------
@@ -91,7 +89,11 @@ class LogFile:
             If `writer` is closed.
         """
         if writer is not None:
-            return cls(_validate_writer(writer), owned=False)
+            if not hasattr(writer, "_get_file_writer"):
+                raise TypeError(f"writer must be a visualdl.LogWriter, not {type(writer).__name__}.")
+            if not _is_open(writer):
+                raise ValueError("writer is closed; pass an open one, or None.")
+            return cls(writer, owned=False)
         if share is not None:
             return cls.share(share, log_dir)
         if log_dir is None:
@@ -122,14 +124,6 @@ class LogFile:
             callback.writer = _new_writer(theirs, tally=tally)
         return cls(callback.writer, owned=False, note=hidden_files_note(theirs), tally=tally)
 
-    @property
-    def size(self) -> int:
-        """Current size of the file in bytes."""
-        try:
-            return self.path.stat().st_size
-        except OSError:
-            return 0
-
     def append(self, record: bytes, *, timeout: float = 10.0) -> bool:
         """Queue a serialized record for VisualDL's thread.
 
@@ -151,8 +145,8 @@ class LogFile:
         """
         if os.getpid() != self._pid:
             return False
-        found = tag_and_kind(record)
-        if found is None:
+        entry = parse_entry(record)
+        if entry is None:
             raise ValueError(f"record must be a serialized VisualDL record; these {len(record)} bytes are not.")
         with self._lock:
             if self._closed:
@@ -162,7 +156,7 @@ class LogFile:
             except OSError as error:
                 self.error = self.error or error
                 return False
-            self.tally.add(Entry(*found, record))
+            self.tally.add(entry)
         return True
 
     def flush(self, *, timeout: float = 10.0) -> bool:
@@ -240,14 +234,6 @@ def _flush_at_exit() -> None:
     """Write the queued records at exit. Without it, a training that ends by an exception loses its last 120 records."""
     for file in list(_open_files):
         file.flush(timeout=2.0)
-
-
-def _validate_writer(writer: Any) -> Any:
-    if not hasattr(writer, "_get_file_writer"):
-        raise TypeError(f"writer must be a visualdl.LogWriter, not {type(writer).__name__}.")
-    if not _is_open(writer):
-        raise ValueError("writer is closed; pass an open one, or None.")
-    return writer
 
 
 def _is_open(writer: Any) -> bool:
