@@ -125,8 +125,8 @@ def snapshot_sizes(snapshot: Snapshot, config: Config) -> dict[str, int]:
     }
 
 
-def reduce_dimensions(vectors: Floats, n_components: int = PAGE_DIMENSIONS) -> tuple[Floats, float]:
-    """Center vectors and reduce those wider than `n_components` to their principal components.
+def reduce_dimensions(vectors: Floats) -> tuple[Floats, float]:
+    """Center vectors and reduce those wider than `PAGE_DIMENSIONS` to their principal components.
 
     VisualDL's PCA does not center.
 
@@ -134,25 +134,23 @@ def reduce_dimensions(vectors: Floats, n_components: int = PAGE_DIMENSIONS) -> t
     ----------
     vectors
         ``(n, d)``, all finite, n at least 1.
-    n_components
-        At least 1.
 
     Returns
     -------
-    ``(n, d)`` float32, or ``(n, min(n, n_components))`` if d is larger; and the share of the variance kept, 0 to 1.
+    ``(n, d)`` float32, or ``(n, min(n, 200))`` if d is larger; and the share of the variance kept, 0 to 1.
     The axes depend on the snapshot.
     """
     scale = np.float32(unit_scale(vectors))
     points = vectors / scale
     centered = points - points.mean(axis=0, dtype=np.float64).astype(np.float32)
-    if vectors.shape[1] <= n_components:
+    if vectors.shape[1] <= PAGE_DIMENSIONS:
         return scaled_back(centered, scale), 1.0
     total = float(np.square(centered, dtype=np.float64).sum())
     if total == 0:
-        return scaled_back(centered[:, :n_components], scale), 1.0
+        return scaled_back(centered[:, :PAGE_DIMENSIONS], scale), 1.0
     from sklearn.decomposition import PCA
 
-    width = min(n_components, len(vectors))
+    width = min(PAGE_DIMENSIONS, len(vectors))
     shown = PCA(width, random_state=0).fit_transform(centered)
     kept = float(np.square(shown, dtype=np.float64).sum()) / total
     return scaled_back(shown, scale), min(1.0, kept)

@@ -19,6 +19,8 @@ from visualdl_embedding.logs._scan import scan
 __all__ = ["LogFile"]
 
 POLL_SECONDS = 0.002
+PATIENCE_SECONDS = 10.0
+"""Maximum time to wait for a slow disk."""
 QUEUED = 100
 """Maximum number of records in VisualDL's queue of 120; a full queue would block the training."""
 LARGE_BYTES = 256_000
@@ -124,19 +126,10 @@ class LogFile:
             callback.writer = _new_writer(theirs, tally=tally)
         return cls(callback.writer, owned=False, note=hidden_files_note(theirs), tally=tally)
 
-    def append(self, record: bytes, *, timeout: float = 10.0) -> bool:
-        """Queue a serialized record for VisualDL's thread.
+    def append(self, record: bytes) -> bool:
+        """Queue a serialized record, such as one of `snapshot_records`, for VisualDL's thread.
 
-        Parameters
-        ----------
-        record
-            Record from `snapshot_records`.
-        timeout
-            Maximum time to wait for a slow disk, in seconds.
-
-        Returns
-        -------
-        Whether the record was queued.
+        Waits up to 10 seconds for a slow disk. Returns whether the record was queued.
 
         Raises
         ------
@@ -152,14 +145,14 @@ class LogFile:
             if self._closed:
                 raise ValueError(f"The log file {self.path} is closed; open it again to append records.")
             try:
-                self._enqueue(record, timeout)
+                self._enqueue(record)
             except OSError as error:
                 self.error = self.error or error
                 return False
             self.tally.add(entry)
         return True
 
-    def flush(self, *, timeout: float = 10.0) -> bool:
+    def flush(self, *, timeout: float = PATIENCE_SECONDS) -> bool:
         """Wait up to `timeout` seconds until all queued records are in the file; return whether they are.
 
         It holds no lock while waiting, unlike VisualDL's flush, so a training thread that logs is not blocked.
@@ -181,7 +174,7 @@ class LogFile:
             self._closed = True
             _open_files.discard(self)
             # VisualDL's close waits without limit for its thread, even on a dead disk.
-            if self._wait(0, 10.0) and self._owned and _is_open(self._writer):
+            if self._wait(0, PATIENCE_SECONDS) and self._owned and _is_open(self._writer):
                 self._writer.close()
             self._note_error()
             if self._record_file is not None and self._record_file.broken and not _is_open(self._writer):
@@ -198,11 +191,11 @@ class LogFile:
         self._file_writer = writer._get_file_writer()
         self._record_file: RecordFile | None = protect_writer(self._file_writer)
 
-    def _enqueue(self, record: bytes, timeout: float) -> None:
+    def _enqueue(self, record: bytes) -> None:
         if len(record) >= LARGE_BYTES:
-            self._wait(QUEUED_BEFORE_LARGE, min(timeout, LARGE_SECONDS))
-        if not self._wait(QUEUED, timeout):
-            raise TimeoutError(f"{self.path} accepted no record for {timeout:g} s; a record was dropped.")
+            self._wait(QUEUED_BEFORE_LARGE, LARGE_SECONDS)
+        if not self._wait(QUEUED, PATIENCE_SECONDS):
+            raise TimeoutError(f"{self.path} accepted no record for {PATIENCE_SECONDS:g} s; a record was dropped.")
         try:
             self._file_writer._async_writer.write(record)
         except OSError:
