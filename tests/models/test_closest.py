@@ -74,10 +74,13 @@ def test_rows_without_label_or_finite_values_and_excluded_ones_are_no_answer() -
         ask(vectors, labels).closest("词2")
 
 
-def test_a_zero_row_has_cosine_zero_with_all() -> None:
+def test_a_zero_row_has_no_neighbors_by_cosine() -> None:
     vectors, labels = make_space(10, 4)
     vectors[2] = 0
-    assert {match.cosine for match in ask(vectors, labels).closest("词2")} == {0.0}
+    with pytest.raises(ValueError, match="zero, so it has no direction"):
+        ask(vectors, labels).closest("词2")
+    assert {match.cosine for match in ask(vectors, labels).closest("词2", distance="euclidean")} == {0.0}
+    assert "词2" not in {match.label for match in ask(vectors, labels).closest("词1", k=9)}
 
 
 def test_one_and_two_rows() -> None:
