@@ -1,4 +1,4 @@
-# `make check` runs what CI runs; `make check-all` adds what takes long.
+# `make check` runs the linters and the quick tests; `make check-all` adds what takes long.
 PYTHON ?= python
 
 .PHONY: check check-all lint test viewer-test bench-quick
@@ -18,8 +18,8 @@ viewer-test:
 test:
 	$(PYTHON) -m pytest
 
-check-all: lint
-	$(PYTHON) -m pytest -m "not browser" --cov --cov-report=term
+check-all: lint viewer-test
+	$(PYTHON) -m pytest -m "" --cov --cov-report=term
 	$(PYTHON) tests/fuzz/fuzz_sources.py --seconds 20
 	$(PYTHON) tests/environments/paddlenlp_ernie.py --output build/ernie_report --environment build/paddlenlp
 	$(MAKE) bench-quick

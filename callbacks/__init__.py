@@ -1,4 +1,4 @@
-"""Callbacks for trainers; one file per trainer."""
+"""Callbacks for trainers, one file per trainer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def __getattr__(name: str) -> Any:
         if error.name != "paddle":
             raise
         raise ModuleNotFoundError(
-            "EmbeddingCallback needs PaddlePaddle, which is not installed. Install the build for your machine "
+            "EmbeddingCallback requires PaddlePaddle, which is not installed. Install the build for your machine "
             '(paddlepaddle-gpu, or `pip install "visualdl-embedding[paddle]"` for the CPU).',
             name="paddle",
         ) from None

@@ -3,37 +3,37 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 import paddle
 
-from visualdl_embedding.callbacks._peers import calling_list, find_visualdl
 from visualdl_embedding.training import TrainingCallback
 
 __all__ = ["EmbeddingCallback"]
 
 
 class EmbeddingCallback(TrainingCallback, paddle.callbacks.Callback):  # type: ignore[misc]
-    """Watch embedding tables during ``paddle.Model.fit`` and log them for VisualDL.
+    """Record embedding tables during ``paddle.Model.fit`` and log them for VisualDL.
 
-    Snapshots of the watched rows are taken on the training thread, a few milliseconds each; neighbors, projections,
-    metrics and pictures are computed in a child process of low priority. Whatever goes wrong is logged once and
-    switches the callback off; training goes on. Wrong arguments raise at once.
+    Snapshots of the watched rows are taken on the training thread, a few milliseconds each. Neighbors, projections,
+    metrics and pictures are computed in a child process of low priority. The first error is logged and disables the
+    callback; training goes on. Wrong arguments raise at once.
 
     Parameters
     ----------
     log_dir
-        The run directory. None: that of the ``paddle.callbacks.VisualDL`` in the same ``fit``.
+        Run directory. Default: that of the ``paddle.callbacks.VisualDL`` in the same ``fit``.
     vocabulary
-        What the row ids mean: a file (one token per line, or ``token<TAB>id``, or JSON), a dict, a list, a tokenizer;
-        or a dict of these by table name. None labels rows by their numbers.
+        Meaning of the row ids: a file (one token per line, or ``token<TAB>id``, or JSON), a dict, a list, a tokenizer;
+        or a dict of these by table name. None: row numbers are the labels.
     metadata
         Columns for the labels, such as ``frequency`` and ``group``: a TSV or CSV file, a DataFrame, or a dict.
     rows
-        Which rows to watch: a number (the most frequent where a frequency is known, else the first), labels, ids,
+        Rows to watch: a number (the most frequent if a frequency is known, else the first), labels, ids,
         ``{"group": name}``, ``"stratified:500"`` or ``"all"``.
     tables
-        None: every ``nn.Embedding``. Names or globs choose; ``{"name": parameter}`` takes other parameters.
+        None: every ``nn.Embedding``. Names or globs select; ``{"name": parameter}`` selects other parameters.
     methods
         Any of ``"pca"``, ``"tsne"``, ``"umap"``.
     n_components
@@ -41,56 +41,56 @@ class EmbeddingCallback(TrainingCallback, paddle.callbacks.Callback):  # type: i
     distance
         ``"cosine"`` or ``"euclidean"``.
     every_n_steps
-        Snapshot every so many batches, or ``"geometric"``: densely at first, then ever more rarely.
+        Number of batches between snapshots, or ``"geometric"`` for increasing intervals.
     every_n_epochs
-        Used where `every_n_steps` is None. Step 0 and the last step are always taken.
+        Number of epochs between snapshots, if `every_n_steps` is None. Step 0 and the last step are always recorded.
     watch
-        Labels that join `rows` and get curves of their own.
+        Labels to add to `rows`, each with its own curves.
     keep
-        What is left out by default and shall stay: any of ``"special"``, ``"subword"``, ``"padding"``.
+        Rows to include that are left out by default: any of ``"special"``, ``"subword"``, ``"padding"``.
     writer
-        A ``visualdl.LogWriter`` to log through; it is not closed.
+        ``visualdl.LogWriter`` to log with; it is not closed.
     resume
         Continue a run that holds data of the same rows.
     initial_step
-        Batches trained before this ``fit``; with `resume` the last stored step if None.
+        Number of batches before this ``fit``; with `resume` the default is the last stored step.
     alerts
-        Rules that are judged at every snapshot: a TOML file, rules of `visualdl_embedding.alerts`, or both in a list;
-        None for the default ones (rows that are not finite, a space that collapses), ``()`` for none.
+        Rules to evaluate at every snapshot: a TOML file, rules of `visualdl_embedding.alerts`, or both in a list; None
+        for the default rules (rows that are not finite, a space that collapses), ``()`` for none.
     on_alert
-        Called with each `visualdl_embedding.alerts.Alert`, on the training thread, after the batch in which it arrives.
+        Called with each `visualdl_embedding.alerts.Alert` on the training thread, after the batch in which it arrives.
     stop_on
-        ``"critical"`` or ``"warning"``: stops training at an alert of this severity or a graver one.
+        ``"critical"`` or ``"warning"``: stop training at an alert of this or a higher severity.
     training_history
-        Whether to count how often each watched row is looked up, and measure the gradients that come back.
+        Whether to count the lookups of each watched row and measure its gradients.
     background
-        False computes in the training thread, which then waits.
+        Analyze in a child process. If False, the training waits for each analysis.
     max_slowdown
-        Share of the training's time, 0 to 1, that analyses in the background may cost, measured at every batch; beyond
-        it they wait, and they wait for the first 16 batches. None measures nothing and lets them run.
+        Maximum cost of background analyses as a share of the training's time, 0 to 1, measured at every batch. Beyond
+        it, and during the first 16 batches, they wait. None: neither measure nor wait.
     drain_timeout
-        Seconds to wait at the end of training for the last frames; None without limit.
+        Seconds to wait at the end of training for the last frames; None for no limit.
     max_log_bytes, max_store_bytes
-        Bounds of VisualDL's log and of the stored snapshots; None for none.
+        Limits of VisualDL's log and of the stored snapshots; None for no limit.
     on_error
         ``"disable"`` or ``"raise"``.
     n_neighbors, perplexity, min_dist
-        Of the neighbor metrics and UMAP, of t-SNE, of UMAP.
+        Parameters of the neighbor metrics and UMAP, of t-SNE, and of UMAP.
     random_state
-        Seed of everything random.
+        Random seed.
     n_jobs
         Threads of the child process.
     config
-        A `visualdl_embedding.Config` in the place of the options that are its fields (`methods` to `n_jobs`); it has
-        more. An option given beside it must have the same value.
+        `visualdl_embedding.Config` instead of the options that are its fields (`methods` to `n_jobs`); it has more. An
+        option given in addition must have the same value.
     settings
-        A `visualdl_embedding.RecorderSettings`, in the same way for `background`, `max_slowdown`, `drain_timeout`,
+        `visualdl_embedding.RecorderSettings`, likewise for `background`, `max_slowdown`, `drain_timeout`,
         `max_log_bytes` and `max_store_bytes`.
 
     Raises
     ------
     ValueError, TypeError, FileNotFoundError, FileExistsError, PermissionError
-        For wrong arguments, at construction or when training begins.
+        If an argument is wrong; at construction or when training begins.
 
     Examples
     --------
@@ -103,12 +103,12 @@ class EmbeddingCallback(TrainingCallback, paddle.callbacks.Callback):  # type: i
     _continues = False
 
     def set_model(self, model: paddle.Model) -> None:
-        """Look for a ``paddle.callbacks.VisualDL`` in the same ``fit``."""
+        """Find a ``paddle.callbacks.VisualDL`` in the same ``fit``."""
         super().set_model(model)
-        self._visualdl = find_visualdl(calling_list())
+        self._visualdl = next((c for c in _calling_list() if isinstance(c, paddle.callbacks.VisualDL)), None)
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Choose tables and rows, open the run, take the snapshot of step 0."""
+        """Choose tables and rows, open the run, and take the snapshot of step 0."""
         if paddle.distributed.get_rank() != 0:
             return
         if not paddle.in_dynamic_mode():
@@ -124,7 +124,7 @@ class EmbeddingCallback(TrainingCallback, paddle.callbacks.Callback):  # type: i
         self._continues = session.step > 0 and shared
 
     def on_train_batch_begin(self, step: int, logs: Any = None) -> None:
-        """Let ``train/loss`` of a resumed run go on at the run's step, for VisualDL's callback counts from 0 again."""
+        """Continue ``train/loss`` of a resumed run at the run's step: VisualDL's callback counts from 0 again."""
         if self._continues and self.session_ is not None:
             self._visualdl.train_step = self.session_.step
         self._continues = False
@@ -134,7 +134,7 @@ class EmbeddingCallback(TrainingCallback, paddle.callbacks.Callback):  # type: i
         self._after_batch(last=self.params.get("steps") == step + 1 and self._is_last_epoch())
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Remember the epoch."""
+        """Store the epoch."""
         self._epoch = epoch
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -142,7 +142,7 @@ class EmbeddingCallback(TrainingCallback, paddle.callbacks.Callback):  # type: i
         self._after_epoch(epoch + 1, last=self._is_last_epoch())
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Take the last snapshot, wait for the analyses, close the log."""
+        """Take the last snapshot, wait for the analyses, and close the log."""
         self._end()
 
     def _stop_training(self) -> None:
@@ -150,3 +150,20 @@ class EmbeddingCallback(TrainingCallback, paddle.callbacks.Callback):  # type: i
 
     def _is_last_epoch(self) -> bool:
         return bool(self._epoch + 1 == self.params.get("epochs"))
+
+
+def _calling_list() -> list[Any]:
+    """List the callbacks of the ``CallbackList`` whose ``set_model`` is calling; empty if there is none.
+
+    Paddle gives a callback no access to its peers, so this function inspects the frames of its callers. For other
+    trainers and direct calls the result is empty.
+    """
+    frame = sys._getframe(1)
+    for _ in range(4):
+        if frame.f_back is None:
+            break
+        frame = frame.f_back
+        callbacks = getattr(frame.f_locals.get("self"), "callbacks", None)
+        if isinstance(callbacks, list):
+            return callbacks
+    return []

@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ortho_group
 
-from visualdl_embedding.analysis import Analysis, Config, Frame, State, analyze
+from visualdl_embedding.analysis import Analysis, Config, Frame, State, analyse, analyze, plan_projections
 from visualdl_embedding.core.neighbors import Neighbors, graph_rows
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.metrics import METRICS
+from visualdl_embedding.projection import align
 
 FAST = Config(methods=("pca", "tsne"), perplexity=5, n_neighbors=5)
 
@@ -103,7 +104,7 @@ def test_rows_that_are_not_finite_are_left_out_and_come_back() -> None:
     assert np.isnan(second.projections["tsne"].coordinates[[5, 9]]).all()
     assert np.isfinite(np.delete(second.projections["tsne"].coordinates, [5, 9], axis=0)).all()
     assert np.isnan(second.row_metrics["norm"][5])
-    assert "2 of 60 rows hold NaN or inf" in " ".join(second.notes)
+    assert "2 of 60 rows contain NaN or inf" in " ".join(second.notes)
     assert third.scalars["nonfinite_rows"] == 0
     assert np.isfinite(third.projections["tsne"].coordinates).all()
     assert third.scalars["neighbor_overlap"] == 1
@@ -262,3 +263,44 @@ def test_a_configuration_survives_json() -> None:
 
     config = Config(n_components=(2, 3), perplexity=12.5)
     assert Config.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_the_earlier_name_is_the_same_function() -> None:
+    assert analyse is analyze
+
+
+def test_several_parameters_and_seeds_keep_their_frames_apart() -> None:
+    specs = plan_projections(("pca", "tsne"), perplexity=(4, 12), repeats=2)
+    first, second = course(clusters(), clusters(), config=Config(projections=specs, n_neighbors=5))
+    assert list(second.projections) == [spec.key for spec in specs]
+    for spec in specs[1:]:
+        found = second.projections[spec.key]
+        assert found.parameters["perplexity"] == spec.parameters["perplexity"]
+        assert found.parameters["random_state"] == spec.random_state
+        assert found.parameters["warm"]
+        assert second.scalars[f"{spec.key}/motion"] < 0.5
+        assert (found.noise_floor is None) == bool(spec.repeat)
+    assert "noise_floor" not in second.numbers("tsne_perplexity4_seed43")
+    assert second.numbers("pca").keys() >= {"explained_variance", "trustworthiness", "motion"}
+    # Aligned to the first of their kind: no rotation brings them closer.
+    like, other = (first.projections[key].coordinates for key in ("tsne_perplexity4", "tsne_perplexity4_seed43"))
+    assert np.allclose(align(other, like).rotation, np.eye(2), atol=1e-3)
+
+
+def test_progress_counts_the_projections() -> None:
+    heard: list[tuple[str, int, int]] = []
+    snapshot = Snapshot("word", 0, rows_of(60), clusters())
+    analyze(snapshot, config=FAST, on_progress=lambda *part: heard.append(part))
+    assert heard == [
+        ("neighbors", 0, 1),
+        ("neighbors", 1, 1),
+        ("projections", 0, 2),
+        ("projections", 1, 2),
+        ("projections", 2, 2),
+    ]
+
+
+def test_every_stage_has_its_time() -> None:
+    (analysis,) = course(clusters())
+    expected = {"neighbors", "metrics", "drift", "basis", "pca", "tsne", "quality", "diagnosis"}
+    assert set(analysis.seconds) == expected

@@ -101,7 +101,7 @@ def test_no_stray_output_and_nothing_left_open(tmp_path: Path, capfd: pytest.Cap
         ({"every_n_steps": 0}, "every_n_steps takes a positive number"),
         ({"methods": ("tsna",)}, "Unknown method 'tsna'; known are pca, tsne, umap"),
         ({"on_error": "ignore"}, 'on_error takes "disable" or "raise"'),
-        ({"initial_step": -1}, "initial_step counts batches from 0"),
+        ({"initial_step": -1}, "initial_step takes a number of batches, 0 or more"),
         ({"distance": "l1"}, "Unknown distance 'l1'"),
     ],
 )

@@ -116,7 +116,7 @@ def test_null_pairs_give_the_space_a_p_value(tmp_path: Path, before: Path) -> No
     ("rules", "said"),
     [
         ('kind = "above"\nmetric = "mean_cosin"\nvalue = 1', "mean_cosine"),
-        ('kind = "above"\nmetric = "mean_cosine"\nvalue = 1\ntables = "items*"', "No table is meant"),
+        ('kind = "above"\nmetric = "mean_cosine"\nvalue = 1\ntables = "items*"', "matches no table"),
         ("kind = ", "TOML"),
     ],
 )

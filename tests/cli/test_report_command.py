@@ -40,7 +40,7 @@ def test_a_report_of_a_folder_that_has_its_vocabulary(model: Path, tmp_path: Pat
     assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
     assert "trustworthiness" in done.output
     assert "ernie_model: table 'ernie.embeddings.word_embeddings'" in done.output
-    assert f"500 rows were asked for; the table has {HEIGHT}" in done.output
+    assert f"500 rows were requested; the table has {HEIGHT}" in done.output
 
 
 def test_the_command_says_why_there_is_no_page(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from visualdl_embedding.core.query import cosines, nearest_rows
 
 VALUES = st.one_of(
     st.floats(-4, 4, width=32),
-    st.sampled_from([0.0, 1.0, -1.0, np.nan, np.inf, 1e30, 1e-30]),
+    st.sampled_from([0.0, 1.0, -1.0, np.nan, np.inf, 1e30, 1e-30]).map(np.float32),
 )
 
 

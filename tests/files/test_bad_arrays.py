@@ -13,6 +13,7 @@ import numpy as np
 import paddle
 import pytest
 from refusals import Payload, refused
+from safetensors.paddle import save_file
 from saved_models import VECTORS, safetensors
 
 from visualdl_embedding.files import open_tables
@@ -65,7 +66,7 @@ def test_bad_indexes(weight_map: object, reason: str, tmp_path: Path) -> None:
     folder = tmp_path / "model"
     folder.mkdir()
     for place in (tmp_path, folder):
-        paddle.save({"a": paddle.to_tensor(VECTORS)}, str(place / "x.safetensors"), safetensors=True)
+        save_file({"a": paddle.to_tensor(VECTORS)}, str(place / "x.safetensors"))
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
     refused(folder / "model.safetensors.index.json", reason)
 

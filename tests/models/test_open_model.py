@@ -174,7 +174,7 @@ def test_what_a_run_cannot_do(tmp_path: Path) -> None:
     )
     with pytest.raises(ValueError, match="holds no snapshot yet"):
         open_model(tmp_path / "new")
-    with pytest.raises(ValueError, match="step=3 chooses a snapshot of a run, and a ndarray is none"):
+    with pytest.raises(ValueError, match="step=3 chooses a snapshot of a run, but a ndarray is not a run"):
         open_model(VECTORS, step=3)
 
 
@@ -222,7 +222,7 @@ def test_tables_of_a_layer_are_chosen_by_pattern_or_parameter(tmp_path: Path) ->
     assert np.array_equal(bare.read_rows(np.array([29])), network.bare.numpy()[[29]])
     with pytest.raises(ValueError, match="2 of them may be the right one"):
         open_model(network).table()
-    with pytest.raises(TypeError, match="names parameters, which a layer in memory has"):
+    with pytest.raises(TypeError, match="selects parameters, which only a layer in memory has"):
         open_model(saved(tmp_path), table={"bare": network.bare})
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.linalg import orthogonal_procrustes
 from scipy.spatial import procrustes
 from scipy.stats import ortho_group
 
@@ -38,6 +39,22 @@ def test_without_reflection_a_mirror_image_stays_one() -> None:
 
 def test_without_scaling_the_size_stays() -> None:
     assert align(3 * POINTS, POINTS, scaling=False).scale == 1
+
+
+def test_the_least_squares_scale_is_that_of_scipy() -> None:
+    other = 3 * POINTS + np.random.default_rng(1).normal(size=POINTS.shape)
+    found = align(other, POINTS, scaling="least_squares")
+    centered = [points - points.mean(axis=0) for points in (other.astype(float), POINTS.astype(float))]
+    rotation, singular = orthogonal_procrustes(*centered)
+    np.testing.assert_allclose(found.rotation, rotation, atol=1e-6)
+    assert found.scale == pytest.approx(singular / np.square(centered[0]).sum())
+
+
+def test_about_the_origin_nothing_is_shifted() -> None:
+    other = POINTS @ ortho_group.rvs(2, random_state=3) + 0.1
+    found = align(other, POINTS, scaling=False, about_origin=True)
+    np.testing.assert_allclose(found.rotation, orthogonal_procrustes(other, POINTS)[0], atol=1e-6)
+    assert found.shift.tolist() == [0, 0]
 
 
 def test_rows_that_are_unknown_have_no_say() -> None:

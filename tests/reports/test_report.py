@@ -48,15 +48,15 @@ def test_every_view_is_measured_on_its_own_coordinates() -> None:
         places = view.projection.coordinates
         expected = trustworthiness(made.snapshot.vectors, places)
         assert view.numbers["trustworthiness"] == pytest.approx(expected)
-        assert np.nanmean(view.quality.row_trustworthiness) == pytest.approx(expected, abs=1e-5)
+        assert np.nanmean(view.trustworthiness) == pytest.approx(expected, abs=1e-5)
 
 
 def test_one_neighbor_graph_serves_all_views(monkeypatch: pytest.MonkeyPatch) -> None:
-    from visualdl_embedding.reports import _make
+    from visualdl_embedding.analysis import _space
 
     widths = []
-    original = _make.nearest_neighbors
-    monkeypatch.setattr(_make, "nearest_neighbors", lambda v, k, **more: widths.append(k) or original(v, k, **more))
+    original = _space.nearest_neighbors
+    monkeypatch.setattr(_space, "nearest_neighbors", lambda v, k, **more: widths.append(k) or original(v, k, **more))
     monkeypatch.setattr("visualdl_embedding.projection._project.nearest_neighbors", None)
     made = report(clustered(200), methods=("pca", "tsne", "umap"), perplexity=(5, 20), n_neighbors=(10, 40))
     assert widths == [60]
@@ -65,7 +65,7 @@ def test_one_neighbor_graph_serves_all_views(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_parameters_and_seeds_give_a_view_each() -> None:
     made = example(methods=("pca", "umap", "tsne"), perplexity=(5, 20), repeats=2, n_components=(2, 3))
-    assert [view.key for view in made.views if view.plan.n_components == 2] == [
+    assert [view.key for view in made.views if view.spec.n_components == 2] == [
         "pca",
         "umap",
         "umap_seed43",
@@ -77,7 +77,7 @@ def test_parameters_and_seeds_give_a_view_each() -> None:
     assert {view.projection.coordinates.shape for view in made.views} == {(90, 2), (90, 3)}
     assert made.study.stability is not None
     assert 0 < made.study.stability.mean() <= 1
-    assert made.view("tsne_3d_perplexity5_seed43").plan.random_state == 43
+    assert made.view("tsne_3d_perplexity5_seed43").spec.random_state == 43
     with pytest.raises(ValueError, match=r"no view 'tsne'.*tsne_perplexity5"):
         made.view("tsne")
 
@@ -115,7 +115,7 @@ def test_rows_that_are_not_finite_are_left_out_and_counted() -> None:
     vectors[[3, 7], 0] = np.nan, np.inf
     made = report(vectors, vocabulary=words(90))
     assert made.analysis.scalars["nonfinite_rows"] == 2
-    assert any("2 of 90 rows hold NaN or inf" in note for note in made.notes)
+    assert any("2 of 90 rows contain NaN or inf" in note for note in made.notes)
     columns = made.coordinates()
     assert np.flatnonzero(np.isnan(columns["tsne_x"])).tolist() == [3, 7]
     assert columns["cluster"][[3, 7]].tolist() == [-1, -1]
@@ -139,8 +139,8 @@ def test_equal_rows_make_a_report() -> None:
 def test_more_rows_than_the_table_has_are_lowered_and_said() -> None:
     made = example(rows=500)
     assert len(made.snapshot.rows) == 90
-    assert any("500 rows were asked for; the table has 90" in note for note in made.notes)
-    assert not any("asked for" in note for note in example(rows=50).notes)
+    assert any("500 rows were requested; the table has 90" in note for note in made.notes)
+    assert not any("requested" in note for note in example(rows=50).notes)
 
 
 def test_a_path_is_opened_and_only_its_rows_are_read(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_path_is_opened_and_only_its_rows_are_read(tmp_path: Path) -> None:
     assert made.table.num_rows == 90
     assert made.counters["num_rows"] == 90
     assert heard["counters"] == (90, 90)
-    assert heard["views"] == (1, 1)
+    assert heard["projections"] == (1, 1)
     assert str(tmp_path) not in "".join((*made.notes, str(made.parameters)))
 
 

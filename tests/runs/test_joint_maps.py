@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from scipy.linalg import orthogonal_procrustes
 from scipy.stats import ortho_group
 
-from visualdl_embedding.analysis import Config, State, analyze
+from visualdl_embedding.analysis import Config, State, analyze, plan_projections, projection_key
 from visualdl_embedding.core.neighbors import nearest_neighbors
+from visualdl_embedding.core.pairing import pair_labels
 from visualdl_embedding.core.process import start_child
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
@@ -31,7 +32,7 @@ from visualdl_embedding.runs import (
     compare,
     project_jointly,
     read_cached,
-    shared_rows,
+    record_once,
     turn_onto,
 )
 from visualdl_embedding.store import TableStore
@@ -59,19 +60,13 @@ def turned(snapshot: Snapshot, *, seed: int = 1) -> Snapshot:
     return Snapshot("word", 0, rows, (snapshot.vectors[order] @ rotation).astype(np.float32))
 
 
-@given(st.lists(st.text(max_size=2), unique=True), st.lists(st.text(max_size=2), unique=True))
-def test_rows_pair_by_label(a: list[str], b: list[str]) -> None:
-    in_a, in_b = shared_rows(a, b)
-    assert [a[i] for i in in_a] == [b[i] for i in in_b] == [label for label in a if label in b]
-
-
 @pytest.mark.parametrize("distance", ["cosine", "euclidean"])
 @given(seed=st.integers(0, 1000))
 @settings(max_examples=15, deadline=None)
 def test_a_rotation_is_undone(distance: Any, seed: int) -> None:
     a = make_snapshot(seed=seed)
     b = turned(a, seed=seed)
-    in_a, in_b = shared_rows(a.labels, b.labels)
+    in_a, in_b = pair_labels(a.labels, b.labels)
     np.testing.assert_allclose(turn_onto(a, b, distance=distance)[in_b], a.vectors[in_a], atol=1e-4)
 
 
@@ -93,7 +88,7 @@ def test_neighbors_within_a_side_are_untouched(distance: Any) -> None:
 
 def test_the_rotation_is_that_of_scipy() -> None:
     a, b = make_snapshot(), make_snapshot(seed=3, first=20)
-    in_a, in_b = shared_rows(a.labels, b.labels)
+    in_a, in_b = pair_labels(a.labels, b.labels)
     unit = [v / np.linalg.norm(v, axis=1, keepdims=True) for v in (b.vectors[in_b], a.vectors[in_a])]
     rotation, _ = orthogonal_procrustes(*(v.astype(float) for v in unit))
     np.testing.assert_allclose(turn_onto(a, b), b.vectors @ rotation, atol=1e-4)
@@ -104,7 +99,7 @@ def test_broken_rows_are_left_out_and_stay_broken() -> None:
     b = turned(a)
     a.vectors[3] = np.nan
     b.vectors[5] = np.inf
-    joint = project_jointly(a, b, config=CONFIG, method="pca")
+    joint = project_jointly(a, b, config=CONFIG, spec=CONFIG.spec("pca"))
     assert joint.n_shared == 78 + (a.labels[3] == b.labels[5])
     assert np.isnan(joint.a[3]).all()
     assert np.isnan(joint.b[5]).all()
@@ -118,11 +113,12 @@ def test_a_word_stands_beside_itself(method: str, n_components: int) -> None:
     b = turned(replace(a, vectors=a.vectors + 0.1 * np.random.default_rng(2).normal(size=a.vectors.shape)))
     b = replace(b, vectors=b.vectors.astype(np.float32))
     shares: list[float] = []
-    joint = project_jointly(a, b, config=CONFIG, method=method, n_components=n_components, on_progress=shares.append)
+    spec = CONFIG.spec(projection_key(method, n_components))
+    joint = project_jointly(a, b, config=CONFIG, spec=spec, on_progress=shares.append)
     assert joint.how == "joint"
     assert joint.n_shared == 80
     assert shares == sorted(shares)
-    in_a, in_b = shared_rows(a.labels, b.labels)
+    in_a, in_b = pair_labels(a.labels, b.labels)
     together = np.linalg.norm(joint.a[in_a] - joint.b[in_b], axis=1)
     apart = np.linalg.norm(joint.a[in_a] - np.roll(joint.a[in_a], 1, axis=0), axis=1)
     assert np.median(together) < 0.25 * np.median(apart)
@@ -135,8 +131,8 @@ def test_a_map_that_is_known_is_gone_on_with() -> None:
     b = turned(a)
     analysis, _ = analyze(a, State(), CONFIG)
     start = analysis.projections["tsne"].coordinates
-    joint = project_jointly(a, b, config=CONFIG, method="tsne", start=start)
-    fresh = project_jointly(a, b, config=CONFIG, method="tsne")
+    joint = project_jointly(a, b, config=CONFIG, spec=CONFIG.spec("tsne"), start=start)
+    fresh = project_jointly(a, b, config=CONFIG, spec=CONFIG.spec("tsne"))
     size = np.sqrt(start.var(axis=0).mean())
 
     def far(found: Joint) -> float:
@@ -148,7 +144,7 @@ def test_a_map_that_is_known_is_gone_on_with() -> None:
 
 def test_few_shared_rows_are_said() -> None:
     a, b = make_snapshot(), make_snapshot(seed=3, first=75)
-    joint = project_jointly(a, b, config=CONFIG, method="pca")
+    joint = project_jointly(a, b, config=CONFIG, spec=CONFIG.spec("pca"))
     assert joint.n_shared == 5
     assert "5 shared labels do not determine a rotation of 10 dimensions" in joint.notes[0]
 
@@ -242,7 +238,7 @@ def test_what_is_not_there_is_an_error(sides: tuple[SnapshotReference, SnapshotR
         compare(a, replace(b, step=7))
     with pytest.raises(FileNotFoundError):
         compare(a, replace(b, log_dir=str(tmp_path / "nothing")))
-    with pytest.raises(ValueError, match="Unknown method"):
+    with pytest.raises(ValueError, match=r"no projection .isomap.; known are pca, tsne"):
         compare(a, b, projection="isomap")
 
 
@@ -301,3 +297,22 @@ def test_the_child_process_ends_with_its_parent(
         assert process.stdin is not None
         process.stdin.close()
         assert process.wait(60) == 0
+
+
+def test_a_projection_of_several_has_a_joint_map_of_its_own(tmp_path: Path) -> None:
+    specs = plan_projections("tsne", perplexity=(4, 8))
+    sides = []
+    for name in ("a", "b"):
+        snapshot = make_snapshot(seed=len(sides))
+        record_once(
+            tmp_path / name,
+            snapshot,
+            table=Table("word", 80, 10),
+            config=Config(projections=specs, n_neighbors=5, noise_floor_every=0),
+            rules=(),
+        )
+        sides.append(SnapshotReference(str(tmp_path / name), "word", 0))
+    narrow, wide = (compare(*sides, projection=spec.key) for spec in specs)
+    assert np.abs(narrow.a - wide.a).max() > 1
+    with pytest.raises(ValueError, match="no projection 'tsne_perplexity5'"):
+        compare(*sides, projection="tsne_perplexity5")

@@ -14,6 +14,7 @@ from served_runs import STEPS, begin, make_rows, make_run, within, write_scalars
 from werkzeug.test import TestResponse
 
 from visualdl_embedding import open_run
+from visualdl_embedding.analysis import Config, plan_projections
 from visualdl_embedding.core.neighbors import nearest_neighbors
 from visualdl_embedding.logs import scan
 from visualdl_embedding.metrics import METRICS
@@ -375,6 +376,27 @@ def test_rows_that_changed_during_the_run_are_followed_by_label(tmp_path: Path) 
     assert [n["label"] for n in found["neighbors"]] == [older.labels[i] for i in graph.indices[20]]
     assert [n["row"] for n in found["neighbors"]] == [i - 20 if i >= 20 else None for i in graph.indices[20]]
     assert ask(client, "neighbors", **table, step=0, row=59)["missing"]
+
+
+def test_projections_of_several_parameters_and_seeds_are_served_by_key(tmp_path: Path) -> None:
+    specs = plan_projections(("pca", "tsne"), n_components=(2, 3), perplexity=(4, 8), repeats=2)
+    config = Config(projections=specs, n_neighbors=5, noise_floor_every=0)
+    make_run(tmp_path / "runs", steps=(0, 50), config=config, loss=False)
+    client = make_server(RunSource(tmp_path / "runs"), visualdl=False).test_client()
+    run = open_run(tmp_path / "runs")
+    assert run.table("word").config == config
+    (table,) = ask(client, "runs")["runs"][0]["tables"]
+    assert table["projections"] == [spec.key for spec in specs]
+    for spec in specs:
+        query = {"run": ".", "table": "word", "step": 50, "projection": spec.key}
+        places = floats(client.get(PREFIX + "frame", query_string=query))
+        assert places.shape == (60, spec.n_components)
+        stored = run.projection("word", 50, spec.key)
+        np.testing.assert_array_equal(places, stored.coordinates)
+        assert (stored.method, stored.n_components) == (spec.method, spec.n_components)
+        if spec.method == "tsne":
+            assert ask(client, "frame-info", **query)["random_state"] == spec.random_state
+            assert stored.parameters["perplexity"] == spec.parameters["perplexity"]
 
 
 def test_labels_may_be_anything(tmp_path: Path) -> None:

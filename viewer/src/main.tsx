@@ -145,7 +145,7 @@ function App() {
   );
 }
 
-/** With the shift key: where the eye goes, to the right and down. */
+/** Directions of the arrow keys with Shift, to the right and down. */
 const STEERING: Record<string, [number, number]> = {
   ArrowLeft: [-1, 0],
   ArrowRight: [1, 0],
@@ -213,7 +213,7 @@ render(<App />, document.getElementById("root")!);
 startComparing();
 startResting();
 void start();
-// An address that somebody typed, or went back to, says from where to look.
+// A typed address, or one from the history, contains the camera.
 addEventListener("hashchange", () => {
   const { eye } = view.peek();
   if (eye) lookThrough(eye);

@@ -6,7 +6,7 @@
 from visualdl_embedding.alerts._alert import Alert
 from visualdl_embedding.alerts._check import Status, Verdict, check_scalars, unmatched
 from visualdl_embedding.alerts._drift import DriftTowards
-from visualdl_embedding.alerts._evaluate import RuleState, evaluate, never_judged, replay
+from visualdl_embedding.alerts._evaluate import RuleState, evaluate, replay
 from visualdl_embedding.alerts._evidence import DriftEvidence
 from visualdl_embedding.alerts._history import History
 from visualdl_embedding.alerts._hook import HookResult, run_hook
@@ -43,7 +43,6 @@ __all__ = [
     "default_rules",
     "evaluate",
     "load_rules",
-    "never_judged",
     "read_rules",
     "replay",
     "run_hook",

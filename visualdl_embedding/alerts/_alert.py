@@ -4,50 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from visualdl_embedding.alerts._rule import SEVERITIES, Severity
+from visualdl_embedding.alerts._result import RuleResult
+from visualdl_embedding.alerts._rule import SEVERITIES
 from visualdl_embedding.core.jsonable import plain
 
 __all__ = ["Alert"]
 
 
 @dataclass(frozen=True)
-class Alert:
+class Alert(RuleResult):
     """Event of a rule whose condition begins to hold.
-
-    Texts are in English and, with the suffix ``_zh``, in Chinese. They contain labels without escaping; escape them for
-    display.
 
     Attributes
     ----------
-    table, step
-        Snapshot of the alert.
-    rule, severity
-        Name of the rule; ``"info"``, ``"warning"`` or ``"critical"``.
-    metric
-        Scalar key, or a key for another value (such as the p-value of a drift).
-    value, threshold
-        Value of the metric, and the threshold it is compared with.
-    message, message_zh
-        One or two sentences.
-    evidence
-        Plain values by name.
     trained_step
         Step of the training when the alert fires; None without a training.
     """
 
-    table: str
     step: int
-    rule: str
-    severity: Severity
-    metric: str
-    value: float
-    threshold: float
-    message: str
-    message_zh: str
-    evidence: Mapping[str, Any] = field(default_factory=dict)
     trained_step: int | None = None
 
     @property

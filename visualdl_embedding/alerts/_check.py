@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+from visualdl_embedding.alerts._alert import Alert
 from visualdl_embedding.alerts._evaluate import worded
 from visualdl_embedding.alerts._evidence import DriftEvidence
 from visualdl_embedding.alerts._history import History, HistoryView
-from visualdl_embedding.alerts._rule import Judgment, Rule, Severity, distinct, matches
+from visualdl_embedding.alerts._result import RuleResult
+from visualdl_embedding.alerts._rule import Judgment, Rule, distinct, matches
 from visualdl_embedding.core.jsonable import plain
 from visualdl_embedding.core.text import Text
 
@@ -21,42 +23,25 @@ STATUSES: tuple[Status, ...] = ("failed", "unknown", "passed")
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Verdict(RuleResult):
     """Result of a rule for a run or a model.
 
     Attributes
     ----------
-    table, step
-        Evaluated snapshot; the step is None for a single snapshot without a step.
-    rule, severity
-        Name of the rule; ``"info"``, ``"warning"`` or ``"critical"``.
     status
         ``"passed"``, ``"failed"``, or ``"unknown"`` if a value is missing or not finite.
-    metric
-        Scalar key, or a key for another value.
-    value, threshold
-        Value of the metric, and the threshold it is compared with; NaN if unknown.
-    message, message_zh
-        One or two sentences, in English and in Chinese.
-    evidence
-        Plain values by name.
     """
 
-    table: str
-    step: int | None
-    rule: str
-    severity: Severity
-    status: Status
-    metric: str
-    value: float
-    threshold: float
-    message: str
-    message_zh: str
-    evidence: Mapping[str, Any] = field(default_factory=dict)
+    status: Status = field(kw_only=True)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for strict JSON; NaN and the infinities become None."""
         return {name: plain(getattr(self, name)) for name in self.__dataclass_fields__}
+
+    def to_alert(self) -> Alert:
+        """Return an alert with the same content, as `run_hook` takes it; at step 0 without a step."""
+        values = {f.name: getattr(self, f.name) for f in fields(RuleResult)}
+        return Alert(**values | {"step": self.step or 0})
 
 
 def check_scalars(
@@ -145,16 +130,5 @@ def _verdict(rule: Rule, judgment: Judgment, history: History, *, held: bool, ti
     text = worded(rule, judgment)
     if judgment.status == "holds" and not held:
         text = Text(f"{text.en} It has held for fewer snapshots so far.", f"{text.zh}目前持续的快照数尚不足。")
-    return Verdict(
-        table=history.table,
-        step=None if timeless else history.steps[-1],
-        rule=rule.name,
-        severity=rule.severity,
-        status=status,
-        metric=judgment.metric,
-        value=judgment.value,
-        threshold=judgment.threshold,
-        message=text.en,
-        message_zh=text.zh,
-        evidence=judgment.evidence,
-    )
+    step = None if timeless else history.steps[-1]
+    return Verdict.of(rule, judgment, text, table=history.table, step=step, status=status)

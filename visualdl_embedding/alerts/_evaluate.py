@@ -11,7 +11,7 @@ from visualdl_embedding.alerts._history import History, HistoryView
 from visualdl_embedding.alerts._rule import Judgment, Rule, distinct, matches
 from visualdl_embedding.core.text import Text
 
-__all__ = ["RuleState", "evaluate", "never_judged", "replay", "worded"]
+__all__ = ["RuleState", "evaluate", "replay", "worded"]
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,10 @@ def evaluate(
             for rule in chosen:
                 for judgment in work.see(rule, history, index):
                     if newest and work.fires(rule, judgment, step):
-                        alerts.append(_alert(rule, judgment, history.table, step=step, trained_step=trained_step))
+                        text = worded(rule, judgment)
+                        alerts.append(
+                            Alert.of(rule, judgment, text, table=history.table, step=step, trained_step=trained_step)
+                        )
     return tuple(alerts), work.finish(history.steps[-1], chosen)
 
 
@@ -136,11 +139,6 @@ def replay(rules: Iterable[Rule], history: History) -> tuple[tuple[Alert, ...], 
         found, state = evaluate(rules, so_far, state)
         alerts.extend(found)
     return tuple(alerts), state
-
-
-def never_judged(rules: Iterable[Rule], state: RuleState, table: str) -> tuple[str, ...]:
-    """Names of the rules for a table that have had no known value at any snapshot."""
-    return tuple(rule.name for rule in rules if matches(rule, table) and not state.judged.get(rule.name))
 
 
 def worded(rule: Rule, judgment: Judgment) -> Text:
@@ -212,23 +210,6 @@ class _Work:
             {name: self.fired[name] for name in names if self.fired.get(name)},
             {name: self.judged[name] for name in names if name in self.judged},
         )
-
-
-def _alert(rule: Rule, judgment: Judgment, table: str, *, step: int, trained_step: int | None) -> Alert:
-    text = worded(rule, judgment)
-    return Alert(
-        table=table,
-        step=step,
-        rule=rule.name,
-        severity=rule.severity,
-        metric=judgment.metric,
-        value=judgment.value,
-        threshold=judgment.threshold,
-        message=text.en,
-        message_zh=text.zh,
-        evidence=judgment.evidence,
-        trained_step=trained_step,
-    )
 
 
 def _is_count(value: object) -> bool:

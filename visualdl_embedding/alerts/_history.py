@@ -56,25 +56,6 @@ class History:
         steps = tuple(sorted(by_step))
         return cls(table, steps, tuple(by_step[step] for step in steps), evidence or {})
 
-    @classmethod
-    def from_curves(
-        cls,
-        table: str,
-        curves: Mapping[str, Mapping[int, float]],
-        *,
-        evidence: Mapping[int, Sequence[DriftEvidence]] | None = None,
-    ) -> History:
-        """Create a history from ``run.scalars(table)``: values by key, then by step.
-
-        >>> History.from_curves("word", {"isoscore": {100: 0.5}, "hubness": {100: 1.0, 200: 2.0}}).scalars[1]
-        {'hubness': 2.0}
-        """
-        by_step: dict[int, dict[str, float]] = {}
-        for key, curve in curves.items():
-            for step, value in curve.items():
-                by_step.setdefault(step, {})[key] = value
-        return cls.of(table, by_step, evidence=evidence)
-
     def __len__(self) -> int:
         return len(self.steps)
 

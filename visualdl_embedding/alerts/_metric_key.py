@@ -15,7 +15,7 @@ PURITY, GROUP_PURITY, CROWDING = "purity", "group_purity", "crowding"
 """Scalars read by specific rules: of one group, of all groups, of the space or a stratum."""
 
 _LEVELS = ("watch", "group", "stratum")
-_PROJECTION = re.compile(rf"(?:{'|'.join(METHODS)})(?:_3d)?")
+_PROJECTION = re.compile(rf"(?:{'|'.join(METHODS)})(?:_[\w.+-]+)?")
 
 
 def check_metric(key: str, metric: object) -> None:

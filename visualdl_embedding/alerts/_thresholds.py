@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -27,7 +28,38 @@ _DIRECTIONS = ("any", "up", "down")
 
 
 @dataclass(frozen=True)
-class Above(Rule):
+class _Limit(Rule):
+    """A metric on the wrong side of a value."""
+
+    words: ClassVar[tuple[str, str]]
+    is_beyond: ClassVar[Callable[[float, float], bool]]
+
+    metric: str
+    value: float
+
+    def _validate(self) -> None:
+        check_metric("metric", self.metric)
+        check_number("value", self.value)
+
+    def _default_name(self) -> str:
+        return f"{self.metric} {self.words[0]} {as_text(self.value)}"
+
+    def judge(self, view: HistoryView) -> tuple[Judgment, ...]:
+        """Evaluate the last snapshot of a view."""
+        value = view.value(self.metric)
+        if value is None:
+            return (unknown(view, self.metric, self.value),)
+        holds = type(self).is_beyond(value, self.value)
+        (word, word_zh), (no, no_zh) = self.words, ("", "") if holds else ("not ", "不")
+        now, limit = as_text(value), as_text(self.value)
+        text = Text(
+            f"{self.metric} is {now}, {no}{word} {limit}.", f"{self.metric} 为 {now}，{no_zh}{word_zh} {limit}。"
+        )
+        return (Judgment("", clear_or_holds(holds), self.metric, value, self.value, text),)
+
+
+@dataclass(frozen=True)
+class Above(_Limit):
     """Fires if a metric is above a value.
 
     Attributes
@@ -44,24 +76,12 @@ class Above(Rule):
     """
 
     kind: ClassVar[str] = "above"
-
-    metric: str
-    value: float
-
-    def _validate(self) -> None:
-        check_metric("metric", self.metric)
-        check_number("value", self.value)
-
-    def _default_name(self) -> str:
-        return f"{self.metric} above {as_text(self.value)}"
-
-    def judge(self, view: HistoryView) -> tuple[Judgment, ...]:
-        """Evaluate the last snapshot of a view."""
-        return _judge_beyond(self, view, lambda value: value > self.value, words=("above", "高于"))
+    words: ClassVar[tuple[str, str]] = ("above", "高于")
+    is_beyond: ClassVar[Callable[[float, float], bool]] = operator.gt
 
 
 @dataclass(frozen=True)
-class Below(Rule):
+class Below(_Limit):
     """Fires if a metric is below a value.
 
     Attributes
@@ -73,35 +93,8 @@ class Below(Rule):
     """
 
     kind: ClassVar[str] = "below"
-
-    metric: str
-    value: float
-
-    def _validate(self) -> None:
-        check_metric("metric", self.metric)
-        check_number("value", self.value)
-
-    def _default_name(self) -> str:
-        return f"{self.metric} below {as_text(self.value)}"
-
-    def judge(self, view: HistoryView) -> tuple[Judgment, ...]:
-        """Evaluate the last snapshot of a view."""
-        return _judge_beyond(self, view, lambda value: value < self.value, words=("below", "低于"))
-
-
-def _judge_beyond(
-    rule: Above | Below, view: HistoryView, is_beyond: Callable[[float], bool], *, words: tuple[str, str]
-) -> tuple[Judgment, ...]:
-    value = view.value(rule.metric)
-    if value is None:
-        return (unknown(view, rule.metric, rule.value),)
-    holds = is_beyond(value)
-    now, limit = as_text(value), as_text(rule.value)
-    no, no_zh = ("", "") if holds else ("not ", "不")
-    text = Text(
-        f"{rule.metric} is {now}, {no}{words[0]} {limit}.", f"{rule.metric} 为 {now}，{no_zh}{words[1]} {limit}。"
-    )
-    return (Judgment("", clear_or_holds(holds), rule.metric, value, rule.value, text),)
+    words: ClassVar[tuple[str, str]] = ("below", "低于")
+    is_beyond: ClassVar[Callable[[float, float], bool]] = operator.lt
 
 
 @dataclass(frozen=True)

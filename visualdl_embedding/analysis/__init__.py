@@ -1,8 +1,15 @@
 """The analysis of a snapshot: neighbors, projections, alignment and metrics, in one pure function."""
 
 from visualdl_embedding.analysis._analyze import analyze
+from visualdl_embedding.analysis._config import Config
 from visualdl_embedding.analysis._diagnose import Diagnosis, diagnose, direction_scalars
-from visualdl_embedding.analysis._types import Analysis, Config, Frame, Projection, State, projection_key
+from visualdl_embedding.analysis._project import make_layout
+from visualdl_embedding.analysis._result import Analysis, Frame, Projection, State
+from visualdl_embedding.analysis._space import neighbor_graph
+from visualdl_embedding.analysis._specs import ProjectionSpec, as_tuple, plan_projections, projection_key, split_key
+
+analyse = analyze
+"""The name of `analyze` up to version 0.1."""
 
 __all__ = [
     "Analysis",
@@ -10,9 +17,16 @@ __all__ = [
     "Diagnosis",
     "Frame",
     "Projection",
+    "ProjectionSpec",
     "State",
+    "analyse",
     "analyze",
+    "as_tuple",
     "diagnose",
     "direction_scalars",
+    "make_layout",
+    "neighbor_graph",
+    "plan_projections",
     "projection_key",
+    "split_key",
 ]

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.analysis._config import Config
+from visualdl_embedding.analysis._result import State
+from visualdl_embedding.analysis._rows import Measured, UsableRows
 from visualdl_embedding.core.names import scalar_key
 from visualdl_embedding.core.neighbors import Neighbors
 from visualdl_embedding.core.snapshot import Snapshot
@@ -16,7 +19,7 @@ from visualdl_embedding.metrics import Crowding, crowding, never_trained
 from visualdl_embedding.metrics.groups import MAX_GROUPS, GroupStudy, group_scalars, study_groups
 from visualdl_embedding.metrics.strata import StrataStudy, frequency_strata, stratum_scalars, study_strata
 
-__all__ = ["Diagnosis", "diagnose", "direction_scalars"]
+__all__ = ["Diagnosis", "diagnose", "diagnose_frame", "direction_scalars"]
 
 Floats = NDArray[np.float32]
 
@@ -128,6 +131,25 @@ def diagnose(
         directions=directions,
         notes=tuple(notes),
     )
+
+
+def diagnose_frame(
+    snapshot: Snapshot, rows: UsableRows, graph: Neighbors, *, config: Config, state: State, changed: Measured
+) -> tuple[Measured, tuple[Direction, ...]]:
+    """Diagnose a snapshot as the frame after `state`: what was measured, and the directions of the watched words."""
+    previous, values = state.previous, snapshot.row_values
+    update = values["lookups"] * values["gradient_mean"] if "gradient_mean" in values else None
+    found = diagnose(
+        snapshot,
+        graph,
+        before=(previous.snapshot, previous.analysis.neighbors) if previous else None,
+        overlap=changed.row_metrics.get("neighbor_overlap"),
+        update=changed.row_metrics.get("displacement") if update is None else update,
+        null=state.null,
+        random_state=config.random_state,
+    )
+    row_metrics = {name: rows.spread(of_usable) for name, of_usable in found.row_metrics.items()}
+    return Measured(found.scalars, row_metrics | dict(values), found.notes), found.directions
 
 
 def direction_scalars(directions: Iterable[Direction]) -> dict[str, float]:

@@ -1,12 +1,23 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from visualdl_embedding.cli._options import (
+    DISTANCE,
+    JSON,
+    METADATA,
+    RANDOM_STATE,
+    TABLE,
+    VOCABULARY,
+    combined,
+    positive,
+)
 from visualdl_embedding.cli._terminal import FriendlyCommand, echo, table_of
+from visualdl_embedding.core.jsonable import dumps
 from visualdl_embedding.core.text import visible_text
 
 if TYPE_CHECKING:
@@ -15,17 +26,13 @@ if TYPE_CHECKING:
 
 __all__ = ["check", "drift"]
 
-F = TypeVar("F", bound=Callable[..., Any])
-BAD_INPUT = 2
 SHOWN_DIRECTIONS = 5
 
-_SIDES: tuple[Callable[[Any], Any], ...] = (
-    click.option("--table", metavar="NAME", help="Table to use, if there are several."),
-    click.option("--vocab", "--vocab-file", "vocabulary", metavar="FILE", help="Vocabulary, for models."),
-    click.option("--metadata", multiple=True, metavar="FILE", help="TSV or CSV with columns, for models; repeatable."),
-    click.option(
-        "--top-k", type=click.IntRange(min=1), default=500, show_default=True, help="Number of rows, for models."
-    ),
+_SIDES = combined(
+    TABLE,
+    VOCABULARY,
+    METADATA,
+    positive("--top-k", "rows", default=500, help="Number of rows, for models."),
     click.option("--watch", multiple=True, metavar="LABEL", help="Report on this word; repeatable."),
     click.option(
         "--null",
@@ -34,34 +41,24 @@ _SIDES: tuple[Callable[[Any], Any], ...] = (
         metavar="A B",
         help="A pair without a change, such as two seeds or earlier weeks; repeatable.",
     ),
-    click.option(
-        "--n-neighbors", type=click.IntRange(min=1), default=15, show_default=True, help="Number of neighbors."
-    ),
-    click.option(
-        "--distance", type=click.Choice(["cosine", "euclidean"]), default="cosine", show_default=True, help="Of rows."
-    ),
-    click.option("--random-state", type=int, default=42, show_default=True, help="Random seed."),
+    positive("--n-neighbors", default=15, help="Number of neighbors."),
+    DISTANCE,
+    RANDOM_STATE,
 )
 
 
-class _JudgingCommand(FriendlyCommand):
+class _CheckCommand(FriendlyCommand):
     """Command with exit status 1 for failed rules and 2 for bad input."""
 
-    bad_input = BAD_INPUT
+    bad_input = 2
 
 
-def _with_sides(function: F) -> F:
-    for option in reversed(_SIDES):
-        function = option(function)
-    return function
-
-
-@click.command(cls=_JudgingCommand)
+@click.command(cls=_CheckCommand)
 @click.argument("target", type=click.Path())
 @click.option("--baseline", metavar="RUN_OR_MODEL", help="Run or model to compare with.")
 @click.option("--rules", metavar="FILE", help="TOML with [[rule]] tables.  [default: not finite, collapsed]")
-@_with_sides
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_SIDES
+@JSON
 @click.option("--junit-xml", metavar="FILE", help="Write the results as JUnit XML, for Jenkins and GitLab.")
 @click.option("--on-alert", metavar="CMD", help="Run CMD for each rule that fired, with the alert as JSON on stdin.")
 def check(
@@ -69,7 +66,6 @@ def check(
     *,
     baseline: str | None,
     rules: str | None,
-    top_k: int,
     metadata: Sequence[str],
     as_json: bool,
     junit_xml: str | None,
@@ -80,7 +76,7 @@ def check(
     from visualdl_embedding import runs
     from visualdl_embedding.alerts import to_json, to_junit_xml, verdict_table
 
-    done = runs.check(target, rules, baseline=baseline, rows=top_k, metadata=list(metadata) or None, **options)
+    done = runs.check(target, rules, baseline=baseline, metadata=list(metadata) or None, **options)
     if as_json:
         click.echo(to_json(done.verdicts))
     else:
@@ -100,22 +96,10 @@ def check(
 
 
 def _run_hooks(command: str, failed: Sequence[Verdict]) -> None:
-    from visualdl_embedding.alerts import Alert, run_hook
+    from visualdl_embedding.alerts import run_hook
 
     for verdict in failed:
-        alert = Alert(
-            table=verdict.table,
-            step=verdict.step or 0,
-            rule=verdict.rule,
-            severity=verdict.severity,
-            metric=verdict.metric,
-            value=verdict.value,
-            threshold=verdict.threshold,
-            message=verdict.message,
-            message_zh=verdict.message_zh,
-            evidence=verdict.evidence,
-        )
-        result = run_hook(command, alert)
+        result = run_hook(command, verdict.to_alert())
         if not result.ok:
             click.echo(visible_text(f"--on-alert: {result.reason}"), err=True)
 
@@ -125,14 +109,13 @@ def _run_hooks(command: str, failed: Sequence[Verdict]) -> None:
 @click.argument("after", type=click.Path())
 @click.option("--step-before", type=click.IntRange(min=0), help="Snapshot of the run BEFORE.  [default: the newest]")
 @click.option("--step-after", type=click.IntRange(min=0), help="Snapshot of the run AFTER.  [default: the newest]")
-@_with_sides
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def drift(before: str, after: str, *, top_k: int, metadata: Sequence[str], as_json: bool, **options: Any) -> None:
+@_SIDES
+@JSON
+def drift(before: str, after: str, *, metadata: Sequence[str], as_json: bool, **options: Any) -> None:
     """Report changes from BEFORE to AFTER (runs or saved models): the space, groups, words and their directions."""
-    from visualdl_embedding.core.jsonable import dumps
     from visualdl_embedding.runs import drift_between
 
-    found = drift_between(before, after, rows=top_k, metadata=list(metadata) or None, **options)
+    found = drift_between(before, after, metadata=list(metadata) or None, **options)
     if as_json:
         click.echo(dumps(found.to_dict(), indent=2))
     else:
@@ -141,17 +124,13 @@ def drift(before: str, after: str, *, top_k: int, metadata: Sequence[str], as_js
 
 def _print_drift(found: Drift) -> None:
     echo(f"{len(found.labels):,} rows are in both tables.\n")
-    floor = found.floor or {}
-    values = {
-        "neighbor_overlap": found.mean_neighbor_overlap,
-        "displacement": found.mean_displacement,
-        "cka": found.cka,
-    }
+    floor, p_values = found.floor or {}, found.space_p_values
+    values = {"neighbor_overlap": found.mean_neighbor_overlap, "displacement": found.mean_displacement}
     table_of(
         ["space", "value", "without a change", "p"],
         (
-            [name, _number(value), _number(floor.get(name)), _number(found.space_p_values.get(name))]
-            for name, value in values.items()
+            [name, *map(_number, (value, floor.get(name), p_values.get(name)))]
+            for name, value in {**values, "cka": found.cka}.items()
         ),
     )
     if found.groups:
@@ -159,28 +138,26 @@ def _print_drift(found: Drift) -> None:
         table_of(
             ["group", "rows", "overlap", "displacement", "p"],
             (
-                [g.group, g.size, _number(g.neighbor_overlap), _number(g.displacement), _number(g.p_corrected)]
+                [g.group, g.size, *map(_number, (g.neighbor_overlap, g.displacement, g.p_corrected))]
                 for g in found.groups
             ),
         )
     if found.directions:
         echo()
         ordered = sorted(found.directions, key=lambda direction: (not direction.significant, direction.p_value))
-        clear = sum(direction.significant for direction in ordered)
-        for direction in ordered[: max(clear, SHOWN_DIRECTIONS)]:
+        shown = max(SHOWN_DIRECTIONS, sum(direction.significant for direction in ordered))
+        for direction in ordered[:shown]:
             echo(("! " if direction.significant else "  ") + direction.sentence())
-        if len(ordered) > max(clear, SHOWN_DIRECTIONS):
-            echo(f"  and {len(ordered) - max(clear, SHOWN_DIRECTIONS)} more without a clear motion (--json lists all)")
+        if len(ordered) > shown:
+            echo(f"  and {len(ordered) - shown} more without a clear motion (--json lists all)")
     echo("\nMoved most, relative to their neighbors")
     table_of(
         ["", "overlap", "p", "neighbors before", "neighbors after"],
         (
             [
                 word.label,
-                _number(word.neighbor_overlap),
-                _number(word.p_corrected),
-                "、".join(word.neighbors_before[:5]),
-                "、".join(word.neighbors_after[:5]),
+                *map(_number, (word.neighbor_overlap, word.p_corrected)),
+                *("、".join(neighbors[:5]) for neighbors in (word.neighbors_before, word.neighbors_after)),
             ]
             for word in found.moved[:10]
         ),

@@ -2,10 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
+from visualdl_embedding.cli._options import JSON, TABLE, VOCABULARY
 from visualdl_embedding.cli._terminal import FriendlyCommand, echo, progress_bars, table_of
+from visualdl_embedding.core.jsonable import dumps
 
 __all__ = ["explain"]
 
@@ -17,33 +20,29 @@ __all__ = ["explain"]
     "--history", multiple=True, required=True, metavar="LABEL", help="Item of the user's history; repeatable."
 )
 @click.argument("more_history", nargs=-1, metavar="[LABEL]...")
-@click.option("--table", metavar="NAME", help="Table to use, by name or pattern, if the model has several.")
-@click.option(
-    "--vocab", "--vocab-file", "vocabulary", metavar="FILE", help="Vocabulary file.  [default: searched next to MODEL]"
-)
+@TABLE
+@VOCABULARY
 @click.option("--output", "-o", metavar="FILE", help="Write a picture (PNG) to FILE.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@JSON
 def explain(
     model: str,
     *,
     item: str,
     history: Sequence[str],
     more_history: Sequence[str],
-    table: str | None,
-    vocabulary: str | None,
     output: str | None,
     as_json: bool,
+    **opening: Any,
 ) -> None:
     r"""Show how near an item is to each item of a user's history, compared with all items.
 
     \b
       explain MODEL --item X --history A B C
     """
-    from visualdl_embedding.core.jsonable import dumps
     from visualdl_embedding.models import explain as explain_item
     from visualdl_embedding.models import open_model
 
-    opened = open_model(model, table=table, vocabulary=vocabulary).table()
+    opened = open_model(model, **opening).table()
     with progress_bars() as on_progress:
         found = explain_item(
             opened, item, [*history, *more_history], on_progress=lambda done, total: on_progress("reading", done, total)

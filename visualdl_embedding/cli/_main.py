@@ -32,12 +32,11 @@ main.add_command(serve)
 
 
 @main.command()
-@click.option("--log-dir", default="runs/demo", show_default=True, help="Directory of the run.")
+@click.option("--log-dir", default="runs/demo", help="Directory of the run.")
 @click.option(
     "--size",
     type=click.Choice(["full", "small"]),
     default="full",
-    show_default=True,
     envvar="VISUALDL_EMBEDDING_DEMO_SIZE",
     help="Small takes seconds.",
 )
@@ -76,7 +75,6 @@ def analyze(run: str, tables: tuple[str, ...], force: bool) -> None:
     "--max-log-bytes",
     type=click.IntRange(min=0),
     default=200_000_000,
-    show_default=True,
     help="Limit of the log, which VisualDL's server loads into memory; 0 for no limit.",
 )
 def relog(run: str, max_log_bytes: int) -> None:

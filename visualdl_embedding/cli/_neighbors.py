@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
+from visualdl_embedding.cli._options import DISTANCE, JSON, KEEP, TABLE, VOCABULARY, positive
 from visualdl_embedding.cli._terminal import FriendlyCommand, echo, table_of
+from visualdl_embedding.core.jsonable import dumps
 
 if TYPE_CHECKING:
-    from visualdl_embedding.core.query import Match
     from visualdl_embedding.models import ModelTable
 
 __all__ = ["neighbors"]
@@ -22,21 +23,12 @@ __all__ = ["neighbors"]
 @click.option("--minus", multiple=True, metavar="LABEL", help="Subtract this word; repeatable.")
 @click.option("--from", "begin", multiple=True, metavar="LABEL", help="Start of an axis; if repeated, the mean.")
 @click.option("--to", "end", multiple=True, metavar="LABEL", help="End of the axis; if repeated, the mean.")
-@click.option("-k", "k", type=click.IntRange(min=1), default=20, show_default=True, help="Number of words.")
-@click.option(
-    "--distance", type=click.Choice(["cosine", "euclidean"]), default="cosine", show_default=True, help="Of rows."
-)
-@click.option("--table", metavar="NAME", help="Table to use, by name or pattern, if the model has several.")
-@click.option(
-    "--vocab", "--vocab-file", "vocabulary", metavar="FILE", help="Vocabulary file.  [default: searched next to MODEL]"
-)
-@click.option(
-    "--keep",
-    multiple=True,
-    type=click.Choice(["special", "subword", "padding"]),
-    help="Include rows left out by default; repeatable.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@positive("-k", "k", default=20, help="Number of words.")
+@DISTANCE
+@TABLE
+@VOCABULARY
+@KEEP
+@JSON
 def neighbors(
     model: str,
     *,
@@ -47,10 +39,8 @@ def neighbors(
     end: Sequence[str],
     k: int,
     distance: Any,
-    table: str | None,
-    vocabulary: str | None,
-    keep: Sequence[str],
     as_json: bool,
+    **opening: Any,
 ) -> None:
     r"""Query the table of MODEL in its original space: nearest words, sums of words, axes between words.
 
@@ -71,7 +61,7 @@ def neighbors(
             raise click.UsageError("Sums of words use unit vectors and cosines; remove --distance.")
         if not plus:
             raise click.UsageError("--minus requires --plus; add at least one --plus.")
-    opened = open_model(model, table=table, vocabulary=vocabulary, keep=keep).table()
+    opened = open_model(model, **opening).table()
     if on_a_line:
         _print_line(opened, begin, end, words=words, k=k, distance=distance, as_json=as_json)
         return
@@ -80,10 +70,12 @@ def neighbors(
         answers = {asked.removeprefix("+ "): opened.solve_analogy(plus, minus, k=k)}
     else:
         answers = {word: opened.closest(word, k=k, distance=distance) for word in words}
+    by_distance = distance == "euclidean"
     if as_json:
-        from visualdl_embedding.core.jsonable import dumps
-
-        found = {asked: [_as_dict(match) for match in matches] for asked, matches in answers.items()}
+        found = {
+            asked: [{"label": m.label, "id": m.row, "cosine": m.cosine, "distance": m.distance} for m in matches]
+            for asked, matches in answers.items()
+        }
         click.echo(dumps(found, indent=2))
         return
     for number, (asked, matches) in enumerate(answers.items()):
@@ -91,11 +83,8 @@ def neighbors(
         if composed := _composed(opened, words or [*plus, *minus]):
             echo(composed)
         table_of(
-            ["", "id", "cosine", *(["distance"] if distance == "euclidean" else [])],
-            (
-                [m.label, m.row, f"{m.cosine:.4f}", *([f"{m.distance:.4g}"] if distance == "euclidean" else [])]
-                for m in matches
-            ),
+            ["", "id", "cosine", *["distance"] * by_distance],
+            ([m.label, m.row, f"{m.cosine:.4f}", *[f"{m.distance:.4g}"] * by_distance] for m in matches),
         )
 
 
@@ -122,8 +111,6 @@ def _print_line(
     }
     low, middle, high = np.percentile(places[order], [5, 50, 95])
     if as_json:
-        from visualdl_embedding.core.jsonable import dumps
-
         found: dict[str, Any] = {
             side: [{"label": label, "id": row, "position": place} for label, row, place in rows]
             for side, rows in sides.items()
@@ -155,7 +142,3 @@ def _composed(opened: ModelTable, words: Sequence[str]) -> str:
         for i, pieces in rows.pieces.items()
     )
     return f"Not in the vocabulary, computed as the mean of pieces: {', '.join(named)}."
-
-
-def _as_dict(match: Match) -> dict[str, Any]:
-    return {"label": match.label, "id": match.row, "cosine": match.cosine, "distance": match.distance}

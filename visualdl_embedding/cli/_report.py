@@ -1,12 +1,24 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from visualdl_embedding.cli._terminal import SETTINGS, FriendlyCommand, echo, progress_bars, set_up_logging
+from visualdl_embedding.cli._options import (
+    DISTANCE,
+    KEEP,
+    METADATA,
+    RANDOM_STATE,
+    TABLE,
+    VOCABULARY,
+    WATCH,
+    combined,
+    positive,
+)
+from visualdl_embedding.cli._terminal import SETTINGS, FriendlyCommand, echo, progress_bars, set_up_logging, table_of
 
 if TYPE_CHECKING:
     from visualdl_embedding.alerts import Rule
@@ -14,71 +26,39 @@ if TYPE_CHECKING:
 
 __all__ = ["report", "visualize"]
 
-F = TypeVar("F", bound=Callable[..., Any])
 METHODS = ("pca", "tsne", "umap")
 NULL_PAIRS = 10
 """Number of earlier weeks for comparison: with them the alert found 8 of 10 changes in their week, without them 3."""
 SEVERITY_MARKS = {"critical": "!!", "warning": "! ", "info": "  "}
 
-_OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    click.option("--table", metavar="NAME", help="Table to use, by name or pattern, if the model has several."),
+_OPTIONS = combined(
+    TABLE,
     click.option("--list-tables", is_flag=True, help="List the tables of MODEL and exit."),
-    click.option(
-        "--vocab", "--vocab-file", "vocabulary", metavar="FILE", help="Vocabulary.  [default: a file next to MODEL]"
-    ),
-    click.option(
-        "--metadata", multiple=True, metavar="FILE", help="TSV or CSV with columns: group, frequency, …; repeatable."
-    ),
-    click.option("--top-k", type=click.IntRange(min=1), help="The K most frequent (or first) rows.  [default: 500]"),
+    VOCABULARY,
+    METADATA,
+    positive("--top-k", help="The K most frequent (or first) rows.  [default: 500]"),
     click.option("--rows", metavar="HOW", help="Rows instead of --top-k: all, stratified:K, or COLUMN=VALUE."),
-    click.option("--watch", multiple=True, metavar="LABEL", help="Also include and label this row; repeatable."),
+    WATCH,
+    KEEP,
     click.option(
-        "--keep",
-        multiple=True,
-        type=click.Choice(["special", "subword", "padding"]),
-        help="Include rows left out by default; repeatable.",
-    ),
-    click.option(
-        "--method",
-        "methods",
-        multiple=True,
-        type=click.Choice(METHODS),
-        default=("pca", "tsne"),
-        show_default=True,
-        help="Repeatable.",
+        "--method", "methods", multiple=True, type=click.Choice(METHODS), default=("pca", "tsne"), help="Repeatable."
     ),
     click.option(
         "--n-components",
         multiple=True,
         type=click.Choice(["2", "3"]),
         default=("2",),
-        show_default=True,
         help="Dimensions: 2, 3, or both.",
     ),
-    click.option(
-        "--perplexity", multiple=True, type=float, default=(30.0,), show_default=True, help="For t-SNE; repeatable."
-    ),
-    click.option(
-        "--n-neighbors",
-        multiple=True,
-        type=click.IntRange(min=1),
-        default=(15,),
-        show_default=True,
-        help="For UMAP; repeatable. Metrics use the first.",
-    ),
-    click.option(
-        "--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="Seeds for t-SNE and UMAP."
-    ),
+    click.option("--perplexity", multiple=True, type=float, default=(30.0,), help="For t-SNE; repeatable."),
+    positive("--n-neighbors", multiple=True, default=(15,), help="For UMAP; repeatable. Metrics use the first."),
+    positive("--repeats", default=1, help="Seeds for t-SNE and UMAP."),
     click.option("--axis", nargs=2, multiple=True, metavar="FROM TO", help="An axis between two words; repeatable."),
     click.option("--color", metavar="COLUMN", help="Color by group, cluster, norm, or any column."),
-    click.option(
-        "--distance", type=click.Choice(["cosine", "euclidean"]), default="cosine", show_default=True, help="Of rows."
-    ),
-    click.option("--random-state", type=int, default=42, show_default=True, help="Random seed."),
-    click.option("--n-jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Threads."),
-    click.option(
-        "--output", "--output-dir", "-o", default="vis_results", show_default=True, metavar="DIR", help="Output folder."
-    ),
+    DISTANCE,
+    RANDOM_STATE,
+    positive("--n-jobs", default=1, help="Threads."),
+    click.option("--output", "--output-dir", "-o", default="vis_results", metavar="DIR", help="Output folder."),
     click.option("--overwrite", is_flag=True, help="Write to DIR even if it is not empty."),
     click.option("--run", metavar="RUN", help="Also record a snapshot in this run, for VisualDL."),
     click.option(
@@ -88,34 +68,10 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
 )
 
 
-def _with_options(function: F) -> F:
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
-
-
 @click.command(cls=FriendlyCommand)
 @click.argument("model", type=click.Path())
-@_with_options
-def report(model: str, **options: Any) -> None:
-    """Report on the embedding table of MODEL: maps, metrics and findings on a page that works offline.
-
-    MODEL is a file or folder of Paddle, PaddleNLP, safetensors, word2vec, GloVe, fastText or NumPy. No code is run.
-    """
-    _report(model, **options)
-
-
-@click.command(cls=FriendlyCommand, context_settings=SETTINGS)
-@click.option("--model-path", required=True, metavar="MODEL", help="File or folder of the model.")
-@_with_options
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
-def visualize(model_path: str, debug: bool, **options: Any) -> None:
-    """Run `visualdl-embedding report` with the model as an option; flags with dashes or underscores."""
-    set_up_logging(debug)
-    _report(model_path, **options)
-
-
-def _report(
+@_OPTIONS
+def report(
     model: str,
     *,
     list_tables: bool,
@@ -131,6 +87,10 @@ def _report(
     rules: str | None,
     **options: Any,
 ) -> None:
+    """Report on the embedding table of MODEL: maps, metrics and findings on a page that works offline.
+
+    MODEL is a file or folder of Paddle, PaddleNLP, safetensors, word2vec, GloVe, fastText or NumPy. No code is run.
+    """
     from visualdl_embedding.alerts import load_rules
     from visualdl_embedding.page import missing_page
     from visualdl_embedding.reports import check_folder
@@ -139,11 +99,10 @@ def _report(
     if list_tables:
         _list_tables(model)
         return
-    if step is not None and run is None:
-        raise click.UsageError("--step requires a run; add --run RUN.")
-    if rules is not None and run is None:
-        raise click.UsageError("--rules requires a run; add --run RUN.")
-    judged_by = None if rules is None else load_rules(rules)
+    for name, value in (("step", step), ("rules", rules)):
+        if value is not None and run is None:
+            raise click.UsageError(f"--{name} requires a run; add --run RUN.")
+    loaded = None if rules is None else load_rules(rules)
     check_folder(output, overwrite=overwrite)
     with progress_bars() as on_progress:
         made = make_report(
@@ -165,7 +124,18 @@ def _report(
     else:
         echo(f"Open {Path(output) / page.name} in a browser; it works offline.")
     if run is not None:
-        _record(made, run, step=step, rules=judged_by)
+        _record(made, run, step=step, rules=loaded)
+
+
+@click.command(cls=FriendlyCommand, context_settings=SETTINGS)
+@click.option("--model-path", required=True, metavar="MODEL", help="File or folder of the model.")
+@_OPTIONS
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+def visualize(model_path: str, debug: bool, **options: Any) -> None:
+    """Run `visualdl-embedding report` with the model as an option; flags with dashes or underscores."""
+    set_up_logging(debug)
+    assert report.callback is not None
+    report.callback(model_path, **options)
 
 
 def _rows(top_k: int | None, rows: str | None) -> Any:
@@ -192,14 +162,17 @@ def _print_report(made: Report) -> None:
         f"{len(rows):,} rows ({rows.how})"
     )
     echo()
-    width = max(len(view.key) for view in made.views)
-    echo(f"{'view':<{width}}  trustworthiness  continuity  doubtful rows")
-    for view in made.views:
-        doubtful = int(made.study.doubtful_rows(view.key).sum())
-        numbers = view.numbers
-        echo(
-            f"{view.key:<{width}}  {numbers['trustworthiness']:>15.3f}  {numbers['continuity']:>10.3f}  {doubtful:>13,}"
-        )
+    table_of(
+        ["view", "trustworthiness", "continuity", "doubtful rows"],
+        (
+            [
+                view.key,
+                *(f"{view.numbers[name]:.3f}" for name in ("trustworthiness", "continuity")),
+                f"{int(made.study.doubtful_rows(view.key).sum()):,}",
+            ]
+            for view in made.views
+        ),
+    )
     if made.findings:
         echo("\nFindings")
         for finding in made.findings:
@@ -211,34 +184,18 @@ def _print_report(made: Report) -> None:
 
 
 def _record(made: Report, run: str, *, step: int | None, rules: Sequence[Rule] | None) -> None:
-    from dataclasses import replace
-
-    from visualdl_embedding.analysis import Config
     from visualdl_embedding.runs import next_step, record_once
 
     table = made.table
     following = next_step(run, table.name)
     step = following if step is None else step
-    parameters = made.parameters
-    config = Config(
-        methods=tuple(parameters["methods"]),
-        n_components=tuple(parameters["n_components"]),
-        distance=parameters["distance"],
-        n_neighbors=parameters["n_neighbors"][0],
-        perplexity=(parameters["perplexity"] or [30.0])[0],
-        null_pairs=NULL_PAIRS,
-        random_state=parameters["random_state"],
-        n_jobs=parameters["n_jobs"],
-    )
+    # One projection of each method: a timeline has no use for several perplexities.
+    config = replace(made.config, projections=(), null_pairs=NULL_PAIRS)
     with progress_bars() as on_progress:
         on_progress(f"snapshot {step} of {run}", 0, 1)
         # An existing run keeps its settings, so that its frames are comparable.
         recorded = record_once(
-            run,
-            replace(made.snapshot, step=step),
-            table=table,
-            config=None if following else config,
-            rules=rules,
+            run, replace(made.snapshot, step=step), table=table, config=None if following else config, rules=rules
         )
     for alert in recorded.alerts:
         echo(f"Alert: {alert.message}")

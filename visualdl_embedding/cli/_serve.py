@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -11,42 +12,17 @@ __all__ = ["serve"]
 
 @click.command(cls=FriendlyCommand)
 @click.option("--logdir", multiple=True, required=True, metavar="DIR", help="A log directory; repeatable.")
-@click.option("--host", default="localhost", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8040, show_default=True, help="Port; 0 for a free one.")
-@click.option("--public-path", default="/app", show_default=True, help="URL path of the pages.")
+@click.option("--host", default="localhost", help="Address to listen on; 0.0.0.0 for all.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8040, help="Port; 0 for a free one.")
+@click.option("--public-path", default="/app", help="URL path of the pages.")
 @click.option("--language", type=click.Choice(["en", "zh"]), help="Language of the pages.  [default: the browser's]")
 @click.option("--theme", type=click.Choice(["light", "dark"]), help="Theme of the pages.  [default: the browser's]")
-@click.option(
-    "--cache-timeout", type=float, default=20.0, show_default=True, help="Seconds that VisualDL caches its data."
-)
-@click.option("--model", default="", metavar="FILE", help="Model for VisualDL's GRAPH page.")
+@click.option("--cache-timeout", type=float, default=20.0, help="Seconds that VisualDL caches its data.")
+@click.option("--model", default="", show_default=False, metavar="FILE", help="Model for VisualDL's GRAPH page.")
 @click.option("--token", help="Access token required by all pages and API responses.")
 @click.option("--open-browser", is_flag=True, help="Open the page of embeddings in a browser.")
-def serve(
-    *,
-    logdir: Sequence[str],
-    host: str,
-    port: int,
-    public_path: str,
-    language: str | None,
-    theme: str | None,
-    cache_timeout: float,
-    model: str,
-    token: str | None,
-    open_browser: bool,
-) -> None:
+def serve(*, logdir: Sequence[str], **options: Any) -> None:
     """Start VisualDL with a page for embeddings over time, and with fixes for its own embedding page."""
     from visualdl_embedding.server import serve as serve_runs
 
-    serve_runs(
-        list(logdir),
-        host=host,
-        port=port,
-        public_path=public_path,
-        language=language,
-        theme=theme,
-        cache_timeout=cache_timeout,
-        model=model,
-        token=token,
-        open_browser=open_browser,
-    )
+    serve_runs(list(logdir), **options)

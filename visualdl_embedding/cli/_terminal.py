@@ -22,7 +22,7 @@ def _as_dashes(name: str) -> str:
     return name.replace("_", "-") if name.startswith("--") else name
 
 
-SETTINGS = {"help_option_names": ["-h", "--help"]}
+SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "show_default": True}
 OLD_NAMES = {"analyse": "analyze"}
 
 
@@ -54,11 +54,9 @@ class FriendlyCommand(_Friendly):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse as `click.Command.parse_args`."""
         flags = {option for parameter in self.params for option in (*parameter.opts, *parameter.secondary_opts)}
-        told = []
-        for arg in args:
-            flag, equals, value = arg.partition("=")
-            told.append(_as_dashes(flag) + equals + value if _as_dashes(flag) in flags else arg)
-        return super().parse_args(ctx, told)
+        parts = (arg.partition("=") for arg in args)
+        dashed = [(d if (d := _as_dashes(flag)) in flags else flag) + rest + value for flag, rest, value in parts]
+        return super().parse_args(ctx, dashed)
 
 
 class FriendlyGroup(_Friendly, click.Group):

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +27,7 @@ WATCH = ("高兴", "悲伤", "讽刺", "满意", "失望", "喜欢", "后悔", "
 occurrences in the training part."""
 
 
-@dataclass(frozen=True)
-class _Size:
+class _Size(NamedTuple):
     train: int | None
     held_out: int
     vocabulary: int
@@ -97,16 +96,17 @@ def load_corpus(size: Literal["full", "small"] = "full", *, random_state: int = 
     vocabulary = (*SPECIAL, *frequent)
     lexicon = read_lexicon()
     ids = {word: i for i, word in enumerate(vocabulary)}
+    groups = ("", "", *(polarity(lexicon.get(word)) for word in frequent))
+    train_labels, held_out_labels = (
+        np.array([review.positive for review in reviews], dtype=np.int64) for reviews in (train, held_out)
+    )
     return Corpus(
         vocabulary,
-        {
-            "frequency": tuple(counts[word] for word in vocabulary),
-            "group": ("", "", *(polarity(lexicon.get(word)) for word in frequent)),
-        },
+        {"frequency": tuple(counts[word] for word in vocabulary), "group": groups},
         encode(train_cut, ids),
-        _labels(train),
+        train_labels,
         encode([cut_words(review.text) for review in held_out], ids),
-        _labels(held_out),
+        held_out_labels,
     )
 
 
@@ -150,10 +150,6 @@ def encode(texts: Iterable[Sequence[str]], ids: dict[str, int], *, max_words: in
     return np.array([row + [PAD] * (max_words - len(row)) for row in rows], dtype=np.int64).reshape(-1, max_words)
 
 
-def _labels(reviews: Sequence[Review]) -> NDArray[np.int64]:
-    return np.array([review.positive for review in reviews], dtype=np.int64)
-
-
 @cache
 def _jieba() -> Any:
     try:
@@ -165,7 +161,7 @@ def _jieba() -> Any:
         if error.name != "jieba":
             raise
         raise ModuleNotFoundError(
-            "The demo requires the package jieba for word segmentation, but it is not installed. "
+            "The demo segments words with the package jieba, which is not installed. "
             'Install it: pip install "visualdl-embedding[demo]"',
             name="jieba",
         ) from None

@@ -6,9 +6,8 @@ import os
 import time
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from visualdl_embedding.demo._corpus import WATCH, Corpus, load_corpus
 from visualdl_embedding.demo._summary import DemoSummary, print_summary, summarize
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["free_directory", "run_demo"]
 
 
-@dataclass(frozen=True)
-class _Plan:
+class _Plan(NamedTuple):
     epochs: int
     every_n_steps: int
     rows: int
@@ -87,8 +85,8 @@ def run_demo(
         f"{len(corpus.train_labels):,} training reviews, {len(corpus.held_out_labels):,} held out, "
         f"a vocabulary of {len(corpus.vocabulary):,}."
     )
-    plan = PLANS[size]
-    plan = _Plan(epochs or plan.epochs, every_n_steps or plan.every_n_steps, plan.rows)
+    defaults = PLANS[size]
+    plan = _Plan(epochs or defaults.epochs, every_n_steps or defaults.every_n_steps, defaults.rows)
     accuracy = _train(corpus, target, plan, methods=methods, seed=seed, console=console)
     summary = summarize(
         target,
@@ -117,7 +115,7 @@ def _train(corpus: Corpus, log_dir: Path, plan: _Plan, *, methods: Sequence[str]
     import paddle
 
     from visualdl_embedding.callbacks import EmbeddingCallback
-    from visualdl_embedding.demo._callbacks import TrainingProgress, WaitForFrames
+    from visualdl_embedding.demo._callbacks import TrainingProgress
     from visualdl_embedding.demo._classifier import ReviewClassifier, Reviews
 
     paddle.seed(seed)
@@ -140,15 +138,12 @@ def _train(corpus: Corpus, log_dir: Path, plan: _Plan, *, methods: Sequence[str]
         watch=[word for word in WATCH if word in known],
         methods=methods,
         every_n_steps=plan.every_n_steps,
+        # This training is shorter than the first analysis, which compiles UMAP for 10 to 30 s. In the background most
+        # snapshots would be skipped.
+        background=False,
         random_state=seed,
     )
     progress = TrainingProgress(console)
-    wait = WaitForFrames(
-        embedding,
-        log_dir,
-        every_n_steps=plan.every_n_steps,
-        on_wait=lambda waiting: progress.describe("Waiting for the pictures" if waiting else "Training"),
-    )
     try:
         with warnings.catch_warnings():
             # Paddle 3.3's fit triggers this warning with its own batches.
@@ -159,7 +154,7 @@ def _train(corpus: Corpus, log_dir: Path, plan: _Plan, *, methods: Sequence[str]
                 batch_size=BATCH_SIZE,
                 epochs=plan.epochs,
                 verbose=0,
-                callbacks=[wait, progress, paddle.callbacks.VisualDL(str(log_dir)), embedding],
+                callbacks=[progress, paddle.callbacks.VisualDL(str(log_dir)), embedding],
             )
     finally:
         progress.stop()
@@ -176,7 +171,7 @@ def _import_paddle() -> None:
         if error.name != "paddle":
             raise
         raise ModuleNotFoundError(
-            "The demo requires PaddlePaddle, but it is not installed. "
+            "The demo requires PaddlePaddle, which is not installed. "
             'Install it with the data: pip install "visualdl-embedding[demo]"',
             name="paddle",
         ) from None

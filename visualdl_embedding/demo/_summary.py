@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.neighbors import nearest_neighbors
-from visualdl_embedding.core.snapshot import Snapshot
+from visualdl_embedding.models import open_model
 from visualdl_embedding.store import open_run
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["DemoSummary", "group_purity", "neighbors_of", "print_summary", "summarize"]
+__all__ = ["DemoSummary", "group_purity", "print_summary", "summarize"]
 
 OPPOSITES = ("positive", "negative")
 
@@ -32,10 +33,8 @@ class DemoSummary:
     ----------
     log_dir
         Run directory.
-    table
-        Name of the watched table.
-    rows
-        Number of watched rows.
+    table, rows
+        Name of the watched table, and number of its watched rows.
     steps, analyzed_steps
         Steps with a snapshot, and steps with an analysis.
     scalars
@@ -46,10 +45,8 @@ class DemoSummary:
         `group_purity` of positive and negative words at the first and at the last step.
     chance_purity
         Expected purity if the groups were spread at random.
-    held_out_accuracy
-        Accuracy after the last epoch, 0 to 1.
-    guessing_accuracy
-        Accuracy of always predicting the more frequent class, 0 to 1.
+    held_out_accuracy, guessing_accuracy
+        Accuracy after the last epoch, and of always predicting the more frequent class; 0 to 1.
     seconds
         Time from reading the corpus to the last picture.
     """
@@ -98,13 +95,6 @@ def group_purity(vectors: NDArray[np.float32], groups: Sequence[str], *, n_neigh
     return purity, float((counts * (counts - 1)).sum() / (n * (n - 1)))
 
 
-def neighbors_of(snapshot: Snapshot, labels: Sequence[str], *, n_neighbors: int = 5) -> dict[str, tuple[str, ...]]:
-    """Nearest neighbors of some words among all watched rows, by cosine, nearest first."""
-    indices = nearest_neighbors(snapshot.vectors, n_neighbors).indices
-    position = {label: i for i, label in enumerate(snapshot.labels)}
-    return {label: tuple(snapshot.labels[i] for i in indices[position[label]]) for label in labels}
-
-
 def summarize(
     log_dir: str | os.PathLike[str], *, held_out_accuracy: float, guessing_accuracy: float, seconds: float
 ) -> DemoSummary:
@@ -118,14 +108,17 @@ def summarize(
     run = open_run(log_dir)
     table = run.tables()[0]
     steps = run.steps(table)
-    first, last = run.snapshot(table, steps[0]), run.snapshot(table, steps[-1])
+    models = [open_model(run, step=step).table(table) for step in (steps[0], steps[-1])]
+    first, last = (model.snapshot() for model in models)
     groups = first.rows.columns["group"]
     chosen = [i for i, group in enumerate(groups) if group in OPPOSITES]
     (before, chance), (after, _) = (
         group_purity(snapshot.vectors[chosen], [groups[i] for i in chosen]) for snapshot in (first, last)
     )
-    words = first.rows.watch
-    before_words, after_words = neighbors_of(first, words), neighbors_of(last, words)
+    nearest = {
+        word: [tuple(match.label for match in model.closest(word, k=5)) for model in models]
+        for word in first.rows.watch
+    }
     return DemoSummary(
         log_dir=Path(log_dir),
         table=table,
@@ -133,7 +126,7 @@ def summarize(
         steps=tuple(steps),
         analyzed_steps=tuple(run.steps(table, analyzed=True)),
         scalars={key: values[max(values)] for key, values in run.scalars(table).items()},
-        neighbors={word: (before_words[word], after_words[word]) for word in words},
+        neighbors={word: (begin, end) for word, (begin, end) in nearest.items()},
         purity=(before, after),
         chance_purity=chance,
         held_out_accuracy=held_out_accuracy,
@@ -187,11 +180,8 @@ def _print_metrics(summary: DemoSummary, console: Console) -> None:
     table = Table("projection", "trustworthiness", "noise floor", title="At the last step", title_justify="left")
     for method in ("pca", "tsne", "umap"):
         if f"{method}/trustworthiness" in scalars:
-            table.add_row(
-                method,
-                f"{scalars[f'{method}/trustworthiness']:.3f}",
-                f"{scalars.get(f'{method}/noise_floor', float('nan')):.3f}",
-            )
+            values = (scalars.get(f"{method}/{name}", math.nan) for name in ("trustworthiness", "noise_floor"))
+            table.add_row(method, *(f"{value:.3f}" for value in values))
     if table.row_count:
         console.print(table)
     for key, against in (("neighbor_overlap", "the previous snapshot"), ("neighbor_overlap_first", "step 0")):

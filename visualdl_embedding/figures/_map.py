@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.core.pairing import positions_of
 from visualdl_embedding.figures._fonts import families, shown_text
 from visualdl_embedding.figures._groups import color_groups
 from visualdl_embedding.figures._labels import Names, draw_labels
@@ -70,9 +71,9 @@ def render_map(
     table, step
         Used in the title.
     quality
-        Metrics to print, by name.
+        Metrics to print by name.
     representative
-        ``(n,)``: rows with a higher value are annotated first, NaN last; in their order if None.
+        ``(n,)``: rows with larger values are labeled first, NaN last; None for row order.
     title
         Title, by default made of the method and the table.
     caption
@@ -173,7 +174,7 @@ def _validate(
 
 
 def _watched_rows(labels: Sequence[str], watch: Iterable[str]) -> tuple[int, ...]:
-    position = {label: row for row, label in enumerate(labels)}
+    position = positions_of(labels)
     watch = tuple(dict.fromkeys(watch))
     unknown = [label for label in watch if label not in position]
     if unknown:

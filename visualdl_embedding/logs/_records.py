@@ -117,7 +117,7 @@ def snapshot_sizes(snapshot: Snapshot, config: Config) -> dict[str, int]:
     texts = sum(len(column[row].encode("utf-8", "replace")) + 2 for column in columns for row in some)
     metadata = len(rows) * (texts // max(1, len(some)) + NUMBERS_BYTES)
     width = min(snapshot.vectors.shape[1], PAGE_DIMENSIONS)
-    components = [n for _ in config.methods for n in config.n_components]
+    components = [spec.n_components for spec in config.specs]
     return {
         "vectors": metadata + 4 * len(rows) * width,
         "projections": len(components) * metadata + 4 * len(rows) * sum(components),
@@ -157,7 +157,7 @@ def reduce_dimensions(vectors: Floats) -> tuple[Floats, float]:
 
 
 def _shown_rows(snapshot: Snapshot, distance: Distance) -> NDArray[np.intp]:
-    """Choose at most as many usable rows as the page draws: the watched ones and the others evenly."""
+    """Choose usable rows up to the page's limit: the watched rows, and the others evenly."""
     usable = np.flatnonzero(snapshot.usable(distance))
     if len(usable) <= PAGE_ROWS:
         return usable

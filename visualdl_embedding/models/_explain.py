@@ -1,4 +1,4 @@
-"""Why was this item recommended? How near it is to each item of a user's history, against what is usual."""
+"""Nearness of a recommended item to the items of a user's history, compared with all items."""
 
 from __future__ import annotations
 
@@ -15,27 +15,28 @@ from visualdl_embedding.models._table import ModelTable
 __all__ = ["Explanation", "Relation", "explain"]
 
 BINS = 2000
-"""Of the histogram of cosines, each 0.001 wide: it bounds the error of the percentiles, and the memory."""
+"""Bins of the histogram of cosines, each 0.001 wide; they bound the error of the percentiles, and the memory."""
+NEAR_SHARE = 0.05
 
 
 @dataclass(frozen=True)
 class Relation:
-    """How near the item is to one item of the history, or (`label` is ``""``) to all of them together.
+    """Nearness of the item to one item of the history, or to all of them together (`label` is ``""``).
 
     Attributes
     ----------
     label, row
-        Of the item of the history; -1 where composed, or for all together.
+        Item of the history. `row` is -1 for a composed word and for all together.
     cosine
-        Of the two, -1 to 1; for all together the mean.
+        Cosine of the two, -1 to 1; for all together the mean.
     rank
-        1 if no other item is nearer to that item of the history.
+        1 if no other item is nearer to the item of the history.
     num_items
-        How many items were compared.
+        Number of items in the comparison.
     usual, usual_p5, usual_p95
-        Cosine that the middle one of all items has with it, and those that 5% stay below and 5% exceed; to 0.001.
+        Median, 5th and 95th percentile of the cosines of all items with it; accurate to 0.001.
     histogram
-        ``(2000,)`` int64: items by their cosine with it, from -1 to 1.
+        ``(2000,)`` int64: number of items by cosine with it, from -1 to 1.
     """
 
     label: str
@@ -55,38 +56,35 @@ class Relation:
 
     @property
     def sentence(self) -> str:
-        """The relation as a line that needs no mathematics."""
+        """Description of the relation in plain words."""
+        name = f"“{self.label}”" if self.label else "the history as a whole"
         return (
-            f"Of {self.num_items:,} items it is number {self.rank:,} by nearness to {self._name} "
-            f"(cosine {self.cosine:.2f}; usual is {self.usual:.2f})."
+            f"Rank {self.rank:,} of {self.num_items:,} items by nearness to {name} "
+            f"(cosine {self.cosine:.2f}; median {self.usual:.2f})."
         )
 
     @property
     def sentence_zh(self) -> str:
-        """The same in Chinese."""
+        """`sentence` in Chinese."""
         name = f"「{self.label}」" if self.label else "整个历史"
         return (
             f"在 {self.num_items:,} 个物品中，它与{name}的接近程度排第 {self.rank:,}"
             f"（余弦 {self.cosine:.2f}，通常为 {self.usual:.2f}）。"
         )
 
-    @property
-    def _name(self) -> str:
-        return f"“{self.label}”" if self.label else "the history as a whole"
-
 
 @dataclass(frozen=True)
 class Explanation:
-    """An item held against a history.
+    """Nearness of an item to a history.
 
     Attributes
     ----------
     item
-        Its label.
+        Label of the item.
     relations
-        To each item of the history, the nearest by rank first.
+        One for each item of the history, by rank.
     overall
-        To the history as a whole, by the mean of the cosines.
+        Relation to the whole history, by the mean of the cosines.
     """
 
     item: str
@@ -94,49 +92,50 @@ class Explanation:
     overall: Relation
 
     @property
+    def _reasons(self) -> list[Relation]:
+        return [relation for relation in self.relations if relation.share_nearer <= NEAR_SHARE]
+
+    @property
     def sentence(self) -> str:
-        """The explanation in one or two sentences, for somebody who has never heard of cosines."""
-        reasons = [relation for relation in self.relations if relation.share_nearer <= 0.05]
-        if not reasons:
+        """Explanation in one or two sentences, without mathematics."""
+        if not self._reasons:
             best = self.relations[0]
             return (
-                f"“{self.item}” is not especially near to anything in this history: nearest is “{best.label}”, to "
-                f"which {best.share_nearer:.0%} of all items are nearer. Whatever recommended it, it was not nearness "
-                "in this table."
+                f"“{self.item}” is not especially near to any item of this history: {best.share_nearer:.0%} of all "
+                f"items are nearer to “{best.label}”, the best match. Nearness in this table does not explain the "
+                "recommendation."
             )
-        named = _join([f"“{relation.label}” ({_of_all(relation)})" for relation in reasons[:3]], "and")
-        rest = len(self.relations) - len(reasons)
-        more = f" The other {rest} of the history {'tells' if rest == 1 else 'tell'} nothing." if rest else ""
-        return f"“{self.item}” is near to {named}.{more}"
+        named = [
+            f"“{r.label}” ({'nothing is nearer to it' if r.rank == 1 else f'number {r.rank:,} of {r.num_items:,}'})"
+            for r in self._reasons[:3]
+        ]
+        joined = " and ".join([", ".join(named[:-1]), named[-1]] if named[1:] else named)
+        rest = len(self.relations) - len(self._reasons)
+        more = f" It is not especially near to the other {rest} of the history." if rest else ""
+        return f"“{self.item}” is near to {joined}.{more}"
 
     @property
     def sentence_zh(self) -> str:
-        """The same in Chinese."""
-        reasons = [relation for relation in self.relations if relation.share_nearer <= 0.05]
-        if not reasons:
+        """`sentence` in Chinese."""
+        if not self._reasons:
             best = self.relations[0]
             return (
                 f"「{self.item}」与这份历史中的任何物品都不算接近：最近的是「{best.label}」，"
                 f"但有 {best.share_nearer:.0%} 的物品比它更近。推荐它的原因不在于这张表中的距离。"
             )
-        named = "、".join(f"「{relation.label}」（第 {relation.rank:,} 近）" for relation in reasons[:3])
-        rest = len(self.relations) - len(reasons)
-        return f"「{self.item}」接近{named}。" + (f"其余 {rest} 个说明不了什么。" if rest else "")
+        named = "、".join(f"「{relation.label}」（第 {relation.rank:,} 近）" for relation in self._reasons[:3])
+        rest = len(self.relations) - len(self._reasons)
+        return f"「{self.item}」接近{named}。" + (f"与其余 {rest} 个不算接近。" if rest else "")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; histograms are left out."""
-
-        def plain(relation: Relation) -> dict[str, Any]:
-            values = {name: value for name, value in asdict(relation).items() if name != "histogram"}
-            return {**values, "share_nearer": relation.share_nearer}
-
-        return {
-            "item": self.item,
-            "sentence": self.sentence,
-            "sentence_zh": self.sentence_zh,
-            "overall": plain(self.overall),
-            "relations": [plain(relation) for relation in self.relations],
-        }
+        """Plain values for JSON, without histograms."""
+        overall, *relations = (
+            {name: value for name, value in asdict(relation).items() if name != "histogram"}
+            | {"share_nearer": relation.share_nearer}
+            for relation in (self.overall, *self.relations)
+        )
+        sentences = {"sentence": self.sentence, "sentence_zh": self.sentence_zh}
+        return {"item": self.item, **sentences, "overall": overall, "relations": relations}
 
 
 def explain(
@@ -146,37 +145,38 @@ def explain(
     *,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Explanation:
-    """Tell how near an item is to each item of a history, and what is usual for the items of this table.
+    """Measure how near an item is to each item of a history, compared with the other items of the table.
 
-    The table is read once, in blocks. Items of the history, and the item itself, are not among those that it is
-    compared with.
+    The table is read once, in blocks. The comparison excludes the item itself and the items of the history.
 
     Parameters
     ----------
     table
-        The table: `visualdl_embedding.models.open_model`.
+        Table from `visualdl_embedding.models.open_model`.
     item
-        Label or id of what was recommended.
+        Label or id of the recommended item.
     history
-        Labels or ids of what the user knows; each once.
+        Labels or ids of items that the user knows; repetitions are ignored.
     on_progress
-        Called with the number of rows done and of all rows.
+        Called with the number of rows done and the number of all rows.
 
     Raises
     ------
     ValueError
-        Something is not there (the message names what is nearest), the history is empty or holds the item, or a vector
-        is zero or not finite.
+        If a word is missing (the message names the nearest ones), the history is empty or contains the item, or a
+        vector is zero or not finite.
     """
     if not history:
-        raise ValueError("The history is empty: name at least one item that the user knows.")
+        raise ValueError("The history is empty; give at least one item that the user knows.")
     target, past = table.find(item), table.find(list(dict.fromkeys(history)))
     if target.labels[0] in past.labels:
         raise ValueError(f"{target.labels[0]!r} is in the history itself; explain an item that is not.")
     vectors = np.concatenate([table.vectors_of(rows) for rows in (target, past)])
     for label, directed in zip((*target.labels, *past.labels), has_direction(vectors), strict=True):
         if not directed:
-            raise ValueError(f"{label!r} has a vector of zeros or with NaN, so nothing is near to it.")
+            raise ValueError(
+                f"{label!r} has a vector of zeros or with NaN, which has no cosine; use items with finite vectors."
+            )
     known = normalize(vectors[1:])
     own = known @ normalize(vectors[:1])[0]
     own = np.append(own, own.mean())
@@ -194,11 +194,10 @@ def explain(
             counts[i] += np.bincount(column, minlength=BINS)
         if on_progress is not None:
             on_progress(start + len(block), table.num_rows)
-    relations = [
+    *each, overall = (
         _relation(label, table.id_of(int(row)), float(own[i]), int(nearer[i]) + 1, counts[i])
         for i, (label, row) in enumerate(zip((*past.labels, ""), (*past.ids, -1), strict=True))
-    ]
-    *each, overall = relations
+    )
     each.sort(key=lambda relation: (relation.rank, -relation.cosine))
     return Explanation(target.labels[0], tuple(each), overall)
 
@@ -206,15 +205,7 @@ def explain(
 def _relation(label: str, row: int, cosine: float, rank: int, histogram: NDArray[np.int64]) -> Relation:
     others = int(histogram.sum())
     if not others:
-        raise ValueError("The table has no other items to compare with.")
+        raise ValueError("The table has no other items for comparison; explain items of a larger table.")
     passed = np.cumsum(histogram) / others
-    p5, middle, p95 = ((np.searchsorted(passed, q) + 0.5) * (2 / BINS) - 1 for q in (0.05, 0.5, 0.95))
-    return Relation(label, row, cosine, rank, others + 1, float(middle), float(p5), float(p95), histogram)
-
-
-def _of_all(relation: Relation) -> str:
-    return "nothing is nearer to it" if relation.rank == 1 else f"number {relation.rank:,} of {relation.num_items:,}"
-
-
-def _join(parts: Sequence[str], word: str) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {word} {parts[-1]}"
+    p5, median, p95 = ((np.searchsorted(passed, q) + 0.5) * (2 / BINS) - 1 for q in (0.05, 0.5, 0.95))
+    return Relation(label, row, cosine, rank, others + 1, float(median), float(p5), float(p95), histogram)

@@ -1,16 +1,18 @@
-"""Anything that holds embedding tables, opened in one way."""
+"""Model: anything that holds embedding tables."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from visualdl_embedding.core.rows import Rows
-from visualdl_embedding.core.table import Readable, Table
-from visualdl_embedding.models._arrays import ArrayTable, as_matrix
+from visualdl_embedding.core.table import Readable, Table, block_ranges
 from visualdl_embedding.models._run_table import RunTable, StoredStep
 from visualdl_embedding.models._table import ModelTable
 from visualdl_embedding.models._words import Words
@@ -23,21 +25,38 @@ if TYPE_CHECKING:
 __all__ = ["Model", "open_model"]
 
 UNLABELED_ROWS = 500
-"""Rows of a table without words, where `rows` is a choice by label, group or frequency."""
+"""Number of rows for a table without words, if `rows` selects by label, group or frequency."""
+
+
+@dataclass(frozen=True)
+class ArrayTable:
+    """Table in an ``(n, d)`` array, which can be memory-mapped; only the rows that are read become float32."""
+
+    table: Table
+    vectors: NDArray[Any]
+
+    def read_rows(self, ids: NDArray[np.int64], /) -> NDArray[np.float32]:
+        """Read selected rows: ``(m, d)`` float32."""
+        return np.asarray(self.vectors[ids], dtype=np.float32)
+
+    def blocks(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Read all rows in blocks: the number of the first row, and ``(b, d)`` float32."""
+        for start, stop in block_ranges(*self.vectors.shape):
+            yield start, np.asarray(self.vectors[start:stop], dtype=np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """Something that holds embedding tables.
+    """Model with embedding tables.
 
     Attributes
     ----------
     name
-        For people: the last part of the path, or the class of the layer.
+        Display name: the last part of the path, or the class of the layer.
     source
-        Path as it was given; ``"array"`` or ``"layer"`` for a model in memory.
+        Path as given; ``"array"`` or ``"layer"`` for a model in memory.
     tables
-        Those that `open_model` found or was asked for; nothing is read.
+        Tables found or selected, not read yet.
     """
 
     name: str
@@ -50,13 +69,12 @@ class Model:
         Parameters
         ----------
         name
-            Its name, its key in the file, or a pattern that only one table matches. None: the only table, or the only
-            one that holds words.
+            Name, key in the file, or pattern that matches one table. None: the only table, or the only one with words.
 
         Raises
         ------
         ValueError
-            Where none or several remain; the message lists them.
+            If no or several tables match; the message lists them.
         """
         from visualdl_embedding.files import choose_table
 
@@ -66,20 +84,20 @@ class Model:
     def choose_rows(
         self, *, rows: RowsLike = 500, watch: Sequence[str] = (), random_state: int = 42
     ) -> dict[str, Rows]:
-        """Choose the rows to watch of every table.
+        """Choose the watched rows of every table.
 
-        Labels of `watch` are those of the tables that have words; of several, each watches the labels that it has. Of
-        a table without words beside one that has them, the first 500 rows are chosen where `rows` is no number.
+        Labels in `watch` refer to tables with words; if there are several, each watches the labels that it has. If
+        `rows` is not a number, the first 500 rows are chosen from tables without words next to tables with words.
 
         Parameters
         ----------
         rows, watch, random_state
-            As for `ModelTable.choose_rows`.
+            As in `ModelTable.choose_rows`.
 
         Raises
         ------
         ValueError
-            As there, and for a label of `watch` that no table has.
+            As in `ModelTable.choose_rows`, and if no table has a label in `watch`.
         """
         worded = [table for table in self.tables if table.has_words]
         chosen: dict[str, Rows] = {}
@@ -97,7 +115,7 @@ class Model:
         if missing:
             names = ", ".join(sorted(missing))
             among = ", ".join(table.name for table in worded)
-            raise ValueError(f"watch names what is in no vocabulary of {among}: {names}.")
+            raise ValueError(f"Labels in watch are in no vocabulary of {among}: {names}. Correct or remove them.")
         return chosen
 
 
@@ -110,37 +128,37 @@ def open_model(
     keep: Iterable[str] = (),
     step: int | None = None,
 ) -> Model:
-    """Open anything that holds embedding tables; its tables are listed, and nothing of them is read.
+    """Open anything that holds embedding tables, without reading the tables.
 
     Parameters
     ----------
     source
-        - a path to a saved model, as `visualdl_embedding.files.open_tables` takes it, or one of the tables found there;
-        - a ``paddle.nn.Layer`` in memory, or a 2-D ``paddle.Tensor``, whose rows are gathered on its device;
-        - an ``(n, d)`` array, whose labels are then `vocabulary`;
-        - a run (`visualdl_embedding.open_run`) or the path of one: its watched rows.
+        - a path to a saved model, as in `visualdl_embedding.files.open_tables`, or one of the tables found there;
+        - a ``paddle.nn.Layer`` in memory, or a 2-D ``paddle.Tensor``; rows are gathered on its device;
+        - an ``(n, d)`` array;
+        - a run (`visualdl_embedding.open_run`) or its path, limited to its watched rows.
     table
-        Name of a table or a pattern that only one matches, or a list of these; None for all tables. Of a layer, a
-        pattern may match several, and ``{"name": parameter}`` takes parameters outside ``nn.Embedding``.
+        Name of a table or pattern that matches one, or a list of these; None for all tables. For a layer, a pattern
+        can match several tables, and ``{"name": parameter}`` selects parameters outside ``nn.Embedding``.
     vocabulary
-        What the row ids mean, in any form that `visualdl_embedding.vocabulary.open_vocabulary` takes, or a dict of
-        these by table name; None for what is in the model's file or beside it. Among several tables it belongs to the
-        one that holds words, or that it fits.
+        Meaning of the row ids, as in `visualdl_embedding.vocabulary.open_vocabulary`, or a dict of these by table
+        name. Default: the vocabulary in the model's file or next to it. A vocabulary belongs to the table with words,
+        or to the one that fits best.
     metadata
-        Columns (group, frequency, …) in any form that `read_metadata` takes, or a list of several such.
+        Columns (group, frequency, …), as in `read_metadata`, or a list of these.
     keep
-        What is no row by default and no answer: any of ``"special"``, ``"subword"``, ``"padding"``.
+        Rows to include that are left out by default: any of ``"special"``, ``"subword"``, ``"padding"``.
     step
-        Of a run; None for its newest snapshot.
+        Step of a run; None for its newest snapshot.
 
     Raises
     ------
     FileNotFoundError
-        There is nothing at the path.
+        If the path does not exist.
     ValueError
-        An unreadable model, or a table or step that is not there.
+        If the model is unreadable, or the table or step does not exist.
     TypeError
-        The source is none of these.
+        If the source is none of these.
 
     Examples
     --------
@@ -155,47 +173,55 @@ def open_model(
     if (run := _as_run(source)) is not None:
         if vocabulary is not None or metadata is not None:
             raise ValueError(
-                f"{run.path} is a run, which holds the labels and columns of its rows; vocabulary and metadata are "
-                "for models without. Leave them out."
+                f"{run.path} is a run, which holds the labels and columns of its rows. Remove vocabulary and metadata, "
+                "which are for other models."
             )
         return _of_run(run, table, step)
     if step is not None:
+        shown = repr(os.fspath(source)) if isinstance(source, str | os.PathLike) else f"a {type(source).__name__}"
         raise ValueError(
-            f"step={step} chooses a snapshot of a run, and {_shown(source)} is none. Leave it out, or give a run."
+            f"step={step} chooses a snapshot of a run, but {shown} is not a run. Remove step, or give a run."
         )
     readers: Sequence[Readable]
+    name, origin = table if isinstance(table, str) else "array", "array"
     if isinstance(source, str | os.PathLike):
         name, origin, readers = Path(source).resolve().name, str(source), _chosen(files.open_tables(source), table)
     elif is_layer(source):
         name, origin, readers = type(source).__name__, "layer", find_tables(source, table)
     elif is_tensor(source):
-        name, origin = _array_name(table), "array"
         readers = [live_table(name, source)]
     elif isinstance(source, files.StoredTable):
         name, origin, readers = source.path.name, str(source.path), [source]
     else:
-        vectors, name, origin = as_matrix(source), _array_name(table), "array"
+        vectors = _as_matrix(source)
         readers = [ArrayTable(Table(name, len(vectors), vectors.shape[1], str(vectors.dtype)), vectors)]
     words = Words(tuple(readers), vocabulary, metadata)
     return Model(name, origin, tuple(ModelTable(reader, words, keep) for reader in readers))
 
 
+def _as_matrix(source: Any) -> NDArray[Any]:
+    """Validate an ``(n, d)`` array of real numbers without copying it; raise a TypeError or ValueError if it is not."""
+    if not hasattr(source, "__array__") and not isinstance(source, list | tuple):
+        raise TypeError(
+            f"{type(source).__name__} holds no embedding tables. Give a path to a model or a run, an opened "
+            "run, a paddle.nn.Layer, a table of `open_tables`, or an (n, d) array of vectors."
+        )
+    vectors = np.asarray(source)
+    if vectors.ndim != 2 or 0 in vectors.shape:
+        raise ValueError(f"An array of vectors must be (n, d) and not empty; its shape is {vectors.shape}.")
+    if vectors.dtype.kind not in "fiu":
+        raise TypeError(f"Vectors must be real numbers; the array holds {vectors.dtype}.")
+    return vectors
+
+
 def _as_run(source: Any) -> Run | None:
     if isinstance(source, str | os.PathLike) and not (Path(source) / "embeddings").is_dir():
-        return None  # without loading the store, which takes 0.6 s
+        return None  # Do not load the store, which takes 0.6 s.
     from visualdl_embedding.store import Run, is_run, open_run
 
     if isinstance(source, str | os.PathLike):
         return open_run(source) if is_run(source) else None
     return source if isinstance(source, Run) else None
-
-
-def _shown(source: Any) -> str:
-    return repr(os.fspath(source)) if isinstance(source, str | os.PathLike) else f"a {type(source).__name__}"
-
-
-def _array_name(table: Any) -> str:
-    return table if isinstance(table, str) else "array"
 
 
 def _chosen(tables: Sequence[Readable], table: Any) -> list[Readable]:
@@ -204,8 +230,8 @@ def _chosen(tables: Sequence[Readable], table: Any) -> list[Readable]:
         return list(tables)
     if isinstance(table, Mapping):
         raise TypeError(
-            f"table={dict(table)!r} names parameters, which a layer in memory has; of a saved model or a run, choose a "
-            "table by its name."
+            f"table={dict(table)!r} selects parameters, which only a layer in memory has. Choose a table of a saved "
+            "model or a run by its name."
         )
     from visualdl_embedding.files import choose_table
 
@@ -220,7 +246,7 @@ def _of_run(run: Run, table: Any, step: int | None) -> Model:
         raise ValueError(f"{run.path} holds no snapshot yet. Wait for the first one, or open another run.")
     stored = {name: known[-1] if step is None else step for name, known in steps.items() if step in (None, *known)}
     if step is not None and not stored:
-        run.snapshot(next(iter(steps)), step)  # raises, and names the nearest steps
+        run.snapshot(next(iter(steps)), step)  # raises an error that names the nearest steps
     readers = _chosen([StoredStep(run, name, at) for name, at in stored.items()], table)
     tables = [RunTable(reader, Words((reader,)), KEEP) for reader in readers if isinstance(reader, StoredStep)]
     return Model(run.path.resolve().name, str(run.path), tuple(tables))

@@ -1,4 +1,4 @@
-"""A table of a stored run at a step: only its watched rows are there."""
+"""Table of a stored run at a step, limited to its watched rows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["RunTable", "StoredStep"]
 
 @dataclass(frozen=True, eq=False)
 class StoredStep:
-    """The snapshot of a table at a step of a run, read when it is asked for: row i is its i-th watched row."""
+    """Snapshot of a table at a step of a run, read on first use. Row i is its i-th watched row."""
 
     run: Run
     name: str
@@ -32,12 +32,12 @@ class StoredStep:
 
     @cached_property
     def table(self) -> Table:
-        """The watched table; its padding row, where it is watched, is a row like others."""
+        """Watched table, without a padding row: a watched padding row is a row like others."""
         return replace(self.run.table(self.name).table, padding_idx=None)
 
     @cached_property
     def snapshot(self) -> Snapshot:
-        """What is stored."""
+        """Stored snapshot."""
         return self.run.snapshot(self.name, self.step)
 
     @property
@@ -47,26 +47,27 @@ class StoredStep:
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """Labels and columns of the watched rows. No word is composed: the run may lack pieces that the table has."""
+        """Labels and columns of the watched rows. It composes no words, because the run may lack their pieces."""
         rows = self.snapshot.rows
         source = f"step {self.step} of {self.run.path.name!r}"
         return Vocabulary(rows.labels, rows.columns, source=source, composes=False)
 
     def read_rows(self, ids: NDArray[np.int64], /) -> Floats:
-        """Read watched rows by their positions: ``(m, d)`` float32."""
+        """Read watched rows by position: ``(m, d)`` float32."""
         return self.snapshot.vectors[ids]
 
     def blocks(self) -> Iterator[tuple[int, Floats]]:
-        """Read the watched rows in order: the position of a block's first, and ``(b, d)`` float32."""
+        """Read the watched rows in blocks: the position of the first row, and ``(b, d)`` float32."""
         for start, stop in block_ranges(*self.snapshot.vectors.shape):
             yield start, self.snapshot.vectors[start:stop]
 
 
 @dataclass(frozen=True, eq=False)
 class RunTable(ModelTable):
-    """The watched rows of a table at a step of a run, with the labels, columns and counters that the run holds.
+    """Watched rows of a table at a step of a run, with stored labels, columns and counters.
 
-    `find` and `blocks` count rows by position, `id_of` gives their ids; with ``rows=None`` the snapshot is that stored.
+    `find` and `blocks` number rows by position; `id_of` returns their ids. With ``rows=None``, `snapshot` returns the
+    stored snapshot.
     """
 
     reader: StoredStep
@@ -75,15 +76,15 @@ class RunTable(ModelTable):
         return f"{self.table} at step {self.reader.step}"
 
     def read_rows(self, ids: NDArray[np.int64], /) -> Floats:
-        """Read watched rows by their ids, ``(m, d)`` float32; ValueError for an id that is not watched."""
+        """Read watched rows by id, ``(m, d)`` float32; ValueError for an id that is not watched."""
         return self.reader.read_rows(np.array(self._positions(ids.tolist()), dtype=np.int64))
 
     def counters(self, *, on_progress: Progress = silent) -> dict[str, float]:
-        """Return the counters that the run holds."""
+        """Return the stored counters."""
         return dict(self.reader.snapshot.counters)
 
     def choose_rows(self, **choice: Any) -> Rows:
-        """Choose among the watched rows; parameters are those of `ModelTable.choose_rows`."""
+        """Choose among the watched rows; parameters as in `ModelTable.choose_rows`."""
         return self.snapshot(**choice).rows
 
     def snapshot(
@@ -95,7 +96,7 @@ class RunTable(ModelTable):
         random_state: int = 42,
         **others: Any,
     ) -> Snapshot:
-        """Return the stored snapshot, or a part of its rows; parameters are those of `ModelTable.snapshot`."""
+        """Return the stored snapshot, or a part of its rows; parameters as in `ModelTable.snapshot`."""
         stored, watch = self.reader.snapshot, list(watch)
         if rows is None and groups is None and not watch:
             return stored
@@ -117,15 +118,15 @@ class RunTable(ModelTable):
         )
 
     def find(self, words: str | int | Sequence[str | int]) -> Rows:
-        """Find watched rows, by label or id; the `ids` of the result are positions."""
+        """Find watched rows by label or id; the `ids` of the result are positions."""
         return super().find(self._positions([words] if isinstance(words, str | int) else words))
 
     def id_of(self, row: int) -> int:
-        """Return the id of a row that `find` found or that `blocks` counts; -1 for a composed one."""
+        """Id of a row from `find` or `blocks`; -1 for a composed word."""
         return int(self.reader.snapshot.ids[row])
 
     def _positions(self, words: Any) -> Any:
-        """Put positions in the place of ids in a list; labels and other choices of rows stay."""
+        """Replace ids in a list with positions; keep labels and other choices of rows."""
         if isinstance(words, str | Mapping) or not isinstance(words, Iterable):
             return words
         places = {row_id: place for place, row_id in enumerate(self.reader.snapshot.ids.tolist()) if row_id >= 0}
@@ -133,6 +134,6 @@ class RunTable(ModelTable):
         if missing := [word for word in asked if not isinstance(word, str) and word not in places]:
             raise ValueError(
                 f"Row {missing[0]} is not watched in {self.reader.run.path}, which holds {self.num_rows:,} rows of "
-                f"table {self.name!r}. Choose one of these, or open the saved model that has all rows."
+                f"table {self.name!r}. Choose one of these, or open the saved model, which has all rows."
             )
         return [word if isinstance(word, str) else places[word] for word in asked]

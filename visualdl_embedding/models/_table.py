@@ -1,4 +1,4 @@
-"""One table of a model: its words, rows, snapshots, neighbors and axes."""
+"""Table of a model: words, rows, snapshots, neighbors and axes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["ModelTable", "Progress", "silent"]
 
 Floats = NDArray[np.float32]
 Progress = Callable[[str, int, int], None]
-"""Called with the part of the work, and how many of how many units are done."""
+"""Called with the part of the work, the number of units done, and the number of all units."""
 
 
 def silent(part: str, done: int, total: int) -> None:
@@ -33,16 +33,17 @@ def silent(part: str, done: int, total: int) -> None:
 
 @dataclass(frozen=True, eq=False)
 class ModelTable:
-    """A table of a model, and what its rows mean. Nothing is read before it is asked for, and the words once.
+    """Table of a model with the meaning of its rows. Reads on first use; the vocabulary is read once.
 
     Attributes
     ----------
     reader
-        Reads the rows.
+        Access to the rows.
     words
-        The vocabulary and columns given for the model.
+        Vocabulary and columns given for the model.
     keep
-        What else than words is chosen by default and is an answer: any of ``"special"``, ``"subword"``, ``"padding"``.
+        Rows other than words that can be chosen by default and be answers: any of ``"special"``, ``"subword"``,
+        ``"padding"``.
     """
 
     reader: Readable
@@ -64,15 +65,15 @@ class ModelTable:
 
     @property
     def num_rows(self) -> int:
-        """Number of rows that can be read: of a run, those watched."""
+        """Number of rows that can be read; for a run, the number of watched rows."""
         return int(getattr(self.reader, "num_rows", self.table.num_rows))
 
     def read_rows(self, ids: NDArray[np.int64], /) -> Floats:
-        """Read only these rows: ``(m, d)`` float32."""
+        """Read selected rows: ``(m, d)`` float32."""
         return self.reader.read_rows(ids)
 
     def blocks(self) -> Iterator[tuple[int, Floats]]:
-        """Read all rows in order: the number of a block's first, and ``(b, d)`` float32."""
+        """Read all rows in blocks: the number of the first row, and ``(b, d)`` float32."""
         return self.reader.blocks()
 
     @property
@@ -82,13 +83,13 @@ class ModelTable:
         Raises
         ------
         ValueError
-            It has more labels than the table has rows, or nothing of the metadata matches.
+            If it has more labels than the table has rows, or nothing in the metadata matches.
         """
         return self._read_words[0]
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences for the user about the vocabulary and the metadata."""
+        """Notes for the user about the vocabulary and the metadata."""
         return self._read_words[1]
 
     @cached_property
@@ -97,16 +98,16 @@ class ModelTable:
 
     @property
     def has_words(self) -> bool:
-        """Whether there is a vocabulary; without one, rows are labeled by their numbers."""
+        """Whether there is a vocabulary. Without one, row numbers are the labels."""
         return self.words.has_words(self.reader)
 
     @property
     def origin(self) -> str:
-        """Where the labels come from, without folders; ``""`` without a vocabulary."""
+        """Source of the labels, without folders; ``""`` without a vocabulary."""
         return self._without_folders(self.vocabulary.source) if self.has_words else ""
 
     def counters(self, *, on_progress: Progress = silent) -> dict[str, float]:
-        """Count over the whole table, block by block, as `visualdl_embedding.files.table_counters` does."""
+        """Compute `visualdl_embedding.files.table_counters` over the whole table, in blocks."""
         from visualdl_embedding.files import table_counters
 
         return table_counters(self, on_progress=lambda done, total: on_progress("counters", done, total))
@@ -119,17 +120,17 @@ class ModelTable:
         groups: Mapping[str, Iterable[str]] | None = None,
         random_state: int = 42,
     ) -> Rows:
-        """Choose rows; no vector is read.
+        """Choose rows without reading vectors.
 
         Parameters
         ----------
         rows, watch, groups, random_state
-            As `visualdl_embedding.vocabulary.select_rows` takes them. None: 500, but all that a run holds.
+            As in `visualdl_embedding.vocabulary.select_rows`. ``rows=None``: 500, or all rows of a run.
 
         Raises
         ------
         ValueError, TypeError
-            As `select_rows` raises.
+            As in `select_rows`.
         """
         return select_rows(
             self.vocabulary,
@@ -154,47 +155,38 @@ class ModelTable:
     ) -> Snapshot:
         """Choose rows and read only those.
 
-        The counters of a saved model are those of `counters`; a table in memory is not counted.
+        Snapshots of saved models include `counters`; those of tables in memory do not.
 
         Parameters
         ----------
         rows, watch, groups, random_state
-            As for `choose_rows`.
+            As in `choose_rows`.
         step
-            Of the snapshot; that of a run is its own.
+            Step of the snapshot; ignored for a run.
         on_progress
-            Called with ``"rows"`` or ``"counters"``, and how many of how many are done.
+            Called with ``"rows"`` or ``"counters"``, the number of units done, and of all units.
         """
         chosen = self.choose_rows(rows=rows, watch=watch, groups=groups, random_state=random_state)
         on_progress("rows", 0, 1)
         vectors = self.vectors_of(chosen)
         on_progress("rows", 1, 1)
-        counters = self._counters_of_file(on_progress)
-        return Snapshot(self.name, step, chosen, vectors, counters, notes=self._notes_on(rows, chosen))
-
-    def _counters_of_file(self, on_progress: Progress) -> dict[str, float]:
-        """Counters of a saved model, which does not change, so that they are counted once."""
-        if not hasattr(self.reader, "path"):
-            return {}
-        if not self._counted:
+        # A saved model does not change, so it is counted once.
+        if hasattr(self.reader, "path") and not self._counted:
             self._counted.update(self.counters(on_progress=on_progress))
-        return dict(self._counted)
+        return Snapshot(self.name, step, chosen, vectors, dict(self._counted), notes=self._notes_on(rows, chosen))
 
     @cached_property
     def _counted(self) -> dict[str, float]:
         return {}
 
     def _notes_on(self, asked: Any, rows: Rows) -> tuple[str, ...]:
-        notes = (
-            []
-            if self.has_words
-            else ["No vocabulary was given or found beside the model: rows are shown by their number."]
-        )
+        missing = "No vocabulary was given or found next to the model: rows are labeled by their numbers."
+        notes = [] if self.has_words else [missing]
         notes += map(self._without_folders, self.notes)
         if isinstance(asked, int | np.integer) and len(rows) < asked:
             notes.append(
-                f"{asked:,} rows were asked for; the table has {self.num_rows:,}, of which {len(rows):,} can be shown: "
-                "all of these are."
+                f"{asked:,} rows were requested; the table has {self.num_rows:,}, of which {len(rows):,} can be shown. "
+                "All of these are shown."
             )
         if rows.left_out:
             counted = ", ".join(f"{count:,} ({reason})" for reason, count in rows.left_out.items())
@@ -202,7 +194,7 @@ class ModelTable:
         return tuple(notes)
 
     def _without_folders(self, text: str) -> str:
-        """Name files without their folders: a report is passed on."""
+        """Remove folders from file names, because reports are passed on."""
         words = self.words
         files = words.metadata if isinstance(words.metadata, list | tuple) else [words.metadata]
         given = words.given.get(self.name)
@@ -218,7 +210,7 @@ class ModelTable:
         *,
         distance: Distance = "cosine",
     ) -> Snapshot:
-        """Add a column ``"悲伤 → 高兴"`` for each axis: the position of each row of a snapshot on it."""
+        """Add a column ``"悲伤 → 高兴"`` for each axis, with the position of each row of a snapshot on it."""
         columns = dict(snapshot.rows.columns)
         for begin, end in axes:
             places = position_on_axis(snapshot.vectors, self.axis(begin, end, distance=distance))
@@ -228,7 +220,7 @@ class ModelTable:
 
     @cached_property
     def no_answer(self) -> NDArray[np.bool_]:
-        """``(num_rows,)`` bool: the padding row, rows without a label, special tokens, pieces of words."""
+        """``(num_rows,)`` bool: True for the padding row, rows without a label, special tokens, pieces of words."""
         words, padding = self.vocabulary, self.table.padding_idx
         kinds = {"word", *self.keep}
         skipped = np.full(self.num_rows, not words.is_numbered)
@@ -242,34 +234,36 @@ class ModelTable:
         return skipped
 
     def find(self, words: str | int | Sequence[str | int]) -> Rows:
-        """Find a word or several, by label or id; an absent one is composed of its pieces where that is possible.
+        """Find one or several words by label or id; missing words are composed of pieces if possible.
 
         Raises
         ------
         ValueError
-            For a word that is not there (the message names the nearest) or whose label several rows carry.
+            If a word is missing (the message names the nearest ones), or several rows have its label.
         """
         asked = [words] if isinstance(words, str | int) else list(words)
         rows = select_rows(self.vocabulary, num_rows=self.num_rows, rows=asked, keep=KEEP)
         if len(rows) < len(dict.fromkeys(asked)):
-            raise ValueError(f"Not all of {', '.join(map(repr, asked))} are rows with a label of their own.")
+            raise ValueError(
+                f"Not all of {', '.join(map(repr, asked))} are rows with a label of their own; choose others."
+            )
         return rows
 
     def known(self, labels: Iterable[str]) -> list[str]:
-        """List the labels that are in the table, or can be composed of its tokens."""
+        """List the labels that are in the table or can be composed of its tokens."""
         words = self.vocabulary
         return [label for label in labels if len(words.find(label)) == 1 or words.compose(label)]
 
     def vectors(self, words: str | int | Sequence[str | int]) -> Floats:
-        """Read the vectors of words, ``(len(words), d)`` float32; errors as for `find`."""
+        """Read the vectors of words, ``(len(words), d)`` float32; errors as in `find`."""
         return self.vectors_of(self.find(words))
 
     def vectors_of(self, rows: Rows) -> Floats:
-        """Read the vectors of rows that `find` found, ``(n, d)`` float32."""
+        """Read the vectors of rows from `find`, ``(n, d)`` float32."""
         return rows.assemble(self.reader.read_rows(rows.gather_ids))
 
     def id_of(self, row: int) -> int:
-        """Return the id of a row that `find` found or that `blocks` counts; -1 for a composed one."""
+        """Id of a row from `find` or `blocks`; -1 for a composed word."""
         return row
 
     def closest(
@@ -280,22 +274,22 @@ class ModelTable:
         Parameters
         ----------
         word
-            Label or id, which is no answer itself, or a vector ``(d,)``.
+            Label or id, excluded from the answers, or a vector ``(d,)``.
         k
-            How many, at most.
+            Maximum number of answers.
         distance
             ``"cosine"`` or ``"euclidean"``.
         exclude
-            Words that are no answer.
+            More words to exclude.
 
         Returns
         -------
-        The nearest first; equal distances by row.
+        Answers by distance, then by row.
 
         Raises
         ------
         ValueError
-            As `find` raises, and for a vector that has another width or is not finite.
+            As in `find`, and if a vector has another width or is not finite.
         """
         skipped = self.no_answer.copy()
         if isinstance(word, np.ndarray):
@@ -314,7 +308,7 @@ class ModelTable:
     def solve_analogy(
         self, plus: Sequence[str | int], minus: Sequence[str | int] = (), *, k: int = 20
     ) -> tuple[Match, ...]:
-        """Find the words nearest, by cosine, to a sum and difference of words: 国王 - 男 + 女.
+        """Find the words nearest by cosine to a sum of words, such as 国王 - 男 + 女.
 
         References
         ----------
@@ -331,11 +325,11 @@ class ModelTable:
         *,
         distance: Distance = "cosine",
     ) -> Axis:
-        """Draw the line from a word (or a group of words, by their mean) to another."""
+        """Axis from one word to another, or between the means of two groups of words."""
         return axis_between(self.vectors(a), self.vectors(b), distance=distance)
 
     def positions(self, axis: Axis) -> Floats:
-        """Position of every row on a line, ``(num_rows,)`` float32; NaN for what is no word or not finite."""
+        """Position of every row on an axis, ``(num_rows,)`` float32; NaN for rows that are no words or not finite."""
         places = np.full(self.num_rows, np.nan, dtype=np.float32)
         for start, block in self.reader.blocks():
             places[start : start + len(block)] = position_on_axis(block, axis)

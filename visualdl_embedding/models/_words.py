@@ -1,4 +1,4 @@
-"""What the row ids of a model's tables mean."""
+"""Vocabulary and columns of a model's tables."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ __all__ = ["Words", "best_fit"]
 
 
 def best_fit(tables: Sequence[Table], size: int) -> int | None:
-    """Position of the table that a vocabulary of `size` labels belongs to.
-
-    The one of exactly that many rows, else the smallest one that holds them all, else None.
+    """Position of the smallest table with at least `size` rows; None if there is none.
 
     >>> best_fit([Table("word", 18000, 768), Table("position", 513, 768)], 17964)
     0
@@ -28,21 +26,21 @@ def best_fit(tables: Sequence[Table], size: int) -> int | None:
 
 @dataclass(frozen=True)
 class Words:
-    """The vocabulary and the columns given for a model, and the tables that they belong to.
+    """Vocabulary and columns given for a model, and the tables that they belong to.
 
-    A mapping whose keys are names of tables holds one vocabulary for each. Any other vocabulary belongs to the table
-    that holds words: the only one of the lowest `visualdl_embedding.files.StoredTable.priority`, and among several of
-    these the one that it fits best (`best_fit`). A table that none is given for has the words in its file, else the
-    vocabulary file that lies with the model, else its rows are labeled by their numbers.
+    A mapping whose keys are table names holds one vocabulary per table. Any other vocabulary belongs to the table of
+    the lowest `visualdl_embedding.files.StoredTable.priority`, and among several of these to the best fit
+    (`best_fit`). Other tables use the words in their file, else the vocabulary file next to the model, else row numbers
+    as labels.
 
     Attributes
     ----------
     tables
         All tables of the model.
     vocabulary
-        Whatever `open_vocabulary` takes, or a mapping of such by table.
+        Argument of `open_vocabulary`, or a mapping of such by table name.
     metadata
-        Whatever `read_metadata` takes, or a list of such.
+        Argument of `read_metadata`, or a list of such.
     """
 
     tables: tuple[Readable, ...]
@@ -51,12 +49,12 @@ class Words:
 
     @cached_property
     def given(self) -> Mapping[str, Any]:
-        """The vocabularies that were given, by table.
+        """Given vocabularies by table name.
 
         Raises
         ------
         ValueError
-            A vocabulary longer than every table.
+            If the vocabulary is longer than every table.
         """
         vocabulary = self.vocabulary
         if vocabulary is None:
@@ -76,48 +74,35 @@ class Words:
             )
         return {tables[position].name: opened}
 
-    def source_of(self, reader: Readable) -> Any:
-        """Find the vocabulary of a table; None for a table without one."""
-        if reader.table.name in self.given:
-            return self.given[reader.table.name]
-        if getattr(reader, "has_labels", False):
-            return [word or None for word in reader.read_labels() or ()]  # type: ignore[attr-defined]
-        return getattr(reader, "vocabulary", None)
-
     def has_words(self, reader: Readable) -> bool:
-        """Whether a table has a vocabulary; nothing is read."""
-        beside = getattr(reader, "has_labels", False) or getattr(reader, "vocabulary", None) is not None
-        return beside or reader.table.name in self.given
-
-    def belong_to(self, reader: Readable) -> bool:
-        """Whether labels and columns are those of a table: it has a vocabulary, or is the only one that may."""
-        first, *others = first_tables(self.tables)
-        return self.has_words(reader) or (first is reader and not others)
+        """Whether a table has a vocabulary. Reads nothing."""
+        own = getattr(reader, "has_labels", False) or getattr(reader, "vocabulary", None) is not None
+        return own or reader.table.name in self.given
 
     def read(self, reader: Readable, num_rows: int) -> tuple[Vocabulary, tuple[str, ...]]:
-        """Read the labels and columns of a table with so many rows.
-
-        Returns
-        -------
-        The vocabulary, and sentences for the user.
+        """Read the vocabulary of a table with `num_rows` rows; return it and notes for the user.
 
         Raises
         ------
         ValueError
-            A vocabulary longer than the table, or columns of which nothing matches.
+            If the vocabulary is longer than the table, or nothing in the metadata matches.
         """
-        words = open_vocabulary(self.source_of(reader), num_rows=num_rows)
+        source = self.given.get(reader.table.name, getattr(reader, "vocabulary", None))
+        if reader.table.name not in self.given and getattr(reader, "has_labels", False):
+            source = [word or None for word in reader.read_labels() or ()]  # type: ignore[attr-defined]
+        words = open_vocabulary(source, num_rows=num_rows)
         check_length(words, num_rows)
         notes: tuple[str, ...] = ()
         missing = num_rows - len(words)
         if missing > max(16, num_rows // 100):
-            # A few rows more than words are padding to a round number; many more are another model's vocabulary.
+            # A few rows more than words are padding to a round number; many more suggest another model's vocabulary.
             notes = (
                 f"{words.source} has {len(words):,} ids, the table {num_rows:,} rows: the last {missing:,} rows have "
-                "no label. Make sure that it is the vocabulary that this model was trained with.",
+                "no label. Make sure that this model was trained with this vocabulary.",
             )
-        given = self.metadata
-        metadata: list[Any] = [*given] if isinstance(given, list | tuple) else [given]
-        for columns in metadata if given is not None and self.belong_to(reader) else ():
-            words = words.with_columns(columns)
+        only = [first is reader for first in first_tables(self.tables)] == [True]
+        if self.metadata is not None and (only or self.has_words(reader)):
+            given: Any = self.metadata
+            for columns in given if isinstance(given, list | tuple) else [given]:
+                words = words.with_columns(columns)
         return replace(words, notes=()), (*notes, *words.notes)

@@ -1,4 +1,4 @@
-"""Embedding tables of a Paddle network in memory: found by walking its layers, read by gathering rows."""
+"""Embedding tables of a Paddle network in memory."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 __all__ = ["LiveTable", "find_tables", "is_layer", "is_tensor", "live_table"]
 
 ROOT_NAME = "embedding"
-"""Name of the table when the network itself is the embedding layer, whose sublayer name is empty."""
+"""Table name if the network itself is the embedding layer: its sublayer name is empty."""
 
 
 @dataclass(frozen=True)
 class LiveTable:
-    """A table together with the parameter that holds it.
+    """Table in a parameter of a network.
 
     Attributes
     ----------
     table
         Name, shape, type, padding row.
     parameter
-        The weight.
+        Weight matrix.
     layers
-        The ``nn.Embedding`` layers that look rows up in it; none where a parameter was given by itself.
+        ``nn.Embedding`` layers that use it; empty if the parameter was given directly.
     """
 
     table: Table
@@ -41,44 +41,35 @@ class LiveTable:
     layers: tuple[paddle.nn.Layer, ...] = ()
 
     def read_rows(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Read rows on the parameter's device and bring only them to NumPy.
+        """Gather rows on the parameter's device: `ids` ``(m,)`` int64 from 0 to V - 1, result ``(m, d)`` float32.
 
-        Call it on the training thread: a background reader sees torn rows.
-
-        Parameters
-        ----------
-        ids
-            ``(m,)`` int64, each in 0 to V - 1.
-
-        Returns
-        -------
-        ``(m, d)`` float32.
+        Call it on the training thread: a background thread can read partly updated rows.
         """
         import paddle
 
         with paddle.no_grad():
             index = paddle.to_tensor(ids, place=self.parameter.place)
             if self.table.dtype == "float16":
-                # Paddle's CPU has no gather for float16; int16 has one, and the view copies nothing.
+                # Paddle cannot gather float16 on the CPU, but int16; the view copies nothing.
                 bits = paddle.gather(self.parameter.view("int16"), index).numpy()
                 return np.asarray(bits.view(np.float16), dtype=np.float32)
-            # bfloat16 comes out of .numpy() as uint16, so the cast belongs before it.
+            # Cast first: .numpy() returns bfloat16 as uint16.
             vectors: NDArray[np.float32] = paddle.gather(self.parameter, index).astype("float32").numpy()
         return vectors
 
     def blocks(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """Read all rows in order, about 8 MiB at a time: the number of a block's first row, and ``(b, d)`` float32."""
+        """Read all rows in blocks of about 8 MiB: the number of the first row, and ``(b, d)`` float32."""
         for start, stop in block_ranges(self.table.num_rows, self.table.dim):
             yield start, self.read_rows(np.arange(start, stop))
 
 
 def is_layer(source: Any) -> bool:
-    """Whether something is a ``paddle.nn.Layer``; Paddle is not imported for that."""
+    """Whether something is a ``paddle.nn.Layer``, without importing Paddle."""
     return "paddle" in sys.modules and isinstance(source, sys.modules["paddle"].nn.Layer)
 
 
 def is_tensor(source: Any) -> bool:
-    """Whether something is a ``paddle.Tensor``; Paddle is not imported for that."""
+    """Whether something is a ``paddle.Tensor``, without importing Paddle."""
     return "paddle" in sys.modules and isinstance(source, sys.modules["paddle"].Tensor)
 
 
@@ -91,25 +82,27 @@ def find_tables(
     Parameters
     ----------
     network
-        Walked with all its sublayers. A shared layer or tied weight counts once, under its first name.
+        Network, searched with all its sublayers. A shared layer or tied weight counts once, under its first name.
     tables
-        None: every ``nn.Embedding``. Names or globs (``"encoder.*"``) choose among them. A mapping from a name to a
-        2-D parameter takes tables that no ``nn.Embedding`` holds (``F.embedding(x, self.table)``).
+        None: every ``nn.Embedding``. Names or globs (``"encoder.*"``) choose among them. A mapping from names to 2-D
+        parameters selects tables outside ``nn.Embedding`` (``F.embedding(x, self.table)``).
 
     Raises
     ------
     ValueError
-        Where nothing is found or a name matches nothing; the message lists what the network has.
+        If nothing is found or a name matches nothing; the message lists the candidates.
     """
     if isinstance(tables, Mapping):
         return [live_table(name, parameter, None) for name, parameter in tables.items()]
     found = _embedding_layers(network)
     if tables is None:
         if not found:
+            lines = [f"  {name} {tuple(p.shape)}" for name, p in network.named_parameters()]
+            shown = [*lines[:20], *([f"  … and {len(lines) - 20} more"] if len(lines) > 20 else [])]
             raise ValueError(
                 f"No paddle.nn.Embedding was found in {type(network).__name__}. Its parameters are:\n"
-                f"{_describe_parameters(network)}\n"
-                'Name the table yourself: tables={"my_table": network.my_parameter}.'
+                + "\n".join(shown or ["  none"])
+                + '\nChoose the table: tables={"my_table": network.my_parameter}.'
             )
         return list(found.values())
     patterns = [tables] if isinstance(tables, str) else list(tables)
@@ -142,13 +135,7 @@ def _embedding_layers(network: paddle.nn.Layer) -> dict[str, LiveTable]:
 
 
 def live_table(name: str, parameter: Any, padding_idx: int | None = None) -> LiveTable:
-    """Make a table of a 2-D parameter.
-
-    Raises
-    ------
-    ValueError
-        It is no matrix.
-    """
+    """Table in a parameter; ValueError if the parameter is not 2-D."""
     shape = tuple(getattr(parameter, "shape", ()))
     if len(shape) != 2:
         kind = f"a tensor of shape {shape}" if shape else f"{type(parameter).__name__}"
@@ -157,9 +144,3 @@ def live_table(name: str, parameter: Any, padding_idx: int | None = None) -> Liv
         padding_idx += int(shape[0])
     dtype = str(parameter.dtype).rsplit(".", 1)[-1]
     return LiveTable(Table(name, int(shape[0]), int(shape[1]), dtype, padding_idx), parameter)
-
-
-def _describe_parameters(network: paddle.nn.Layer, limit: int = 20) -> str:
-    lines = [f"  {name} {tuple(p.shape)}" for name, p in network.named_parameters()]
-    more = [f"  … and {len(lines) - limit} more"] if len(lines) > limit else []
-    return "\n".join([*lines[:limit], *more]) or "  none"

@@ -2,7 +2,7 @@
 
 from visualdl_embedding.reports._make import report
 from visualdl_embedding.reports._report import Report
-from visualdl_embedding.reports._views import Plan, View
+from visualdl_embedding.reports._views import View
 from visualdl_embedding.reports._write import check_folder
 
-__all__ = ["Plan", "Report", "View", "check_folder", "report"]
+__all__ = ["Report", "View", "check_folder", "report"]

@@ -34,10 +34,10 @@ def plain(text: str) -> str:
 
 def view_title(view: View) -> str:
     """Name a view for people: ``"t-SNE, perplexity 30"``."""
-    name = METHOD_NAMES[view.plan.method] + (" in 3-D" if view.plan.n_components == 3 else "")
-    words = [f"{key.replace('_', ' ')} {value:g}" for key, value in view.plan.parameters.items()]
-    if view.plan.repeat:
-        words.append(f"seed {view.plan.random_state}")
+    name = METHOD_NAMES[view.spec.method] + (" in 3-D" if view.spec.n_components == 3 else "")
+    words = [f"{key.replace('_', ' ')} {value:g}" for key, value in view.spec.parameters.items()]
+    if view.spec.repeat:
+        words.append(f"seed {view.spec.random_state}")
     return ", ".join([name, *words])
 
 
@@ -53,11 +53,11 @@ def view_figure(report: Report, view: View, *, color: str | None) -> plotly.grap
 
     colorings = {
         **report.colorings,
-        "trustworthiness": Coloring("trustworthiness", values=view.quality.row_trustworthiness.astype(np.float64)),
+        "trustworthiness": Coloring("trustworthiness", values=view.trustworthiness.astype(np.float64)),
     }
     coloring = colorings[choose_coloring(colorings, color or report.color)]
     texts = _hover_texts(report)
-    scatter = go.Scattergl if view.plan.n_components == 2 else go.Scatter3d
+    scatter = go.Scattergl if view.spec.n_components == 2 else go.Scatter3d
     size = float(np.clip(32 / len(texts) ** 0.25, 2.5, 8))
     traces = []
     for name, rows, marker in _traces(coloring, len(texts)):
@@ -69,7 +69,7 @@ def view_figure(report: Report, view: View, *, color: str | None) -> plotly.grap
                 name=plain(name),
                 text=texts[rows],
                 hovertemplate="%{text}<extra></extra>",
-                marker={"size": size if view.plan.n_components == 2 else size * 0.6, "opacity": 0.85, **marker},
+                marker={"size": size if view.spec.n_components == 2 else size * 0.6, "opacity": 0.85, **marker},
                 showlegend=coloring.groups is not None,
             )
         )

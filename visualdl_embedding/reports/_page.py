@@ -103,7 +103,7 @@ def _about(report: Report) -> dict[str, Any]:
 
 
 def _opening(report: Report) -> dict[str, Any]:
-    shown = [view.key for view in report.views if view.plan.repeat == 0][:MOST_PANELS]
+    shown = [view.key for view in report.views if view.spec.repeat == 0][:MOST_PANELS]
     return {
         "panels": [{"run": report.name, "table": report.table.name, "map": key} for key in shown],
         "color": _color(report),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from visualdl_embedding.figures import render_map
+from visualdl_embedding.projection import draw_axes
 from visualdl_embedding.reports._figures import view_title
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ __all__ = ["picture"]
 
 DOTS_PER_INCH = 220
 LABELS = 28
+MARGIN = 0.06
+"""Room around the points, as a share of their extent."""
 
 
 def picture(report: Report, view: View) -> bytes:
@@ -26,9 +30,11 @@ def picture(report: Report, view: View) -> bytes:
     coloring = report.colorings.get(name)
     values = coloring.values if coloring else None
     if name == "trustworthiness":
-        values = view.quality.row_trustworthiness.astype(np.float64)
+        values = view.trustworthiness.astype(np.float64)
+    # The axes of a run leave room for later frames, which a report has not.
+    axes, _ = draw_axes(view.projection.coordinates, margin=MARGIN)
     return render_map(
-        view.projection,
+        replace(view.projection, axes=axes),
         rows.labels,
         groups=coloring.groups if coloring else None,
         values=values,

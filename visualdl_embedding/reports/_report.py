@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.analysis import Analysis
+from visualdl_embedding.analysis import Analysis, Config
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.table import Table
 from visualdl_embedding.findings import Finding
 from visualdl_embedding.reports._colors import Coloring, choose_coloring, column_colorings, numeric
 from visualdl_embedding.reports._study import Study
-from visualdl_embedding.reports._views import View
+from visualdl_embedding.reports._views import View, views_of
 
 if TYPE_CHECKING:
     import pandas
@@ -41,12 +41,13 @@ class Report:
     snapshot
         The n rows that are shown.
     analysis
-        Neighbors in the original space (of finite rows only, whose positions they use), metrics of the space, and every
-        view's projection and row trustworthiness.
-    views
-        One for each method, number of components, parameter value and seed.
+        What `analyze` makes of the snapshot with `config`: neighbors in the original space (of finite rows only, whose
+        positions they use), projections, metrics.
+    config
+        How it was analyzed; its specs are the projections, one for each method, number of components, parameter value
+        and seed.
     study
-        How far the views agree, how stable each row's place is, clusters, and which of them are doubtful.
+        How far the projections agree, how stable each row's place is, clusters, and which of them are doubtful.
     findings
         What to look at, the gravest first.
     parameters
@@ -64,7 +65,7 @@ class Report:
     table: Table
     snapshot: Snapshot
     analysis: Analysis
-    views: tuple[View, ...]
+    config: Config
     study: Study
     findings: tuple[Finding, ...]
     parameters: Mapping[str, Any]
@@ -93,6 +94,11 @@ class Report:
     def clusters(self) -> NDArray[np.int32]:
         """``(n,)`` int32: clusters of the original space, -1 for rows of none."""
         return self.study.clusters
+
+    @cached_property
+    def views(self) -> tuple[View, ...]:
+        """The projections of the analysis, each with what was measured of it."""
+        return views_of(self.analysis, self.config)
 
     def view(self, key: str) -> View:
         """Look up a view.

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.analysis import Analysis, Config, ProjectionSpec
 from visualdl_embedding.core.arrays import spread
-from visualdl_embedding.core.neighbors import Neighbors
+from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.metrics.agreement import (
     SUPPORTED,
     Agreement,
@@ -19,9 +20,8 @@ from visualdl_embedding.metrics.agreement import (
     map_clusters,
     stability,
 )
-from visualdl_embedding.reports._views import View
 
-__all__ = ["Doubt", "Study", "study_views"]
+__all__ = ["Doubt", "Study", "study_projections"]
 
 Floats = NDArray[np.float32]
 
@@ -79,69 +79,56 @@ class Study:
         return marked
 
 
-def study_views(
-    vectors: Floats,
-    neighbors: Neighbors,
-    views: Sequence[View],
-    *,
-    positions: NDArray[np.intp],
-    random_state: int,
-) -> Study:
-    """Compare views with one another and with the original space.
+def study_projections(snapshot: Snapshot, analysis: Analysis, config: Config) -> Study:
+    """Compare the projections of an analysis with one another and with the original space.
 
     Parameters
     ----------
-    vectors
-        ``(m, d)`` float32: the finite rows.
-    neighbors
-        Their graph; its width is the size of a neighborhood.
-    views
-        Their coordinates are of all n rows.
-    positions
-        ``(m,)``: where the finite rows stand among all.
-    random_state
-        Seed.
+    snapshot, analysis
+        The snapshot and what `analyze` made of it with `config`; the width of its graph is the size of a neighborhood.
+    config
+        Its specs tell repeats and parameter values of a kind apart.
     """
-    n = len(views[0].projection.coordinates)
+    n, neighbors = len(snapshot.rows), analysis.neighbors
     k = neighbors.n_neighbors
     found = np.full(n, -1, dtype=np.int32)
     if k == 0:
         return Study(None, None, None, found)
-    places = {view.key: view.projection.coordinates[positions] for view in views}
-    first = {view.key: view for view in views if view.plan.repeat == 0}
-    maps = map_agreement({key: places[key] for key in first}, neighbors, n_neighbors=k)
-    found[positions] = clusters(vectors, distance=neighbors.distance, random_state=random_state)
-    drawn = {key: places[key] for key in first}
-    seen = map_clusters(drawn, neighbors, n_neighbors=k, random_state=random_state)
+    positions = np.flatnonzero(snapshot.usable(neighbors.distance))
+    places = {key: projection.coordinates[positions] for key, projection in analysis.projections.items()}
+    first = {spec.key: places[spec.key] for spec in config.specs if not spec.repeat}
+    maps = map_agreement(first, neighbors, n_neighbors=k)
+    found[positions] = clusters(
+        snapshot.vectors[positions], distance=neighbors.distance, random_state=config.random_state
+    )
+    seen = map_clusters(first, neighbors, n_neighbors=k, random_state=config.random_state)
+    method = {key: projection.method for key, projection in analysis.projections.items()}
+    stable = _stability(config.specs, places, n_neighbors=k)
     return Study(
         maps=maps,
         agreement=spread(maps.row, positions, n),
-        stability=_stability(views, places, positions, n_neighbors=k),
+        stability=None if stable is None else spread(stable, positions, n),
         clusters=found,
-        doubtful=tuple(Doubt(c.key, positions[c.rows]) for c in seen if _is_doubtful(c, first)),
+        doubtful=tuple(Doubt(c.key, positions[c.rows]) for c in seen if _is_doubtful(c, method)),
         seen=seen,
     )
 
 
-def _is_doubtful(cluster: MapCluster, views: Mapping[str, View]) -> bool:
+def _is_doubtful(cluster: MapCluster, method: Mapping[str, str]) -> bool:
     """Whether neither the original space nor a map of another method holds the cluster together.
 
-    A map of the same method with another perplexity is no second witness.
+    Maps of the same method with other perplexities are no independent evidence.
     """
-    own = views[cluster.key].plan.method
-    support = cluster.support.items()
-    return all(value < SUPPORTED for key, value in support if key not in views or views[key].plan.method != own)
+    return all(value < SUPPORTED for key, value in cluster.support.items() if method.get(key) != method[cluster.key])
 
 
 def _stability(
-    views: Sequence[View], places: Mapping[str, Floats], positions: NDArray[np.intp], *, n_neighbors: int
-) -> Floats | None:
+    specs: Sequence[ProjectionSpec], places: Mapping[str, Floats], *, n_neighbors: int
+) -> NDArray[np.float64] | None:
     """Mean over the methods that were run more than once."""
     kinds: dict[str, list[Floats]] = {}
-    for view in views:
-        if view.plan.method != "pca":
-            kinds.setdefault(view.plan.like, []).append(places[view.key])
+    for spec in specs:
+        if spec.method != "pca":
+            kinds.setdefault(spec.like or spec.key, []).append(places[spec.key])
     measured = [stability(maps, n_neighbors) for maps in kinds.values() if len(maps) > 1]
-    if not measured:
-        return None
-    return spread(np.mean(measured, axis=0, dtype=np.float64), positions, len(views[0].projection.coordinates))
+    return np.mean(measured, axis=0, dtype=np.float64) if measured else None

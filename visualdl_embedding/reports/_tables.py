@@ -49,7 +49,7 @@ def coordinate_columns(report: Report) -> dict[str, NDArray[Any]]:
     for view in report.views:
         for axis, places in zip("xyz", view.projection.coordinates.T, strict=False):
             columns[f"{view.key}_{axis}"] = places
-        columns[f"{view.key}_trustworthiness"] = view.quality.row_trustworthiness
+        columns[f"{view.key}_trustworthiness"] = view.trustworthiness
     return columns
 
 
@@ -106,8 +106,8 @@ def report_json(report: Report, files: Sequence[str]) -> str:
         "views": [
             {
                 "key": view.key,
-                "method": view.plan.method,
-                "n_components": view.plan.n_components,
+                "method": view.spec.method,
+                "n_components": view.spec.n_components,
                 "parameters": view.parameters,
                 "metrics": view.numbers,
                 "doubtful_rows": int(study.doubtful_rows(view.key).sum()),

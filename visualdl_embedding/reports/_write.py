@@ -36,7 +36,7 @@ def write_report(report: Report, folder: Path, *, overwrite: bool) -> list[Path]
     replaced = _may_be_replaced(folder, overwrite)
     partial = _make_partial(folder)
     try:
-        pictures = [view for view in report.views if view.plan.repeat == 0]
+        pictures = [view for view in report.views if view.spec.repeat == 0]
         names = [*(f"{view.key}.png" for view in pictures), "coordinates.csv", "neighbors.tsv", RECORD]
         missing = missing_page()
         if missing is None:

@@ -1,18 +1,86 @@
-"""What changed between two runs or saved models."""
+"""Comparison of two runs or saved models."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from visualdl_embedding.core.neighbors import Distance
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import Drift, compare_snapshots
-from visualdl_embedding.models import RunTable
-from visualdl_embedding.runs._opened import OpenedTables, PathLike
+from visualdl_embedding.models import ModelTable, RunTable, open_model
+from visualdl_embedding.store import is_run
 from visualdl_embedding.vocabulary import MetadataLike, RowsLike, VocabularyLike
 
-__all__ = ["compare_sides", "drift_between"]
+__all__ = ["OpenedTables", "PathLike", "compare_sides", "drift_between"]
+
+PathLike = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class OpenedTables:
+    """Tables by path, each opened and counted once.
+
+    Attributes
+    ----------
+    vocabulary, metadata
+        Arguments of `visualdl_embedding.models.open_model` for all saved models; runs have their own.
+    random_state
+        Seed of the choice of rows.
+    opened
+        Opened tables by path, table name, and step.
+    """
+
+    vocabulary: VocabularyLike | Mapping[str, VocabularyLike] | None
+    metadata: MetadataLike | Sequence[MetadataLike] | None
+    random_state: int
+    opened: dict[tuple[str, str | None, int | None], ModelTable] = field(default_factory=dict)
+
+    def table(self, path: PathLike, table: str | None, *, step: int | None = None) -> ModelTable:
+        """Open a table of a run or a saved model. If a run has one table, its name is not compared."""
+        key = (os.fspath(path), table, step)
+        if key not in self.opened:
+            if is_run(path):
+                model = open_model(path, step=step)
+                self.opened[key] = model.table(table if len(model.tables) > 1 else None)
+            else:
+                model = open_model(path, table=table, step=step, vocabulary=self.vocabulary, metadata=self.metadata)
+                self.opened[key] = model.table()
+        return self.opened[key]
+
+    def read(self, path: PathLike, table: str | None, *, rows: RowsLike, watch: Sequence[str] = ()) -> Snapshot:
+        """Read rows of a saved model."""
+        return self.table(path, table).snapshot(rows=rows, watch=watch, random_state=self.random_state)
+
+    def known(self, path: PathLike, table: str | None, labels: Sequence[str]) -> list[str]:
+        """Choose the labels that a saved model has; ValueError if it has none."""
+        opened = self.table(path, table)
+        known = opened.known(labels)
+        if not known:
+            some = ", ".join(map(repr, labels[:3]))
+            raise ValueError(
+                f"{opened.vocabulary.source} of {os.fspath(path)} has none of the {len(labels):,} labels of the other "
+                f"side ({some}, …); give the vocabulary that belongs to the model."
+            )
+        return known
+
+    def read_pairs(
+        self, pairs: Sequence[tuple[PathLike, PathLike]], table: str | None, labels: Sequence[str]
+    ) -> list[tuple[Snapshot, Snapshot]] | None:
+        """Read the rows with these labels of pairs of saved models, and all rows of runs; None if there are no pairs.
+
+        Each path is read once.
+        """
+        snapshots: dict[str, Snapshot] = {}
+        for path in dict.fromkeys(os.fspath(path) for pair in pairs for path in pair):
+            # Use a copy, so that tables opened only for a pair are released: 40 vocabularies take much memory.
+            once = replace(self, opened=dict(self.opened))
+            opened = once.table(path, table)
+            known = None if isinstance(opened, RunTable) else once.known(path, table, labels)
+            snapshots[path] = opened.snapshot(rows=known, random_state=self.random_state)
+        return [(snapshots[os.fspath(a)], snapshots[os.fspath(b)]) for a, b in pairs] or None
 
 
 def drift_between(
@@ -33,39 +101,38 @@ def drift_between(
     random_state: int = 42,
     n_jobs: int = 1,
 ) -> Drift:
-    """Compare two runs or saved models; rows pair by label.
+    """Compare two runs or saved models; rows are paired by label.
 
     Parameters
     ----------
     before, after
-        The log directory of a run, whose newest snapshot is taken, or a path to a saved model.
+        Log directory of a run, or path of a saved model.
     table
-        Which table, by name; needed only where there are several.
+        Name of the table; required only if there are several.
     step_before, step_after
-        Of a run: another snapshot than the newest. A run may be compared with itself.
+        Step of a run; None for its newest snapshot. A run can be compared with itself.
     vocabulary, metadata, rows
-        Of saved models, as `visualdl_embedding.reports.report` takes them. Where one side is a run, its rows are taken.
+        As in `visualdl_embedding.reports.report`, for saved models. If one side is a run, its rows are used.
     watch
-        Labels that are asked about; those that a run watches are, too.
+        Labels to report on, in addition to those that a run watches.
     null
-        Pairs between which nothing changed, as paths: trainings with different seeds, earlier weeks.
+        Pairs of paths without a change: trainings with different seeds, earlier weeks.
     n_neighbors, distance, alpha, random_state, n_jobs
-        As `compare_snapshots` takes them.
+        As in `compare_snapshots`.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        An unreadable side, no such table or step, or no label that both have.
+        If a side is unreadable, a table or step does not exist, or no label is in both.
     """
     models = OpenedTables(vocabulary, metadata, random_state)
-    asked = ((before, step_before), (after, step_after))
-    opened = [models.table(path, table, step=step) for path, step in asked]
+    opened = [models.table(path, table, step=step) for path, step in ((before, step_before), (after, step_after))]
     stored = [side.snapshot() if isinstance(side, RunTable) else None for side in opened]
     run = stored[0] or stored[1]
 
     def read(path: PathLike) -> Snapshot:
         if run is not None:
-            return models.read_known(path, table, run.labels)
+            return models.read(path, table, rows=models.known(path, table, run.labels))
         return models.read(path, table, rows=rows, watch=watch)
 
     first, second = stored[0] or read(before), stored[1] or read(after)
@@ -83,14 +150,14 @@ def drift_between(
 
 
 def compare_sides(first: Snapshot, second: Snapshot, *, watch: Sequence[str], **options: Any) -> Drift:
-    """Compare two snapshots; what the later one watches is asked about, too.
+    """Compare two snapshots with the groups of the second (else of the first), and the words that it watches.
 
     Parameters
     ----------
     first, second
-        Groups are those of the later one, or where it has none of the earlier one.
+        Snapshots.
     watch
-        Labels that are asked about.
+        Additional labels to report on.
     options
         Of `compare_snapshots`.
     """

@@ -9,14 +9,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.analysis import Config
+from visualdl_embedding.analysis import Config, ProjectionSpec, make_layout, neighbor_graph
 from visualdl_embedding.core.arrays import spread
 from visualdl_embedding.core.distance import Distance, normalize, usable_rows
-from visualdl_embedding.core.neighbors import nearest_neighbors
+from visualdl_embedding.core.pairing import pair_labels, pair_rows
 from visualdl_embedding.core.snapshot import Snapshot
-from visualdl_embedding.projection import align, draw_axes, neighbors_needed, project
+from visualdl_embedding.projection import align, draw_axes
 
-__all__ = ["How", "Joint", "Progress", "align_maps", "project_jointly", "shared_rows", "turn_onto"]
+__all__ = ["How", "Joint", "Progress", "align_maps", "project_jointly", "turn_onto"]
 
 Floats = NDArray[np.float32]
 Progress = Callable[[float], None]
@@ -50,18 +50,6 @@ class Joint:
     notes: tuple[str, ...] = ()
 
 
-def shared_rows(a: Sequence[str], b: Sequence[str]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Pair rows by label: positions in `a` and in `b`, in the order of `a`.
-
-    >>> [found.tolist() for found in shared_rows(["高兴", "悲伤", "雨"], ["雨", "高兴"])]
-    [[0, 2], [1, 0]]
-    """
-    where = {label: position for position, label in enumerate(b)}
-    pairs = [(position, where[label]) for position, label in enumerate(a) if label in where]
-    paired = np.array(pairs, dtype=np.intp).reshape(-1, 2)
-    return paired[:, 0], paired[:, 1]
-
-
 def turn_onto(a: Snapshot, b: Snapshot, *, distance: Distance = "cosine") -> Floats:
     """Turn the space of `b` onto that of `a`, by the rows that both have.
 
@@ -87,15 +75,14 @@ def turn_onto(a: Snapshot, b: Snapshot, *, distance: Distance = "cosine") -> Flo
             f"Only spaces of one width can be turned onto one another, not {a.vectors.shape[1]} and "
             f"{b.vectors.shape[1]} columns."
         )
-    in_a, in_b = _shared_usable(a, b, distance)
+    in_a, in_b = pair_rows(a, b, distance)
     if not len(in_a):
         raise ValueError("The two snapshots share no label with usable vectors, so neither can be laid on the other.")
     one, two = a.vectors[in_a], b.vectors[in_b]
     with np.errstate(invalid="ignore", over="ignore"):
         if distance == "euclidean":
             return align(two, one).apply(b.vectors)
-        left, _, right = np.linalg.svd(normalize(two).astype(np.float64).T @ normalize(one).astype(np.float64))
-        return np.asarray(b.vectors.astype(np.float64) @ (left @ right), dtype=np.float32)
+        return align(normalize(two), normalize(one), scaling=False, about_origin=True).apply(b.vectors)
 
 
 def align_maps(labels_a: Sequence[str], map_a: Floats, labels_b: Sequence[str], *, map_b: Floats) -> tuple[Floats, int]:
@@ -114,10 +101,10 @@ def align_maps(labels_a: Sequence[str], map_a: Floats, labels_b: Sequence[str], 
     -------
     ``(n_b, c)`` float32, and the number of rows that paired.
     """
-    in_a, in_b = shared_rows(labels_a, labels_b)
-    paired = np.isfinite(map_a[in_a]).all(axis=1) & np.isfinite(map_b[in_b]).all(axis=1)
-    in_a, in_b = in_a[paired], in_b[paired]
-    return align(map_b[in_b], map_a[in_a]).apply(map_b), len(in_a)
+    in_a, in_b = pair_labels(labels_a, labels_b)
+    one, two = map_a[in_a], map_b[in_b]
+    n_paired = int((np.isfinite(one).all(axis=1) & np.isfinite(two).all(axis=1)).sum())
+    return align(two, one).apply(map_b), n_paired
 
 
 def project_jointly(
@@ -125,8 +112,7 @@ def project_jointly(
     b: Snapshot,
     *,
     config: Config,
-    method: str,
-    n_components: int = 2,
+    spec: ProjectionSpec,
     start: Floats | None = None,
     on_progress: Progress | None = None,
 ) -> Joint:
@@ -137,16 +123,14 @@ def project_jointly(
     a, b
         Of one width, with labels in common.
     config
-        Distance and parameters of the projection.
-    method
-        ``"pca"``, ``"tsne"`` or ``"umap"``.
-    n_components
-        2 or 3.
+        Distance, threads, and parameters that the spec leaves open.
+    spec
+        Which projection: `Config.spec` gives it by its key.
     start
         ``(n_a, c)``: the map of `a` as it is known. The joint map starts from it (rows of `b` where `a` has the same
-        label) and is registered to it, so that whoever knows the one finds his way in the other.
+        label) and is registered to it, so that the joint map is read as the known one.
     on_progress
-        Is told the share that is done, 0 to 1: by stages, not by seconds.
+        Called with the share that is done, 0 to 1: by stages, not by seconds.
 
     Raises
     ------
@@ -158,51 +142,27 @@ def project_jointly(
     tell(0.1)
     usable_a, usable_b = a.usable(config.distance), usable_rows(turned, config.distance)
     vectors = np.concatenate([a.vectors[usable_a], turned[usable_b]])
-    neighbors = None
-    if method != "pca":
-        width = neighbors_needed(
-            (method,), n_neighbors=config.n_neighbors, perplexity=config.perplexity, n_rows=len(vectors)
-        )
-        if width:
-            neighbors = nearest_neighbors(
-                vectors, width, distance=config.distance, random_state=config.random_state, n_jobs=config.n_jobs
-            )
+    is_map = spec.method != "pca"
+    graph = neighbor_graph(vectors, config, [spec]) if is_map else None
+    init = None
+    if is_map and start is not None:
+        init = _joint_start(a, b, start, usable=(usable_a, usable_b), random_state=spec.random_state)
     tell(0.35)
-    layout = project(
-        vectors,
-        method=method,
-        n_components=n_components,
-        init=_joint_start(a, b, start, usable=(usable_a, usable_b), random_state=config.random_state)
-        if start is not None and method != "pca"
-        else None,
-        neighbors=neighbors,
-        perplexity=config.perplexity,
-        n_neighbors=config.n_neighbors,
-        min_dist=config.min_dist,
-        random_state=config.random_state,
-        n_jobs=config.n_jobs,
-    )
+    layout = make_layout(vectors, graph, spec, config=config, init=init)
     tell(0.95)
     n_a = int(usable_a.sum())
     coordinates = layout.coordinates
     if start is not None:
         # PCA keeps its size: how far it spreads is a measurement, and no accident of a descent.
-        known = align(coordinates[:n_a], start[usable_a], scaling=method != "pca")
-        coordinates = known.apply(coordinates)
-    in_a, _ = _shared_usable(a, b, config.distance)
+        coordinates = align(coordinates[:n_a], start[usable_a], scaling=is_map).apply(coordinates)
+    n_shared = len(pair_rows(a, b, config.distance)[0])
     return Joint(
         a=spread(coordinates[:n_a], usable_a, len(usable_a)),
         b=spread(coordinates[n_a:], usable_b, len(usable_b)),
         axes=draw_axes(coordinates)[0],
-        n_shared=len(in_a),
-        notes=(*_notes(len(in_a), a.vectors.shape[1]), *layout.notes),
+        n_shared=n_shared,
+        notes=(*_notes(n_shared, a.vectors.shape[1]), *layout.notes),
     )
-
-
-def _shared_usable(a: Snapshot, b: Snapshot, distance: Distance) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    in_a, in_b = shared_rows(a.labels, b.labels)
-    usable = a.usable(distance)[in_a] & b.usable(distance)[in_b]
-    return in_a[usable], in_b[usable]
 
 
 def _joint_start(
@@ -215,7 +175,7 @@ def _joint_start(
 ) -> Floats:
     """Put every row of `b` where `a` has its label; NaN, which is a row to be placed, where `a` has it not."""
     twins = np.full((len(b.labels), start.shape[1]), np.nan, dtype=np.float32)
-    in_a, in_b = shared_rows(a.labels, b.labels)
+    in_a, in_b = pair_labels(a.labels, b.labels)
     # Forces between rows that coincide have no direction.
     scatter = 1e-3 * float(np.nanstd(start[usable[0]])) if usable[0].any() else 0.0
     noise = np.random.default_rng(random_state).normal(scale=scatter, size=(len(in_a), start.shape[1]))

@@ -15,12 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.analysis import projection_key
 from visualdl_embedding.projection import draw_axes
 from visualdl_embedding.runs._joint import Joint, Progress, align_maps, project_jointly
 from visualdl_embedding.store import open_run
 
-__all__ = ["CACHE_NAME", "SnapshotReference", "cache_folder", "compare", "read_cached", "split_key"]
+__all__ = ["CACHE_NAME", "SnapshotReference", "cache_folder", "compare", "read_cached"]
 
 CACHE_NAME = ".visualdl-embedding-cache"
 CACHE_BYTES = 512 * 2**20
@@ -35,16 +34,6 @@ class SnapshotReference:
     log_dir: str
     table: str
     step: int
-
-
-def split_key(projection: str) -> tuple[str, int]:
-    """Undo `visualdl_embedding.analysis.projection_key`.
-
-    >>> split_key("tsne"), split_key("umap_3d")
-    (('tsne', 2), ('umap', 3))
-    """
-    method, _, suffix = projection.rpartition("_")
-    return (method, 3) if method and suffix == "3d" else (projection, 2)
 
 
 def compare(
@@ -62,7 +51,7 @@ def compare(
     a, b
         The snapshots; the configuration is that of `a`.
     projection
-        ``"tsne"``, ``"umap_3d"``, …: `visualdl_embedding.analysis.projection_key`.
+        ``"tsne"``, ``"umap_3d"``, …: the key of a projection that `a` stores, or of a method.
     cache
         A folder for results (`cache_folder`); None keeps none.
     on_progress
@@ -111,18 +100,15 @@ def cache_folder(log_dir: str | os.PathLike[str]) -> Path:
 
 
 def _compare(a: SnapshotReference, b: SnapshotReference, projection: str, tell: Progress) -> Joint:
-    method, n_components = split_key(projection)
     run_a, run_b = open_run(a.log_dir), open_run(b.log_dir)
+    config = run_a.table(a.table).config
+    spec = config.spec(projection)
     one, two = run_a.snapshot(a.table, a.step), run_b.snapshot(b.table, b.step)
     tell(0.02)
     if one.vectors.shape[1] == two.vectors.shape[1]:
-        start = _stored_map(a, projection)
-        config = run_a.table(a.table).config
-        return project_jointly(
-            one, two, config=config, method=method, n_components=n_components, start=start, on_progress=tell
-        )
-    map_a = run_a.projection(a.table, a.step, method, n_components=n_components).coordinates
-    map_b = run_b.projection(b.table, b.step, method, n_components=n_components).coordinates
+        return project_jointly(one, two, config=config, spec=spec, start=_stored_map(a, projection), on_progress=tell)
+    map_a = run_a.projection(a.table, a.step, projection).coordinates
+    map_b = run_b.projection(b.table, b.step, projection).coordinates
     laid, n_shared = align_maps(one.labels, map_a, two.labels, map_b=map_b)
     if not n_shared:
         raise ValueError("The two snapshots share no label, so neither map can be laid on the other.")
@@ -135,13 +121,10 @@ def _compare(a: SnapshotReference, b: SnapshotReference, projection: str, tell: 
 
 
 def _stored_map(side: SnapshotReference, projection: str) -> NDArray[np.float32] | None:
-    method, n_components = split_key(projection)
     try:
-        found = open_run(side.log_dir).projection(side.table, side.step, method, n_components=n_components)
+        return open_run(side.log_dir).projection(side.table, side.step, projection).coordinates
     except ValueError:  # not analyzed, or not by this method: the joint map is drawn afresh
         return None
-    assert found.key == projection_key(method, n_components)
-    return found.coordinates
 
 
 def _path(a: SnapshotReference, b: SnapshotReference, projection: str, cache: str | os.PathLike[str]) -> Path:

@@ -1,4 +1,4 @@
-"""One snapshot of a saved model into a run: weekly checkpoints on a timeline."""
+"""Recording of a single snapshot, for example of a weekly checkpoint."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from visualdl_embedding.analysis import Config
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.table import Table
 from visualdl_embedding.logs import LogBudget, LogFile
-from visualdl_embedding.runs._alerts import AlertMonitor, alert_records, rules_as_extra
-from visualdl_embedding.runs._process import Processed, process_snapshot, records_of
+from visualdl_embedding.runs._process import Processed, TableAnalyzer, alert_records, records_of, rules_as_extra
 from visualdl_embedding.store import TableStore, open_run
 
 __all__ = ["next_step", "record_once"]
 
 
 def next_step(log_dir: str | os.PathLike[str], table: str) -> int:
-    """Return the step after the last one that a run holds of a table, 0 for a new run or table."""
+    """Return the step after the last stored one of a table; 0 for a new run or table."""
     try:
         return max(open_run(log_dir).steps(table), default=-1) + 1
     except (FileNotFoundError, ValueError):
@@ -35,22 +34,22 @@ def record_once(
     config: Config | None = None,
     rules: Sequence[Rule] | None = None,
 ) -> Processed:
-    """Store a snapshot in a run, analyze it against those before, and log it for VisualDL.
+    """Store a snapshot in a run, analyze it in relation to the earlier ones, and log it for VisualDL.
 
-    Rows may differ from those before, as after a vocabulary was rebuilt: they pair by label.
+    Its rows can differ from earlier ones, for example after a vocabulary was rebuilt: rows are paired by label.
 
     Parameters
     ----------
     log_dir
-        The run; begun where there is none.
+        Directory of the run; created if missing.
     snapshot
-        Its `step` must come after those stored.
+        Snapshot; its step must be after the stored ones.
     table
-        Of which it is.
+        Table of the snapshot.
     config
-        Of a new run; one that exists keeps its own, for its frames must compare.
+        Settings of a new run. An existing run keeps its own, so that its frames are comparable.
     rules
-        For alerts, from now on; None for those that the run has, and for `default_rules` where it is new.
+        Alert rules from now on. Default: the rules of the run, or `default_rules` for a new one.
 
     Returns
     -------
@@ -59,9 +58,9 @@ def record_once(
     Raises
     ------
     ValueError
-        Where the step is not after the last one, or `config` is not that of the run.
+        If the step is not after the last one, or `config` differs from that of the run.
     OSError
-        Where the run cannot be written.
+        If the run cannot be written.
     """
     following = next_step(log_dir, table.name)
     if following == 0:
@@ -71,13 +70,13 @@ def record_once(
         if snapshot.step < following:
             raise ValueError(
                 f"Step {snapshot.step} of table {table.name!r} cannot join {os.fspath(log_dir)}, which is at step "
-                f"{following - 1}: frames build on one another in order. Give a step from {following} on."
+                f"{following - 1}: frames are recorded in order. Give a step from {following} on."
             )
         store = TableStore.open(log_dir, table.name)
         if config is not None and replace(config, n_jobs=1) != replace(store.description.config, n_jobs=1):
             raise ValueError(
-                f"{os.fspath(log_dir)} was analyzed with other settings ({store.description.config}); its frames would "
-                "not compare with this one. Use the same settings, or another run."
+                f"{os.fspath(log_dir)} was analyzed with other settings ({store.description.config}), so its frames "
+                "would not be comparable with this one. Use the same settings, or another run."
             )
         store.add_rows(snapshot.rows)
         if rules is not None:
@@ -85,9 +84,7 @@ def record_once(
     log = LogFile.open(Path(log_dir))
     try:
         store.write_snapshot(snapshot)
-        state = store.load_state()
-        monitor = AlertMonitor.of(store, before=snapshot.step)
-        done = process_snapshot(store, snapshot, state, config=store.description.config, monitor=monitor)
+        done = TableAnalyzer(store, before=snapshot.step).process(snapshot)
         choice = LogBudget().choose(
             snapshot, store.description.config, frame=done.analysis.frame, spent=log.tally.of(table.name)
         )

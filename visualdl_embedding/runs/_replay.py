@@ -1,4 +1,4 @@
-"""Go over a stored run again: analyze what was skipped, or rebuild VisualDL's log from the store."""
+"""Analysis of skipped snapshots of a stored run, and reconstruction of its VisualDL log."""
 
 from __future__ import annotations
 
@@ -6,30 +6,28 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from visualdl_embedding.analysis import State
 from visualdl_embedding.logs import DEFAULT_LOG_BYTES, LogBudget, LogFile, Tally, is_ours, log_files, rewrite
-from visualdl_embedding.runs._alerts import AlertMonitor, alert_records
-from visualdl_embedding.runs._process import process_snapshot, records_of
+from visualdl_embedding.runs._process import TableAnalyzer, alert_records, records_of
 from visualdl_embedding.store import Run, TableStore, open_run, read_alerts
 
 __all__ = ["OnStep", "Replayed", "analyze_run", "relog_run"]
 
 OnStep = Callable[[str, int, int, int], None]
-"""Called before each step with table, step, its position from 0, and how many there are."""
+"""Called before each step with the table, the step, its position from 0, and the number of steps."""
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What a replay did to one table.
+    """Result of a replay for one table.
 
     Attributes
     ----------
     table
-        Its name.
+        Name of the table.
     steps
-        The steps that were analyzed or logged.
+        Steps that were analyzed or logged.
     kept
-        How many analyses were good as they were.
+        Number of analyses that were kept.
     """
 
     table: str
@@ -44,21 +42,21 @@ def analyze_run(
     force: bool = False,
     on_step: OnStep | None = None,
 ) -> list[Replayed]:
-    """Analyze the snapshots of a run in order, from the first one that has no analysis.
+    """Analyze the snapshots of a run in order, from the first one without an analysis.
 
-    An analysis depends on the one before it, so everything after a gap is computed again; with the configuration and
-    seed of the run the numbers are those that a training with time enough would have given.
+    An analysis depends on the previous one, so all snapshots after a gap are analyzed again. The numbers equal those of
+    a training that skips no snapshot.
 
     Parameters
     ----------
     path
-        The run directory.
+        Run directory.
     tables
-        All if None.
+        Names of the tables; None for all.
     force
-        Analyze everything again.
+        Analyze all snapshots again.
     on_step
-        For a progress bar.
+        Progress callback.
     """
     run = open_run(path)
     done = []
@@ -68,18 +66,13 @@ def analyze_run(
         analyzed = set() if force else set(run.steps(name, analyzed=True))
         kept = next((i for i, step in enumerate(steps) if step not in analyzed), len(steps))
         todo = steps[kept:]
-        state = store.load_state(steps[kept - 1]) if kept and todo else State()
-        monitor = AlertMonitor.of(store, before=todo[0]) if todo else None
         if todo:
+            analyzer = TableAnalyzer(store, before=todo[0])
             store.drop_alerts(since=todo[0])
         for i, step in enumerate(todo):
             if on_step is not None:
                 on_step(name, step, i, len(todo))
-            made = process_snapshot(
-                store, store.read_snapshot(step), state, config=store.description.config, monitor=monitor
-            )
-            state = made.state
-            for alert in made.alerts:
+            for alert in analyzer.process(store.read_snapshot(step)).alerts:
                 store.append_alert(alert.to_dict())
         done.append(Replayed(name, tuple(todo), kept))
     return done
@@ -91,22 +84,22 @@ def relog_run(
     max_log_bytes: int | None = DEFAULT_LOG_BYTES,
     on_step: OnStep | None = None,
 ) -> list[Replayed]:
-    """Build VisualDL's log anew from the store, keeping the records that are not ours, such as ``train/loss``.
+    """Rebuild VisualDL's log from the store, and keep records of other writers, such as ``train/loss``.
 
-    Frames of PCA are drawn on the newest basis, so that all of them compare.
+    All PCA frames are drawn on the newest basis, so that they are comparable.
 
     Parameters
     ----------
     path
-        The run directory. No training may be writing to it.
+        Run directory. No training may be writing to it.
     max_log_bytes
-        Bound of the new log, see `LogBudget`; None for none.
+        Limit of the new log, see `LogBudget`; None for no limit.
     on_step
-        For a progress bar.
+        Progress callback.
 
     Returns
     -------
-    For each table the steps logged; `Replayed.kept` counts the snapshots that have no analysis.
+    The logged steps of each table; `Replayed.kept` counts the snapshots without an analysis.
     """
     run = open_run(path)
     tables = run.tables()
@@ -130,10 +123,7 @@ def _records_of_table(run: Run, name: str, max_bytes: int | None, on_step: OnSte
         if on_step is not None:
             on_step(name, step, i, len(steps))
         snapshot, analysis = run.snapshot(name, step), run.analysis(name, step)
-        projections = {
-            key: run.projection(name, step, p.method, n_components=p.coordinates.shape[1])
-            for key, p in analysis.projections.items()
-        }
+        projections = {key: run.projection(name, step, key) for key in analysis.projections}
         choice = budget.choose(
             snapshot,
             run.table(name).config,

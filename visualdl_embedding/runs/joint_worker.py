@@ -1,6 +1,6 @@
-"""A child process: one job as a line of JSON on stdin, the share that is done as numbers on stdout.
+"""Child process that computes one joint map: the job is a line of JSON on stdin, progress are numbers on stdout.
 
-The result goes into the cache. It ends when its stdin closes, whatever it is doing.
+It writes the result to the cache, and exits at once when its stdin closes.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Do the one job that stands on stdin."""
+    """Read the job from stdin and compute it."""
     job = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.suppress(AttributeError, OSError):
         os.nice(5)
     with os.fdopen(os.dup(sys.stdout.fileno()), "w") as answers:
-        # Libraries print; what they print must not stand between two numbers.
+        # Redirect prints of libraries, which would mix with the numbers.
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
-        def tell(share: float) -> None:
+        def report(share: float) -> None:
             print(f"{share:.3f}", file=answers, flush=True)
 
         try:
@@ -35,11 +35,11 @@ def main() -> None:
                 SnapshotReference(**job["b"]),
                 projection=job["projection"],
                 cache=job["cache"],
-                on_progress=tell,
+                on_progress=report,
             )
         except (ValueError, OSError) as error:
             print(json.dumps({"error": str(error)}), file=answers, flush=True)
-    # Not through the interpreter's end, where the thread that reads stdin would be waited for.
+    # Exit without the interpreter's shutdown, which would wait for the thread that reads stdin.
     os._exit(0)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding import page
-from visualdl_embedding.runs import split_key
+from visualdl_embedding.analysis import split_key
 from visualdl_embedding.server._endpoint import Answer, Asked, NotFound
 from visualdl_embedding.server._source import RunSource
 from visualdl_embedding.server._tables import with_missing

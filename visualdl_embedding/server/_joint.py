@@ -15,8 +15,9 @@ from cachetools import TTLCache
 from flask import current_app
 from numpy.typing import NDArray
 
+from visualdl_embedding.analysis import split_key
 from visualdl_embedding.core.process import start_child
-from visualdl_embedding.runs import Joint, SnapshotReference, align_maps, cache_folder, read_cached, split_key
+from visualdl_embedding.runs import Joint, SnapshotReference, align_maps, cache_folder, read_cached
 from visualdl_embedding.server._endpoint import Answer, Asked, BadRequest, NotFound, NotReady
 from visualdl_embedding.server._frames import float32_bytes
 from visualdl_embedding.server._served import ServedTable

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from visualdl_embedding.core.distance import Distance, usable_rows
+from visualdl_embedding.core.pairing import positions_of
 from visualdl_embedding.core.query import cosines, nearest_rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.server._endpoint import Answer, Asked, BadRequest
@@ -33,7 +34,7 @@ class _Moment:
         self.snapshot: Snapshot = table.reader.read_snapshot(step)
         self.newest = table.positions()
         order = table.order(step)
-        self.where = self.newest if order is None else {name: i for i, name in enumerate(self.snapshot.labels)}
+        self.where = self.newest if order is None else positions_of(self.snapshot.labels)
 
     def near(self, label: str, k: int, distance: Distance) -> list[tuple[int, float, float]]:
         """Row, cosine and distance of the nearest rows, nearest first; none if the row is absent or not usable."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.analysis import Projection
+from visualdl_embedding.core.pairing import pair_labels, positions_of
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.server._cache import Cache
 from visualdl_embedding.server._endpoint import NotFound
@@ -119,9 +120,7 @@ class ServedTable:
         """Positions of the newest rows by label."""
         key = ("positions", str(self.reader.folder), self.reader.description.rows_version)
         rows = self.rows
-        return self.cache.get(
-            key, lambda: {label: i for i, label in enumerate(rows.labels)}, size=lambda found: 150 * len(found)
-        )
+        return self.cache.get(key, lambda: positions_of(rows.labels), size=lambda found: 150 * len(found))
 
     def label(self, row: int) -> str:
         """Label of a row.
@@ -199,8 +198,10 @@ class ServedTable:
             own = self.reader.read_snapshot(step).rows
             if own.version == description.rows_version:
                 return None
-            where = {label: i for i, label in enumerate(own.labels)}
-            return np.array([where.get(label, -1) for label in self.rows.labels], dtype=np.intp)
+            order = np.full(len(self.rows), -1, dtype=np.intp)
+            newest, at_step = pair_labels(self.rows.labels, own.labels)
+            order[newest] = at_step
+            return order
 
         key = ("order", str(self.reader.folder), description.rows_version, step, self.listing.snapshots.get(step))
         return self.cache.get(key, find, size=lambda order: 100 if order is None else order.nbytes)

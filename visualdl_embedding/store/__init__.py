@@ -2,7 +2,7 @@
 
 from visualdl_embedding.errors import DamagedFileError, NewerFormatError, NotAnalyzedError
 from visualdl_embedding.store._alerts import append_alerts, read_alerts
-from visualdl_embedding.store._description import Description, read_description
+from visualdl_embedding.store._description import Description, installed_versions, read_description
 from visualdl_embedding.store._files import fresh_directory
 from visualdl_embedding.store._frames import read_header
 from visualdl_embedding.store._metadata import parse_rows
@@ -24,6 +24,7 @@ __all__ = [
     "append_alerts",
     "choose_to_drop",
     "fresh_directory",
+    "installed_versions",
     "is_run",
     "nearest_steps",
     "open_run",

@@ -129,7 +129,8 @@ def installed_versions() -> dict[str, str]:
 
 def write_description(path: Path, description: Description) -> None:
     """Write ``table.json`` as indented UTF-8."""
-    text = dumps_exact({"format_version": FORMAT_VERSION, **asdict(description)}, indent=2)
+    values = asdict(description) | {"config": description.config.to_dict()}
+    text = dumps_exact({"format_version": FORMAT_VERSION, **values}, indent=2)
     write_atomically(path, [text.encode(), b"\n"])
 
 
@@ -150,7 +151,7 @@ def read_description(path: Path) -> Description:
         check_format(found.get("format_version"), path)
         description = Description(
             table=Table(**_known(Table, found["table"])),
-            config=Config.from_dict(_known(Config, found["config"])),
+            config=Config.from_dict(found["config"]),
             selections={
                 version: Selection(value["how"], value["left_out"], tuple(value["watch"]))
                 for version, value in found["selections"].items()

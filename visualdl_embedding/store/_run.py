@@ -137,9 +137,9 @@ class Run:
         table, step
             Table name and step of the snapshot.
         method
-            ``"pca"``, ``"tsne"`` or ``"umap"``.
+            ``"pca"``, ``"tsne"`` or ``"umap"``; or the key of any stored projection, such as ``"tsne_perplexity5"``.
         n_components
-            2 or 3.
+            2 or 3, of a method.
         reproject
             If False, return the PCA that was stored when the step was analyzed.
 
@@ -224,9 +224,8 @@ def read_projection(reader: TableReader, step: int, key: str, *, reproject: bool
         return stored
     basis, seen = newest
     snapshot = reader.read_snapshot(step)
-    n_components = stored.coordinates.shape[1]
     usable = snapshot.usable(reader.description.config.distance)
-    placed = basis.transform(snapshot.vectors[usable], n_components)
+    placed = basis.transform(snapshot.vectors[usable], stored.n_components)
     return replace(
         stored,
         coordinates=spread(placed, usable, len(snapshot.rows)),
@@ -260,7 +259,7 @@ def _table_files(path: Path) -> list[Path]:
 
 
 def nearest_steps(steps: Sequence[int], step: int, what: str = "stored") -> str:
-    """Name the steps nearest to one that is not among them.
+    """Describe the steps nearest to a missing one.
 
     >>> nearest_steps([0, 50, 100], 60)
     'the nearest stored are 50 and 100 (3 in all)'

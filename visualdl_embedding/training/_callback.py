@@ -1,4 +1,4 @@
-"""What the callbacks of all trainers share."""
+"""Base class of the callbacks for all trainers."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from visualdl_embedding.alerts import Alert, RulesLike, read_rules
 from visualdl_embedding.analysis import Config
 from visualdl_embedding.logs import LogFile
 from visualdl_embedding.models import open_model
-from visualdl_embedding.training._schedule import Schedule
 from visualdl_embedding.training._session import TrainingSession
-from visualdl_embedding.training._settings import RecorderSettings
+from visualdl_embedding.training._settings import RecorderSettings, Schedule
 from visualdl_embedding.vocabulary import MetadataLike, RowsLike, VocabularyLike
 
 __all__ = ["TrainingCallback"]
@@ -27,7 +26,7 @@ logger = logging.getLogger("visualdl_embedding")
 
 
 def _without_contradictions(init: Callable[P, None]) -> Callable[P, None]:
-    """Refuse an option that differs from the value in the ``config`` or ``settings`` given beside it."""
+    """Reject options that differ from the value in the given ``config`` or ``settings``."""
 
     @functools.wraps(init)
     def checked(*args: P.args, **given: P.kwargs) -> None:
@@ -41,8 +40,8 @@ def _without_contradictions(init: Callable[P, None]) -> Callable[P, None]:
                 value = getattr(whole, option)
                 if (_as_tuple(given[option]) if isinstance(value, tuple) else given[option]) != value:
                     raise ValueError(
-                        f"{name} has {option}={value!r}, but {option}={given[option]!r} was given beside it. Give one "
-                        "of the two."
+                        f"{name} has {option}={value!r}, but {option}={given[option]!r} was also given. Give one of "
+                        "the two."
                     )
         init(*args, **given)
 
@@ -54,26 +53,20 @@ def _as_tuple(values: Any) -> tuple[Any, ...]:
 
 
 class TrainingCallback:
-    """Base class of callbacks: their options, and the recording of one training.
+    """Base class of callbacks, with their options and the recording of one training.
 
-    A trainer's callback inherits from this class and from the trainer's own, calls `_begin`, `_after_batch`,
-    `_after_epoch` and `_end` at the right moments, and defines `_stop_training`.
+    A trainer's callback inherits from this class and from the trainer's base class, calls `_begin`, `_after_batch`,
+    `_after_epoch` and `_end`, and defines `_stop_training`.
 
     Parameters
     ----------
     log_dir, vocabulary, metadata, rows, tables, watch, keep, writer, resume, initial_step, alerts, on_alert, stop_on
-        See `visualdl_embedding.EmbeddingCallback`, like the others.
-    every_n_steps, every_n_epochs
-        Of the `Schedule`.
-    methods, n_components, distance, n_neighbors, perplexity, min_dist, random_state, n_jobs
-        Of the `Config`, unless `config` is given.
-    background, max_slowdown, drain_timeout, max_log_bytes, max_store_bytes
-        Of the `RecorderSettings`, unless `settings` is given.
+        As in `visualdl_embedding.EmbeddingCallback`, like the other parameters.
 
     Attributes
     ----------
     session_
-        The recording under way, or None.
+        Current recording, or None.
     """
 
     @_without_contradictions
@@ -117,7 +110,7 @@ class TrainingCallback:
         if on_error not in ("disable", "raise"):
             raise ValueError(f'on_error takes "disable" or "raise", not {on_error!r}.')
         if initial_step is not None and initial_step < 0:
-            raise ValueError(f"initial_step counts batches from 0, not {initial_step}.")
+            raise ValueError(f"initial_step takes a number of batches, 0 or more, not {initial_step}.")
         if stop_on not in (None, "warning", "critical"):
             raise ValueError(f'stop_on takes "warning", "critical" or None, not {stop_on!r}.')
         if on_alert is not None and not callable(on_alert):
@@ -167,11 +160,11 @@ class TrainingCallback:
         network
             A ``paddle.nn.Layer``.
         share
-            A ``paddle.callbacks.VisualDL`` of the same training, whose log file is used.
+            ``paddle.callbacks.VisualDL`` of the same training, whose log file is used.
         their_log_dir
-            Where the trainer itself logs; used where no `log_dir` was given.
+            Log directory of the trainer, the default of `log_dir`.
         where
-            Where `their_log_dir` is looked for, for the message.
+            Source of `their_log_dir`, for the error message.
         """
         if self.session_ is not None:
             self.session_.abandon()
@@ -179,8 +172,7 @@ class TrainingCallback:
         found = self.log_dir if self.log_dir is not None else their_log_dir
         if found is None:
             raise ValueError(
-                f'No log_dir was given and there is no {where} to take it from; write {type(self).__name__}("runs/a", '
-                "...)."
+                f'No log_dir was given, and there is no {where}; use {type(self).__name__}("runs/a", ...).'
             )
         log_dir = Path(found).absolute()
         model = open_model(
@@ -204,28 +196,28 @@ class TrainingCallback:
         return self.session_
 
     def _after_batch(self, *, last: bool) -> None:
-        """Count a batch, take a snapshot if one is due, hand over alerts; `last` if no batch will follow."""
+        """Count a batch, take a snapshot if one is due, and deliver alerts; `last` if no batch follows."""
         if self.session_ is not None:
             self.session_.after_batch(last=last)
-            self._hand_over(self.session_.take_alerts())
+            self._deliver(self.session_.take_alerts())
 
     def _after_epoch(self, number: int, *, last: bool) -> None:
-        """Take a snapshot if one is due after the `number`-th epoch, from 1; `last` if no epoch will follow."""
+        """Take a snapshot if one is due after the `number`-th epoch, from 1; `last` if no epoch follows."""
         if self.session_ is not None:
             self.session_.after_epoch(number, last=last)
 
     def _end(self) -> None:
-        """Take the last snapshot, wait for the analyses, close the log, hand over alerts."""
+        """Take the last snapshot, wait for the analyses, close the log, and deliver alerts."""
         if self.session_ is not None:
             self.session_.end()
-            self._hand_over(self.session_.take_alerts())
+            self._deliver(self.session_.take_alerts())
             self.session_ = None
 
     def _stop_training(self) -> None:
-        """Make the trainer stop; called for an alert that `stop_on` names."""
-        raise NotImplementedError(f"{type(self).__name__} does not know how its trainer stops.")
+        """Stop the trainer because of an alert selected by `stop_on`."""
+        raise NotImplementedError(f"{type(self).__name__} must define _stop_training to support stop_on.")
 
-    def _hand_over(self, alerts: Sequence[Alert]) -> None:
+    def _deliver(self, alerts: Sequence[Alert]) -> None:
         for alert in alerts:
             if self.on_alert is not None:
                 try:
@@ -233,5 +225,5 @@ class TrainingCallback:
                 except Exception as error:
                     logger.warning("on_alert failed (%s: %s); training goes on.", type(error).__name__, error)
             if self.stop_on is not None and alert.severity in (self.stop_on, "critical"):
-                logger.warning("Training stops, as stop_on=%r asks, for: %s", self.stop_on, alert.rule)
+                logger.warning("Training stops because of the alert %s (stop_on=%r).", alert.rule, self.stop_on)
                 self._stop_training()

@@ -1,4 +1,4 @@
-"""The training process's end of the worker: starts it, talks to it, notices when it dies."""
+"""Connection of the training process to the analysis process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STDERR_TAIL_BYTES = 4_000
 
 @dataclass(frozen=True)
 class WorkerAnswer:
-    """What the worker said, with the records that followed."""
+    """Answer of the worker, with its records."""
 
     header: dict[str, Any]
     records: list[bytes] = field(default_factory=list)
@@ -29,14 +29,14 @@ class WorkerAnswer:
 
 @dataclass(frozen=True)
 class WorkerDied:
-    """The worker ended without being asked to.
+    """Unexpected end of the worker.
 
     Attributes
     ----------
     returncode
-        Negative for a signal.
+        Exit status; negative for a signal.
     stderr
-        The end of what it wrote there.
+        End of its standard error.
     """
 
     returncode: int
@@ -44,16 +44,16 @@ class WorkerDied:
 
 
 class WorkerClient:
-    """A running worker.
+    """Running worker.
 
     Parameters
     ----------
     deliver
-        Called from a thread of ours with a `WorkerAnswer` for each job, and with `WorkerDied` at most once.
+        Called from a reader thread with a `WorkerAnswer` for each job, and with `WorkerDied` at most once.
     n_jobs
-        Threads that the worker's libraries may use.
+        Threads of the worker's libraries.
     on_stoppable
-        Called from that thread with the process once it may be stopped, since the kernel will wake it if we are gone.
+        Called from the reader thread with the process, once the kernel resumes it when this process ends.
     """
 
     def __init__(
@@ -65,21 +65,21 @@ class WorkerClient:
     ) -> None:
         self._deliver = deliver
         self._on_stoppable = on_stoppable
-        self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the process
+        self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  open as long as the process runs
         self._closing = False
         self.process = start_child("visualdl_embedding.training.worker", stderr=self._stderr, n_threads=n_jobs)
         self._reader = threading.Thread(target=self._read, name="embedding-worker-reader", daemon=True)
         self._reader.start()
 
     def send(self, job: dict[str, Any]) -> None:
-        """Hand over a job; a worker that is dead already reports itself through `deliver`."""
+        """Send a job. If the worker has died, `deliver` reports it."""
         assert self.process.stdin is not None
         with contextlib.suppress(BrokenPipeError, ValueError):
             self.process.stdin.write(json.dumps(job).encode() + b"\n")
             self.process.stdin.flush()
 
     def close(self, *, timeout: float = 2.0) -> None:
-        """End the worker: politely if it is idle, else by a signal after `timeout` seconds."""
+        """End the worker when it is idle, or kill it after `timeout` seconds."""
         self._closing = True
         self.send({"kind": "close"})
         assert self.process.stdin is not None
@@ -110,9 +110,5 @@ class WorkerClient:
                 self._deliver(WorkerAnswer(header, records))
         returncode = self.process.wait()
         if not self._closing:
-            self._deliver(WorkerDied(returncode, self._stderr_tail()))
-
-    def _stderr_tail(self) -> str:
-        size = self._stderr.seek(0, os.SEEK_END)
-        self._stderr.seek(max(0, size - STDERR_TAIL_BYTES))
-        return self._stderr.read().decode("utf-8", "replace").strip()
+            self._stderr.seek(max(0, self._stderr.seek(0, os.SEEK_END) - STDERR_TAIL_BYTES))
+            self._deliver(WorkerDied(returncode, self._stderr.read().decode("utf-8", "replace").strip()))

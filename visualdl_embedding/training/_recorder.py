@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from visualdl_embedding.alerts import Alert
-from visualdl_embedding.analysis import Config, State
+from visualdl_embedding.analysis import Config
 from visualdl_embedding.core.privacy import Privacy, publish
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.logs import LogBudget, LogFile
-from visualdl_embedding.runs import AlertMonitor, alert_records, alert_text, notes_of, process_snapshot, records_of
+from visualdl_embedding.runs import TableAnalyzer, alert_records, alert_text, notes_of, records_of
 from visualdl_embedding.store import TableStore
 from visualdl_embedding.training._client import WorkerAnswer, WorkerClient, WorkerDied
 from visualdl_embedding.training._governor import Governor
@@ -27,37 +27,38 @@ __all__ = ["Recorder"]
 logger = logging.getLogger("visualdl_embedding")
 
 SNAPSHOTS_IN_FLIGHT = 2
-"""Snapshots that wait in memory for the disk; with the one being written this bounds the memory to 3 of them."""
+"""Snapshots in memory that wait for the disk. With the one being written this limits memory to 3 snapshots."""
 HAND_OVER_SECONDS = 1.0
-"""How long a training waits for a disk that is slower than its snapshots before one is dropped."""
+"""Time that a training waits for a slow disk before a snapshot is dropped."""
 MAX_RESTARTS = 3
 MAX_FAILURES = 3
 MAX_NOTES = 20
 
 
 class Recorder:
-    """Takes snapshots from the training thread; writes, analyses and logs them elsewhere.
+    """Receives snapshots from the training thread, and stores, analyzes and logs them elsewhere.
 
-    A thread of its own writes snapshots to the store, gives jobs to the worker and its answers to VisualDL's log.
-    Where the worker is behind, the newest snapshot of a table wins; the others stay in the store unanalyzed.
+    A thread of the recorder writes snapshots to the store, sends jobs to the worker, and writes its answers to
+    VisualDL's log. If the worker falls behind, only the newest snapshot of a table is analyzed; the others stay in the
+    store without an analysis.
 
     Parameters
     ----------
     log
         VisualDL's log file; flushed at every snapshot, closed by `close`.
     config
-        Of the analyses.
+        Settings of the analyses.
     settings
-        Of the recorder itself.
+        Settings of the recorder.
     privacy
-        Applied to everything before it is written.
+        Applied to snapshots and analyses before they are written.
 
     Attributes
     ----------
     error
-        What ended the recording, or None; from then on `record` does nothing.
+        Exception that ended the recording, or None. After it, `record` does nothing.
     trained_step
-        How far training has gone, for the alerts to say how old their frame is.
+        Current step of the training, from which alerts derive the age of their frame.
     """
 
     _open: ClassVar[weakref.WeakValueDictionary[Path, Recorder]] = weakref.WeakValueDictionary()
@@ -82,7 +83,7 @@ class Recorder:
         self._pid = os.getpid()
         self._events: queue.Queue[Any] = queue.Queue()
         self._in_flight = threading.BoundedSemaphore(SNAPSHOTS_IN_FLIGHT)
-        self._dropped = 0
+        self._dropped = False
         self._worker: WorkerClient | None = None
         self._governor = Governor(share) if (share := self.settings.max_slowdown) is not None else None
         self._busy: Job | None = None
@@ -94,23 +95,23 @@ class Recorder:
         self._thread: threading.Thread | None = None
 
     def add_table(self, store: TableStore) -> None:
-        """Prepare to record a table; all tables come before the first `record`."""
+        """Add a table; call it for all tables before the first `record`."""
         earlier = self._open.get(store.folder)
         if earlier is not None and earlier is not self:
-            # A training that died by an exception in a notebook left its recorder behind.
+            # A training in a notebook that ended with an exception leaves its recorder open.
             earlier.close(timeout=0)
         self._open[store.folder] = self
-        state = State() if self.settings.background else store.load_state()
-        monitor = None if self.settings.background else AlertMonitor.of(store)
-        analyzed = len(store.steps(analyzed=True))
         self._tables[store.description.table.name] = RecordedTable(
-            store, state, monitor, analyzed=analyzed, recorded=len(store.steps())
+            store,
+            None if self.settings.background else TableAnalyzer(store, privacy=self.privacy),
+            analyzed=len(store.steps(analyzed=True)),
+            recorded=len(store.steps()),
         )
 
     def start(self) -> None:
-        """Start the analysis process and the thread of the recorder, unless they run or `background` is off.
+        """Start the analysis process and the recorder's thread, unless they run or `background` is False.
 
-        Call it before the trainer forks workers for its data; see `core.process` for why.
+        Call it before the trainer forks workers for its data; `core.process` gives the reason.
 
         Raises
         ------
@@ -123,14 +124,14 @@ class Recorder:
             self._thread.start()
 
     def record(self, snapshot: Snapshot, *, final: bool = False) -> None:
-        """Take over a snapshot; returns at once unless the disk is behind or `background` is off.
+        """Record a snapshot; returns at once unless the disk is slow or `background` is False.
 
         Parameters
         ----------
         snapshot
-            Its vectors must not be changed afterwards.
+            Its vectors must not change afterwards.
         final
-            Whether this is the last one of the training; it always goes to VisualDL whole.
+            Whether it is the last snapshot of the training, which is logged completely.
         """
         if self.error is not None or self._closing or os.getpid() != self._pid:
             return
@@ -145,35 +146,28 @@ class Recorder:
         self.start()
         if self._in_flight.acquire(timeout=HAND_OVER_SECONDS):
             self._events.put(("snapshot", snapshot, final))
-        else:
-            self._dropped += 1
-            if self._dropped == 1:
-                logger.warning(
-                    "The disk of %s is slower than the snapshots: step %d was dropped so that training goes on. "
-                    "Take fewer (every_n_steps) or watch fewer rows.",
-                    self._tables[snapshot.table].store.folder,
-                    snapshot.step,
-                )
+        elif not self._dropped:
+            self._dropped = True
+            logger.warning(
+                "The disk of %s is slower than the snapshots: step %d was dropped so that training goes on. "
+                "Take fewer snapshots (every_n_steps) or watch fewer rows.",
+                self._tables[snapshot.table].store.folder,
+                snapshot.step,
+            )
 
     def after_batch(self, step: int) -> None:
-        """Note the end of a training batch; with `max_slowdown` its length is measured, in some microseconds.
-
-        Parameters
-        ----------
-        step
-            Batches trained so far.
-        """
+        """Register the end of batch `step`, from 1. With `max_slowdown` it measures the batch in some microseconds."""
         self.trained_step = step
         if self._governor is not None and os.getpid() == self._pid:
             self._governor.beat()
 
     def close(self, *, timeout: float | None = -1.0) -> None:
-        """Finish what is under way, end the worker, close the log; further calls do nothing.
+        """Finish running analyses, end the worker, and close the log. Later calls do nothing.
 
         Parameters
         ----------
         timeout
-            Seconds to wait for analyses; -1 for the `drain_timeout` of the settings, None without limit.
+            Seconds to wait for analyses; -1 for the `drain_timeout` of the settings, None for no limit.
         """
         if self._closing or os.getpid() != self._pid:
             return
@@ -189,12 +183,12 @@ class Recorder:
                 self._done.wait(10)
             self._thread.join(10)
         self._log.close()
-        if self._log.error is not None and self.error is None:
-            self.error = self._log.error
-        self._say_what_is_missing()
+        self.error = self.error or self._log.error
+        if self.error is None and self._analyzing:
+            self._log_gaps()
 
     def take_alerts(self) -> list[Alert]:
-        """Give the alerts raised since the last call, oldest first; they are stored, logged and said already."""
+        """Return the alerts since the last call, oldest first; they are already stored and logged."""
         taken = []
         while self._alerts:
             taken.append(self._alerts.popleft())
@@ -202,25 +196,29 @@ class Recorder:
 
     @property
     def waiting(self) -> int:
-        """Analyses that are under way or to come."""
+        """Number of running and pending analyses."""
         return sum(t.pending is not None for t in self._tables.values()) + (self._busy is not None)
 
     def summary(self) -> Mapping[str, Mapping[str, int]]:
-        """Snapshots ``recorded``, ``analyzed`` and ``skipped``, by table."""
-        return {
-            name: {"recorded": t.recorded, "analyzed": t.analyzed, "skipped": t.skipped}
-            for name, t in self._tables.items()
-        }
+        """Numbers of ``recorded``, ``analyzed`` and ``skipped`` snapshots by table."""
+        counts = ("recorded", "analyzed", "skipped")
+        return {name: {count: getattr(t, count) for count in counts} for name, t in self._tables.items()}
 
-    def _say_what_is_missing(self) -> None:
-        if self.error is not None or not self._analyzing:
-            return
-        why = "training was faster than their analysis" if self._failures == 0 else "of the error said above"
+    def _log_gaps(self) -> None:
+        why = "training was faster than their analysis" if self._failures == 0 else "of the error logged above"
         if self._governor is not None and self._governor.has_waited and self._failures == 0:
-            why += f", which waited so as not to slow it (max_slowdown={self.settings.max_slowdown:g})"
+            why += f", which waited to limit its cost (max_slowdown={self.settings.max_slowdown:g})"
         for table in self._tables.values():
             if table.recorded > table.analyzed:
-                logger.warning("%s", table.missing_text(why))
+                logger.warning(
+                    "Table %s: %d of %d snapshots are stored without an analysis, because %s; "
+                    "`visualdl-embedding analyze %s` analyzes them.",
+                    table.name,
+                    table.recorded - table.analyzed,
+                    table.recorded,
+                    why,
+                    table.log_dir,
+                )
 
     def _start_worker(self) -> WorkerClient:
         return WorkerClient(
@@ -229,7 +227,7 @@ class Recorder:
             on_stoppable=None if self._governor is None else self._governor.attach,
         )
 
-    # Everything below runs on the recorder's own thread, or inside `record` where background is off.
+    # The methods below run on the recorder's thread, or in `record` if `background` is False.
 
     def _run(self) -> None:
         try:
@@ -266,20 +264,17 @@ class Recorder:
     def _take(self, snapshot: Snapshot, final: bool) -> None:
         table = self._store(snapshot)
         if self._analyzing:
-            if table.pending is not None:
-                table.skipped += 1
-            table.pending = Job(snapshot.table, snapshot.step, self._choose(snapshot, final))
+            table.skipped += table.pending is not None
+            table.pending = Job(snapshot.table, snapshot.step, self._choose(table, snapshot, final))
             self._dispatch()
         self._log.flush()
 
     def _record_now(self, snapshot: Snapshot, final: bool) -> None:
         table = self._store(snapshot)
-        done = process_snapshot(
-            table.store, snapshot, table.state, config=self.config, privacy=self.privacy, monitor=table.monitor
-        )
-        table.state = done.state
-        choice = self._choose(snapshot, final)
-        self._say_new(table, notes_of(done.analysis, choice))
+        assert table.analyzer is not None
+        done = table.analyzer.process(snapshot)
+        choice = self._choose(table, snapshot, final)
+        self._log_new(table, notes_of(done.analysis, choice))
         self._append(table, records_of(snapshot, done.analysis, choice), done.alerts)
 
     def _store(self, snapshot: Snapshot) -> RecordedTable:
@@ -291,14 +286,10 @@ class Recorder:
             table.store.thin(self.settings.max_store_bytes, protected=waiting)
         return table
 
-    def _choose(self, snapshot: Snapshot, final: bool) -> dict[str, bool]:
+    def _choose(self, table: RecordedTable, snapshot: Snapshot, final: bool) -> dict[str, bool]:
+        spent = self._log.tally.of(snapshot.table)
         return self._budget.choose(
-            snapshot,
-            self.config,
-            frame=self._tables[snapshot.table].analyzed,
-            spent=self._log.tally.of(snapshot.table),
-            tables=len(self._tables),
-            final=final,
+            snapshot, self.config, frame=table.analyzed, spent=spent, tables=len(self._tables), final=final
         )
 
     def _append(self, table: RecordedTable, records: list[bytes], alerts: Iterable[Alert]) -> None:
@@ -314,17 +305,15 @@ class Recorder:
         if self._log.error is not None:
             raise self._log.error
 
-    def _say_new(self, table: RecordedTable, notes: Iterable[str]) -> None:
+    def _log_new(self, table: RecordedTable, notes: Iterable[str]) -> None:
         for note in notes:
-            if note not in table.said and len(table.said) < MAX_NOTES:
-                table.said.add(note)
-                logger.warning("Table %s: %s", table.store.description.table.name, note)
+            if note not in table.noted and len(table.noted) < MAX_NOTES:
+                table.noted.add(note)
+                logger.warning("Table %s: %s", table.name, note)
 
     def _dispatch(self) -> None:
-        if self._busy is not None or not self._analyzing:
-            return
         waiting = [t for t in self._tables.values() if t.pending is not None]
-        if not waiting:
+        if self._busy is not None or not self._analyzing or not waiting:
             return
         if self._worker is None:
             self._worker = self._start_worker()
@@ -339,19 +328,19 @@ class Recorder:
     def _set_busy(self, job: Job | None) -> None:
         self._busy = job
         if self._governor is not None:
-            self._governor.say_busy(job is not None)
+            self._governor.set_busy(job is not None)
 
     def _on_answer(self, answer: WorkerAnswer | WorkerDied) -> None:
+        job = self._busy
+        self._set_busy(None)
         if isinstance(answer, WorkerDied):
-            self._on_death(answer)
+            self._on_death(answer, job)
         else:
-            job = self._busy
             assert job is not None
-            self._set_busy(None)
             table = self._tables[job.table]
             if answer.header["kind"] == "analyzed":
                 self._failures = 0
-                self._say_new(table, answer.header["notes"])
+                self._log_new(table, answer.header["notes"])
                 self._append(table, answer.records, map(Alert.from_dict, answer.header["alerts"]))
             else:
                 self._on_failure(job, answer.header["message"])
@@ -366,7 +355,7 @@ class Recorder:
         if self._failures >= MAX_FAILURES:
             self._stop_analyzing(f"{MAX_FAILURES} analyses in a row failed, the last with {message}")
 
-    def _on_death(self, death: WorkerDied) -> None:
+    def _on_death(self, death: WorkerDied, job: Job | None) -> None:
         assert self._worker is not None
         self._worker.close(timeout=0)
         self._worker = None
@@ -374,8 +363,6 @@ class Recorder:
             self._governor.attach(None)
         self._restarts += 1
         cause = death.stderr.splitlines()[-1] if death.stderr else f"exit status {death.returncode}"
-        job = self._busy
-        self._set_busy(None)
         if self._restarts > MAX_RESTARTS:
             self._stop_analyzing(f"its process died {self._restarts} times, the last time with: {cause}")
             return
@@ -393,7 +380,7 @@ class Recorder:
         for table in self._tables.values():
             table.pending = None
         logger.warning(
-            "Analysis is switched off: %s. Snapshots are still recorded; `visualdl-embedding analyze RUN` analyses "
+            "Analysis is switched off: %s. Snapshots are still recorded; `visualdl-embedding analyze RUN` analyzes "
             "them later.",
             why,
         )

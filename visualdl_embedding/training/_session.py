@@ -1,10 +1,12 @@
-"""One training being watched, whichever trainer runs it: snapshots when they are due, and no error that ends it."""
+"""Recording of one training, independent of the trainer."""
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -18,8 +20,7 @@ from visualdl_embedding.models.live import LiveTable
 from visualdl_embedding.runs import rules_as_extra
 from visualdl_embedding.store import TableStore
 from visualdl_embedding.training._recorder import Recorder
-from visualdl_embedding.training._schedule import Schedule
-from visualdl_embedding.training._settings import RecorderSettings
+from visualdl_embedding.training._settings import RecorderSettings, Schedule
 
 __all__ = ["TrainingSession"]
 
@@ -29,44 +30,44 @@ ATEXIT_DRAIN_SECONDS = 5.0
 
 
 class TrainingSession:
-    """Tables of a training on their way to a run directory.
+    """Records the tables of a training in a run directory.
 
-    An error after construction is logged once and ends the recording, or is raised, as `on_error` says.
+    An error after construction is logged and ends the recording, or is raised, depending on `on_error`.
 
     Parameters
     ----------
     model
-        The network, with the tables to watch.
+        Network, with the tables to watch.
     rows
-        The watched rows, by table.
+        Watched rows by table.
     log_dir
-        The run, absolute: the worker must find it though the user changes directory.
+        Absolute path of the run: the worker uses it even if the user changes directory.
     open_log
         Opens VisualDL's log file; called once the run is known to be writable.
     config, settings, schedule
-        How to analyze, how to record, when to take snapshots.
+        Settings of the analyses and of the recorder, and the schedule of snapshots.
     on_error
         ``"disable"`` or ``"raise"``.
     resume, initial_step
-        As for `TableStore.open_for_writing`.
+        As in `TableStore.open_for_writing`.
     rules
-        For alerts.
+        Alert rules.
     history
         Whether to count lookups and measure gradients.
 
     Attributes
     ----------
     step
-        Batches trained.
+        Number of trained batches.
 
     Raises
     ------
     FileExistsError
-        Where the run holds data already and `resume` is False.
+        If the run holds data and `resume` is False.
     ValueError
-        Where it holds data of other rows.
+        If it holds data of other rows.
     OSError
-        Where it cannot be written.
+        If it cannot be written.
     """
 
     def __init__(
@@ -89,15 +90,10 @@ class TrainingSession:
         self._rows = rows
         self._schedule = schedule
         self._on_error = on_error
+        extra = rules_as_extra(rules)
         stores = [
             TableStore.open_for_writing(
-                log_dir,
-                table.table,
-                rows[name],
-                config=config,
-                resume=resume,
-                initial_step=initial_step,
-                extra=rules_as_extra(rules),
+                log_dir, table.table, rows[name], config=config, resume=resume, initial_step=initial_step, extra=extra
             )
             for name, table in self._tables.items()
         ]
@@ -113,49 +109,50 @@ class TrainingSession:
         self._recorder: Recorder | None = Recorder(log, config=config, settings=settings)
         for store in stores:
             self._recorder.add_table(store)
-        from visualdl_embedding.training.history import RowHistory
+        from visualdl_embedding.training.history import TrainingHistory
 
         live_tables = [table.reader for table in model.tables if isinstance(table.reader, LiveTable)]
-        counted = [live for live in live_tables if history and live.layers]
-        self._histories = {live.table.name: RowHistory(live, rows[live.table.name]) for live in counted}
+        self._histories = {
+            (name := live.table.name): TrainingHistory(
+                live.layers, rows[name].gather_ids, on_error=partial(_log_lost_history, name)
+            )
+            for live in live_tables
+            if history and live.layers
+        }
         atexit.register(self._at_exit)
 
     def begin(self) -> None:
         """Start the recorder, and take the snapshot before training unless the run holds it."""
-        self._guarded(self._begin)
+        if self._recorder is not None:
+            self._guarded(self._recorder.start)
+            self._guarded(self._snapshot)
 
     def after_batch(self, *, last: bool = False) -> None:
-        """Count a batch, and take a snapshot if one is due; `last` if no batch will follow."""
+        """Count a batch, and take a snapshot if one is due; `last` if no batch follows."""
         self.step += 1
         if self._recorder is not None:
-            recorder = self._recorder
-            self._guarded(lambda: recorder.after_batch(self.step))
+            self._guarded(partial(self._recorder.after_batch, self.step))
         if self._schedule.due_at_step(self.step, max(self._last_snapshot, 0)):
-            self._guarded(lambda: self._snapshot(final=last))
+            self._guarded(partial(self._snapshot, final=last))
 
     def after_epoch(self, number: int, *, last: bool = False) -> None:
-        """Take a snapshot if one is due after the `number`-th epoch, from 1; `last` if no epoch will follow."""
+        """Take a snapshot if one is due after the `number`-th epoch, from 1; `last` if no epoch follows."""
         if self._schedule.due_at_epoch(number):
-            self._guarded(lambda: self._snapshot(final=last))
+            self._guarded(partial(self._snapshot, final=last))
 
     def end(self) -> None:
-        """Take the last snapshot, wait for the analyses, close the log."""
-        self._guarded(lambda: self._snapshot(final=True))
+        """Take the last snapshot, wait for the analyses, and close the log."""
+        self._guarded(partial(self._snapshot, final=True))
         self._guarded(self._close)
 
     def take_alerts(self) -> list[Alert]:
-        """Give the alerts raised since the last call."""
+        """Return the alerts since the last call."""
         taken, self._last_alerts = self._last_alerts, []
         return taken + (self._recorder.take_alerts() if self._recorder is not None else [])
 
     def abandon(self) -> None:
         """Close without waiting."""
-        self._guarded(lambda: self._close(timeout=0))
-
-    def _begin(self) -> None:
-        assert self._recorder is not None
-        self._recorder.start()
-        self._snapshot()
+        self._guarded(partial(self._close, timeout=0))
 
     def _snapshot(self, *, final: bool = False) -> None:
         assert self._recorder is not None
@@ -163,7 +160,7 @@ class TrainingSession:
             for name, table in self._tables.items():
                 rows = self._rows[name]
                 vectors = rows.assemble(table.read_rows(rows.gather_ids))
-                values = self._histories[name].values() if name in self._histories else {}
+                values = self._histories[name].row_values(rows) if name in self._histories else {}
                 self._recorder.record(Snapshot(name, self.step, rows, vectors, row_values=values), final=final)
             self._last_snapshot = self.step
         if self._recorder.error is not None:
@@ -173,41 +170,45 @@ class TrainingSession:
         recorder, self._recorder = self._recorder, None
         assert recorder is not None
         atexit.unregister(self._at_exit)
-        self._close_histories()
+        for history in self._histories.values():
+            history.close()
         recorder.close(timeout=timeout)
         self._last_alerts = recorder.take_alerts()
         if recorder.error is not None:
             raise recorder.error
 
-    def _close_histories(self) -> None:
-        for history in self._histories.values():
-            history.close()
-
     def _at_exit(self) -> None:
-        """Close after a training that ended by an exception or Ctrl-C, and told nobody."""
-        self._guarded(lambda: self._close(timeout=ATEXIT_DRAIN_SECONDS))
+        """Close after a training that ended by an exception or Ctrl-C."""
+        self._guarded(partial(self._close, timeout=ATEXIT_DRAIN_SECONDS))
 
     def _guarded(self, action: Callable[[], None]) -> None:
-        """Do something that must not end a training; nothing once the recording has ended."""
+        """Call `action` without letting its errors end the training; do nothing once the recording has ended."""
         if self._recorder is None:
             return
         try:
             action()
         except Exception as error:
-            recorder, self._recorder = self._recorder, None
-            if recorder is not None:
-                atexit.unregister(self._at_exit)
-                self._close_histories()
-                recorder.close(timeout=0)
+            if self._recorder is not None:
+                with contextlib.suppress(Exception):
+                    self._close(timeout=0)
             if self._on_error == "raise":
                 raise
             logger.warning(
-                "Embeddings are no longer recorded from step %d on (%s: %s). Training goes on; what is stored is kept.",
+                "Embeddings are no longer recorded from step %d on (%s: %s). Training goes on; stored data is kept.",
                 self.step,
                 type(error).__name__,
                 error,
                 exc_info=logger.isEnabledFor(logging.DEBUG),
             )
+
+
+def _log_lost_history(table: str, error: Exception) -> None:
+    logger.warning(
+        "Table %s: lookups and gradients are no longer counted (%s: %s). Training and recording go on.",
+        table,
+        type(error).__name__,
+        error,
+    )
 
 
 def _log_choice(table: ModelTable, rows: Rows) -> None:

@@ -1,37 +1,36 @@
-"""How a recorder behaves, and what it keeps of each table."""
+"""Settings of a recorder, schedule of snapshots, and state of each recorded table."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from visualdl_embedding.analysis import State
 from visualdl_embedding.logs import DEFAULT_LOG_BYTES
-from visualdl_embedding.runs import AlertMonitor
+from visualdl_embedding.runs import TableAnalyzer
 from visualdl_embedding.store import TableStore
 
-__all__ = ["Job", "RecordedTable", "RecorderSettings"]
+__all__ = ["Job", "RecordedTable", "RecorderSettings", "Schedule"]
 
 
 @dataclass(frozen=True, slots=True)
 class RecorderSettings:
-    """How a recorder behaves.
+    """Settings of a recorder.
 
     Attributes
     ----------
     background
-        Analyze in a child process; False analyses in `Recorder.record`, and the training waits.
+        Analyze in a child process. If False, `Recorder.record` analyzes, and the training waits.
     max_slowdown
-        Share of the training's time, 0 to 1, that analyses in the background may cost, measured at every batch; beyond
-        it they wait. None measures nothing and lets them run.
+        Maximum cost of background analyses as a share of the training's time, 0 to 1, measured at every batch; beyond
+        it they wait. None: neither measure nor wait.
     drain_timeout
-        Seconds to wait at the end for analyses under way; None waits as long as it takes.
+        Seconds to wait at the end for running analyses; None for no limit.
     max_log_bytes
-        Bound of VisualDL's log, whose server holds all of it in memory: vectors, projections and images go in at a
-        spacing that respects it. None for no bound.
+        Limit of VisualDL's log, which its server holds in memory: vectors, projections and images are logged less often
+        to keep it. None for no limit.
     max_store_bytes
-        Bound of the run's snapshots and analyses, per table; beyond it they are thinned. None for no bound.
+        Limit of the run's snapshots and analyses per table; beyond it they are thinned. None for no limit.
     """
 
     background: bool = True
@@ -42,12 +41,52 @@ class RecorderSettings:
 
     def __post_init__(self) -> None:
         if self.max_slowdown is not None and not 0 <= self.max_slowdown <= 1:
-            raise ValueError(f"max_slowdown is a share from 0 to 1, or None, not {self.max_slowdown!r}.")
+            raise ValueError(f"max_slowdown must be a share from 0 to 1, or None, not {self.max_slowdown!r}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Steps and epochs at which a snapshot is due, in addition to step 0 and the last step.
+
+    Attributes
+    ----------
+    every_n_steps
+        Number of batches; ``"geometric"`` for 1, 2, 3, 4, 5, 6, 8, 10, … (each at least 20% after the previous one,
+        because most changes happen early); None for epochs only.
+    every_n_epochs
+        Number of epochs, used if `every_n_steps` is None; None for never.
+    """
+
+    every_n_steps: int | Literal["geometric"] | None = None
+    every_n_epochs: int | None = 1
+
+    def __post_init__(self) -> None:
+        steps, epochs = self.every_n_steps, self.every_n_epochs
+        if steps not in (None, "geometric") and not _is_positive(steps):
+            raise ValueError(f'every_n_steps takes a positive number of batches or "geometric", not {steps!r}.')
+        if epochs is not None and not _is_positive(epochs):
+            raise ValueError(f"every_n_epochs takes a positive number of epochs or None, not {epochs!r}.")
+
+    def due_at_step(self, step: int, last: int) -> bool:
+        """Whether a snapshot is due after batch `step` (from 1), with the previous one at step `last`."""
+        if self.every_n_steps is None:
+            return False
+        if self.every_n_steps == "geometric":
+            return step >= max(last + 1, int(last * 1.2))
+        return step % self.every_n_steps == 0
+
+    def due_at_epoch(self, epoch: int) -> bool:
+        """Whether a snapshot is due at the end of the `epoch`-th epoch (from 1)."""
+        return self.every_n_steps is None and self.every_n_epochs is not None and epoch % self.every_n_epochs == 0
+
+
+def _is_positive(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 @dataclass
 class Job:
-    """An analysis that is asked for: of which table and step, what of it is logged, and how often it was tried."""
+    """Requested analysis: table, step, kinds of records to log, and number of failed attempts."""
 
     table: str
     step: int
@@ -55,31 +94,26 @@ class Job:
     tries: int = 0
 
     def message(self, log_dir: Path) -> dict[str, Any]:
-        """Job as the analysis process reads it."""
-        about = {"table": self.table, "step": self.step, "log": self.log}
-        return {"kind": "analyze", "log_dir": str(log_dir), **about}
+        """Job in the form that the analysis process reads."""
+        return {"kind": "analyze", "log_dir": str(log_dir), "table": self.table, "step": self.step, "log": self.log}
 
 
 @dataclass
 class RecordedTable:
-    """What the recorder keeps of a table."""
+    """State of a recorded table; `analyzer` is None if a child process analyzes."""
 
     store: TableStore
-    state: State = field(default_factory=State)
-    monitor: AlertMonitor | None = None
+    analyzer: TableAnalyzer | None = None
     pending: Job | None = None
     recorded: int = 0
     analyzed: int = 0
     skipped: int = 0
-    said: set[str] = field(default_factory=set)
+    noted: set[str] = field(default_factory=set)
+
+    @property
+    def name(self) -> str:
+        return self.store.description.table.name
 
     @property
     def log_dir(self) -> Path:
         return self.store.folder.parent.parent
-
-    def missing_text(self, why: str) -> str:
-        """Sentence for snapshots without an analysis, and how to make up for them."""
-        return (
-            f"Table {self.store.description.table.name}: {self.recorded - self.analyzed} of {self.recorded} snapshots "
-            f"are stored without an analysis, because {why}; `visualdl-embedding analyze {self.log_dir}` analyses them."
-        )

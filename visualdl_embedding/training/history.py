@@ -1,10 +1,9 @@
-"""How often training looks up each watched row, and how strong the gradients are that come back."""
+"""Lookups of each watched row in training, and the gradients of its vectors."""
 
 from __future__ import annotations
 
 import contextlib
 import inspect
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,37 +13,33 @@ import paddle
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.rows import Rows
-from visualdl_embedding.models.live import LiveTable
 
-__all__ = ["HistoryCounts", "RowHistory", "TrainingHistory"]
-
-logger = logging.getLogger("visualdl_embedding")
+__all__ = ["HistoryCounts", "TrainingHistory"]
 
 _MAX_WAITING = 1 << 20
-"""Lookups that wait on an accelerator, 12 MB of ids and norms: fetching every batch would stop its queue each time."""
+"""Lookups buffered on an accelerator, 12 MB of ids and norms: fetching every batch would stall its queue."""
 _MAX_WAITING_ON_CPU = 1 << 17
-"""Ids that wait in memory, 1 MB: counted one batch at a time they took 0.3 ms, for the map from rows to positions had
-left the caches by then; together 0.02 ms a batch."""
+"""Ids buffered in memory, 1 MB: counting takes 0.02 ms per batch. Counting each batch took 0.3 ms, because the map from
+rows to positions had left the caches."""
 _ALL_MEASURED, _MEASURED_EVERY = 64, 32
-"""Gradients of the first so many forward passes are measured, then those of every so many."""
+"""Gradients of the first 64 forward passes are measured, then those of every 32nd."""
 _set_compiler: Callable[[Any], Any] = getattr(paddle.framework.core, "set_eval_frame", lambda compiler: None)
-"""Set what compiles the bytecode of frames in this thread, and return what did before."""
+"""Sets the bytecode compiler of this thread, and returns the previous one."""
 
 
 @dataclass(frozen=True)
 class HistoryCounts:
-    """What training did to n watched rows.
+    """Counts for n watched rows.
 
     Attributes
     ----------
     lookups
-        ``(n,)`` int64: how often each row was looked up in training.
+        ``(n,)`` int64: number of lookups of each row in training.
     gradient_mean
-        ``(n,)`` float32: mean length of the gradient of the layer's output, over the lookups that were measured: those
-        of the first 64 forward passes, then of every 32nd. NaN for a row without any. Under a loss scaler it is
-        scaled as the loss is.
+        ``(n,)`` float32: mean length of the gradient of the layer's output over the measured lookups: those of the
+        first 64 forward passes, then of every 32nd. NaN for rows without any. A loss scaler scales it too.
     forwards
-        Forward passes of the layers in training.
+        Number of forward passes of the layers in training.
     """
 
     lookups: NDArray[np.int64]
@@ -53,41 +48,40 @@ class HistoryCounts:
 
 
 class TrainingHistory:
-    """Counts lookups of watched rows, and measures the gradients of their vectors, by hooks on the embedding layers.
+    """Counts lookups of watched rows, and measures the gradients of their vectors, with hooks on embedding layers.
 
-    A hook after the forward pass reads the ids; a hook on the layer's output sees the gradient of every single lookup,
-    whether the table's own gradient is dense or sparse, before they are summed by row. Evaluation, ``no_grad``, a
-    frozen table and the padding row are not counted. Nothing is raised into training: the first error ends the history.
+    A hook after the forward pass reads the ids. A hook on the layer's output receives the gradient of every single
+    lookup before they are summed by row, for dense and sparse gradients of the table. Evaluation, ``no_grad``, frozen
+    tables and the padding row are not counted. The hooks raise no errors: the first error ends the history.
 
     Parameters
     ----------
     layers
-        An ``nn.Embedding``, or those that share one table; a layer given twice counts once.
+        An ``nn.Embedding``, or several that share one table; repetitions are ignored.
     ids
-        ``(n,)`` int64: the rows to count, 0 to V - 1, or -1 for one that is no row of the table (its count stays 0).
-        Ids that occur twice are counted at their last place, so give distinct ones (`Rows.gather_ids`).
+        ``(n,)`` int64: distinct rows to count (`Rows.gather_ids`), 0 to V - 1, or -1 for none (its count stays 0).
     gradients
         False counts lookups only.
     on_error
-        Called once, with the exception, when the history ends by one.
+        Called once with the exception that ends the history.
 
     Attributes
     ----------
     error
-        What ended the history; None while it goes on.
+        Exception that ended the history, or None.
 
     Raises
     ------
     TypeError
-        For a layer that is no ``nn.Embedding``.
+        If a layer is not an ``nn.Embedding``.
     ValueError
-        For no layer, layers of tables of different size, or ids beyond the table.
+        If there is no layer, the tables differ in size, or an id is out of range.
 
     Notes
     -----
-    A forward pass of 64 x 50 lookups takes 0.02 ms on the CPU, and a backward pass that is measured 0.1 to 0.3 ms (128
-    columns): 1% of a batch of 4 ms. On an accelerator lengths are computed there, and ids and lengths fetched once in a
-    million lookups. 4 bytes are held per row of the table.
+    A forward pass of 64 x 50 lookups takes 0.02 ms on the CPU, and a measured backward pass 0.1 to 0.3 ms (128
+    columns): 1% of a batch of 4 ms. On an accelerator the lengths are computed there; ids and lengths are fetched once
+    per million lookups. The map from rows to positions takes 4 bytes per row of the table.
 
     Examples
     --------
@@ -107,8 +101,8 @@ class TrainingHistory:
         gradients: bool = True,
         on_error: Callable[[Exception], None] | None = None,
     ) -> None:
-        several = list(layers) if isinstance(layers, Sequence) else [layers]
-        several = list({id(layer): layer for layer in several}.values())
+        given = layers if isinstance(layers, Sequence) else [layers]
+        several = list({id(layer): layer for layer in given}.values())
         self._positions = _position_map(several, ids)
         self._dim = int(several[0].weight.shape[1])
         self._gradients = gradients
@@ -124,14 +118,26 @@ class TrainingHistory:
         self._handles = [_register(layer, self._after_forward) for layer in several]
 
     def take(self) -> HistoryCounts:
-        """Give all that was counted since the start."""
+        """Return the counts since the start."""
         self._guarded(self._fetch)
         mean = np.full(len(self._lookups), np.nan, dtype=np.float32)
         np.divide(self._length_sum, self._graded, out=mean, where=self._graded > 0, casting="same_kind")
         return HistoryCounts(self._lookups.copy(), mean, self._forwards)
 
+    def row_values(self, rows: Rows) -> dict[str, NDArray[np.float32]]:
+        """Return `visualdl_embedding.core.snapshot.Snapshot.row_values` for `rows`, whose `gather_ids` are counted.
+
+        A composed row has the mean of its pieces' values. The result is empty after an error.
+        """
+        if self.error is not None:
+            return {}
+        counts = self.take()
+        gathered = np.column_stack([counts.lookups, counts.gradient_mean]).astype(np.float32)
+        lookups, gradients = np.ascontiguousarray(rows.assemble(gathered).T)
+        return {"lookups": lookups, "gradient_mean": gradients}
+
     def close(self) -> None:
-        """Take the hooks off; what was counted stays."""
+        """Remove the hooks and keep the counts."""
         self._guarded(self._fetch)
         self._off = True
         for handle in self._handles:
@@ -145,11 +151,11 @@ class TrainingHistory:
         self.close()
 
     def _after_forward(self, layer: Any, inputs: Any, keywords: Any, output: Any) -> None:
-        """Count ids. Returns None, for a hook's result would replace the layer's output."""
-        # to_static compiles bytecode piece by piece, and gets this wrong (3.3.1: UnboundLocalError); so it looks away.
+        """Count ids. Return None, because any other value would replace the layer's output."""
+        # Disable SOT for this hook: it miscompiles it (Paddle 3.3.1, UnboundLocalError).
         compiler = _set_compiler(None)
         try:
-            # no_grad, a frozen table, and the first pass of recomputation make outputs that no gradient comes back to.
+            # no_grad, frozen tables, and the first pass of recomputation give outputs without a gradient.
             if not self._off and layer.training and not output.stop_gradient:
                 self._guarded(lambda: self._count(next(iter((*inputs, *keywords.values()))), output))
         finally:
@@ -160,64 +166,52 @@ class TrainingHistory:
             raise RuntimeError("the network is compiled by to_static, which hides lookups; train it in dynamic mode")
         measured = self._gradients and (self._forwards < _ALL_MEASURED or self._forwards % _MEASURED_EVERY == 0)
         self._forwards += 1
-        if not _on_cpu(output):
-            # A copy: the trainer may write the next batch into the same tensor.
-            kept = ids.detach().flatten().clone()
-            self._wait(kept, None)
-            if measured:
-                output.register_hook(lambda gradient: self._after_backward(gradient, kept))
-            return
-        # A copy: the trainer may write the next batch into the same memory.
-        kept_ids = np.array(ids.numpy()).ravel()
-        self._wait(kept_ids, None)
+        on_cpu = _on_cpu(output)
+        # Copy the ids: the trainer may write the next batch into the same memory.
+        kept = np.array(ids.numpy()).ravel() if on_cpu else ids.detach().flatten().clone()
+        self._wait(kept, None)
         if measured:
-            output.register_hook(lambda gradient: self._after_backward_on_cpu(gradient, kept_ids))
+            measure = self._measure_on_cpu if on_cpu else self._measure_on_device
+            output.register_hook(lambda gradient: self._after_backward(measure, gradient, kept))
 
-    def _after_backward(self, gradient: Any, ids: Any) -> None:
-        """Measure on the device. Returns None: any other value that is no tensor ends the process."""
-
-        def measure() -> None:
-            with paddle.no_grad():
-                rows = gradient.detach().astype("float32").reshape([-1, self._dim])
-                self._wait(ids, paddle.linalg.norm(rows, axis=1))
-
+    def _after_backward(self, measure: Callable[[Any, Any], None], gradient: Any, ids: Any) -> None:
+        """Measure gradients. Return None: any other value that is not a tensor ends the process."""
         if not self._off:
-            self._guarded(measure)
+            self._guarded(lambda: measure(gradient, ids))
 
-    def _after_backward_on_cpu(self, gradient: Any, ids: NDArray[np.integer]) -> None:
-        """Measure the gradients where they lie. Returns None: any other value that is no tensor ends the process."""
+    def _measure_on_device(self, gradient: Any, ids: Any) -> None:
+        with paddle.no_grad():
+            rows = gradient.detach().astype("float32").reshape([-1, self._dim])
+            self._wait(ids, paddle.linalg.norm(rows, axis=1))
 
-        def measure() -> None:
-            positions = self._positions[ids]
-            occurrences = np.flatnonzero(positions >= 0)
-            if not len(occurrences):
-                return
-            rows = _view(gradient).reshape(-1, self._dim)
-            # Picking rows copies them, which takes longer than the lengths of all if most are wanted.
-            few = 4 * len(occurrences) < len(rows)
-            lengths = _lengths(rows[occurrences]) if few else _lengths(rows)[occurrences]
-            self._add_lengths(positions[occurrences], lengths)
-
-        if not self._off:
-            self._guarded(measure)
+    def _measure_on_cpu(self, gradient: Any, ids: NDArray[np.integer]) -> None:
+        positions = self._positions[ids]
+        occurrences = np.flatnonzero(positions >= 0)
+        if not len(occurrences):
+            return
+        rows = _view(gradient).reshape(-1, self._dim)
+        # Indexing copies rows; for more than a quarter of them, computing all lengths is faster.
+        few = 4 * len(occurrences) < len(rows)
+        lengths = _lengths(rows[occurrences]) if few else _lengths(rows)[occurrences]
+        self._add_lengths(positions[occurrences], lengths)
 
     def _add_lengths(self, positions: NDArray[np.int32], lengths: NDArray[np.floating]) -> None:
         finite = np.isfinite(lengths)
         if not finite.all():
-            # A batch that overflowed, which a loss scaler skips.
+            # The batch overflowed; a loss scaler skips it.
             positions, lengths = positions[finite], lengths[finite]
         np.add.at(self._length_sum, positions, lengths.astype(np.float64))
         np.add.at(self._graded, positions, 1)
 
     def _wait(self, ids: Any, lengths: Any) -> None:
-        """Keep for later: ids of a forward pass, or with lengths those of a backward pass on a device."""
+        """Buffer the ids of a forward pass, or the ids and lengths of a backward pass on a device."""
         self._waiting.append((ids, lengths))
         self._num_waiting += int(ids.shape[0])
         if self._num_waiting >= (_MAX_WAITING_ON_CPU if isinstance(ids, np.ndarray) else _MAX_WAITING):
             self._fetch()
 
     def _fetch(self) -> None:
-        """Count what waits; what waits on a device is brought to NumPy first."""
+        """Count the buffered ids and lengths, after copying those on a device to NumPy."""
         waiting, self._waiting, self._num_waiting = self._waiting, [], 0
         looked_up = [ids if isinstance(ids, np.ndarray) else ids.numpy() for ids, lengths in waiting if lengths is None]
         if looked_up:
@@ -230,11 +224,11 @@ class TrainingHistory:
                 self._add_lengths(positions[occurrences], lengths.numpy()[occurrences])
 
     def _guarded(self, action: Callable[[], None]) -> None:
-        """Do something that must not end a training."""
+        """Call `action` without letting its errors end the training."""
         try:
             action()
         except Exception as error:
-            # Paddle walks over the hooks right now, so they are taken off by `close` only.
+            # Paddle is iterating over the hooks, so only `close` removes them.
             self._off = True
             if self.error is None:
                 self.error = error
@@ -243,61 +237,20 @@ class TrainingHistory:
                         self._on_error(error)
 
 
-class RowHistory:
-    """The history of one table's watched rows, composed ones among them.
-
-    Parameters
-    ----------
-    live
-        The table, with at least one layer.
-    rows
-        Its watched rows.
-    """
-
-    def __init__(self, live: LiveTable, rows: Rows) -> None:
-        self._rows = rows
-        self._counts = TrainingHistory(list(live.layers), rows.gather_ids, on_error=self._say)
-        self._table = live.table.name
-
-    def values(self) -> dict[str, NDArray[np.float32]]:
-        """Give what `visualdl_embedding.core.snapshot.Snapshot.row_values` holds; nothing where the history ended.
-
-        A composed row has the mean of its pieces' numbers.
-        """
-        if self._counts.error is not None:
-            return {}
-        counts = self._counts.take()
-        gathered = np.column_stack([counts.lookups, counts.gradient_mean]).astype(np.float32)
-        lookups, gradients = np.ascontiguousarray(self._rows.assemble(gathered).T)
-        return {"lookups": lookups, "gradient_mean": gradients}
-
-    def close(self) -> None:
-        """Take the hooks off."""
-        self._counts.close()
-
-    def _say(self, error: Exception) -> None:
-        logger.warning(
-            "Table %s: lookups and gradients are no longer counted (%s: %s). Everything else goes on.",
-            self._table,
-            type(error).__name__,
-            error,
-        )
-
-
 def _position_map(layers: Sequence[Any], ids: NDArray[np.int64]) -> NDArray[np.int32]:
-    """Position among `ids` of every row of the table, ``(V,)`` int32: -1 where it is not watched, or is padding."""
+    """Position among `ids` of every row of the table, ``(V,)`` int32; -1 for the padding row and rows not in `ids`."""
     if not layers:
-        raise ValueError("TrainingHistory needs an nn.Embedding to watch; no layer was given.")
+        raise ValueError("TrainingHistory requires an nn.Embedding, but no layer was given.")
     for layer in layers:
         if not isinstance(layer, paddle.nn.Embedding):
-            raise TypeError(f"TrainingHistory watches layers of type paddle.nn.Embedding, not {type(layer).__name__}.")
+            raise TypeError(f"TrainingHistory takes layers of type paddle.nn.Embedding, not {type(layer).__name__}.")
     sizes = {tuple(layer.weight.shape) for layer in layers}
     if len(sizes) > 1:
-        raise ValueError(f"Layers of one history must share one table; these have tables of {sorted(sizes)}.")
+        raise ValueError(f"The layers of a history must share one table; these have tables of {sorted(sizes)}.")
     num_rows = int(layers[0].weight.shape[0])
     wanted = np.asarray(ids, dtype=np.int64)
     if wanted.ndim != 1 or (wanted < -1).any() or (wanted >= num_rows).any():
-        raise ValueError(f"ids are rows of the table, 0 to {num_rows - 1}, or -1, as a one-dimensional array.")
+        raise ValueError(f"ids must be a one-dimensional array of rows of the table, 0 to {num_rows - 1}, or -1.")
     positions = np.full(num_rows, -1, dtype=np.int32)
     known = np.flatnonzero(wanted >= 0)
     positions[wanted[known]] = known
@@ -309,7 +262,7 @@ def _position_map(layers: Sequence[Any], ids: NDArray[np.int64]) -> NDArray[np.i
 
 
 def _register(layer: Any, hook: Callable[[Any, Any, Any, Any], None]) -> Any:
-    """Put a hook on a layer's forward pass; ids given by keyword are seen where Paddle can tell them to a hook."""
+    """Add a hook to a layer's forward pass, with ids given by keyword if this version of Paddle passes them."""
     if "with_kwargs" in inspect.signature(layer.register_forward_post_hook).parameters:
         return layer.register_forward_post_hook(hook, with_kwargs=True)
     return layer.register_forward_post_hook(lambda layer, inputs, output: hook(layer, inputs, {}, output))
@@ -320,7 +273,7 @@ def _on_cpu(output: Any) -> bool:
 
 
 def _view(gradient: Any) -> NDArray[Any]:
-    """See a gradient's memory as an array; a copy only of types that NumPy lacks."""
+    """View a gradient as an array; copy only types that NumPy lacks."""
     gradient = gradient.detach()
     if gradient.dtype not in (paddle.float32, paddle.float64):
         with paddle.no_grad():

@@ -1,36 +1,37 @@
-"""The child process that analyses; `core.process.start_child` starts it.
+"""Child process that analyzes snapshots, started by `core.process.start_child`.
 
-Jobs come as JSON lines on stdin, answers leave as a JSON line followed by raw bytes on stdout. It ends when its stdin
-closes or its parent is gone, whatever it is doing: every file it writes is renamed into place, so nothing breaks.
+It reads jobs as JSON lines from stdin, and writes each answer to stdout as a JSON line followed by raw bytes. It exits
+at once when its stdin closes or its parent ends; the files stay valid, because each is renamed into place.
 
 ====================================================  ========================================================
 job                                                   answer
 ====================================================  ========================================================
 ``{"kind": "analyze", "log_dir": …, "table": …,       ``{"kind": "analyzed", …, "records": [n, …]}`` and those
 "step": …, "log": {"vectors": true, …}}``             bytes, or ``{"kind": "failed", "message": …, …}``
-``{"kind": "hurry"}``                                 none; at once, whatever is waiting: training is over, so the
-                                                      process no longer stands back
+``{"kind": "hurry"}``                                 none; at once, before other jobs: the training is over, so
+                                                      the process no longer yields to it
 ``{"kind": "close"}``                                 none; the process ends
-(at the start)                                        ``{"kind": "ready", "stoppable": …}``: whether it wakes by itself
-                                                      when it is stopped and the parent dies
+(at the start)                                        ``{"kind": "ready", "stoppable": …}``: whether the kernel
+                                                      resumes it when it is stopped and its parent ends
 ====================================================  ========================================================
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import queue
+import signal
 import sys
 import threading
 import time
+import traceback
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
-    from visualdl_embedding.analysis import State
-    from visualdl_embedding.runs import AlertMonitor
-    from visualdl_embedding.store import TableStore
+    from visualdl_embedding.runs import TableAnalyzer
 
 __all__ = ["main"]
 
@@ -38,8 +39,8 @@ PARENT_POLL_SECONDS = 1.0
 
 
 def main() -> None:
-    """Serve jobs until told to close."""
-    # Libraries print; what they print must not stand between two answers.
+    """Process jobs until a job of kind ``"close"``."""
+    # Redirect prints of libraries, which would mix with the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     _lower_priority()
@@ -47,30 +48,43 @@ def main() -> None:
     jobs: queue.Queue[dict[str, Any]] = queue.Queue()
     threading.Thread(target=_read_jobs, args=(sys.stdin.buffer, jobs), daemon=True).start()
     threading.Thread(target=_watch_parent, args=(os.getppid(),), daemon=True).start()
-    analyst = _Analyst()
+    analyzers: dict[str, TableAnalyzer] = {}
     while (job := jobs.get())["kind"] != "close":
-        _answer(answers, *_do(analyst, job))
-    # Not a return: the interpreter aborts at its end where a thread is still reading stdin.
+        about = {"table": job["table"], "step": job["step"]}
+        try:
+            header, records = _analyze(job, analyzers)
+        except Exception as error:
+            traceback.print_exc()
+            header, records = {"kind": "failed", "message": f"{type(error).__name__}: {error}"}, []
+        _answer(answers, {**about, **header}, records)
+    # Do not return: the interpreter aborts in its shutdown while a thread reads stdin.
     os._exit(0)
 
 
-def _do(analyst: _Analyst, job: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
-    about = {"table": job["table"], "step": job["step"]}
-    try:
-        header, records = analyst.analyze(job)
-    except Exception as error:
-        import traceback
+def _analyze(job: dict[str, Any], analyzers: dict[str, TableAnalyzer]) -> tuple[dict[str, Any], list[bytes]]:
+    """Analyze a snapshot with the analyzer of its table; return the header and the records of the answer."""
+    from visualdl_embedding.runs import TableAnalyzer, notes_of, records_of
+    from visualdl_embedding.store import TableStore
 
-        traceback.print_exc()
-        return {"kind": "failed", **about, "message": f"{type(error).__name__}: {error}"}, []
-    return {"kind": "analyzed", **about, **header}, records
+    start = time.perf_counter()
+    name, step, choice = job["table"], job["step"], job["log"]
+    if name not in analyzers:
+        analyzers[name] = TableAnalyzer(TableStore.open(job["log_dir"], name), before=step)
+    snapshot = analyzers[name].store.read_snapshot(step)
+    done = analyzers[name].process(snapshot)
+    records = records_of(snapshot, done.analysis, choice)
+    header = {
+        "kind": "analyzed",
+        "notes": notes_of(done.analysis, choice),
+        "alerts": [alert.to_dict() for alert in done.alerts],
+        "seconds": time.perf_counter() - start,
+    }
+    return header, records
 
 
 def _answer(answers: BinaryIO, header: dict[str, Any], records: list[bytes]) -> None:
     line = json.dumps({**header, "records": [len(r) for r in records]}, ensure_ascii=False)
-    answers.write(line.encode() + b"\n")
-    for record in records:
-        answers.write(record)
+    answers.write(b"".join([line.encode(), b"\n", *records]))
     answers.flush()
 
 
@@ -81,40 +95,37 @@ def _read_jobs(stdin: BinaryIO, jobs: queue.Queue[dict[str, Any]]) -> None:
             _set_session_weight(0)
         else:
             jobs.put(job)
-    # The parent is gone without a word; a job that is under way has nobody to answer to.
+    # The parent has ended, so no process reads the answer of a job under way.
     os._exit(0)
 
 
 def _watch_parent(parent: int) -> None:
-    """End with the parent even where a process forked from it still holds our stdin open."""
+    """Exit with the parent even if a process forked from it still holds stdin open."""
     while os.getppid() == parent:
         time.sleep(PARENT_POLL_SECONDS)
     os._exit(0)
 
 
 def _wakes_when_parent_dies() -> bool:
-    """See to it: a process that is stopped sees neither its stdin closing nor its parent gone. Linux only."""
-    import ctypes
-    import signal
-
+    """Request SIGCONT at the parent's death, because a stopped process cannot notice it. Linux only."""
     try:
-        # prctl(PR_SET_PDEATHSIG); where nothing is stopped the signal does nothing.
+        # prctl(PR_SET_PDEATHSIG); the signal has no effect on a running process.
         return bool(ctypes.CDLL(None).prctl(1, signal.SIGCONT, 0, 0, 0) == 0)
     except (AttributeError, OSError, TypeError):
         return False
 
 
 def _lower_priority() -> None:
-    # Windows has no priorities of this kind; some sandboxes forbid it.
+    # Not available on Windows, and forbidden in some sandboxes.
     with contextlib.suppress(AttributeError, OSError):
         os.setpriority(os.PRIO_PROCESS, 0, 19)
-    # Linux shares processors out between sessions first (sched(7), "autogroup"), and ours is a session of its own, in
-    # which nice would weigh the worker against nobody: without this it took as much as the training.
+    # Linux first divides processor time among sessions (sched(7), "autogroup"). This process has its own session, in
+    # which its nice value has no effect: without this call it took as much time as the training.
     _set_session_weight(19)
 
 
 def _set_session_weight(nice: int) -> None:
-    # Unlike a process's own, a session's nice may be lowered again by anybody, down to 0; ten times a second at most.
+    # Any process may lower a session's nice value to 0 again, at most ten times a second.
     for _ in range(5):
         try:
             with open("/proc/self/autogroup", "w", encoding="ascii") as autogroup:
@@ -124,31 +135,3 @@ def _set_session_weight(nice: int) -> None:
             time.sleep(0.1)
         except OSError:
             return
-
-
-class _Analyst:
-    """Keeps the store and the state of each table from one job to the next."""
-
-    def __init__(self) -> None:
-        self._tables: dict[str, tuple[TableStore, State, AlertMonitor]] = {}
-
-    def analyze(self, job: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
-        from visualdl_embedding.runs import notes_of, process_snapshot, records_of
-
-        start = time.perf_counter()
-        store, state, monitor = self._tables.get(job["table"]) or _open_table(job)
-        snapshot = store.read_snapshot(job["step"])
-        done = process_snapshot(store, snapshot, state, config=store.description.config, monitor=monitor)
-        self._tables[job["table"]] = (store, done.state, monitor)
-        records = records_of(snapshot, done.analysis, job["log"])
-        notes = notes_of(done.analysis, job["log"])
-        alerts = [alert.to_dict() for alert in done.alerts]
-        return {"notes": notes, "alerts": alerts, "seconds": time.perf_counter() - start}, records
-
-
-def _open_table(job: dict[str, Any]) -> tuple[TableStore, State, AlertMonitor]:
-    from visualdl_embedding.runs import AlertMonitor
-    from visualdl_embedding.store import TableStore
-
-    store = TableStore.open(job["log_dir"], job["table"])
-    return store, store.load_state(), AlertMonitor.of(store, before=job["step"])

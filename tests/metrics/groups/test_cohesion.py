@@ -85,37 +85,12 @@ def test_tight_groups_stand_out_and_scattered_ones_do_not() -> None:
     assert found.cohesion.p[joy_code] == 1 / 200
     assert found.cohesion.z[joy_code] > 10
     assert found.cohesion.p[sorrow_code] > 0.9
-    difference = found.cohesion_difference("joy", "sorrow")
-    assert difference.value == pytest.approx(
-        found.cohesion.observed[joy_code] - found.cohesion.observed[sorrow_code], abs=1e-12
-    )
-    assert 0.5 < difference.low < difference.value < difference.high
-    back = found.cohesion_difference("sorrow", "joy")
-    assert back.value == -difference.value
-    assert back.high < 0
 
 
-@pytest.mark.parametrize(("sizes", "gap"), [((20, 40), 2.0), ((100, 200), 1.0), ((60, 60), 0.0)])
-def test_the_interval_of_a_difference_holds_it(sizes: tuple[int, int], gap: float) -> None:
-    found = []
-    for seed in range(100):
-        vectors, groups = blobs(*sizes, d=12, gap=gap, seed=seed)
-        vectors[np.array(groups) == "negative", 1] -= gap / 2
-        found.append(study(vectors, groups, n_random=2).cohesion_difference("positive", "negative", random_state=seed))
-    truth = np.mean([one.value for one in found])
-    assert 88 <= sum(one.low <= truth <= one.high for one in found) <= 100
-    widths = np.mean([one.high - one.low for one in found])
-    assert 0.8 < widths / 3.92 / np.std([one.value for one in found]) < 1.7
-
-
-def test_a_difference_that_cannot_be_told() -> None:
-    vectors, groups = blobs(20, 1)
-    found = study(vectors, groups)
-    assert np.isnan(found.cohesion_difference("positive", "negative").value)
-    with pytest.raises(ValueError, match="There is no group 'joy'; there are 'positive', 'negative'"):
-        found.cohesion_difference("joy", "positive")
-    with pytest.raises(ValueError, match="n_bootstrap counts samples from 1, not 0"):
-        found.cohesion_difference("positive", "positive", n_bootstrap=0)
+def test_an_unknown_group() -> None:
+    found = study(*blobs(20, 1))
+    with pytest.raises(ValueError, match="There is no group 'joy'; the groups are 'positive', 'negative'"):
+        found.index("joy")
 
 
 def test_all_rows_in_one_group_have_nothing_to_be_compared_with() -> None:

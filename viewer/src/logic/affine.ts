@@ -1,18 +1,18 @@
-/** The map between two frames of the same rows, one of which was laid elsewhere. */
+/** Affine map between two frames of the same rows. */
 import type { Frame } from "../source/types";
 
 const ROWS = 400;
 
 /**
- * Find the affine map that takes one frame to the other, by least squares over some of the rows.
+ * Find the affine map from one frame to the other by least squares over some of the rows.
  *
- * @returns A function from coordinates to coordinates; null where too few rows are in both, or they lie on a line.
+ * @returns A function of coordinates; null if too few rows are in both frames, or if they are collinear.
  */
 export function affineBetween(from: Frame, to: Frame): ((place: number[]) => number[]) | null {
   const d = from.components;
   if (to.components !== d || to.n !== from.n) return null;
   const size = d + 1;
-  // Normal equations: one row for each coordinate and the constant, then the right sides.
+  // Normal equations: a row for each coordinate and the constant, then the right-hand sides.
   const system = Array.from({ length: size }, () => new Float64Array(size + d));
   const stride = Math.max(1, Math.floor(from.n / ROWS));
   for (let row = 0; row < from.n; row += stride) {
@@ -33,7 +33,7 @@ export function affineBetween(from: Frame, to: Frame): ((place: number[]) => num
     });
 }
 
-/** Solve in place, by Gauss and Jordan; false where there is no single solution. */
+/** Solve in place by Gauss-Jordan elimination; false without a unique solution. */
 function eliminate(system: Float64Array[]): boolean {
   const scale = Math.max(...system.map((line, i) => Math.abs(line[i]!)));
   for (let i = 0; i < system.length; i++) {

@@ -1,4 +1,4 @@
-/** Colors of numbers; those of groups come with the data. */
+/** Colors of numbers; the colors of groups are part of the data. */
 
 const VIRIDIS = [
   "#440154",
@@ -34,7 +34,7 @@ function mix(stops: readonly string[], share: number): string {
 const ramp = (stops: readonly string[]): string[] => Array.from({ length: RAMP }, (_, i) => mix(stops, i / (RAMP - 1)));
 const RAMPS = { viridis: ramp(VIRIDIS), diverging: ramp(DIVERGING) };
 
-/** How numbers become places on a ramp. */
+/** Scale from numbers to places on a color ramp. */
 export interface Scale {
   low: number;
   high: number;
@@ -44,7 +44,7 @@ export interface Scale {
 
 export const rampColors = (scale: Scale): string[] => RAMPS[scale.ramp];
 
-/** The place of a number between the ends of its scale, 0 to 1; what lies beyond an end gets that end. */
+/** Place of a number on its scale, from 0 to 1, clamped. */
 export function shareOf(scale: Scale, value: number): number {
   if (!(scale.high > scale.low)) return 0.5;
   const bent = (x: number): number => (scale.log ? Math.log1p(x - Math.min(0, scale.low)) : x);
@@ -52,7 +52,7 @@ export function shareOf(scale: Scale, value: number): number {
   return (bent(inside) - bent(scale.low)) / (bent(scale.high) - bent(scale.low));
 }
 
-/** The opposite of `shareOf`. */
+/** Inverse of `shareOf`. */
 export function valueAt(scale: Scale, share: number): number {
   if (!scale.log) return scale.low + share * (scale.high - scale.low);
   const shift = Math.min(0, scale.low);
@@ -63,8 +63,8 @@ export function valueAt(scale: Scale, share: number): number {
 /**
  * Choose a scale for numbers.
  *
- * @param low, high Ends that the meaning of the numbers fixes; null where it fixes none, and the 2nd and 98th percentile
- *   take their place, so that one odd row does not take all the colors.
+ * @param low, high Bounds of the metric. If null, the 2nd and 98th percentile are used, so that outliers do not use up
+ *   the color range.
  */
 export function scaleFor(values: ArrayLike<number>, low: number | null = null, high: number | null = null): Scale {
   const known = Float64Array.from(values).filter(Number.isFinite).sort();

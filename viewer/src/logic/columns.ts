@@ -1,16 +1,16 @@
-/** What a column of strings is: groups, or numbers. */
+/** Content of a column of strings: groups or numbers. */
 export type Column =
   | {
       kind: "groups";
       names: string[];
       counts: number[];
       codes: Int16Array;
-      /** By name, where the source gives one. */
+      /** Colors by name, if the source has them. */
       colors: Map<string, string>;
     }
   | { kind: "numbers"; values: Float32Array };
 
-/** So many groups are told apart; the others share one color. */
+/** Maximum number of groups with their own color; the others share one. */
 export const MANY_GROUPS = 12;
 export const OTHERS = MANY_GROUPS;
 
@@ -19,10 +19,10 @@ const NUMBER = /^\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*$/i;
 /**
  * Read a column.
  *
- * Numbers, where every value that is there is a number and there are more of them than colors. Else groups, the largest
- * first; code -1 where nothing is known, `OTHERS` where the group is too small for a color of its own.
+ * Numbers if all present values are numbers and there are more of them than colors. Otherwise groups, largest first;
+ * code -1 for missing values, `OTHERS` for groups too small for their own color.
  *
- * @param colors Of groups, by name.
+ * @param colors Colors of groups by name.
  */
 export function readColumn(values: string[], colors: Record<string, string> = {}): Column {
   const there = values.filter((value) => value !== "");
@@ -47,7 +47,7 @@ export function readColumn(values: string[], colors: Record<string, string> = {}
   };
 }
 
-/** The numbers of a column; null where it holds none. */
+/** Numbers of a column; null if it is not numeric. */
 export function numbersOf(values: string[]): Float32Array | null {
   const numbers = values.some((v) => v !== "") && values.every((v) => v === "" || NUMBER.test(v));
   return numbers ? Float32Array.from(values, (v) => (v === "" ? NaN : Number(v))) : null;

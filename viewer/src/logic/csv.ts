@@ -6,8 +6,8 @@ const NUMBER = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i;
 /**
  * Write a cell of a CSV file.
  *
- * A spreadsheet takes a text that begins with = + - @ for a formula and runs it; such a text gets an apostrophe before it,
- * which spreadsheets take for "this is text". Numbers stay numbers.
+ * Spreadsheets execute a text that begins with = + - @ as a formula, so it is preceded by an apostrophe, which marks a
+ * text in spreadsheets. Numbers remain numbers.
  */
 export function csvCell(value: Cell): string {
   if (value === null || value === undefined) return "";
@@ -16,12 +16,12 @@ export function csvCell(value: Cell): string {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-/** A CSV file, with the mark that makes spreadsheets read it as UTF-8. */
+/** Write a CSV file with a byte order mark, so that spreadsheets read it as UTF-8. */
 export function toCsv(header: string[], rows: Cell[][]): string {
   return `\uFEFF${[header, ...rows].map((row) => row.map(csvCell).join(",")).join("\r\n")}\r\n`;
 }
 
-/** A TSV file as TensorBoard's projector reads it: no quoting, so tabs and line ends become spaces. */
+/** Write a TSV file for TensorBoard's projector: without quotes, so tabs and line ends become spaces. */
 export function toTsv(header: string[] | null, rows: Cell[][]): string {
   const cell = (value: Cell): string => String(value ?? "").replace(/[\t\r\n]+/g, " ");
   return `${[...(header ? [header] : []), ...rows].map((row) => row.map(cell).join("\t")).join("\n")}\n`;

@@ -1,13 +1,13 @@
-/** Text in which case and width of letters do not matter. */
+/** Normalize case and width of letters. */
 const fold = (text: string): string => text.normalize("NFKC").toLowerCase();
 
 export interface Matches {
-  /** Positions, the best first: the whole label, then its beginning, then anywhere in it; short labels first. */
+  /** Positions, best first: equal labels, then prefixes, then other matches; short labels first. */
   rows: number[];
   error: string | null;
 }
 
-/** Find labels that hold a text, or match a regular expression; none for an empty query. */
+/** Find labels that contain a text or match a regular expression; none for an empty query. */
 export function find(labels: string[], query: string, regex: boolean): Matches {
   if (!query.trim()) return { rows: [], error: null };
   if (regex) {

@@ -1,6 +1,6 @@
 import type { Frame } from "../source/types";
 
-/** Where a map's coordinates stand on the drawing, whose middle is 0 and whose upper and lower ends are 1 and -1. */
+/** Places of a map's coordinates on the drawing, from -1 at the bottom to 1 at the top. */
 export interface Fit {
   center: number[];
   half: number;
@@ -9,13 +9,13 @@ export interface Fit {
 export interface Placed {
   x: Float32Array;
   y: Float32Array;
-  /** Toward the viewer, 3-D only. */
+  /** Toward the viewer; 3-D only. */
   z: Float32Array | null;
-  /** 1 where the row has a place. */
+  /** 1 for rows with a place. */
   known: Uint8Array;
 }
 
-/** Angles of a 3-D map, in radians: around its upright axis, and then toward the viewer. */
+/** Angles of a 3-D map in radians: around the vertical axis, then toward the viewer. */
 export interface Turn {
   yaw: number;
   pitch: number;
@@ -23,7 +23,7 @@ export interface Turn {
 
 const MARGIN = 1.08;
 
-/** Fit axes into the drawing, one scale for all of them. A 3-D map turns within its ball. */
+/** Fit axes into the drawing with a common scale. A 3-D map rotates within a ball. */
 export function fitAxes(axes: [number, number][]): Fit {
   const center = axes.map(([low, high]) => (low + high) / 2);
   const halves = axes.map(([low, high]) => Math.abs(high - low) / 2);
@@ -31,7 +31,7 @@ export function fitAxes(axes: [number, number][]): Fit {
   return { center, half: (half || 1) * MARGIN };
 }
 
-/** Axes around all that frames hold; 5% and 95% of nothing: every row is inside. */
+/** Axes that contain every row of the frames, unlike stored axes, which lie between two percentiles. */
 export function boundsOf(frames: Frame[]): [number, number][] {
   const components = frames[0]?.components ?? 2;
   const axes = Array.from({ length: components }, (): [number, number] => [Infinity, -Infinity]);
@@ -46,7 +46,7 @@ export function boundsOf(frames: Frame[]): [number, number][] {
   return axes.map(([low, high]) => (low <= high ? [low, high] : [-1, 1]));
 }
 
-/** Place a frame on the drawing; rows that are unknown get the middle, and `known` 0. */
+/** Place a frame on the drawing; unknown rows are at the center, with `known` 0. */
 export function place(frame: Frame, fit: Fit, turn: Turn = { yaw: 0, pitch: 0 }): Placed {
   const { values, n, components } = frame;
   const x = new Float32Array(n);
@@ -79,7 +79,7 @@ export function place(frame: Frame, fit: Fit, turn: Turn = { yaw: 0, pitch: 0 })
   return { x, y, z, known };
 }
 
-/** Standard deviation of a layout on the drawing, root mean square over its axes: the unit of the noise floor. */
+/** Standard deviation of a layout on the drawing (root mean square over the axes), the unit of the noise floor. */
 export function spread(frame: Frame, fit: Fit): number {
   const { values, components } = frame;
   let variance = 0;
@@ -100,7 +100,7 @@ export function spread(frame: Frame, fit: Fit): number {
   return Math.sqrt(variance) / fit.half;
 }
 
-/** A smoothed count of points on a grid over [-reach, reach]², row 0 at the top; values 0 to 1. */
+/** Smoothed number of points on a grid over [-reach, reach]², row 0 at the top, from 0 to 1. */
 export function density(placed: Placed, shown: Uint8Array, size: number, reach: number): Float32Array {
   let grid = new Float32Array(size * size);
   const scale = size / (2 * reach);
@@ -110,7 +110,7 @@ export function density(placed: Placed, shown: Uint8Array, size: number, reach: 
     const row = Math.floor((reach - placed.y[i]!) * scale);
     if (column >= 0 && column < size && row >= 0 && row < size) grid[row * size + column]! += 1;
   }
-  // Three box blurs are close to a Gaussian one.
+  // Three box blurs approximate a Gaussian blur.
   const radius = Math.max(1, Math.round(size / 85));
   for (let pass = 0; pass < 3; pass++) grid = blur(blur(grid, size, radius, 1), size, radius, size);
   let highest = 0;
@@ -136,19 +136,19 @@ function blur(grid: Float32Array, size: number, radius: number, stride: 1 | numb
 }
 
 const ROOM = 1.12;
-/** Few points are ever at the rim of the ball in which a 3-D map turns. */
+/** Part of the ball of a 3-D map to show: few points are near its surface. */
 const BALL = 0.75;
 
 /**
- * The view, as a matrix in columns, in which all points that are shown are seen.
+ * Camera that shows all visible points, as a matrix in column order.
  *
- * @param aspect Width by height of the narrowest map.
- * @returns null where nothing is shown.
+ * @param aspect Width divided by height of the narrowest map.
+ * @returns null if no point is visible.
  */
 export function matrixFor(maps: { placed: Placed; shown: Uint8Array }[], aspect: number): Float32Array | null {
   let [left, right, bottom, top] = [Infinity, -Infinity, Infinity, -Infinity];
   for (const { placed, shown } of maps) {
-    // A 3-D map keeps its room when it turns.
+    // The extent of a 3-D map does not depend on its rotation.
     const far = placed.z ? 1 : 0;
     for (let i = 0; i < shown.length; i++) {
       if (!shown[i] || !placed.known[i]) continue;
@@ -167,14 +167,14 @@ export function matrixFor(maps: { placed: Placed; shown: Uint8Array }[], aspect:
   return new Float32Array([s, 0, 0, 0, 0, s, 0, 0, 0, 0, 1, 0, -s * x, -s * y, 0, 1]);
 }
 
-/** A hold of the map: its place, in half heights from the middle of the map, and how far two fingers are apart. */
+/** Grip of the map: its place, in half heights from the center, and the distance between two fingers. */
 export interface Grip {
   u: number;
   v: number;
   far: number;
 }
 
-/** The view after a grip moved: what was under it still is. */
+/** Camera after a grip moved: the same place remains under it. */
 export function carried(matrix: Float32Array, from: Grip, to: Grip): Float32Array {
   const zoom = to.far / from.far;
   const next = new Float32Array(matrix);

@@ -1,20 +1,20 @@
-/** A word that wants a place on the map. */
+/** Label to place on the map. */
 export interface Wish {
   text: string;
-  /** Of the point, in pixels. */
+  /** Place of the point in pixels. */
   x: number;
   y: number;
-  /** In pixels. */
+  /** Size in pixels. */
   width: number;
   height: number;
-  /** Placed whatever is in the way; those come first. */
+  /** Placed even if it overlaps others; such labels come first. */
   always: boolean;
 }
 
 export interface Spot {
-  /** Index of the wish. */
+  /** Index of the label to place. */
   wish: number;
-  /** Left end of the text, and its middle line, in pixels. */
+  /** Left end of the text and its middle line, in pixels. */
   x: number;
   y: number;
 }
@@ -30,17 +30,17 @@ interface Box {
 }
 
 /**
- * Place labels so that none lies over another.
+ * Place labels without overlaps.
  *
- * Wishes are served in their order, which is that of importance. Each tries right, left, above and below its point and
- * goes without where nothing is free; one that must be placed takes the right, or the left at the right border.
+ * Labels are placed in order of importance. Each tries right, left, above and below its point, and is left out if no
+ * place is free. A label that must be placed is right of its point, or left of it at the right border.
  *
- * @param wishes Points outside the map are passed over.
- * @param width, height Of the map in pixels.
+ * @param wishes Labels of points outside the map are left out.
+ * @param width, height Size of the map in pixels.
  */
 export function placeLabels(wishes: Wish[], width: number, height: number): Spot[] {
   const taken = new Map<number, Box[]>();
-  /** Whether some cell that a box lies in is so. */
+  /** Whether any cell of a box satisfies a condition. */
   const someCell = (box: Box, is: (key: number) => boolean): boolean => {
     for (let cx = Math.floor(box.left / CELL); cx <= Math.floor(box.right / CELL); cx++)
       for (let cy = Math.floor(box.top / CELL); cy <= Math.floor(box.bottom / CELL); cy++)

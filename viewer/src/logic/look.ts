@@ -1,14 +1,14 @@
-/** How points look: colors by a column or by numbers, and which are shown. */
+/** Appearance of points: colors by a column or by numbers, and visibility. */
 import { type Scale, rampColors, shareOf } from "./colors";
 import { type Column, OTHERS } from "./columns";
 import type { Frame, Palette } from "../source/types";
 
-/** What gives the colors; the same for many steps where a column does. */
+/** Colors of rows; the same at many steps if they depend on a column. */
 export interface Paint {
   palette: string[];
-  /** Index of the palette, by row. */
+  /** Index into the palette by row. */
   colors: Uint8Array;
-  /** 1 for rows of groups that are hidden; null where none is. */
+  /** 1 for rows of hidden groups; null if no group is hidden. */
   hidden: Uint8Array | null;
   legend: Legend;
 }
@@ -17,7 +17,7 @@ type Legend =
   | { kind: "numbers"; scale: Scale }
   | { kind: "groups"; groups: { name: string; code: number; color: string; count: number; hidden: boolean }[] };
 
-/** A paint with the rows that are shown at a step. */
+/** Paint with the visible rows of a step. */
 export interface Look extends Omit<Paint, "hidden"> {
   shown: Uint8Array;
   count: number;
@@ -35,7 +35,7 @@ export function paintAlike(n: number, { tone, palette }: Inks): Paint {
   return { palette: [palette.alone[tone]], colors: new Uint8Array(n), hidden: null, legend: { kind: "one" } };
 }
 
-/** A color for each name: that of an earlier map, else the column's own, else one that no other name here has. */
+/** Color of each name: that in an earlier map, or that of the column, or an unused one. */
 function inksOf(
   { names, colors: own }: Extract<Column, { kind: "groups" }>,
   before: Map<string, string>,
@@ -56,8 +56,8 @@ function inksOf(
 /**
  * Color groups.
  *
- * @param off Names of the groups that are hidden.
- * @param before Colors that groups have in an earlier map, so that a group has one color in all of them.
+ * @param off Names of hidden groups.
+ * @param before Colors of groups in earlier maps, so that a group has the same color in all maps.
  */
 export function paintGroups(
   column: Extract<Column, { kind: "groups" }>,
@@ -92,7 +92,7 @@ export function paintGroups(
   return { palette, colors, hidden, legend: { kind: "groups", groups } };
 }
 
-/** Color numbers on a scale; NaN gets a gray. */
+/** Color numbers on a scale; NaN is gray. */
 export function paintNumbers(values: Float32Array, scale: Scale, { tone, palette: inks }: Inks): Paint {
   const palette = [...rampColors(scale), inks.no_group[tone]];
   const colors = new Uint8Array(values.length);
@@ -103,7 +103,7 @@ export function paintNumbers(values: Float32Array, scale: Scale, { tone, palette
   return { palette, colors, hidden: null, legend: { kind: "numbers", scale } };
 }
 
-/** Rows in the order in which they are drawn: those without a group or a number first, so that they hide no others. */
+/** Rows in drawing order: those without a group or a number first, so that they hide no others. */
 export function drawingOrder({ palette, colors, legend }: Pick<Paint, "palette" | "colors" | "legend">): Uint32Array {
   const quiet = legend.kind === "one" ? -1 : palette.length - 1;
   const rows = [...colors.keys()];
@@ -114,9 +114,9 @@ export function drawingOrder({ palette, colors, legend }: Pick<Paint, "palette" 
 }
 
 /**
- * Leave out rows of hidden groups, rows beyond a range, and rows that have no place on the map.
+ * Hide rows of hidden groups, rows outside of a range, and rows without a place on the map.
  *
- * @param ranges Numbers of all rows, with the ends within which a row is shown.
+ * @param ranges Numbers of all rows, with the bounds of visible rows.
  */
 export function lookOf(
   paint: Paint,

@@ -1,8 +1,8 @@
-/** What the key of a map says: "tsne", "umap_3d", "tsne_perplexity5_seed43". */
+/** Parts of the key of a map: "tsne", "umap_3d", "tsne_perplexity5_seed43". */
 export interface MapParts {
   method: string;
   in3d: boolean;
-  /** Parameters in which maps of one method differ. */
+  /** Parameters that differ between maps of one method. */
   varied: [name: string, value: string][];
 }
 
@@ -16,7 +16,7 @@ export function partsOf(map: string): MapParts {
   return { method: found[1]!, in3d: found[2] !== undefined, varied };
 }
 
-/** The map of a method, in 3-D or not, that is nearest to a wish: the first where none is as wished. */
+/** First map of a method in 2-D or 3-D; in the other dimension if there is none. */
 export function mapLike(maps: string[], method: string, in3d: boolean): string | null {
   const of = maps.filter((map) => partsOf(map).method === method);
   return of.find((map) => partsOf(map).in3d === in3d) ?? of[0] ?? null;

@@ -1,16 +1,16 @@
 import type { Neighbor } from "../source/types";
 
 interface At {
-  /** From 1. */
+  /** Starts at 1. */
   rank: number;
   cosine: number;
   row: number | null;
 }
 
-/** A word in one or several neighborhoods. */
+/** Word in one or several neighborhoods. */
 export interface Shared {
   label: string;
-  /** By neighborhood; null where the word is not in it. */
+  /** Rank by neighborhood; null if the word is not in it. */
   places: (At | null)[];
 }
 
@@ -21,7 +21,7 @@ export interface Change {
   before: At | null;
 }
 
-/** Lay neighborhoods side by side: the union of their words, in the order of the first that has them. */
+/** Union of the words of several neighborhoods, in the order of the first neighborhood that contains them. */
 export function layBeside(neighborhoods: Neighbor[][]): Shared[] {
   const found = new Map<string, Shared>();
   neighborhoods.forEach((neighbors, side) => {
@@ -37,7 +37,7 @@ export function layBeside(neighborhoods: Neighbor[][]): Shared[] {
   return [...found.values()];
 }
 
-/** What a neighborhood gained and lost: those of now by rank, then the lost by their former rank. */
+/** Changes of a neighborhood: current neighbors by rank, then lost ones by their former rank. */
 export function changes(now: Neighbor[], before: Neighbor[]): Change[] {
   return layBeside([now, before]).map(({ label, places: [a, b] }) => ({
     label,

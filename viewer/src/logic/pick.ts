@@ -1,6 +1,6 @@
 import type { Placed } from "./geometry";
 
-/** Which point is near a place: points by cells of a grid, made when somebody first asks. */
+/** Search for points by place, with a grid that is created on first use. */
 export class Grid {
   private readonly side: number;
   private readonly starts: Uint32Array;
@@ -52,7 +52,7 @@ export class Grid {
     }
   }
 
-  /** The point nearest to a place, of those no farther than a radius; in 3-D the one in front where two are as near. */
+  /** Nearest point within a radius; in 3-D the front one of equally near points. */
   nearest(x: number, y: number, radius: number): number | null {
     if (!this.rows.length) return null;
     let best: number | null = null;
@@ -76,7 +76,7 @@ export class Grid {
   }
 }
 
-/** Whether a ray to the right crosses the outline an odd number of times. */
+/** Whether a point is inside a polygon: a ray to the right crosses its outline an odd number of times. */
 export function isInside(polygon: [number, number][], x: number, y: number): boolean {
   let inside = false;
   for (let i = 0, j = polygon.length - 1; i < polygon.length; j = i++) {

@@ -1,4 +1,4 @@
-/** The step that a panel shows when another is asked for: the last one not after it, or its first. */
+/** Step that a panel shows for a requested step: the last one not after it, or the first. */
 export function stepAt(steps: number[], wanted: number): number | null {
   if (!steps.length) return null;
   let low = 0;
@@ -16,14 +16,14 @@ export function unionOfSteps(lists: number[][]): number[] {
   return [...new Set(lists.flat())].sort((a, b) => a - b);
 }
 
-/** The step nearest to a place, as for a click on a curve. */
+/** Step nearest to a position, such as a click on a curve. */
 export function nearestStep(steps: number[], wanted: number): number | null {
   let best: number | null = null;
   for (const step of steps) if (best === null || Math.abs(step - wanted) < Math.abs(best - wanted)) best = step;
   return best;
 }
 
-/** The steps shown as a trail: at most `count` that end with the present one. */
+/** Steps of a trail: at most `count`, ending with the current one. */
 export function trailSteps(steps: number[], step: number, count: number): number[] {
   const end = steps.indexOf(step);
   return end < 0 ? [] : steps.slice(Math.max(0, end - count + 1), end + 1);

@@ -38,7 +38,7 @@ export const STRINGS = {
   "search.regex": ["Regular expression", "正则表达式"],
   "search.none": ["No word matches.", "没有匹配的词。"],
   "search.found": ["{n} matches", "{n} 个匹配"],
-  "search.bad": ["This is no regular expression: {error}", "正则表达式有误：{error}"],
+  "search.bad": ["Invalid regular expression: {error}", "正则表达式有误：{error}"],
   "search.more": ["and {n} more", "还有 {n} 个"],
   "search.pin-all": ["Pin all", "全部固定"],
   "search.pin-first": ["Pin the first {n}", "固定前 {n} 个"],
@@ -73,7 +73,7 @@ export const STRINGS = {
   ],
   "cluster.found.once": ["{n} clusters, found in the original space.", "{n} 个簇，取自原空间。"],
   "cluster.none.once": [
-    "No clusters: nowhere are words denser than what lies between.",
+    "No clusters: there are no dense regions.",
     "没有簇：没有哪处的词比其间更密。",
   ],
   "cluster.none": [
@@ -141,7 +141,7 @@ export const STRINGS = {
   ],
   noise: ["noise", "噪声"],
   "noise.hint": [
-    "The ring is the noise floor: two fits of the same step differ by so much. Motion within it means nothing.",
+    "The ring is the noise floor: two fits of the same step differ by this much. Motion within it has no meaning.",
     "圆环为噪声底：对同一步拟合两次也会有这么大的差异。环内的移动没有意义。",
   ],
   "noise.unknown": ["Noise floor not measured", "未测量噪声底"],
@@ -235,12 +235,12 @@ export const STRINGS = {
     "This server asks for a token; open the address that it printed.",
     "此服务器需要令牌；请打开它打印的地址。",
   ],
-  "error.webgl": ["This browser draws no WebGL", "此浏览器不支持 WebGL"],
+  "error.webgl": ["WebGL is unavailable", "此浏览器不支持 WebGL"],
   "error.webgl.what": [
-    "The maps need WebGL with float textures. Switch on hardware acceleration, or take another browser.",
+    "The maps need WebGL with float textures. Switch on hardware acceleration, or use another browser.",
     "图需要支持浮点纹理的 WebGL。请开启硬件加速或更换浏览器。",
   ],
-  "missing.title": ["Not all could be read", "部分内容无法读取"],
+  "missing.title": ["Some data could not be read", "部分内容无法读取"],
 
   "metric.norm": ["norm", "向量长度"],
   "metric.displacement": ["displacement", "位移"],

@@ -1,29 +1,29 @@
 import type { Distance } from "../source/types";
 
-/** What one panel shows. */
+/** Content of one panel. */
 export interface PanelSpec {
   run: string;
   table: string;
   /** Name of the projection: "tsne", "tsne_3d", … */
   map: string;
-  /** Where the steps are not linked; null for the last. */
+  /** Step of an unlinked panel; null for the last. */
   step: number | null;
 }
 
 type Baseline = "previous" | "first";
 
-/** All that a link must hold to open the same view again. */
+/** View: everything that a link must contain to open it again. */
 export interface View {
   panels: PanelSpec[];
   linked: boolean;
-  /** Of all panels, where they are linked; null for the last, which a training in progress moves on. */
+  /** Step of linked panels; null for the last, which follows a running training. */
   step: number | null;
   aligned: boolean;
-  /** A column, "metric:<name>", or "" for one color. */
+  /** Column, "metric:<name>", or "" for a single color. */
   color: string;
-  /** Groups that are not shown, of the column that gives the color. */
+  /** Hidden groups of the column of the colors. */
   hidden: string[];
-  /** Lower and upper end by column or "metric:<name>". */
+  /** Lower and upper bounds by column or "metric:<name>". */
   ranges: Record<string, [number, number]>;
   focus: string | null;
   selected: string[];
@@ -37,10 +37,10 @@ export interface View {
   k: number;
   distance: Distance;
   baseline: Baseline;
-  /** Keys of curves; null for the usual ones. */
+  /** Keys of curves; null for the default ones. */
   curves: string[] | null;
   speed: number;
-  /** What the maps are seen through: middle and half height on the drawing, and the angles of 3-D maps; null sees all. */
+  /** Camera: center and half height on the drawing, and the angles of 3-D maps; null to fit everything. */
   eye: Eye | null;
 }
 
@@ -86,7 +86,7 @@ const FLAGS = ["linked", "aligned", "regex", "labels", "trails", "links", "densi
 const TEXTS = ["color", "query", "baseline", "distance"] as const;
 const LISTS = ["hidden", "selected", "pins"] as const;
 
-/** Write a view as the fragment of an address; what is as at the start is left out. */
+/** Write a view as the fragment of an address, without defaults. */
 export function encodeView(view: View): string {
   const out = new URLSearchParams();
   view.panels.forEach((panel, i) => {
@@ -113,7 +113,7 @@ export function encodeView(view: View): string {
 
 const step = (text: string | null): number | null => (text !== null && /^\d+$/.test(text) ? Number(text) : null);
 
-/** Read a view from the fragment of an address. What is not there, or makes no sense, is as at the start. */
+/** Read a view from the fragment of an address, with defaults for missing and invalid values. */
 export function decodeView(fragment: string): View {
   const given = new URLSearchParams(fragment.replace(/^#/, ""));
   const view: View = structuredClone(START);

@@ -1,18 +1,18 @@
-/** From where the maps are seen: one place for all of them. */
+/** Camera, shared by all maps. */
 import { signal } from "@preact/signals";
 import { type Grip, type Placed, type Turn, carried, matrixFor } from "../logic/geometry";
 import { change } from "../state";
 import type { Eye } from "../logic/view";
 
-/** The look through which all maps are seen: zoom and place, and for 3-D ones the angle. */
+/** Camera of all maps: zoom, place, and angles of 3-D maps. */
 export const camera = signal<{ matrix: Float32Array; by: number } | null>(null);
 const START_TURN: Turn = { yaw: 0.6, pitch: 0.35 };
 export const turn = signal<Turn>(START_TURN);
-/** What every map shows at the moment, by panel. */
+/** Current scene of every map, by panel. */
 export const drawn = new Map<number, { placed: Placed; shown: Uint8Array; canvas: HTMLCanvasElement }>();
 const ALL = -1;
 
-/** Look from where an address says. */
+/** Apply the camera of an address. */
 export function lookThrough({ x, y, half, yaw, pitch }: Eye): void {
   const s = 1 / half;
   turn.value = { yaw, pitch };
@@ -20,7 +20,7 @@ export function lookThrough({ x, y, half, yaw, pitch }: Eye): void {
 }
 
 let noting = 0;
-/** Keep in the address where somebody looks, once he rests. */
+/** Store the camera in the address, after the last movement. */
 export function note(): void {
   clearTimeout(noting);
   noting = window.setTimeout(() => {
@@ -31,7 +31,7 @@ export function note(): void {
   }, 300);
 }
 
-/** Move and zoom all maps as a grip moves. */
+/** Move and zoom all maps with a grip. */
 export function carry(from: Grip, to: Grip): void {
   const seen = camera.peek();
   if (!seen) return;
@@ -48,13 +48,13 @@ export function turnBy(yaw: number, pitch: number): void {
   note();
 }
 
-/** See all points that are shown, in all maps alike. */
+/** Fit all shown points, with the same camera for all maps. */
 export function fit(): void {
   turn.value = START_TURN;
   change({ eye: null });
   fitAll();
 }
-/** As `fit`, with the address as it is. */
+/** Like `fit`, without a change to the address. */
 export function fitAll(): void {
   const maps = [...drawn.values()];
   const aspect = Math.min(...maps.map(({ canvas }) => canvas.clientWidth / Math.max(1, canvas.clientHeight)));

@@ -1,29 +1,29 @@
-/** What lies over and under the points: density, trails, lines to neighbors, the noise ring, labels. */
+/** Overlays of a map: density, trails, lines to neighbors, the noise ring, labels. */
 import { type Wish, placeLabels } from "../logic/labels";
 import type { PointMap } from "./plot";
 
 export interface Trail {
   row: number;
-  /** Places on the drawing, the oldest first; NaN where the row was not known. */
+  /** Places on the drawing, oldest first; NaN if the row was unknown. */
   places: [number, number][];
 }
 
 export interface Picture {
   labels: string[];
-  /** Rows by importance, which get a label where there is room. */
+  /** Rows by importance, labeled if there is room. */
   ranked: ArrayLike<number>;
   showLabels: boolean;
-  /** Labeled always, with a ring. */
+  /** Always labeled, with a ring. */
   pinned: number[];
   focus: number | null;
-  /** Labeled before others; always where they are few. */
+  /** Labeled before others; always if there are few. */
   selected: number[];
   hovered: number | null;
   trails: Trail[];
-  /** Rows that are neighbors of the focus, and that were. */
+  /** Current and former neighbors of the focus. */
   near: number[];
   lost: number[];
-  /** Radius of the noise floor on the drawing; null where it is not known. */
+  /** Radius of the noise floor on the drawing; null if unknown. */
   noise: number | null;
   matched: Set<number> | null;
 }
@@ -42,13 +42,13 @@ export const FONT_FAMILY =
 const FONT = `12px ${FONT_FAMILY}`;
 const BOLD = `600 12.5px ${FONT_FAMILY}`;
 const LINE = 15;
-/** Labels tried at most: beyond that a map is full anyway. */
+/** Maximum number of labels to place: a map is full with fewer. */
 const TRIED = 800;
 
-/** So many selected words have their labels whatever is in the way. */
+/** Maximum number of selected words whose labels may overlap others. */
 const FEW = 12;
 
-/** Where labels stand, seen from their points. */
+/** Places of labels relative to their points. */
 interface Placed {
   row: number;
   text: string;
@@ -74,7 +74,7 @@ function widthOf(pen: CanvasRenderingContext2D, text: string, font: string): num
 /** Long labels are cut on the map; the lists show them whole. */
 const short = (text: string): string => (text.length > 24 ? `${text.slice(0, 23)}…` : text);
 
-/** Match a canvas to its place on the screen. */
+/** Set the size of a canvas to its size on the screen. */
 export function prepare(canvas: HTMLCanvasElement): CanvasRenderingContext2D | null {
   const { clientWidth: width, clientHeight: height } = canvas;
   const [w, h] = [Math.round(width * devicePixelRatio), Math.round(height * devicePixelRatio)];
@@ -119,7 +119,7 @@ export function drawOverlay(canvas: HTMLCanvasElement, map: PointMap, picture: P
 }
 
 function drawTrails(pen: CanvasRenderingContext2D, map: PointMap, trails: Trail[], ink: Ink): void {
-  // Many are quieter, one by one.
+  // Many trails are drawn fainter.
   const loud = Math.min(1, Math.sqrt(6 / trails.length));
   pen.lineWidth = 0.75 + loud;
   pen.strokeStyle = pen.fillStyle = ink.accent;
@@ -208,7 +208,7 @@ function drawLabels(
   };
   const before = placedBy.get(map);
   if (map.gliding && before) {
-    // Each label goes with its point; they find new places when all have arrived.
+    // Labels move with their points and are placed again after the transition.
     for (const { row, text, bold, dx, dy } of before) {
       const at = map.position(row);
       if (at) write(row, text, bold, at[0] + dx, at[1] + dy);
@@ -230,7 +230,7 @@ function drawLabels(
   selected.forEach(add);
   near.forEach(add);
   if (matched) for (const row of matched) add(row);
-  // Where a search or a word has the eye, other labels would only be in its way.
+  // During a search or with a focus, other labels would distract.
   else if (picture.showLabels)
     for (let i = 0; i < picture.ranked.length && rows.length < TRIED; i++) add(picture.ranked[i]!);
   const wishes: (Wish & { row: number })[] = [];

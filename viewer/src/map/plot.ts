@@ -1,4 +1,4 @@
-/** One map's points on one canvas, drawn by regl-scatterplot. */
+/** Points of one map on one canvas, drawn by regl-scatterplot. */
 import createScatterplot, { createSpatialIndex } from "regl-scatterplot";
 import type { Placed } from "../logic/geometry";
 import { Grid } from "../logic/pick";
@@ -10,13 +10,13 @@ export const FAINT = 1;
 export const STRONG = 2;
 export const NEAR = 3;
 const EMPHASES = 4;
-/** Points of a 3-D map are smaller and fainter the farther they are, in so many grades. */
+/** Number of depth levels of a 3-D map: farther points are smaller and fainter. */
 const GRADES = 6;
 
 export interface Drawing {
   placed: Placed;
   colors: Uint8Array;
-  /** Rows in the order in which they are drawn. */
+  /** Rows in drawing order. */
   order: Uint32Array;
   shown: Uint8Array;
   emphasis: Uint8Array;
@@ -28,17 +28,17 @@ export interface Drawing {
 export interface Handlers {
   onLasso(rows: number[]): void;
   onView(view: Float32Array): void;
-  /** A frame was drawn; what lies over it has to be drawn in the same breath. */
+  /** Called after each drawn frame; overlays must be drawn synchronously. */
   onDraw(): void;
-  /** All points are where they belong. */
+  /** Called when all points are at their final places. */
   onRest(glided: boolean): void;
 }
 
-/** An index in which nothing is found: points are looked for here (`pick.ts`), in a grid that is made when one is looked for. */
+/** Empty index for the library: points are found by `pick.ts` instead, with a grid that is created on demand. */
 const nothing = createSpatialIndex([[1e9, 1e9]]);
 
 const GLIDE_MS = 400;
-/** So near to a point, in pixels, is on it. */
+/** Maximum distance in pixels between the pointer and a point under it. */
 const REACH = 10;
 const ease = (t: number): number => (t < 0.5 ? 4 * t ** 3 : 1 - (-2 * t + 2) ** 3 / 2);
 
@@ -46,7 +46,7 @@ export class PointMap {
   private readonly plot: ReturnType<typeof createScatterplot>;
   private matrix: Float32Array = new Float32Array([1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]);
   private drawn: Drawing | null = null;
-  /** Where the points came from, while they glide. */
+  /** Start of the points during a transition. */
   private from: Placed | null = null;
   private share = 1;
   private waiting: { drawing: Drawing; glide: boolean } | null = null;
@@ -59,14 +59,14 @@ export class PointMap {
   private readonly watch: ResizeObserver;
   private width = 0;
   private height = 0;
-  /** What was told to be drawn last: the points, the window they are seen through, and how far they glided. */
+  /** Last drawing: the points, the camera, and the progress of the transition. */
   private told: { drawn: Drawing | null; matrix: Float32Array; share: number } | null = null;
-  /** As the library takes points; its arrays are filled anew, for making 50,000 takes longer than drawing them. */
+  /** Points in the form of the library. The arrays are reused: creating 50,000 takes longer than drawing them. */
   private points: number[][] = [];
-  /** Rows in the order in which the library has them, and the place of each row in it. */
+  /** Rows in the order of the library, and the index of each row in this order. */
   private order: Uint32Array = new Uint32Array();
   private places: Uint32Array = new Uint32Array();
-  /** Which rows the library was told to draw. */
+  /** Rows that the library draws. */
   private visible: Uint8Array = new Uint8Array();
   private gone = false;
 
@@ -75,7 +75,7 @@ export class PointMap {
     private readonly handlers: Handlers,
   ) {
     this.renderer = rendererFor(canvas);
-    // All of the state is in the address.
+    // The address contains the whole state.
     canvas.addEventListener("webglcontextlost", () => {
       if (!this.gone) setTimeout(() => location.reload(), 1000);
     });
@@ -112,7 +112,7 @@ export class PointMap {
       spatialIndexUseWorker: false,
       actionKeyMap: { lasso: "shift" },
     } as never);
-    // The library's types do not know its own events by the names it publishes.
+    // The library's types lack the names of its events.
     const on = this.plot.subscribe as unknown as (event: string, call: (told: never) => void) => void;
     on("deselect", () => (this.chosen = []));
     on("lassoEnd", ({ coordinates }: { coordinates: [number, number][] }) => {
@@ -136,7 +136,7 @@ export class PointMap {
     return this.grid;
   }
 
-  /** The row under a place on the screen. */
+  /** Row at a place on the screen. */
   pick(clientX: number, clientY: number): number | null {
     const { left, top, width, height } = this.canvas.getBoundingClientRect();
     const [px, py] = [clientX - left, clientY - top];
@@ -148,7 +148,7 @@ export class PointMap {
     return this.found()?.nearest(x, y, (REACH * 2) / height / s) ?? null;
   }
 
-  /** Draw; a glide leads from what is drawn now. While one goes on, only the newest drawing waits. */
+  /** Draw, with a transition from the current drawing. During a transition, only the newest request is kept. */
   draw(drawing: Drawing, glide: boolean): void {
     this.waiting = { drawing, glide: glide || (this.waiting?.glide ?? false) };
     if (!this.busy) void this.work();
@@ -166,7 +166,7 @@ export class PointMap {
       if (this.points.length !== n) this.points = Array.from({ length: n }, () => [0, 0, 0, 0]);
       const visible = new Uint8Array(n);
       const glides = glide && this.drawn?.placed.x.length === n && this.drawn.placed !== drawing.placed;
-      // Points glide by their places in the drawing: a new order waits until they rest.
+      // Transitions pair points by their index in the drawing: a new order waits for their end.
       const reordered = !(glides && this.order.length === n) && this.order !== drawing.order;
       if (reordered) this.setOrder(drawing.order);
       let same = !reordered && this.visible.length === n;
@@ -191,7 +191,7 @@ export class PointMap {
         await this.plot.draw(this.points, {
           transition: glides,
           transitionDuration: GLIDE_MS,
-          // The labels glide along: the library asks for the share at every frame, and here it is noted.
+          // Labels move too: the library requests the progress for every frame, so it is stored here.
           transitionEasing: (t: number) => (this.share = ease(Math.min(1, t))),
           zDataType: "categorical",
           wDataType: "categorical",
@@ -201,7 +201,7 @@ export class PointMap {
           ...(same || visible.every(Boolean) ? {} : { filter: [...this.order].flatMap((row, place) => (visible[row] ? [place] : [])) }),
         });
       } catch {
-        // A panel that is being closed rejects what it was asked to draw.
+        // A panel that is being closed rejects drawings.
       }
       this.from = null;
       this.share = 1;
@@ -220,7 +220,7 @@ export class PointMap {
     const by = (values: number[], power: number): number[] =>
       grades.map((grade, i) => Math.min(values[Math.floor(i / GRADES)]! * grade ** power, 1e6));
     this.set({
-      // One color alone would be taken for "no colors": the library then ignores the categories.
+      // The library treats a single color as none, and then ignores the categories.
       pointColor: palette.length > 1 ? palette : [palette[0]!, palette[0]!],
       pointSize: by(sizes, 0.8),
       opacity: by(opacities, 1),
@@ -233,12 +233,12 @@ export class PointMap {
     order.forEach((row, place) => (this.places[row] = place));
   }
 
-  /** Whether points are on their way to new places. */
+  /** Whether a transition is in progress. */
   get gliding(): boolean {
     return this.share < 1;
   }
 
-  /** Mark rows; nothing is told of it. */
+  /** Mark rows, without an event. */
   select(rows: number[]): void {
     if (rows.length === this.chosen.length && rows.every((row, i) => row === this.chosen[i])) return;
     this.chosen = [...rows];
@@ -262,13 +262,13 @@ export class PointMap {
     this.set({ backgroundColor: paper, lassoColor: dark ? "#aab0ff" : "#2932e1" });
   }
 
-  /** Take over another map's view. */
+  /** Apply the camera of another map. */
   setView(view: Float32Array): void {
     this.plot.view(new Float32Array(view) as never, { preventEvent: true });
     this.renderer.wake();
   }
 
-  /** Pixels on the canvas of a place on the drawing. */
+  /** Convert a place on the drawing to pixels on the canvas. */
   toPixels(x: number, y: number): [number, number] {
     const { width, height, matrix: m } = this;
     const u = m[0]! * x + m[4]! * y + m[12]!;
@@ -276,12 +276,12 @@ export class PointMap {
     return [width / 2 + (u * height) / 2, height / 2 - (v * height) / 2];
   }
 
-  /** How many pixels a length on the drawing takes. */
+  /** Convert a length on the drawing to pixels. */
   pixels(length: number): number {
     return (Math.hypot(this.matrix[0]!, this.matrix[1]!) * length * this.height) / 2;
   }
 
-  /** Pixels of a row where it is at the moment; null where it is not drawn. */
+  /** Current place of a row in pixels; null if it is not drawn. */
   position(row: number): [number, number] | null {
     const { drawn, from, share } = this;
     if (!drawn?.shown[row] || !drawn.placed.known[row]) return null;

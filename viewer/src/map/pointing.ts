@@ -1,4 +1,4 @@
-/** The pointer over a map. */
+/** Mouse input on a map. */
 import { turnBy } from "./camera";
 import type { PanelModel } from "../state/model";
 import type { PointMap } from "./plot";
@@ -8,7 +8,7 @@ import { TURN, touching } from "./touch";
 const CLICK_PIXELS = 4;
 
 /**
- * Point at words, click them, and drag to turn a 3-D map; the library below, which would move that, sees nothing of it.
+ * Hover and click words, and drag to turn a 3-D map. The library, which would move it, does not receive these events.
  */
 export function pointing(model: PanelModel, map: PointMap, stage: HTMLElement): () => void {
   let grip: { x: number; y: number; far: number; turns: boolean } | null = null;

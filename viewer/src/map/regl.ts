@@ -1,9 +1,9 @@
 /**
- * The part of regl that regl-scatterplot calls, on plain WebGL.
+ * Part of regl's interface that regl-scatterplot uses, on plain WebGL.
  *
- * regl turns every draw command into JavaScript and compiles it with `new Function`; a Content-Security-Policy without
- * 'unsafe-eval' forbids that. Here a command is read anew at every draw instead: some twenty uniforms a draw, some five
- * draws a frame, which is nothing beside the drawing. The bundler puts this module in regl's place.
+ * regl compiles every draw command with `new Function`, which a Content-Security-Policy without 'unsafe-eval' forbids.
+ * Here a command is interpreted at every draw: about twenty uniforms per draw and five draws per frame, which takes no
+ * measurable time. The bundler replaces regl by this module.
  */
 
 type Numbers = ArrayLike<number>;
@@ -165,7 +165,7 @@ export default function createRegl(setup: { gl: WebGLRenderingContext; extension
     const format = type === "float" ? gl.FLOAT : gl.UNSIGNED_BYTE;
     gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, width, height, 0, gl.RGBA, format, data);
     const destroy = (): void => {
-      // regl-scatterplot makes a framebuffer for every transition and forgets it; it ends with its texture.
+      // regl-scatterplot leaks a framebuffer in every transition; it is deleted with its texture.
       for (const framebuffer of framebuffers.splice(0)) gl.deleteFramebuffer(framebuffer);
       gl.deleteTexture(handle);
     };

@@ -1,14 +1,14 @@
-/** regl-scatterplot's way to the screen, one for each map. */
+/** Renderer of regl-scatterplot, one for each map. */
 import type { createRenderer } from "regl-scatterplot";
 import createRegl from "./regl";
 
 export type Renderer = ReturnType<typeof createRenderer> & {
-  /** Look for something to draw at every frame of the next while; else a map costs nothing. */
+  /** Check for drawings at every frame for a while. Idle maps take no time. */
   wake(): void;
 };
 
 const EXTENSIONS = ["OES_texture_float", "OES_element_index_uint", "WEBGL_color_buffer_float", "EXT_float_blend"];
-/** What is drawn stays, so that an exported picture can read it at any time. */
+/** Preserve the drawing, so that an export can read it at any time. */
 const CONTEXT: WebGLContextAttributes = { antialias: false, depth: false, preserveDrawingBuffer: true };
 
 function contextOf(canvas: HTMLCanvasElement): WebGLRenderingContext | null {
@@ -26,11 +26,11 @@ export function isSupported(): boolean {
 const AWAKE_MS = 150;
 
 /**
- * Draw straight onto the canvas that is seen, and only while something happens.
+ * Draw directly on the visible canvas, and only during changes.
  *
- * The library's own renderer draws all maps on one hidden canvas and copies from there; where WebGL is software, each
- * copy waits until all is drawn, which held the page for hundreds of milliseconds at 50,000 points. It also asks at every
- * frame for ever whether there is something to draw.
+ * The library's own renderer draws all maps on one hidden canvas and copies from it. With software WebGL, each copy
+ * waits for the drawing, which blocked the page for hundreds of milliseconds at 50,000 points. It also checks for drawings at
+ * every frame, forever.
  */
 export function rendererFor(canvas: HTMLCanvasElement): Renderer {
   const gl = contextOf(canvas);
@@ -58,7 +58,7 @@ export function rendererFor(canvas: HTMLCanvasElement): Renderer {
       regl.clear({});
       draw();
     },
-    // The library sets the size of the canvas, which is the map's own.
+    // The library sets the size of the map's canvas.
     resize(): void {},
     refresh(): void {},
     onFrame(draw: () => void): () => void {

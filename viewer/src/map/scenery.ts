@@ -1,4 +1,4 @@
-/** Keeps a map's points, and what lies over and under them, in step with the state. */
+/** Synchronization of a map's points and overlays with the state. */
 import { computed, effect } from "@preact/signals";
 import { affineBetween } from "../logic/affine";
 import { camera, drawn, fitAll, lookThrough, turn } from "./camera";
@@ -14,7 +14,7 @@ import type { Frame } from "../source/types";
 import { calm, dark, hovered, lasso, matched, scrubbing, view } from "../state";
 
 const MANY_POINTS = 20_000;
-/** Trails at most: more would hide the map. */
+/** Maximum number of trails: more would hide the map. */
 const TRAILS = 50;
 const DENSE = 256;
 const DENSE_REACH = 1.6;
@@ -28,17 +28,17 @@ function inkOf(): Ink {
 const sizeFor = (n: number): number => (n <= 400 ? 6.5 : n <= 2000 ? 5 : n <= 8000 ? 3.5 : n <= 20_000 ? 2.6 : 2);
 const opacityFor = (n: number): number => (n <= 2000 ? 0.85 : n <= 8000 ? 0.7 : n <= 20_000 ? 0.5 : 0.35);
 
-/** The part of the view that lies over the points; a step that changes is none of it. */
+/** Part of the view that is drawn over the points; independent of the step. */
 const shown = computed(() => {
   const { focus, pins, selected, trails, labels, links, density } = view.value;
   return JSON.stringify([focus, pins, selected, trails, labels, links, density]);
 });
 
-// Parts of the view, so that the others do not draw all points anew.
+// Parts of the view: changes to other parts must not redraw all points.
 const isDense = computed(() => view.value.density);
 const focused = computed(() => view.value.focus);
 
-/** Keep a map in step with the state; returns what ends that. */
+/** Synchronize a map with the state. Returns a function that stops it. */
 export function connect(
   model: PanelModel,
   map: PointMap,
@@ -143,7 +143,7 @@ export function connect(
         emphasis.fill(FAINT);
         for (const row of rowsOf(found)) emphasis[row] = STRONG;
       }
-      // A second drawing, when the neighbors are here, is too dear where points are very many; their lines show them there.
+      // With very many points, a second drawing after the neighbors arrive is too slow; lines show them instead.
       const { near } = n > MANY_POINTS ? { near: [] } : nearRows();
       for (const row of near) if (emphasis[row] === PLAIN) emphasis[row] = NEAR;
       const dense = isDense.value;
@@ -157,7 +157,7 @@ export function connect(
         size: sizeFor(look.count),
         opacity: dense ? 0.08 : opacityFor(look.count),
       };
-      // Only the same rows on the same map can glide; another table begins anew.
+      // Transitions need the same rows on the same map; another table is drawn directly.
       const glides =
         drawnScene !== null &&
         drawnScene !== scene &&
@@ -166,19 +166,19 @@ export function connect(
         !calm.value &&
         !scrubbing.peek();
       cloud = dense ? { grid: cloudOf(density(positions, look.shown, DENSE, DENSE_REACH), inkOf().accent) } : null;
-      // Another map, or one that was laid on another, stands elsewhere.
+      // Another map, or one aligned with another run, has other places.
       const moved = drawnScene !== null && !sameGround(drawnScene, scene);
       const isNew = drawnScene === null && !view.peek().eye;
       drawnScene = scene;
       drawn.set(model.index, { placed: positions, shown: look.shown, canvas: over });
-      // All maps are seen through one window: it grows with each new map until somebody moves it.
+      // All maps share one camera, which is extended for each new map until the user moves it.
       if (!camera.peek() && view.peek().eye) lookThrough(view.peek().eye!);
       else if (!camera.peek() || moved || isNew) fitAll();
-      // What lies over the points is painted with them.
+      // Overlays are painted together with the points.
       map.draw(drawing, glides);
     }),
     effect(() => {
-      // What the overlay shows beside the points.
+      // Content of the overlay.
       void [
         shown.value,
         hovered.value,
@@ -226,15 +226,15 @@ function orderOf(colors: Uint8Array, look: Look): Uint32Array {
 /** Whether two scenes share their axes. */
 const sameGround = (a: Scene, b: Scene): boolean =>
   a.run === b.run && a.table === b.table && a.map === b.map && a.alignment === b.alignment;
-/** Draw what lies over the points, at once or with the next frame. */
+/** Draw the overlays, now or with the next frame. */
 export const painters = new WeakMap<PointMap, { now: () => void; soon: () => void }>();
 
-/** The way of rows to where they are. A map that was laid on another takes its trails along; a joint map has none: only two
- * steps are on it. */
+/** Trails of rows to their places. Trails of an aligned map are aligned with it; a joint map has none, because it has
+ * only two steps. */
 function trailsOf(model: PanelModel, scene: Scene, rows: number[]): Trail[] {
   const { value: frames, loading } = model.trail.peek();
   const last = frames?.at(-1);
-  // Until both are there the last frame of the trail is not that of the scene.
+  // Until both are loaded, the last frame of the trail is not that of the scene.
   if (scene.alignment !== "own" && (loading || scene.step !== model.step.peek())) return [];
   if (!frames || !last || scene.alignment === "joint") return [];
   if (frames.some(({ n, components }) => n !== scene.frame.n || components !== scene.frame.components)) return [];
@@ -251,7 +251,7 @@ function trailsOf(model: PanelModel, scene: Scene, rows: number[]): Trail[] {
   }));
 }
 const layings = new WeakMap<Scene, { own: Frame; move: ReturnType<typeof affineBetween> }>();
-/** How a scene's map was laid on another. */
+/** Alignment of a scene's map with another map. */
 function layingOf(scene: Scene, own: Frame): ReturnType<typeof affineBetween> {
   const known = layings.get(scene);
   if (known?.own === own) return known.move;
@@ -260,7 +260,7 @@ function layingOf(scene: Scene, own: Frame): ReturnType<typeof affineBetween> {
   return move;
 }
 
-/** A grid as a picture, as dense as it is opaque. */
+/** Draw a grid as an image whose opacity is the density. */
 function cloudOf(grid: Float32Array, accent: string): HTMLCanvasElement {
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = DENSE;

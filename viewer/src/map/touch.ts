@@ -1,12 +1,12 @@
-/** Fingers on a map: one moves it, turns a 3-D one or draws the lasso; two zoom. A tap is a click, which browsers make of it. */
+/** Touch input: one finger moves the map, turns a 3-D map or draws the lasso; two zoom. Browsers turn taps into clicks. */
 import { carry, turnBy } from "./camera";
 import type { Grip } from "../logic/geometry";
 import { lasso } from "../state";
 
-/** Radians that a 3-D map turns for a pixel. */
+/** Rotation of a 3-D map in radians per pixel. */
 export const TURN = 0.008;
 
-/** Listen to the fingers on a map; returns what ends that. */
+/** Listen to touch input on a map. Returns a function that stops it. */
 export function touching(canvas: HTMLCanvasElement, is3d: () => boolean): () => void {
   let grip: Grip | null = null;
   let last: Touch | null = null;
@@ -16,7 +16,7 @@ export function touching(canvas: HTMLCanvasElement, is3d: () => boolean): () => 
     const far = b ? Math.hypot(a!.clientX - b.clientX, a!.clientY - b.clientY) : 1;
     return { u: ((x - left) * 2 - width) / height, v: (height - (y - top) * 2) / height, far: Math.max(far, 1) };
   };
-  /** regl-scatterplot draws its lasso by the mouse. */
+  /** The lasso of regl-scatterplot listens to mouse events. */
   const asMouse = (type: string, { clientX, clientY }: Touch): void =>
     void canvas.dispatchEvent(
       new MouseEvent(type, { clientX, clientY, buttons: type === "mouseup" ? 0 : 1, bubbles: true }),

@@ -1,11 +1,11 @@
-/** The bar: VisualDL's, as its own pages have it, or the title of a file; then help, theme and language. */
+/** Navigation bar of VisualDL, or title of a file; then help, theme and language. */
 import { source } from "../source";
 import type { About } from "../source/types";
 import { type Theme, chooseLanguage, chooseTheme, language, refresh, say, theme } from "../state";
 import { Nav } from "./nav";
 import { Icon, Menu } from "./ui";
 
-/** What the file shows. */
+/** Facts about the content of the file. */
 function Title({ about }: { about: About }) {
   const facts = (language.value === "zh" ? about.facts_zh : about.facts).join(" · ");
   return (

@@ -1,4 +1,4 @@
-/** Metrics and what the training logged, above the slider: one small chart each, a line for every run. */
+/** Small charts of metrics and of the training's own scalars, one line per run. */
 import { effect } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import uPlot from "uplot";
@@ -11,7 +11,7 @@ import { nearestStep } from "../logic/steps";
 import type { Curve } from "../source/types";
 import { Menu, figure } from "./ui";
 
-/** What is drawn of a curve: a line for each run. */
+/** Lines of a curve, one per run. */
 interface Chart {
   key: string;
   lines: { color: string; curve: Curve }[];
@@ -20,7 +20,7 @@ interface Chart {
 const LOGGED = "log:";
 const SHOWN = 4;
 
-/** All curves of the runs shown, by key; those that others logged begin with "log:". */
+/** All curves of the shown runs, by key; keys of scalars of other writers begin with "log:". */
 const curves = resource(() => {
   const seen = new Map<string, { run: string; table: string; color: string }>();
   panels.value.forEach((panel) => {
@@ -55,7 +55,7 @@ const curves = resource(() => {
 
 const titleOf = (key: string): string => (key.startsWith(LOGGED) ? key.slice(LOGGED.length) : nameOf(key));
 
-/** What most people want to see first: the loss, what the space does, and whether to trust the map. */
+/** Default curves: the loss, the space, and the quality of the map. */
 function usual(found: Map<string, Chart>): string[] {
   const map = panels.value[0]?.spec.value.map ?? "tsne";
   const losses = [...found.keys()].filter((key) => /^log:.*loss$/i.test(key)).slice(0, 1);
@@ -108,7 +108,7 @@ export function Curves() {
   );
 }
 
-/** Lines over one common list of steps. */
+/** Align lines to a common list of steps. */
 function joined({ lines }: Chart): uPlot.AlignedData {
   const steps = [...new Set(lines.flatMap(({ curve }) => curve.steps))].sort((a, b) => a - b);
   const at = new Map(steps.map((step, i) => [step, i]));
@@ -160,7 +160,7 @@ function Plot({ chart }: { chart: Chart }) {
         height: HEIGHT,
         padding: [6, 8, 0, 0],
         legend: { show: false },
-        // uPlot keeps clicks after a drag to itself, and takes one at the rim for a drag; here nothing is dragged.
+        // uPlot suppresses clicks after a drag, and treats clicks at the edge as drags; these charts have no drags.
         cursor: { y: false, points: { size: 5 }, drag: { x: false, y: false, click: () => {} } },
         scales: { x: { time: false } },
         axes: [

@@ -1,4 +1,4 @@
-/** Files for elsewhere: a picture, the words that are shown or selected, coordinates for other projectors. */
+/** Exports: a picture, the shown or selected words, coordinates for other projectors. */
 import { type Cell, toCsv, toTsv } from "../logic/csv";
 import { type PanelModel, LETTERS } from "../state/model";
 import { FONT_FAMILY } from "../map/overlay";
@@ -15,7 +15,7 @@ function save(content: Blob, name: string): void {
 
 const text = (content: string, type: string): Blob => new Blob([content], { type: `${type};charset=utf-8` });
 
-/** A file's name that every system takes: "demo-word-tsne-300.csv". */
+/** File name that is valid on every system: "demo-word-tsne-300.csv". */
 function fileName(model: PanelModel, what: string): string {
   const { run, table, map } = model.spec.peek();
   const parts = [run, table, map, String(model.step.peek() ?? "")];
@@ -57,7 +57,7 @@ export async function exportPng(): Promise<void> {
   if (blob) save(blob, fileName(panels.peek()[0]!, ".png"));
 }
 
-/** Words of the active panel with all that is known of them at this step. */
+/** Words of the active panel with all their columns and metrics at this step. */
 export function exportCsv(which: "selected" | "shown"): void {
   const model = active.peek();
   const rows = model?.rows.peek().value;
@@ -88,7 +88,7 @@ export function exportCsv(which: "selected" | "shown"): void {
   save(text(toCsv(header, lines), "text/csv"), fileName(model, which === "selected" ? "-selected.csv" : ".csv"));
 }
 
-/** The frame as other projectors read it: one line a point, no header. Rows without a place are left out of both files. */
+/** Frame for other projectors: one line per point, no header. Both files leave out rows without a place. */
 export function exportTsv(what: "coordinates" | "metadata"): void {
   const model = active.peek();
   const rows = model?.rows.peek().value;

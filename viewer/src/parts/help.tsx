@@ -1,4 +1,4 @@
-/** The keys. */
+/** List of keys. */
 import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { Key } from "../logic/strings";

@@ -1,4 +1,4 @@
-/** VisualDL's pages, with this page among them. */
+/** Links to VisualDL's pages and to this page. */
 import { signal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { type Key, isKey } from "../logic/strings";
@@ -11,7 +11,7 @@ interface Page {
   path?: string;
   children?: Page[];
 }
-/** VisualDL's pages, in its order; a page is shown where the server names its id. */
+/** VisualDL's pages in its order; a page is shown if the server lists its ID. */
 const PAGES: Page[] = [
   { id: "scalar", path: "scalar" },
   {
@@ -45,7 +45,7 @@ const COMPONENTS: Record<string, string> = {
   "roc-curve": "roc_curve",
   "hyper-parameter": "hyper_parameters",
 };
-/** VisualDL shows so many pages and puts the others behind "more"; fewer where there is no room for them. */
+/** Number of pages that VisualDL shows before "more"; fewer if there is no room. */
 const MOST = 6;
 const shown = signal(MOST);
 
@@ -83,7 +83,7 @@ export function Nav({ home, tabs: ask }: NonNullable<Source["visualdl"]>) {
     );
     return () => removeEventListener("resize", widen);
   }, []);
-  // Names have other widths in another language.
+  // Widths of names depend on the language.
   useLayoutEffect(() => {
     shown.value = MOST;
   }, [language.value]);

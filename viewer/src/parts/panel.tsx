@@ -1,4 +1,4 @@
-/** One map with its head and its foot. */
+/** Map with header and footer. */
 import { useComputed } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { camera, note } from "../map/camera";
@@ -25,7 +25,7 @@ import {
 } from "../state";
 import { IconButton, Select, figure } from "./ui";
 
-/** All canvases, for the picture that is exported. */
+/** All canvases, for the exported picture. */
 export const canvases = new Map<
   number,
   { points: HTMLCanvasElement; under: HTMLCanvasElement; over: HTMLCanvasElement }
@@ -58,7 +58,7 @@ export function Panel({ model }: { model: PanelModel }) {
       },
       onRest: (glided) => {
         stage.current?.removeAttribute("data-gliding");
-        // Labels that went along find new places.
+        // Labels are placed again after the transition.
         if (glided) painters.get(map)?.soon();
       },
     });
@@ -170,7 +170,7 @@ function Head({ model }: { model: PanelModel }) {
   );
 }
 
-/** The parameters that made the map that is shown. */
+/** Parameters of the shown map. */
 function parametersOf(model: PanelModel): string {
   const { map } = model.spec.value;
   const info = model.info.value.value;
@@ -180,7 +180,7 @@ function parametersOf(model: PanelModel): string {
   return [mapName(map), ...told].join(" · ");
 }
 
-/** What stands where there is no map. */
+/** Message in place of a missing map. */
 function Veil({ model }: { model: PanelModel }) {
   const { value, error, loading } = model.scene.value;
   const problem = error ?? model.rows.value.error;
@@ -205,7 +205,7 @@ function Veil({ model }: { model: PanelModel }) {
   return null;
 }
 
-/** What is under the pointer. */
+/** Tooltip of the word under the pointer. */
 function Readout({ model }: { model: PanelModel }) {
   const label = hovered.value;
   const row = label === null ? null : model.row(label);
@@ -277,7 +277,7 @@ function Foot({ model }: { model: PanelModel }) {
   );
 }
 
-/** How many clusters only this method shows; a click selects their rows. */
+/** Number of clusters that only this method shows; a click selects their rows. */
 function OnlyHere({ model }: { model: PanelModel }) {
   const clusters = model.info.value.value?.only_here;
   const labels = model.rows.value.value?.labels;

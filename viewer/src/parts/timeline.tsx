@@ -1,4 +1,4 @@
-/** The step that is shown, and how one walks through them. */
+/** Slider and playback of steps. */
 import { alerts, change, goTo, live, move, play, playing, refresh, say, scrubbing, stepNow, timeline, told, view } from "../state";
 import { nearestStep } from "../logic/steps";
 import { Icon, IconButton, Select, Toggle, figure } from "./ui";

@@ -1,4 +1,4 @@
-/** What is done to all maps: move, lasso, fit, another panel, files. */
+/** Toolbar for all maps: move, lasso, fit, another panel, files. */
 import { signal } from "@preact/signals";
 import type { Key } from "../logic/strings";
 import { MAX_PANELS } from "../logic/view";
@@ -62,7 +62,7 @@ export function Tools() {
   );
 }
 
-/** Free panels keep the step that they showed; linked ones take that of the slider. */
+/** Unlinked panels keep their step; linked panels show the step of the slider. */
 function link(on: boolean): void {
   const step = stepNow.value;
   if (on) change({ linked: true, step });

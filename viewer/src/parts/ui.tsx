@@ -1,4 +1,4 @@
-/** Small parts that all the others are made of. */
+/** Small components used by all others. */
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { say } from "../state";
@@ -40,7 +40,7 @@ interface ButtonProps {
   disabled?: boolean;
   class?: string;
 }
-/** A button that is a picture, with its words for those who point at it or hear it. */
+/** Icon button with a label for tooltips and screen readers. */
 export const IconButton = ({ icon, label, onClick, pressed, disabled, class: extra = "" }: ButtonProps) => (
   <button
     type="button"
@@ -116,7 +116,7 @@ export function Select({ value, options, label, onChange, class: extra = "", tit
   );
 }
 
-/** A few choices beside one another. */
+/** Group of a few choices. */
 export const Segments = ({ value, options, label, onChange }: Omit<SelectProps, "class">) => (
   <div class="segments" role="group" aria-label={label}>
     {options.map((option) => (
@@ -133,7 +133,7 @@ export const Segments = ({ value, options, label, onChange }: Omit<SelectProps, 
   </div>
 );
 
-/** A heading with what belongs to it. */
+/** Section with a heading. */
 export const Section = ({
   title,
   note,
@@ -152,7 +152,7 @@ export const Section = ({
   </section>
 );
 
-/** A button with a list under it; it closes by Escape, a click elsewhere, or a choice. */
+/** Button with a menu, which closes on Escape, a click elsewhere, or a choice. */
 export function Menu({
   button,
   label,
@@ -212,11 +212,11 @@ export function Menu({
   );
 }
 
-/** A word that can be chosen. */
+/** Button of a word. */
 export const severity = (name: string): string => (isKey(`severity.${name}`) ? say(`severity.${name}` as Key) : name);
 
 const whole = new Intl.NumberFormat("en");
-/** A number as people read it. */
+/** Format a number. */
 export function figure(value: number | null | undefined): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
   if (Number.isInteger(value)) return whole.format(value);

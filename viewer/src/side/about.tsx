@@ -1,9 +1,9 @@
-/** What made the data of a file: notes, numbers, parameters, versions, and the software inside. */
+/** Origin of the data of a file: notes, metrics, parameters, versions and licenses. */
 import { Section, figure } from "../parts/ui";
 import type { About } from "../source/types";
 import { nameOf, say } from "../state";
 
-/** Of the element that holds the licenses of the page's own libraries. */
+/** ID of the element with the licenses of the page's libraries. */
 const LICENSES_ID = "licenses";
 
 export function AboutFile({ about }: { about: About }) {

@@ -1,4 +1,4 @@
-/** Which rows the maps show by their numbers, and what lies over and under them. */
+/** Filters of rows by numbers, and switches of overlays. */
 import { type Scale, scaleFor, shareOf, valueAt } from "../logic/colors";
 import { Section, Select, Toggle, figure } from "../parts/ui";
 import { active, change, choices, keyName, panels, say, timeline, view } from "../state";
@@ -35,7 +35,7 @@ export function Filters() {
           options={[{ value: "", label: say("filter.add") }, ...options]}
           onChange={(key) => {
             const scale = model.scale(key);
-            // A metric is not here yet; its ends come with it, and until then nothing is left out.
+            // Bounds are unknown until the metric is loaded; until then no row is hidden.
             if (key) set(key, scale && !isMetric(key) ? extent(model.numbers(key)!) : [-1e9, 1e9]);
           }}
         />
@@ -55,7 +55,7 @@ function extent(values: Float32Array): [number, number] {
 
 const NOTCHES = 200;
 
-/** A range with two ends, on the scale that the colors have. */
+/** Range slider with two bounds, on the scale of the colors. */
 function Range({
   name,
   range,
@@ -74,7 +74,7 @@ function Range({
   const notch = (value: number): number => Math.round(shareOf(scale, value) * NOTCHES);
   const [low, high] = [Math.max(least, range[0]), Math.min(most, range[1])];
   const move = (end: 0 | 1, at: number): void => {
-    // The outermost notch means "no bound", so that nothing at the rim is lost by rounding.
+    // The outermost positions mean "no bound", so that rounding hides no row.
     const value = at <= 0 ? least : at >= NOTCHES ? most : valueAt(scale, at / NOTCHES);
     const next: [number, number] = end === 0 ? [Math.min(value, high), high] : [low, Math.max(value, low)];
     onChange(next);

@@ -1,4 +1,4 @@
-/** Findings and alerts, each with a way to what it speaks of. */
+/** Findings and alerts with links to their rows and steps. */
 import { effect, signal } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import { source } from "../source";
@@ -43,9 +43,9 @@ export function Alerts() {
 }
 
 const REST_MS = 400;
-/** The snapshot at which the view rests: detectors take a while, and are not asked for each step on the way. */
+/** Snapshot at which the view has stayed: detectors are slow, so steps passed by the slider are not requested. */
 const rested = signal<At | null>(null);
-/** Begin to note where the view rests. */
+/** Start to track where the view stays. */
 export function startResting(): void {
   let timer = 0;
   effect(() => {
@@ -69,7 +69,7 @@ export function Findings() {
   if (!model) return null;
   const { run, table } = model.spec.value;
   const { loading } = found.value;
-  // Rows of another table would be other words.
+  // Row numbers are valid in this table only.
   const value = rested.value?.run === run && rested.value.table === table ? found.value.value : null;
   return (
     <Section title={say("findings")} note={value?.length ? figure(value.length) : undefined}>

@@ -1,4 +1,4 @@
-/** What gives the points their colors, and what the colors mean. */
+/** Choice of colors, and their legend. */
 import { type Scale, rampColors, valueAt } from "../logic/colors";
 import { HIDDEN_OTHERS, HIDDEN_UNKNOWN } from "../logic/look";
 import { stepAt } from "../logic/steps";
@@ -65,14 +65,14 @@ export function Colors() {
 
 const meanings = resource(() => ({ key: "metrics", load: () => source.metrics() }));
 
-/** What a metric says of a row, where that is known. */
+/** Description of a metric, if there is one. */
 function Meaning({ name }: { name: string }) {
   const known = meanings.value.value?.[name];
   if (!known) return null;
   return <p class="quiet">{language.value === "zh" ? known.description_zh : known.description}</p>;
 }
 
-/** Where the clusters come from, and a way to those of the step that is shown. */
+/** Step of the clusters, and a button for those of the shown step. */
 function ClusterNote({ first }: { first: PanelModel }) {
   const { value, loading, error } = first.clusters.value;
   const step = value?.step ?? null;

@@ -1,4 +1,4 @@
-/** Which maps the panels show: the method, its dimensions, and its parameters where there are several. */
+/** Choice of maps: the method, its dimensions, and its parameters if there are several. */
 import { mapLike, partsOf } from "../logic/maps";
 import { Section, Segments, Select } from "../parts/ui";
 import { active, changePanel, methodName, say, tableOf, variantName, view } from "../state";
@@ -11,7 +11,7 @@ export function Maps() {
   const methods = [...new Set(known.map((map) => partsOf(map).method))];
   const { method, in3d } = partsOf(here.map);
   const set = (map: string | null): void => {
-    // Panels with the same map stay together; where they differ on purpose, only the active one changes.
+    // Panels with the same map change together; otherwise only the active one changes.
     const together = specs.every((spec) => spec.map === here.map);
     specs.forEach(({ run, table }, i) => {
       if (map && (together || i === active.value?.index) && tableOf(run, table)?.projections.includes(map))

@@ -1,4 +1,4 @@
-/** Neighbors of the word in focus in every panel, and what came and went. */
+/** Neighbors of the word in focus in every panel, and their changes. */
 import { changes, layBeside } from "../logic/neighborhoods";
 import { Section, Select, figure } from "../parts/ui";
 import { source } from "../source";
@@ -46,7 +46,7 @@ export function Neighbors() {
   );
 }
 
-/** Neighbors in one panel, those that it gained marked and those that it lost below. */
+/** Neighbors in one panel, with gained ones marked and lost ones below. */
 function OneList({ model }: { model: PanelModel }) {
   const now = model.near.value.value;
   const before = model.before.value.value;
@@ -78,7 +78,7 @@ const Bar = ({ cosine, faint = false }: { cosine: number; faint?: boolean }) => 
   </span>
 );
 
-/** Neighbors of the same word in several panels: the union, with the rank in each. */
+/** Union of the neighbors of a word in several panels, with the rank in each. */
 function SideBySide({ models }: { models: PanelModel[] }) {
   const lists = models.map((model) => {
     const now = model.near.value.value;

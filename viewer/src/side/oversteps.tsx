@@ -1,4 +1,4 @@
-/** The word in focus and the pinned words over the steps of a run. */
+/** Word in focus and pinned words at all steps of a run. */
 import { signal } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import { Section } from "../parts/ui";
@@ -7,7 +7,7 @@ import type { NeighborTrack } from "../source/types";
 import { active, choose, focus, freshness, hovered, pins, say, view } from "../state";
 import { resource } from "../state/resource";
 
-/** A bar for every step, the taller the nearer. */
+/** Bar for every step; taller bars mean nearer neighbors. */
 function Strip({ track, steps, now, k }: { track: NeighborTrack; steps: number[]; now: number | null; k: number }) {
   const n = track.ranks.filter((rank) => rank !== null).length;
   const width = Math.max(1, Math.min(9, 108 / steps.length));
@@ -79,7 +79,7 @@ export function OverSteps() {
   );
 }
 
-/** How alike pinned words are, over all steps of the active panel. */
+/** Cosines between pinned words at all steps of the active panel. */
 export function Similarities() {
   const model = active.value;
   const found = useMemo(
@@ -119,7 +119,7 @@ export function Similarities() {
   );
 }
 
-/** Cosines over the steps; the thin line is 0. */
+/** Cosines by step; the thin line is 0. */
 function Line({ values, at }: { values: (number | null)[]; at: number }) {
   const [width, height] = [84, 22];
   const x = (i: number): number => 2 + (i / Math.max(1, values.length - 1)) * (width - 4);

@@ -1,4 +1,4 @@
-/** Find words, choose and pin them. */
+/** Search, selection and pins of words. */
 import {
   MANY_PINS,
   change,
@@ -19,7 +19,7 @@ const SHOWN = 60;
 
 export const SEARCH_ID = "search-box";
 
-/** A word of a list: click to choose it, point at it to find it on the maps. */
+/** Word in a list: click to focus it, hover to find it on the maps. */
 export function Word({ label, children }: { label: string; children?: preact.ComponentChildren }) {
   const pinned = pins.value.includes(label);
   return (

@@ -1,4 +1,4 @@
-/** The word in focus: what is known of it. */
+/** Details of the word in focus. */
 import { useEffect, useMemo } from "preact/hooks";
 import { IconButton, Section, figure } from "../parts/ui";
 import { source } from "../source";
@@ -49,7 +49,7 @@ export function WordCard() {
   );
 }
 
-/** Maps that show the word in a cluster that no other method shows. */
+/** Maps with the word in a cluster that no other method shows. */
 function Doubts({ label }: { label: string }) {
   const doubtful = panels.value.filter((panel) => panel.onlyHere.value?.has(panel.row(label) ?? -1));
   const maps = new Set(doubtful.map((panel) => panel.spec.value.map));
@@ -71,7 +71,7 @@ const Fact = ({ name, value }: { name: string; value: string }) => (
   </div>
 );
 
-/** Numbers of the word at this step, by the map that is shown. */
+/** Metrics of the word at this step, of the shown map. */
 function Metrics({ model, row }: { model: PanelModel; row: number }) {
   const found = useMemo(
     () =>
@@ -83,7 +83,7 @@ function Metrics({ model, row }: { model: PanelModel; row: number }) {
         const load = async (): Promise<[string, number | null][]> =>
           Object.entries(await source.row(at, row))
             .filter(([name]) => !name.includes("/") || name.startsWith(`${map}/`))
-            // Whether the row is unchanged is worth a place where it is.
+            // Only unchanged rows show this metric.
             .filter(([name, value]) => name !== "unchanged" || value === 1)
             .slice(0, 8);
         return { key: `${run}\n${table}\n${map}\n${step}\n${row}`, load };

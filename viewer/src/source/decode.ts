@@ -2,7 +2,7 @@ import type { Frame } from "./types";
 
 const LITTLE = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
-/** Read float32, little-endian, as the server sends it; no copy is made where the machine is little-endian too. */
+/** Read little-endian float32, without a copy on little-endian machines. */
 export function decodeFloats(body: ArrayBuffer): Float32Array {
   if (body.byteLength % 4) throw new Error(`Float32 come in 4 bytes each; ${body.byteLength} bytes arrived.`);
   if (LITTLE) return new Float32Array(body);
@@ -13,7 +13,7 @@ export function decodeFloats(body: ArrayBuffer): Float32Array {
 /**
  * Read a frame.
  *
- * @param rows, components What the headers X-Rows and X-Components say.
+ * @param rows, components Values of the headers X-Rows and X-Components.
  */
 export function decodeFrame(body: ArrayBuffer, rows: number, components: number): Frame {
   const values = decodeFloats(body);
@@ -23,7 +23,7 @@ export function decodeFrame(body: ArrayBuffer, rows: number, components: number)
   return { values, n: rows, components };
 }
 
-/** Bytes that are written as base64. */
+/** Decode base64. */
 function bytes(packed: string): ArrayBuffer {
   const raw = atob(packed);
   const out = new Uint8Array(raw.length);

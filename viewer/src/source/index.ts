@@ -1,4 +1,4 @@
-/** The data source of this page: data inlined in the file where there are some, else the server. */
+/** Data source of this page: data inlined in the file if present, otherwise the server. */
 import { DATA_ID, openInlined, readInlined } from "./inlined";
 import { openServer } from "./server";
 import type { Source } from "./source";

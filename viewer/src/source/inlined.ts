@@ -1,12 +1,12 @@
-/** Data inlined in the file: runs, their tables, the tables' steps, and the frames of each step. */
+/** Data inlined in the file: runs, tables, steps and frames. */
 import { base64Floats, base64Ints } from "./decode";
 import { type Source, SourceError } from "./source";
 import type * as T from "./types";
 
-/** Of the element that holds the data. */
+/** ID of the element with the data. */
 export const DATA_ID = "data";
 
-/** Little-endian numbers as base64, a quarter of what JSON takes. */
+/** Little-endian numbers in base64, a quarter of the size of JSON. */
 type Packed = string;
 
 interface InlinedStep {
@@ -14,7 +14,7 @@ interface InlinedStep {
   frames: Record<string, { info: T.FrameInfo; components: number; values: Packed }>;
   /** float32, by name. */
   row_metrics: Record<string, Packed>;
-  /** `k` neighbors of each row, nearest first: int32 rows, -1 for none, and their float32 cosines and distances. */
+  /** `k` neighbors of each row, nearest first: int32 rows (-1 for none), float32 cosines and distances. */
   neighbors: { k: number; rows: Packed; cosines: Packed; distances: Packed | null };
   clusters: { n_clusters: number; clusters: Packed };
   findings: T.Finding[];
@@ -76,7 +76,7 @@ export function openInlined(data: Inlined): Source {
     return floats(packed);
   };
 
-  /** Neighbors of a row at a step. */
+  /** Return the neighbors of a row at a step. */
   const near = (at: T.At, row: number, k: number): T.Neighborhood => {
     const { rows } = table(at.run, at.table);
     const { neighbors } = step(at);

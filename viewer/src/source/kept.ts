@@ -1,4 +1,4 @@
-/** Answers that do not change, kept while there is room; those used longest ago go first. */
+/** Bounded cache of unchanging answers; the least recently used ones are dropped first. */
 export class Kept {
   private readonly entries = new Map<string, { value: Promise<unknown>; bytes: number }>();
   private bytes = 0;

@@ -1,4 +1,4 @@
-/** Data of the server's API. */
+/** Data source of the server's API. */
 import { decodeFloats, decodeFrame } from "./decode";
 import { Kept } from "./kept";
 import { type Source, SourceError } from "./source";
@@ -6,7 +6,7 @@ import type * as T from "./types";
 
 type Query = Record<string, string | number | undefined>;
 
-/** @param page Address of the page; it may be opened with or without a slash at its end. */
+/** @param page Address of the page, with or without a slash at its end. */
 export function openServer(page: Location): Source {
   const { pathname } = page;
   const here = pathname.endsWith("/") ? "./" : `./${pathname.slice(pathname.lastIndexOf("/") + 1)}/`;
@@ -59,7 +59,7 @@ export function openServer(page: Location): Source {
     },
     visualdl: {
       home: visualdl,
-      /** Ids of the pages of VisualDL that have something to show. */
+      /** IDs of the pages of VisualDL that have content. */
       tabs: async () => {
         const answer = await fetch(new URL("api/component_tabs", visualdl));
         return answer.ok ? ((await answer.json()) as { data: string[] }).data : [];

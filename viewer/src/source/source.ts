@@ -1,7 +1,7 @@
-/** Where all data of the page come from: one interface, answered by the server's API or by data inlined in the file. */
+/** Interface of data sources, implemented by the server's API and by data inlined in the file. */
 import type * as T from "./types";
 
-/** Why a source does not answer: a sentence, and an HTTP status; 0 where there was no answer at all. */
+/** Error of a source: a sentence, and an HTTP status (0 without a response). */
 export class SourceError extends Error {
   constructor(
     message: string,
@@ -11,31 +11,31 @@ export class SourceError extends Error {
   }
 }
 
-/** What a source can answer beside what every source does: the page has no controls for the rest. */
+/** Optional features of a source. The page shows controls only for supported ones. */
 interface Abilities {
-  /** New steps may come: `status` is worth polling. */
+  /** New steps may appear, so `status` must be polled. */
   live: boolean;
   /** Joint maps of two runs. */
   compare: boolean;
   /** Cosines of any two rows. */
   similarities: boolean;
-  /** A link to a view opens for others, too. */
+  /** Links to a view work for other people. */
   links: boolean;
-  /** Of neighbors; null for all. */
+  /** Distances of neighbors; null for all. */
   distances: readonly T.Distance[] | null;
   maxNeighbors: number;
 }
 
 export interface Source {
   readonly abilities: Abilities;
-  /** The other pages of VisualDL, where there are some. */
+  /** Other pages of VisualDL, if any. */
   readonly visualdl: { home: URL; tabs: () => Promise<string[]> } | null;
-  /** What made the data, and the view to begin with; null for a directory of runs. */
+  /** Origin of the data, and the initial view; null for a directory of runs. */
   readonly about: T.About | null;
   readonly opening: T.Opening | null;
 
   status(): Promise<{ revision: string; runs: number }>;
-  /** Forget what a training may have changed; frames of a step stay as they are. */
+  /** Drop everything that a training may have changed. Frames of a step never change. */
   forget(): void;
   runs(): Promise<T.RunsInfo>;
   rows(run: string, table: string, version: string): Promise<T.RowsInfo>;
@@ -43,12 +43,12 @@ export interface Source {
   frameInfo(at: T.At, projection: string): Promise<T.FrameInfo>;
   rowMetrics(at: T.At): Promise<string[]>;
   rowMetric(at: T.At, name: string): Promise<Float32Array>;
-  /** Every number of one row. */
+  /** All metrics of one row. */
   row(at: T.At, row: number): Promise<Record<string, number | null>>;
   clusters(at: T.At): Promise<{ n_clusters: number; clusters: ArrayLike<number> }>;
   scalars(run: string, table: string): Promise<Record<string, T.Curve>>;
   metrics(): Promise<Record<string, T.MetricInfo>>;
-  /** Scalars that others logged in a run. */
+  /** Scalars of other writers in the log of a run. */
   curves(run: string): Promise<Record<string, T.Curve>>;
   neighbors(at: T.At, row: number, k: number, distance: T.Distance): Promise<T.Neighborhood>;
   timeline(run: string, table: string, row: number, k: number): Promise<T.Timeline>;

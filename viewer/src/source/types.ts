@@ -1,4 +1,4 @@
-/** Answers of a data source, as the page uses them. */
+/** Types of the answers of a data source. */
 
 export interface TableInfo {
   name: string;
@@ -25,12 +25,12 @@ export interface RowsInfo {
   ids: number[];
   labels: string[];
   columns: Record<string, string[]>;
-  /** Colors of the groups of a column that have one of their own, by column and group. */
+  /** Colors of groups that have their own color, by column and group. */
   colors: Record<string, Record<string, string>>;
   watch: string[];
   pieces: Record<string, string>;
   version: string;
-  /** Rows whose labels represent the others best, the best first; where the source ranks them. */
+  /** Rows with the most representative labels, best first, if the source ranks them. */
   representative?: number[];
 }
 
@@ -38,15 +38,15 @@ interface Tones {
   light: string;
   dark: string;
 }
-/** Colors of points that the library uses everywhere. */
+/** Colors of points on the page, in pictures and in reports. */
 export interface Palette {
-  /** Colors of groups that no name asks for, such as clusters; the largest takes the first. */
+  /** Colors of groups without a conventional color, such as clusters, largest group first. */
   groups: string[];
   /** Groups too small for a color of their own. */
   others: string;
   /** Rows without a group, or without a number. */
   no_group: Tones;
-  /** All rows where nothing tells them apart. */
+  /** All rows, if there are no groups. */
   alone: Tones;
 }
 
@@ -68,11 +68,11 @@ export interface FrameInfo {
   continuity: number | null;
   motion: number | null;
   analyzed_against: number | null;
-  /** Clusters that only this method shows, as rows; where the source compared the maps. */
+  /** Rows of the clusters that only this method shows, if the source compared the maps. */
   only_here?: number[][];
 }
 
-/** Coordinates: `n * components` values, row by row, NaN where unknown. */
+/** Coordinates: `n * components` values, row by row, NaN if unknown. */
 export interface Frame {
   values: Float32Array;
   n: number;
@@ -82,7 +82,7 @@ export interface Frame {
 export type Distance = "cosine" | "euclidean";
 
 export interface Neighbor {
-  /** Among the newest rows; null for a word that is no longer watched. */
+  /** Position among the newest rows; null for a word that is no longer watched. */
   row: number | null;
   label: string;
   id: number;
@@ -127,7 +127,7 @@ export interface MetricInfo {
   reference: string;
 }
 
-/** How urgent a finding or an alert is. */
+/** Severity of a finding or an alert. */
 type Severity = "info" | "warning" | "critical";
 
 export interface Alert {
@@ -171,7 +171,7 @@ export interface At {
   step: number;
 }
 
-/** Two snapshots that are laid on one map. */
+/** Two snapshots on one map. */
 export interface Pair {
   run_a: string;
   table_a: string;
@@ -182,21 +182,21 @@ export interface Pair {
   projection: string;
 }
 
-/** What made the data of a file, for readers. */
+/** Origin of the data of a file. */
 export interface About {
   title: string;
-  /** Short facts beside the title, and the same in Chinese. */
+  /** Short facts next to the title, in English and Chinese. */
   facts: string[];
   facts_zh: string[];
   notes: string[];
-  /** Numbers of the whole table, and of the rows shown, by metric. */
+  /** Metrics of the whole table and of the shown rows. */
   counters: Record<string, number>;
   scalars: Record<string, number>;
   parameters: Record<string, unknown>;
   versions: Record<string, string>;
 }
 
-/** The view that a source opens with. */
+/** Initial view of a source. */
 export interface Opening {
   panels: { run: string; table: string; map: string }[];
   color: string;

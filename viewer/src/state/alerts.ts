@@ -1,4 +1,4 @@
-/** Alerts of the runs that are shown. */
+/** Alerts of the shown runs. */
 import { source } from "../source";
 import type { Alert } from "../source/types";
 import { panels } from "./panels";
@@ -6,7 +6,7 @@ import { resource } from "./resource";
 import { language } from "./settings";
 import { freshness, tableOf } from "./store";
 
-/** Alerts of all runs that are shown, by panel. */
+/** Alerts of the shown runs by panel. */
 export const alerts = resource(() => {
   const tables = panels.value.map((panel) => panel.spec.value).filter(({ run, table }) => tableOf(run, table));
   if (!tables.length) return null;

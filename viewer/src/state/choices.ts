@@ -1,4 +1,4 @@
-/** What rows can be colored and filtered by. */
+/** Columns and metrics for colors and filters. */
 import { say, nameOf } from "./settings";
 import { clusterKey, clusterStep } from "./clusters";
 import type { PanelModel } from "./model";
@@ -7,14 +7,14 @@ import { isMetric, metricKey } from "./scene";
 import { view } from "./store";
 import { stepNow } from "./time";
 
-/** A choice, with the heading that it belongs under. */
+/** Choice with its heading. */
 export interface Choice {
   value: string;
   label: string;
   group?: string;
 }
 
-/** Columns and metrics that can give color: columns of all panels, then metrics of the active one. */
+/** Choices of colors: columns of all panels, then metrics of the active one. */
 export function choices(model: PanelModel): Choice[] {
   const columns = [...new Set(panels.value.flatMap((panel) => Object.keys(panel.rows.value.value?.columns ?? {})))];
   const metrics = [...new Set((model.metricNames.value.value ?? []).map(metricKey))];

@@ -1,4 +1,4 @@
-/** Colors by cluster: found in the original space at one step of one run, so that they stay as time passes. */
+/** Colors by cluster in the original space at one step of one run, so that they are the same at all steps. */
 import { source } from "../source";
 import { type Column, MANY_GROUPS, readColumn } from "../logic/columns";
 import type { Palette } from "../source/types";
@@ -8,16 +8,16 @@ const KEY = "cluster:";
 const NAMED_BY = 3;
 
 export const clusterKey = (step: number): string => `${KEY}${step}`;
-/** The step of a color by clusters; null for any other color. */
+/** Step of a color by clusters; null for other colors. */
 export const clusterStep = (color: string): number | null =>
   color.startsWith(KEY) ? Number(color.slice(KEY.length)) || 0 : null;
 
 export interface Clusters {
   step: number;
   count: number;
-  /** Names by label; a word in no cluster has none. */
+  /** Names by label; words in no cluster have none. */
   names: Map<string, string>;
-  /** All names, that of the largest cluster first. */
+  /** All names, largest cluster first. */
   order: string[];
 }
 
@@ -33,7 +33,7 @@ export async function loadClusters(
   return { step: at.step, count: found.n_clusters, names: new Map(named), order: names };
 }
 
-/** Call each cluster by its number and its most important words. */
+/** Name each cluster by its number and its most important words. */
 function clusterNames(rows: Rows, ranked: number[], found: ArrayLike<number>): string[] {
   const words: string[][] = [];
   for (const row of ranked) {
@@ -45,7 +45,7 @@ function clusterNames(rows: Rows, ranked: number[], found: ArrayLike<number>): s
   return words.map((some, i) => `${i + 1}  ${some.join(" ")}`);
 }
 
-/** Clusters as a column of rows, which need not be those that they were found in. */
+/** Clusters as a column of rows, which may differ from the clustered rows. */
 export function clusterColumn(rows: Rows, { names, order }: Clusters, palette: Palette): Column {
   const colors = order.slice(0, MANY_GROUPS).map((name, i) => [name, palette.groups[i] ?? palette.others]);
   return readColumn(

@@ -1,4 +1,4 @@
-/** Aligning the runs of the panels: maps laid on one another at once, a joint projection when the server has made it. */
+/** Alignment of the runs of the panels: aligned maps at once, a joint projection after the server has computed it. */
 import { computed, effect, signal } from "@preact/signals";
 import { source } from "../source";
 import type { Pair } from "../source/types";
@@ -16,7 +16,7 @@ type Stage =
 const ASK_MS = 700;
 const stage = signal<Stage>({ state: "off" });
 
-/** Panel a with panel `other`, where they show different runs by the same method. */
+/** Comparison of panel a with panel `other`, if they show different runs by the same method. */
 function pairWith(other: number): Pair | null {
   const [a, b] = [places.value[0], places.value[other]];
   if (!view.value.aligned || !a || !b || a === b) return null;
@@ -34,7 +34,7 @@ function pairWith(other: number): Pair | null {
   };
 }
 
-/** The first panel that differs from panel a: the two are projected jointly. Others are laid on panel a. */
+/** First panel that differs from panel a: the two are projected jointly. Other panels are aligned with panel a. */
 const partner = computed(() => {
   for (let i = 1; i < places.value.length; i++) {
     const pair = pairWith(i);
@@ -54,7 +54,7 @@ function keepComparing(): void {
     asked = key;
     stage.value = { state: key ? "procrustes" : "off" };
   }
-  // A joint projection takes seconds: it is asked for once the view rests at a step.
+  // A joint projection takes seconds, so it is requested after the view has stayed at a step.
   if (!key || wait || stage.peek().state === "ready" || stage.peek().state === "failed") return;
   const ask = async (): Promise<void> => {
     let next: Stage;
@@ -73,14 +73,14 @@ function keepComparing(): void {
   };
   timer = window.setTimeout(ask, ASK_MS);
 }
-/** Begin to ask for joint projections. */
+/** Start to request joint projections. */
 export const startComparing = (): void => void effect(keepComparing);
 const joint = computed(() => (stage.value.state === "ready" ? { axes: stage.value.axes } : null));
 
 export const comparison = {
   stage,
   partner,
-  /** How panel `index` is to be drawn; null for its own map as it is stored. */
+  /** Alignment of panel `index`; null for its stored map. */
   of(index: number): Aligned | null {
     const mate = partner.value;
     if (mate && joint.value && (index === 0 || index === mate.index)) {

@@ -1,4 +1,4 @@
-/** The state of the page: signals that everything else reads, and what changes them. */
+/** State of the page: signals and the functions that change them. */
 export * from "./alerts";
 export * from "./choices";
 export * from "./panels";

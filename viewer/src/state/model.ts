@@ -1,4 +1,4 @@
-/** What one panel knows: its run, its rows, its frame, and how every point looks. */
+/** Model of one panel: its run, rows, frame, and the appearance of every point. */
 import { type ReadonlySignal, computed, signal } from "@preact/signals";
 import { source } from "../source";
 import { type Clusters, clusterColumn, clusterStep, loadClusters } from "./clusters";
@@ -26,10 +26,10 @@ import type { At, Frame, FrameInfo, Neighborhood } from "../source/types";
 import type { PanelSpec } from "../logic/view";
 
 export const LETTERS = "abcd";
-/** Colors of panels in curves; none of them is a color of a group at the same place. */
+/** Colors of panels in curves, different from the colors of groups with the same index. */
 export const PANEL_COLORS = ["#2932e1", "#d55e00", "#009e73", "#cc79a7"];
 
-/** Frames of a trail. */
+/** Number of frames of a trail. */
 const TRAIL = 6;
 
 export class PanelModel {
@@ -37,40 +37,40 @@ export class PanelModel {
   readonly rows: Resource<Rows>;
   readonly steps: ReadonlySignal<number[]>;
   readonly step: ReadonlySignal<number | null>;
-  /** The snapshot that is shown. */
+  /** Shown snapshot. */
   readonly at: ReadonlySignal<At | null>;
   readonly metricNames: Resource<string[]>;
   readonly info: Resource<FrameInfo>;
   readonly scene: Resource<Scene>;
   readonly scales: Resource<Map<string, Scale>>;
-  /** Neighbors of the word in focus, now and at the step that it is compared with. */
+  /** Neighbors of the word in focus at the shown step and at the compared step. */
   readonly near: Resource<Neighborhood>;
   readonly before: Resource<Neighborhood>;
   readonly baseline: ReadonlySignal<number | null>;
-  /** The last frames, as they are stored, for trails. */
+  /** Last stored frames, for trails. */
   readonly trail: Resource<Frame[]>;
   /** Rows by importance: watched, then frequent ones. */
   readonly ranked: ReadonlySignal<number[]>;
-  /** Rows in clusters that only the method of this map shows; null where maps were not compared. */
+  /** Rows in clusters that only the method of this map shows; null if maps were not compared. */
   readonly onlyHere = computed(() => {
     const clusters = this.info.value.value?.only_here;
     return clusters ? new Set(clusters.flat()) : null;
   });
   readonly darkPoints = signal(false);
-  /** Asked for by the first panel only: the words of its run give the colors of all panels. */
+  /** Requested by the first panel only: the clusters of its run determine the colors of all panels. */
   readonly clusters: Resource<Clusters>;
   private readonly clusterColumn: ReadonlySignal<Column | null>;
-  // Parts of the view, so that another step does not color everything anew.
+  // Parts of the view: a change of the step must not recompute all colors.
   private readonly color = computed(() => view.value.color);
   private readonly hidden = computed(() => view.value.hidden);
   private readonly ranges = computed(() => view.value.ranges);
   private readonly paint: ReadonlySignal<Paint | null>;
   readonly look: ReadonlySignal<Look | null>;
 
-  /** The panel whose groups give the colors. */
+  /** Panel whose groups determine the colors. */
   private readonly first: PanelModel;
 
-  /** @param first The first panel; null for that panel itself. */
+  /** @param first First panel; null for that panel itself. */
   constructor(
     readonly index: number,
     first: PanelModel | null,
@@ -190,7 +190,7 @@ export class PanelModel {
     return LETTERS[this.index] ?? "?";
   }
 
-  /** Fetch what another step will want. */
+  /** Prefetch the data of another step. */
   prefetch(wanted: number): void {
     const { run, table, map } = this.spec.peek();
     const step = stepAt(this.steps.peek(), wanted);
@@ -207,14 +207,14 @@ export class PanelModel {
     return this.rows.value.value?.parsed.get(name) ?? null;
   }
 
-  /** Numbers by column or "metric:<name>", of the step that is drawn. */
+  /** Numbers by column or "metric:<name>" of the drawn step. */
   numbers(key: string): Float32Array | null {
     if (isMetric(key)) return this.scene.value.value?.metrics.get(key) ?? null;
     const rows = this.rows.value.value;
     return rows ? numbersIn(rows, key).values : null;
   }
 
-  /** The scale of a key, the same at all steps. */
+  /** Scale of a key, the same at all steps. */
   scale(key: string): Scale | null {
     if (isMetric(key)) return this.scales.value.value?.get(key) ?? null;
     const rows = this.rows.value.value;
@@ -229,7 +229,7 @@ export class PanelModel {
     const [color, hidden] = [this.color.value, this.hidden.value];
     const tone = this.darkPoints.value ? "dark" : "light";
     if (isMetric(color)) {
-      // Before there is anything to compare with, a metric of change is unknown everywhere.
+      // At the first step, metrics of change are unknown.
       const values = this.numbers(color) ?? new Float32Array(n).fill(NaN);
       return paintNumbers(values, this.scale(color) ?? scaleFor(values), { tone, palette: inks });
     }

@@ -1,4 +1,4 @@
-/** The panels: a model for each panel of the view. */
+/** Panels: a model for each panel of the view. */
 import { computed, signal } from "@preact/signals";
 import { mapLike } from "../logic/maps";
 import { MAX_PANELS, type PanelSpec } from "../logic/view";
@@ -25,7 +25,7 @@ export const changePanel = (index: number, part: Partial<PanelSpec>): void => {
   change({ panels: view.value.panels.map((panel, i) => (i === index ? { ...panel, ...part } : panel)) });
 };
 
-/** A panel for a run: its first table that is analyzed, t-SNE where there is one. */
+/** Panel of a run: its first analyzed table, with t-SNE if available. */
 export function specFor(run: RunInfo, map?: string): PanelSpec | null {
   const table = run.tables.find(({ analyzed }) => analyzed.length) ?? run.tables[0];
   if (!table) return null;
@@ -38,7 +38,7 @@ export function specFor(run: RunInfo, map?: string): PanelSpec | null {
   };
 }
 
-/** The first map of a panel's table that no panel shows; the panel's own where all are shown. */
+/** First map of a panel's table that no panel shows; the panel's own map if all are shown. */
 function anotherMap(specs: PanelSpec[], last: PanelSpec): PanelSpec {
   const { run, table } = last;
   const shown = new Set(specs.flatMap((spec) => (spec.run === run && spec.table === table ? [spec.map] : [])));
@@ -61,7 +61,7 @@ export function addPanel(): void {
 
 export function removePanel(index: number): void {
   if (view.value.panels.length < 2) return;
-  // Models go by place: the last one is disposed of, the others read their new spec.
+  // Models belong to places: the last one is disposed of, the others get new specs.
   change({ panels: view.value.panels.filter((_, i) => i !== index) });
   activePanel.value = Math.max(0, Math.min(activePanel.value, view.value.panels.length - 1));
 }

@@ -1,4 +1,4 @@
-/** What each panel shows, by the view and by what there is: known before anything of it is fetched. */
+/** Content of each panel, computed from the view and the list of runs before it is fetched. */
 import { type ReadonlySignal, computed } from "@preact/signals";
 import { stepAt } from "../logic/steps";
 import type { PanelSpec } from "../logic/view";
@@ -8,7 +8,7 @@ import { tableOf, view } from "./store";
 export interface Place {
   readonly spec: ReadonlySignal<PanelSpec>;
   readonly table: ReadonlySignal<TableInfo | null>;
-  /** Steps that can be shown, ascending. */
+  /** Available steps, ascending. */
   readonly steps: ReadonlySignal<number[]>;
   readonly step: ReadonlySignal<number | null>;
   /** The snapshot that is shown. */
@@ -17,7 +17,7 @@ export interface Place {
 
 function makePlace(index: number): Place {
   const empty: PanelSpec = { run: "", table: "", map: "", step: null };
-  // A computed that returns an equal spec again stops here, so that a change of color fetches no frame.
+  // Equal specs must be identical, so that a change of color fetches no frame.
   let last = empty;
   const spec = computed(() => {
     const next = view.value.panels[index] ?? empty;
@@ -40,5 +40,5 @@ function makePlace(index: number): Place {
 
 const made: Place[] = [];
 export const placeOf = (index: number): Place => (made[index] ??= makePlace(index));
-/** Of all panels, in their order. */
+/** Places of all panels, in order. */
 export const places = computed(() => view.value.panels.map((_, index) => placeOf(index)));

@@ -1,15 +1,15 @@
 import { type ReadonlySignal, effect, signal } from "@preact/signals";
 
-/** Something that is fetched: the last value stays until the next one is here, so that nothing jumps. */
+/** Fetched value. The last value is kept until the next one arrives, so that the layout does not jump. */
 interface Loaded<Value> {
   value: Value | null;
-  /** What the value was asked by; differs from the present question while the next value is on its way. */
+  /** Key of the value; differs from the current key while the next value is loading. */
   key: string;
   loading: boolean;
   error: Error | null;
 }
 
-/** Counts up when what failed is to be asked for again. */
+/** Incremented to repeat failed requests. */
 export const retries = signal(0);
 
 export interface Resource<Value> extends ReadonlySignal<Loaded<Value>> {
@@ -17,10 +17,10 @@ export interface Resource<Value> extends ReadonlySignal<Loaded<Value>> {
 }
 
 /**
- * Fetch whenever what it depends on changes.
+ * Fetch a value again whenever its dependencies change.
  *
- * @param ask Reads signals and says what to fetch; null for nothing, which empties the value. An answer that comes after the next
- *   question is dropped.
+ * @param ask Reads signals and returns the request; null to empty the value. Answers to outdated requests are
+ *   dropped.
  */
 export function resource<Value>(ask: () => { key: string; load: () => Promise<Value> } | null): Resource<Value> {
   const state = signal<Loaded<Value>>({ value: null, key: "", loading: false, error: null });

@@ -1,4 +1,4 @@
-/** What is drawn at once, and how it is fetched. */
+/** Data of one drawing, and how it is fetched. */
 import { source } from "../source";
 import { type Scale, scaleFor } from "../logic/colors";
 import { type Column, numbersOf, readColumn } from "../logic/columns";
@@ -9,23 +9,23 @@ import type { At, Frame, Pair, RowsInfo } from "../source/types";
 export interface Rows extends RowsInfo {
   index: Map<string, number>;
   parsed: Map<string, Column>;
-  /** Columns read as numbers, as far as somebody asked. */
+  /** Columns as numbers, parsed on demand. */
   numeric: Map<string, { values: Float32Array | null; scale: Scale | null }>;
 }
 
 type Alignment = "own" | "procrustes" | "joint";
 
-/** How a panel is drawn that is aligned with another. */
+/** Alignment of a panel with another. */
 export interface Aligned {
   key: string;
   pair: Pair;
   side: "a" | "b";
   how: "joint" | "procrustes";
-  /** Of the joint map, where the server says. */
+  /** Axes of the joint map, from the server. */
   axes: [number, number][] | null;
 }
 
-/** What is drawn at once: coordinates and the numbers that give color and filter, of one step. */
+/** Data of one drawing: coordinates, and the numbers for colors and filters, of one step. */
 export interface Scene {
   run: string;
   table: string;
@@ -40,15 +40,15 @@ export interface Scene {
 
 /** Whether a key names a metric of rows; else it names a column. */
 export const isMetric = (key: string): boolean => key.startsWith("metric:");
-/** The name under which the server has a metric: those of a map begin with the map's name. */
+/** Server's name of a metric: those of a map begin with the map's name. */
 function metricName(key: string, map: string, names: string[]): string | null {
   const name = key.slice("metric:".length);
   return names.includes(name) ? name : names.includes(`${map}/${name}`) ? `${map}/${name}` : null;
 }
-/** Names as people choose them: "trustworthiness" for that of whatever map is shown. */
+/** Names to choose from: "trustworthiness" stands for the metric of the shown map. */
 export const metricKey = (name: string): string => `metric:${name.slice(name.lastIndexOf("/") + 1)}`;
 
-/** Rows as the page uses them. */
+/** Rows with derived data. */
 export function withIndex(rows: RowsInfo): Rows {
   const parsed = new Map(Object.entries(rows.columns).map(([name, values]) => [
     name,
@@ -57,7 +57,7 @@ export function withIndex(rows: RowsInfo): Rows {
   return { ...rows, index: new Map(rows.labels.map((label, i) => [label, i])), parsed, numeric: new Map() };
 }
 
-/** A column as numbers, with a scale for them; nulls where it holds none. */
+/** Column as numbers, with a scale; nulls if it is not numeric. */
 export function numbersIn(rows: Rows, name: string): { values: Float32Array | null; scale: Scale | null } {
   let found = rows.numeric.get(name);
   if (!found) {
@@ -69,7 +69,7 @@ export function numbersIn(rows: Rows, name: string): { values: Float32Array | nu
   return found;
 }
 
-/** Rows by importance: the watched, then the representative or, where the source ranks none, the frequent ones. */
+/** Rows by importance: watched, then representative ones, or frequent ones if the source has no ranking. */
 export function rank(rows: Rows | null): number[] {
   if (!rows) return [];
   const frequency = rows.columns.frequency && numbersOf(rows.columns.frequency);
@@ -85,19 +85,19 @@ export function rank(rows: Rows | null): number[] {
 
 type Drawn = Pick<Scene, "frame" | "fit" | "alignment">;
 
-/** A stored map, on the axes of the run's last step: they stay put at all steps. */
+/** Stored map on the axes of the run's last step, which are the same at all steps. */
 export async function ownFrame(at: At, map: string, end: number): Promise<Drawn> {
   const [frame, { axes }] = await Promise.all([source.frame(at, map), source.frameInfo({ ...at, step: end }, map)]);
   return { frame, fit: fitAxes(axes.length === frame.components ? axes : boundsOf([frame])), alignment: "own" };
 }
 
-/** A map laid on that of another run. */
+/** Map aligned with that of another run. */
 export async function alignedFrame({ pair, side, how, axes: joint }: Aligned): Promise<Drawn> {
   if (how === "joint") {
     const [a, b] = await Promise.all([source.compareFrame(pair, "a", how), source.compareFrame(pair, "b", how)]);
     return { frame: side === "a" ? a : b, fit: fitAxes(joint ?? boundsOf([a, b])), alignment: how };
   }
-  // Side b comes in the coordinates of side a, whose axes are those of its own run.
+  // Side b has the coordinates of side a, whose axes are those of its own run.
   const end = tableOf(pair.run_a, pair.table_a)?.analyzed.at(-1) ?? pair.step_a;
   const own = { run: pair.run_a, table: pair.table_a, step: end };
   const [frame, { axes }] = await Promise.all([source.compareFrame(pair, side, how), source.frameInfo(own, pair.projection)]);
@@ -117,7 +117,7 @@ export async function loadMetrics(at: At, map: string, keys: string[]): Promise<
   return new Map(found.filter((entry) => entry !== null));
 }
 
-/** Scales that hold for the whole run: from its second analysis, which has something to compare with, and its last. */
+/** Scales of the whole run, from its second analysis, the first one with changes, and its last. */
 export async function loadScales(
   run: string,
   table: string,

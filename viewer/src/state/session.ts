@@ -1,4 +1,4 @@
-/** The visit: the address mirrors the view, and the page asks for what is new. */
+/** Session: the address contains the view, and the page polls for changes. */
 import { batch, effect } from "@preact/signals";
 import { START, decodeView, encodeView } from "../logic/view";
 import { SourceError, source } from "../source";
@@ -9,7 +9,7 @@ import { keepPlaying } from "./time";
 
 let written = "";
 let writing = 0;
-/** Browsers refuse addresses that change too often, and each change takes them milliseconds: it waits for a rest. */
+/** Delay of changes to the address: browsers reject frequent changes, and each takes milliseconds. */
 const MIRROR_MS = 250;
 function mirror(): void {
   void view.value;
@@ -17,7 +17,7 @@ function mirror(): void {
   clearTimeout(writing);
   writing = window.setTimeout(writeAddress, MIRROR_MS);
 }
-/** Write the address at once, for whoever takes it along. */
+/** Write the address immediately, before it is copied. */
 export function writeAddress(): void {
   clearTimeout(writing);
   const fragment = encodeView(view.peek());
@@ -26,7 +26,7 @@ export function writeAddress(): void {
   try {
     history.replaceState(null, "", `#${fragment}`);
   } catch {
-    // A file within a frame has no address to change.
+    // The address of a file in a frame cannot be changed.
   }
 }
 function follow(): void {
@@ -36,7 +36,7 @@ function follow(): void {
   settle();
 }
 
-/** Give a view its panels where it has none, and drop those whose run is gone. */
+/** Add panels to a view without any, and drop panels of removed runs. */
 function settle(): void {
   if (!runs.value) return;
   const known = view.value.panels.filter(({ run, table }) => tableOf(run, table));

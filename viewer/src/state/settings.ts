@@ -1,10 +1,10 @@
-/** The language and the theme, kept where VisualDL keeps them, and the names of things in that language. */
+/** Language and theme, stored like VisualDL's, and translated names. */
 import { computed, signal } from "@preact/signals";
 import { partsOf } from "../logic/maps";
 import { type Key, type Language, isKey, say as sayIn } from "../logic/strings";
 import { source } from "../source";
 
-/** What this browser keeps for us; nothing where it keeps nothing, as for some files and in frames. */
+/** Storage of the browser; none if it is disabled, as for some files and in frames. */
 function recall(key: string): string | null {
   try {
     return localStorage.getItem(key);
@@ -16,7 +16,7 @@ function remember(key: string, value: string): void {
   try {
     localStorage.setItem(key, value);
   } catch {
-    // The choice then holds for this visit.
+    // Then the choice lasts for this visit.
   }
 }
 const COOKIE = "vdl_lng";
@@ -35,7 +35,7 @@ function storedLanguage(): Language {
 export type Theme = "light" | "dark" | "auto";
 const THEMES: readonly string[] = ["light", "dark", "auto"];
 function storedTheme(): Theme {
-  // A server that was started with --theme says so, which VisualDL's own pages put above what was chosen.
+  // The option --theme of the server overrides the choice, as on VisualDL's own pages.
   const told = [document.documentElement.dataset.theme, recall("theme")].find(
     (t) => t && THEMES.includes(t),
   );
@@ -53,7 +53,7 @@ export const calm = signal(systemCalm.matches);
 systemCalm.addEventListener("change", (event) => (calm.value = event.matches));
 
 export const say = (key: Key, values?: Record<string, string | number>): string => sayIn(language.value, key, values);
-/** What a metric or a column is called; as it is where the page has no word for it. */
+/** Translated name of a metric or column; its own name if there is no translation. */
 export function nameOf(key: string): string {
   const [method, metric] = key.includes("/")
     ? [key.slice(0, key.lastIndexOf("/")), key.slice(key.lastIndexOf("/") + 1)]
@@ -67,7 +67,7 @@ export function nameOf(key: string): string {
 }
 const METHODS: Record<string, string> = { tsne: "t-SNE", umap: "UMAP", pca: "PCA" };
 export const methodName = (method: string): string => METHODS[method] ?? method;
-/** What a map is called: "t-SNE 3D · perplexity 5 · seed 43". */
+/** Name of a map: "t-SNE 3D · perplexity 5 · seed 43". */
 export function mapName(map: string): string {
   const { method, in3d, varied } = partsOf(map);
   return [methodName(method) + (in3d ? " 3D" : ""), ...varied.map(variedName)].join(" · ");
@@ -75,7 +75,7 @@ export function mapName(map: string): string {
 function variedName([name, value]: [string, string]): string {
   return isKey(`map.${name}`) ? say(`map.${name}` as Key, { value }) : `${name.replaceAll("_", " ")} ${value}`;
 }
-/** What tells a map from others of its method. */
+/** Parameters that distinguish a map from others of its method. */
 export const variantName = (map: string): string => partsOf(map).varied.map(variedName).join(" · ");
 export const chooseLanguage = (next: Language): void => {
   language.value = next;

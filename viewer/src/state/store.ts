@@ -1,4 +1,4 @@
-/** The view, and what there is to view: the signals that all others are computed from. */
+/** View and available data: the signals that all others depend on. */
 import { computed, signal } from "@preact/signals";
 import { type View, decodeView } from "../logic/view";
 import type { SourceError } from "../source";
@@ -8,25 +8,25 @@ export const view = signal<View>(decodeView(location.hash));
 export const change = (part: Partial<View>): void => {
   view.value = { ...view.value, ...part };
 };
-/** One field of the view, as a signal. */
+/** Field of the view as a signal. */
 export const field = <Name extends keyof View>(name: Name) => computed(() => view.value[name]);
 
-// What there is.
+// Available data.
 
 export const runs = signal<RunInfo[] | null>(null);
 export const palette = signal<Palette | null>(null);
 export const missing = signal<string[]>([]);
 export const failure = signal<SourceError | null>(null);
 export const live = signal(true);
-/** Counts up when the server has something new. */
+/** Incremented when the server has new data. */
 export const freshness = signal(0);
 export const noWebgl = signal(false);
 
 export const tableOf = (run: string, table: string): TableInfo | null =>
   runs.value?.find(({ name }) => name === run)?.tables.find(({ name }) => name === table) ?? null;
 
-// What goes on.
+// Activities.
 
-/** Set while somebody drags the slider, when a glide would only lag behind. */
+/** Whether the slider is being dragged: transitions would lag behind. */
 export const scrubbing = signal(false);
 export const playing = signal(false);

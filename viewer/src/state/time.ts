@@ -1,25 +1,25 @@
-/** The step of the slider, and how it moves. */
+/** Step of the slider, and playback. */
 import { computed } from "@preact/signals";
 import { stepAt, unionOfSteps } from "../logic/steps";
 import { source } from "../source";
 import { active, changePanel, panels } from "./panels";
 import { change, live, playing, view } from "./store";
 
-/** The steps of the slider. */
+/** Steps of the slider. */
 export const timeline = computed(() => {
   const shown = view.value.linked ? panels.value : active.value ? [active.value] : [];
   return unionOfSteps(shown.map((panel) => panel.steps.value));
 });
-/** Whether there are steps to walk through, or may be. */
+/** Whether there are, or may be, several steps. */
 export const hasTime = computed(() => source.abilities.live || timeline.value.length > 1);
-/** The step of the slider. */
+/** Step of the slider. */
 export const stepNow = computed(() => {
   const steps = timeline.value;
   const wanted = view.value.linked ? view.value.step : (active.value?.spec.value.step ?? null);
   return wanted === null ? (steps.at(-1) ?? null) : stepAt(steps, wanted);
 });
 export function goTo(step: number | null): void {
-  // At the last step a view follows the training; a link to it means the last one, too.
+  // At the last step, a view follows the training; so does a link to it.
   const wanted = live.value && step === timeline.value.at(-1) ? null : step;
   if (view.value.linked) change({ step: wanted });
   else if (active.value) changePanel(active.value.index, { step: wanted });

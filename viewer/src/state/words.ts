@@ -1,11 +1,11 @@
-/** Words: the one in focus, those that are selected, pinned or found. */
+/** Words in focus, selected, pinned or found. */
 import { computed, signal } from "@preact/signals";
 import { find } from "../logic/find";
 import { panels } from "./panels";
 import { change, field, view } from "./store";
 
 export const lasso = signal(false);
-/** The word under the pointer, in all panels. */
+/** Word under the pointer, in all panels. */
 export const hovered = signal<string | null>(null);
 export const focus = field("focus");
 export const pins = field("pins");
@@ -28,7 +28,7 @@ export const pinAll = (labels: string[]): void => {
 
 const query = field("query");
 const regex = field("regex");
-/** Search in the labels of all panels; of each label once. */
+/** Search in the labels of all panels, each label once. */
 export const matches = computed(() => {
   const labels = [...new Set(panels.value.flatMap((panel) => panel.rows.value.value?.labels ?? []))];
   const { rows, error } = find(labels, query.value, regex.value);

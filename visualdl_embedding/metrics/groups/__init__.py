@@ -1,4 +1,4 @@
-"""Groups: do words of one kind stand together, apart from the others, and who stands on the wrong side.
+"""Metrics of groups: separation of labeled groups in the space, and rows on the wrong side.
 
 Pure functions of vectors, their neighbor graph and a group name for each row.
 """
@@ -7,13 +7,12 @@ from visualdl_embedding.metrics.groups._cohesion import Cohesion
 from visualdl_embedding.metrics.groups._encode import MAX_GROUPS, NO_GROUP, encode_groups
 from visualdl_embedding.metrics.groups._misplaced import Misplaced, OtherNeighbor, wrong_side
 from visualdl_embedding.metrics.groups._scores import Scores
-from visualdl_embedding.metrics.groups._study import Difference, GroupStudy, group_scalars, study_groups
+from visualdl_embedding.metrics.groups._study import GroupStudy, group_scalars, study_groups
 
 __all__ = [
     "MAX_GROUPS",
     "NO_GROUP",
     "Cohesion",
-    "Difference",
     "GroupStudy",
     "Misplaced",
     "OtherNeighbor",

@@ -1,10 +1,10 @@
-// Puts our entry into VisualDL's bar, on every page of VisualDL's.
+// Adds our entry to the navigation bar of VisualDL's pages.
 (() => {
     'use strict';
     const target = new URL('../', document.currentScript.src).pathname;
     const names = { en: 'Embeddings', zh: '嵌入演化' };
 
-    // VisualDL's pages keep a language that was chosen in localStorage, and know the cookie second.
+    // VisualDL's pages store a chosen language in localStorage, which has priority over the cookie.
     const language = () => {
         const kept = localStorage.getItem('vdlLng');
         const cookie = /(?:^|;\s*)vdl_lng=(\w+)/.exec(document.cookie);
@@ -30,10 +30,10 @@
         const chosen = language();
         if (text.textContent !== names[chosen]) {
             text.textContent = names[chosen];
-            // Our page is told by the cookie.
+            // Our page reads the cookie.
             document.cookie = `vdl_lng=${chosen};path=/;samesite=strict`;
         }
-        // The class of an entry that is not the open one: most are not, and alike.
+        // Class of inactive entries, which is the most frequent one.
         const classes = siblings.map(other => other.className);
         const count = name => classes.filter(other => other === name).length;
         const usual = classes.reduce((best, name) => (count(name) > count(best) ? name : best));

@@ -3,96 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.core.neighbors import DISTANCES, Neighbors
+from visualdl_embedding.analysis._config import Config
+from visualdl_embedding.core.neighbors import Neighbors
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import Direction
-from visualdl_embedding.projection import METHODS, Basis
+from visualdl_embedding.projection import Basis
 
-__all__ = ["Analysis", "Config", "Frame", "Projection", "State", "projection_key"]
+__all__ = ["Analysis", "Frame", "Projection", "State"]
 
-
-def projection_key(method: str, n_components: int) -> str:
-    """Key under which a projection is stored.
-
-    >>> projection_key("tsne", 2), projection_key("tsne", 3)
-    ('tsne', 'tsne_3d')
-    """
-    return method if n_components == 2 else f"{method}_{n_components}d"
-
-
-@dataclass(frozen=True, slots=True)
-class Config:
-    """How snapshots are analyzed; stored with the run, so that a replay gives the same numbers.
-
-    Attributes
-    ----------
-    methods
-        Any of ``"pca"``, ``"tsne"``, ``"umap"``.
-    n_components
-        2, 3 or both: one projection is made for each.
-    distance
-        ``"cosine"`` or ``"euclidean"``, for the neighbors and all that reads them.
-    n_neighbors
-        Other rows in a neighborhood, for the metrics and UMAP.
-    perplexity
-        Of t-SNE; lowered, and noted, where there are too few rows for it.
-    min_dist
-        Of UMAP.
-    noise_floor_every
-        The noise floor is measured at the first two frames and every so many frames; 0 measures it never.
-    null_pairs
-        So many earlier pairs of consecutive snapshots, which share none with one another, tell how much each watched
-        word moves by itself; its drift is held against them. For snapshots of a settled model, week by week: while a
-        training learns, no two frames are alike. 0: against the other words only.
-    random_state
-        Seed of everything random.
-    n_jobs
-        Threads.
-    """
-
-    methods: tuple[str, ...] = ("pca", "tsne", "umap")
-    n_components: tuple[int, ...] = (2,)
-    distance: Literal["cosine", "euclidean"] = "cosine"
-    n_neighbors: int = 15
-    perplexity: float = 30.0
-    min_dist: float = 0.1
-    noise_floor_every: int = 10
-    null_pairs: int = 0
-    random_state: int = 42
-    n_jobs: int = 1
-
-    def __post_init__(self) -> None:
-        for method in self.methods:
-            if method not in METHODS:
-                raise ValueError(f"Unknown method {method!r}; known are {', '.join(METHODS)}.")
-        if not self.n_components or set(self.n_components) - {2, 3}:
-            raise ValueError(f"n_components takes 2, 3 or both, not {self.n_components!r}.")
-        if self.distance not in DISTANCES:
-            raise ValueError(f"Unknown distance {self.distance!r}; known are {', '.join(DISTANCES)}.")
-        if self.n_neighbors < 1:
-            raise ValueError(f"n_neighbors must be at least 1, not {self.n_neighbors}.")
-        if self.perplexity <= 0:
-            raise ValueError(f"perplexity must be positive, not {self.perplexity}.")
-        if self.noise_floor_every < 0:
-            raise ValueError(f"noise_floor_every counts frames from 0, not {self.noise_floor_every}.")
-        if self.null_pairs < 0:
-            raise ValueError(f"null_pairs counts pairs from 0, not {self.null_pairs}.")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Config:
-        """Undo `to_dict`; lists become tuples."""
-        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        return cls(**fields)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -124,9 +49,9 @@ class Projection:
     noise_floor: float | None = None
 
     @property
-    def key(self) -> str:
-        """``"tsne"``, or ``"tsne_3d"`` for three components."""
-        return projection_key(self.method, self.coordinates.shape[1])
+    def n_components(self) -> int:
+        """2 or 3."""
+        return int(self.coordinates.shape[1])
 
 
 @dataclass(frozen=True)
@@ -147,7 +72,7 @@ class Analysis:
         The graph in the original space, `Config.n_neighbors` wide; of the usable rows only (`Snapshot.usable`),
         whose positions it uses.
     projections
-        By key (`projection_key`).
+        By key (`ProjectionSpec.key`).
     scalars
         By `visualdl_embedding.core.names.scalar_key`.
     row_metrics
@@ -176,6 +101,19 @@ class Analysis:
     directions: tuple[Direction, ...] = ()
     notes: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
+
+    def numbers(self, key: str) -> dict[str, float]:
+        """Scalars of one projection by their own names, such as ``"trustworthiness"``."""
+        return _below(key, self.scalars)
+
+    def row_numbers(self, key: str) -> dict[str, NDArray[np.float32]]:
+        """Row metrics of one projection by their own names, such as ``"motion"``."""
+        return _below(key, self.row_metrics)
+
+
+def _below(key: str, values: Mapping[str, T]) -> dict[str, T]:
+    """Values whose names begin with ``"<key>/"``, by the rest of their names."""
+    return {name.removeprefix(f"{key}/"): value for name, value in values.items() if name.startswith(f"{key}/")}
 
 
 @dataclass(frozen=True)
@@ -207,6 +145,11 @@ class State:
         earlier = self.earlier if self.previous is None else (*self.earlier, self.previous.snapshot)
         kept = earlier[-2 * config.null_pairs :] if config.null_pairs else ()
         return State(self.first or frame, frame, kept)
+
+    @property
+    def frame(self) -> int:
+        """How many frames there are before the next one."""
+        return self.previous.analysis.frame + 1 if self.previous else 0
 
     @property
     def null(self) -> tuple[tuple[Snapshot, Snapshot], ...]:

@@ -1,0 +1,126 @@
+"""A snapshot against earlier ones of the same table: the rows that both have, and what changed of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visualdl_embedding import metrics
+from visualdl_embedding.analysis._config import Config
+from visualdl_embedding.analysis._result import Frame
+from visualdl_embedding.analysis._rows import Measured
+from visualdl_embedding.core.arrays import spread
+from visualdl_embedding.core.neighbors import Neighbors, nearest_neighbors
+from visualdl_embedding.core.pairing import pair_rows
+from visualdl_embedding.core.snapshot import Snapshot
+from visualdl_embedding.drift import cka
+
+__all__ = ["FramePair", "measure_pairs", "pair_with"]
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class FramePair:
+    """The rows that a snapshot shares, by label, with an earlier one, usable in both.
+
+    Attributes
+    ----------
+    positions, then_positions
+        ``(m,)``: where they are among all rows now and then.
+    now_rows
+        ``(m,)``: where they are among the usable rows now.
+    now, then
+        Their vectors, ``(m, d)`` float32.
+    graph_then
+        The earlier graph if the usable rows are the very same, else None.
+    """
+
+    positions: NDArray[np.intp]
+    then_positions: NDArray[np.intp]
+    now_rows: NDArray[np.intp]
+    now: Floats
+    then: Floats
+    graph_then: Neighbors | None
+
+
+def pair_with(frame: Frame | None, now: Snapshot, config: Config) -> FramePair | None:
+    """Pair a snapshot with an earlier frame; None where nothing is shared or the width of the table has changed."""
+    if frame is None or now.vectors.shape[1] != frame.snapshot.vectors.shape[1]:
+        return None
+    then = frame.snapshot
+    usable_now, usable_then = now.usable(config.distance), then.usable(config.distance)
+    positions, then_positions = pair_rows(now, then, config.distance)
+    if not len(positions):
+        return None
+    same = (
+        now.labels == then.labels
+        and len(positions) == usable_now.sum() == usable_then.sum() == len(frame.analysis.neighbors.indices)
+        and frame.analysis.neighbors.distance == config.distance
+    )
+    return FramePair(
+        positions=positions,
+        then_positions=then_positions,
+        now_rows=np.searchsorted(np.flatnonzero(usable_now), positions),
+        now=now.vectors[positions],
+        then=then.vectors[then_positions],
+        graph_then=frame.analysis.neighbors if same else None,
+    )
+
+
+def measure_pairs(
+    n: int, graph: Neighbors, config: Config, *, previous: FramePair | None, first: FramePair | None
+) -> Measured:
+    """Measure what changed since the previous and the first snapshot.
+
+    Parameters
+    ----------
+    n
+        Number of all rows of the snapshot.
+    graph
+        Of its usable rows.
+    config
+        How graphs are made anew where the rows of a pair are not all usable rows.
+    previous, first
+        None where there is none.
+    """
+    scalars: dict[str, float] = {}
+    row_metrics: dict[str, Floats] = {}
+    if previous is not None:
+        rows = {
+            "neighbor_overlap": _overlap(previous, graph, config),
+            "displacement": metrics.aligned_displacement(previous.then, previous.now),
+        }
+        scalars |= {name: _mean(values) for name, values in rows.items()}
+        scalars["cka"] = cka(previous.then, previous.now)
+        row_metrics |= {name: spread(values, previous.positions, n) for name, values in rows.items()}
+    if first is not None:
+        scalars["neighbor_overlap_first"] = _mean(_overlap(first, graph, config))
+        same = metrics.unchanged(first.then, first.now)
+        row_metrics["unchanged"] = spread(same, first.positions, n)
+        scalars["unchanged_rows"] = float(same.sum())
+    return Measured(scalars, row_metrics)
+
+
+def _overlap(pair: FramePair, graph: Neighbors, config: Config) -> Floats:
+    """Share of neighbors kept, per shared row, where `graph` is that of all usable rows now."""
+    if pair.graph_then is not None:
+        return metrics.neighbor_overlap(pair.graph_then, graph)
+    then, now = (
+        nearest_neighbors(
+            vectors,
+            config.n_neighbors,
+            distance=config.distance,
+            random_state=config.random_state,
+            n_jobs=config.n_jobs,
+        )
+        for vectors in (pair.then, pair.now)
+    )
+    return metrics.neighbor_overlap(then, now)
+
+
+def _mean(values: Floats) -> float:
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if finite.size else float("nan")

@@ -1,0 +1,200 @@
+"""Projections of a snapshot, each aligned to its previous frame or to the projection that it is like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visualdl_embedding.analysis._config import Config
+from visualdl_embedding.analysis._pairs import FramePair
+from visualdl_embedding.analysis._result import Frame, Projection, State
+from visualdl_embedding.analysis._rows import Measured, UsableRows, merge
+from visualdl_embedding.analysis._specs import ProjectionSpec
+from visualdl_embedding.core.arrays import spread
+from visualdl_embedding.core.neighbors import Neighbors
+from visualdl_embedding.core.progress import timed
+from visualdl_embedding.projection import (
+    Basis,
+    Layout,
+    align,
+    basis_is_stale,
+    draw_axes,
+    fit_basis,
+    motion,
+    noise_floor,
+    project,
+    variance_kept,
+)
+
+__all__ = ["choose_basis", "make_layout", "make_projections"]
+
+Floats = NDArray[np.float32]
+
+
+def choose_basis(
+    vectors: Floats, config: Config, *, step: int, previous: Frame | None
+) -> tuple[Basis | None, tuple[str, ...]]:
+    """Keep the PCA basis of the previous frame, or fit a new one where it no longer serves.
+
+    Returns
+    -------
+    The basis, None where neither PCA is asked for nor the previous frame has one; and notes.
+    """
+    basis = previous.analysis.basis if previous else None
+    components = [spec.n_components for spec in config.specs if spec.method == "pca"]
+    if not components:
+        return basis, ()
+    width = max(spec.n_components for spec in config.specs)
+    if basis is None:
+        return fit_basis(vectors, n_components=width, version=1, step=step), ()
+    if basis.mean.shape[0] == vectors.shape[1] and not basis_is_stale(basis, vectors):
+        return basis, ()
+    version = basis.version + 1
+    note = f"PCA: the basis was fitted anew (version {version}); motion is not measured across versions."
+    return fit_basis(vectors, n_components=width, version=version, step=step), (note,)
+
+
+def make_layout(
+    vectors: Floats,
+    graph: Neighbors | None,
+    spec: ProjectionSpec,
+    *,
+    config: Config,
+    init: Floats | None = None,
+    basis: Basis | None = None,
+) -> Layout:
+    """Project rows as a spec asks, aligned to nothing; PCA needs no graph."""
+    return project(
+        vectors,
+        method=spec.method,
+        n_components=spec.n_components,
+        init=init,
+        neighbors=graph,
+        distance=config.distance,
+        random_state=spec.random_state,
+        n_jobs=config.n_jobs,
+        basis=basis,
+        **config.parameters_of(spec),
+    )
+
+
+def make_projections(
+    rows: UsableRows,
+    graph: Neighbors,
+    config: Config,
+    *,
+    step: int,
+    state: State,
+    pair: FramePair | None,
+    basis: Basis | None,
+    on_progress: Callable[[int], None] | None = None,
+) -> tuple[dict[str, Projection], Measured, dict[str, float]]:
+    """Make every projection of the configuration, and measure its motion and noise floor.
+
+    Parameters
+    ----------
+    rows, graph
+        The usable rows and their graph, wide enough for every projection.
+    config
+        Which projections, and how.
+    step
+        Of the snapshot.
+    state, pair
+        The frames before, and the rows shared with the previous one.
+    basis
+        Of PCA; None without PCA.
+    on_progress
+        Called with the number of projections that are made.
+
+    Returns
+    -------
+    The projections by key, what was measured of them, and the seconds that each took.
+    """
+    before = state.previous.analysis.projections if state.previous else {}
+    made: dict[str, Projection] = {}
+    parts: list[Measured] = []
+    seconds: dict[str, float] = {}
+    for done, spec in enumerate(config.specs, 1):
+        with timed(seconds, spec.key):
+            last, init = before.get(spec.key), None
+            if last is not None and pair is not None and spec.method != "pca":
+                init = spread(last.coordinates[pair.then_positions], pair.now_rows, len(rows.vectors))
+            layout = make_layout(rows.vectors, graph, spec, config=config, init=init, basis=basis)
+            floor = _find_floor(rows.vectors, graph, layout, spec=spec, config=config, last=last, frame=state.frame)
+            target = made[spec.like].coordinates[rows.positions] if spec.like and init is None else init
+            if target is not None:
+                layout = replace(layout, coordinates=align(layout.coordinates, target).apply(layout.coordinates))
+            made[spec.key], part = _finish(rows, layout, spec, last=last, pair=pair, floor=floor, step=step)
+            parts.append(part)
+            if spec.method == "pca" and basis is not None:
+                kept = variance_kept(basis, rows.vectors, spec.n_components)
+                parts.append(Measured({f"{spec.key}/explained_variance": kept}))
+        if on_progress is not None:
+            on_progress(done)
+    return made, merge(*parts), seconds
+
+
+def _find_floor(
+    vectors: Floats,
+    graph: Neighbors,
+    layout: Layout,
+    *,
+    spec: ProjectionSpec,
+    config: Config,
+    last: Projection | None,
+    frame: int,
+) -> tuple[float | None, bool]:
+    """Measure the noise floor, or keep the last one; and whether it was measured."""
+    if spec.method == "pca":
+        return 0.0, False
+    # The first map is often of a random table, whose floor does not hold for a trained one: hence the second, too.
+    every = 0 if spec.repeat else config.noise_floor_every
+    if not every or (frame != 1 and frame % every):
+        return (last.noise_floor if last else None), False
+    settings = {**config.parameters_of(spec), "n_jobs": config.n_jobs}
+    return noise_floor(vectors, layout, neighbors=graph, random_state=spec.random_state, **settings), True
+
+
+def _finish(
+    rows: UsableRows,
+    layout: Layout,
+    spec: ProjectionSpec,
+    *,
+    last: Projection | None,
+    pair: FramePair | None,
+    floor: tuple[float | None, bool],
+    step: int,
+) -> tuple[Projection, Measured]:
+    """Draw axes, and measure the motion since the last frame where the two compare."""
+    key, coordinates, parameters = spec.key, layout.coordinates, dict(layout.parameters)
+    comparable = last
+    if last and spec.method == "pca" and last.parameters.get("basis_version") != parameters["basis_version"]:
+        comparable = None
+    axes, redrawn = draw_axes(coordinates, comparable.axes if comparable else None)
+    version = last.axes_version + int(redrawn or comparable is None) if last else 1
+    scalars = {} if floor[0] is None else {f"{key}/noise_floor": floor[0]}
+    if layout.kl_divergence is not None:
+        scalars[f"{key}/kl_divergence"] = layout.kl_divergence
+    row_metrics = {}
+    if comparable is not None and pair is not None:
+        moved = motion(comparable.coordinates[pair.then_positions], coordinates[pair.now_rows])
+        row_metrics[f"{key}/motion"] = spread(moved, pair.positions, rows.n)
+        scalars[f"{key}/motion"] = float(np.sqrt(np.mean(moved.astype(np.float64) ** 2)))
+    if floor[1]:
+        parameters["noise_floor_step"] = step
+    elif last and "noise_floor_step" in last.parameters:
+        parameters["noise_floor_step"] = last.parameters["noise_floor_step"]
+    # Repeats would repeat the notes of the first seed.
+    notes = () if spec.repeat else tuple(f"{key}: {note}" for note in layout.notes)
+    projection = Projection(
+        method=spec.method,
+        coordinates=rows.spread(coordinates),
+        parameters=parameters,
+        axes=axes,
+        axes_version=version,
+        noise_floor=floor[0],
+    )
+    return projection, Measured(scalars, row_metrics, notes)

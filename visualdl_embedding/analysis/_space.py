@@ -1,0 +1,101 @@
+"""The original space of a snapshot: its neighbor graph, its metrics, the quality of its projections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visualdl_embedding import metrics
+from visualdl_embedding.analysis._config import Config
+from visualdl_embedding.analysis._result import Projection
+from visualdl_embedding.analysis._rows import Measured, UsableRows
+from visualdl_embedding.analysis._specs import ProjectionSpec
+from visualdl_embedding.core.names import scalar_key
+from visualdl_embedding.core.neighbors import Neighbors, nearest_neighbors
+from visualdl_embedding.core.pairing import positions_of
+from visualdl_embedding.core.rows import Rows
+from visualdl_embedding.projection import neighbors_needed
+
+__all__ = ["measure_quality", "measure_space", "measure_watched", "neighbor_graph", "search_notes"]
+
+Floats = NDArray[np.float32]
+
+
+def neighbor_graph(vectors: Floats, config: Config, specs: Sequence[ProjectionSpec] | None = None) -> Neighbors:
+    """Make the one graph that all metrics and projections read, as wide as the widest of them needs.
+
+    Parameters
+    ----------
+    vectors
+        ``(v, d)`` float32, finite.
+    config
+        Distance, size of a neighborhood, seed, threads.
+    specs
+        The projections that read it; those of `config` if None.
+    """
+    if not vectors.size:
+        return Neighbors(np.zeros((0, 0), np.int32), np.zeros((0, 0), np.float32), config.distance)
+    widths = [min(config.n_neighbors, len(vectors) - 1)]
+    for spec in config.specs if specs is None else specs:
+        asked = config.parameters_of(spec)
+        sizes = {name: asked[name] for name in ("n_neighbors", "perplexity")}
+        widths.append(neighbors_needed((spec.method,), n_rows=len(vectors), **sizes))
+    return nearest_neighbors(
+        vectors, max(widths), distance=config.distance, random_state=config.random_state, n_jobs=config.n_jobs
+    )
+
+
+def search_notes(graph: Neighbors) -> tuple[str, ...]:
+    """Note an approximate search."""
+    if graph.exact:
+        return ()
+    return (f"Neighbors of {len(graph.indices):,} rows were found by an approximate search (PyNNDescent).",)
+
+
+def measure_space(rows: UsableRows, graph: Neighbors) -> Measured:
+    """Measure the space by itself; see `metrics.space_scalars`."""
+    scalars, norms = metrics.space_scalars(rows.vectors, graph)
+    return Measured(scalars, {"norm": rows.spread(norms)})
+
+
+def measure_quality(
+    rows: UsableRows, graph: Neighbors, projections: Mapping[str, Projection], *, config: Config
+) -> Measured:
+    """Measure trustworthiness and continuity of every projection, in one pass over the original space."""
+    if not projections:
+        return Measured()
+    found = metrics.projection_quality(
+        rows.vectors,
+        {key: projection.coordinates[rows.positions] for key, projection in projections.items()},
+        graph,
+        n_neighbors=config.n_neighbors,
+        distance=config.distance,
+        random_state=config.random_state,
+    )
+    scalars: dict[str, float] = {}
+    row_metrics: dict[str, Floats] = {}
+    for key, quality in found.items():
+        scalars[f"{key}/trustworthiness"] = quality.trustworthiness
+        scalars[f"{key}/continuity"] = quality.continuity
+        row_metrics[f"{key}/trustworthiness"] = rows.spread(quality.row_trustworthiness)
+        row_metrics[f"{key}/continuity"] = rows.spread(quality.row_continuity)
+    return Measured(scalars, row_metrics)
+
+
+def measure_watched(
+    rows: Rows, row_metrics: Mapping[str, Floats], projections: Mapping[str, Projection]
+) -> dict[str, float]:
+    """Scalars of each watched label: its norm, what changed, and its place in every projection."""
+    position = positions_of(rows.labels)
+    scalars: dict[str, float] = {}
+    for label in rows.watch:
+        i = position[label]
+        for metric in ("norm", "displacement", "neighbor_overlap"):
+            if metric in row_metrics:
+                scalars[scalar_key(metric, watch=label)] = float(row_metrics[metric][i])
+        for key, projection in projections.items():
+            for axis, value in zip("xyz", projection.coordinates[i], strict=False):
+                scalars[scalar_key(axis, method=key, watch=label)] = float(value)
+    return scalars

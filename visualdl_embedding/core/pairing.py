@@ -1,0 +1,46 @@
+"""Pairing of rows by label: which rows of two snapshots are the same word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visualdl_embedding.core.distance import Distance
+from visualdl_embedding.core.snapshot import Snapshot
+
+__all__ = ["pair_labels", "pair_rows", "positions_of"]
+
+Positions = NDArray[np.intp]
+
+
+def positions_of(labels: Iterable[str]) -> dict[str, int]:
+    """Position of each label; of its first occurrence where a label repeats.
+
+    >>> positions_of(["雨", "高兴", "雨"])
+    {'雨': 0, '高兴': 1}
+    """
+    where: dict[str, int] = {}
+    for position, label in enumerate(labels):
+        where.setdefault(label, position)
+    return where
+
+
+def pair_labels(a: Sequence[str], b: Sequence[str]) -> tuple[Positions, Positions]:
+    """Positions of the shared labels in `a` and in `b`, in the order of `a`; each label pairs once.
+
+    >>> [found.tolist() for found in pair_labels(["高兴", "悲伤", "雨"], ["雨", "高兴"])]
+    [[0, 2], [1, 0]]
+    """
+    in_b = positions_of(b)
+    pairs = [(position, in_b[label]) for label, position in positions_of(a).items() if label in in_b]
+    paired = np.array(pairs, dtype=np.intp).reshape(-1, 2)
+    return paired[:, 0], paired[:, 1]
+
+
+def pair_rows(a: Snapshot, b: Snapshot, distance: Distance) -> tuple[Positions, Positions]:
+    """Positions of the shared labels whose rows are usable in both snapshots, in the order of `a`."""
+    in_a, in_b = pair_labels(a.labels, b.labels)
+    usable = a.usable(distance)[in_a] & b.usable(distance)[in_b]
+    return in_a[usable], in_b[usable]

@@ -1,0 +1,20 @@
+"""Progress and time of work that has parts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+__all__ = ["Progress", "timed"]
+
+Progress = Callable[[str, int, int], None]
+"""Called as ``on_progress(part, done, total)``."""
+
+
+@contextmanager
+def timed(seconds: dict[str, float], part: str) -> Iterator[None]:
+    """Add the time of a block to that of its part."""
+    start = time.perf_counter()
+    yield
+    seconds[part] = seconds.get(part, 0.0) + time.perf_counter() - start
