@@ -43,7 +43,7 @@ def write_run(log_dir: Path, *, rows: int, dim: int, steps: Sequence[int], seed:
         columns={"group": tuple(f"组{i % 8}" for i in range(rows)), "frequency": tuple(map(str, range(rows)))},
     )
     table = Table(TABLE, num_rows=rows, dim=dim)
-    store = TableStore.create(log_dir, table, watched, config=Config(methods=("pca", "tsne")))
+    store = TableStore.open_for_writing(log_dir, table, watched, config=Config(methods=("pca", "tsne")))
     vectors = random.normal(size=(rows, dim)).astype(np.float32)
     places = random.normal(size=(rows, 2)).astype(np.float32)
     basis = fit_basis(vectors[:2000], n_components=2)

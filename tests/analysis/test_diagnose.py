@@ -155,7 +155,7 @@ def test_without_null_pairs_no_snapshot_is_kept() -> None:
 def test_a_run_goes_on_with_its_earlier_weeks(tmp_path: Path) -> None:
     config = Config(methods=("pca",), null_pairs=2)
     taken = weeks(6, moved=False)
-    store = TableStore.create(tmp_path, Table("word", N, DIM), taken[0].rows, config=config)
+    store = TableStore.open_for_writing(tmp_path, Table("word", N, DIM), taken[0].rows, config=config)
     state = State()
     for week in taken:
         store.write_snapshot(week)

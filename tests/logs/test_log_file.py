@@ -73,7 +73,7 @@ def test_records_after_the_callback_has_closed_go_to_the_same_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     callback = visualdl_callback(tmp_path)
-    log = LogFile.share(callback)
+    log = LogFile.open(share=callback)
     callback.writer.add_scalar("train/loss", 0.5, 1)
     callback.on_train_end()
     for step in range(3):
@@ -90,7 +90,7 @@ def test_records_after_the_callback_has_closed_go_to_the_same_file(
 
 def test_a_callback_with_another_directory_is_left_alone_with_a_note(tmp_path: Path) -> None:
     callback = visualdl_callback(tmp_path / "theirs")
-    log = LogFile.share(callback, tmp_path / "ours")
+    log = LogFile.open(tmp_path / "ours", share=callback)
     assert not hasattr(callback, "writer")
     assert log.note is not None
     assert "theirs" in log.note
@@ -105,7 +105,7 @@ def test_equal_directories_may_be_spelled_differently(tmp_path: Path, monkeypatc
     (tmp_path / "link").symlink_to(tmp_path / "runs")
     monkeypatch.chdir(tmp_path)
     callback = visualdl_callback(Path("link/../runs/./a"))
-    log = LogFile.share(callback, tmp_path / "link" / "a")
+    log = LogFile.open(tmp_path / "link" / "a", share=callback)
     assert log.note is None
     monkeypatch.chdir("/")
     log.append(scalar("a/b", 1.0))
@@ -173,7 +173,7 @@ def test_the_tally_continues_from_the_last_training(tmp_path: Path) -> None:
     with LogFile.open(tmp_path) as log:
         assert log.tally.of("word") == once
     callback = visualdl_callback(tmp_path)
-    log = LogFile.share(callback)
+    log = LogFile.open(share=callback)
     assert log.tally.of("word") == once
     log.close()
     callback.on_train_end()
@@ -203,7 +203,7 @@ def test_a_closed_file_rejects_records(tmp_path: Path) -> None:
 
 def test_two_threads_and_a_writer_that_is_closed_meanwhile_lose_nothing(tmp_path: Path) -> None:
     callback = visualdl_callback(tmp_path)
-    log = LogFile.share(callback)
+    log = LogFile.open(share=callback)
     snapshot, analysis = make_frame(500)
     record = snapshot_records(snapshot, analysis, scalars=False, projections=False)[0]
     taken = []
@@ -263,7 +263,7 @@ def test_a_full_disk_neither_damages_the_file_nor_stops_the_training(tmp_path: P
 
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         callback = SimpleNamespace(log_dir=sys.argv[1])
-        log = LogFile.share(callback)
+        log = LogFile.open(share=callback)
         callback.writer.add_scalar("train/loss", 0.5, 1)
         log.flush()
         limit = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -326,7 +326,7 @@ def test_an_exception_loses_nothing_that_was_logged(tmp_path: Path) -> None:
         from visualdl_embedding.logs import LogFile
 
         callback = SimpleNamespace(log_dir=sys.argv[1])
-        log = LogFile.share(callback)
+        log = LogFile.open(share=callback)
         try:
             for step in range(3000):
                 callback.writer.add_scalar("train/loss", 1.0, step)

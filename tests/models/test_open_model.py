@@ -40,7 +40,7 @@ def layer(vectors: np.ndarray = VECTORS, **options: Any) -> paddle.nn.Layer:
 
 def write_run(folder: Path, vectors: np.ndarray = VECTORS, *, steps: tuple[int, ...] = (0, STEP)) -> Path:
     rows = select_rows(Vocabulary(tuple(WORDS)), num_rows=N, rows="all", watch=["词3"])
-    store = TableStore.create(folder, Table("embedding", N, DIM), rows, config=Config())
+    store = TableStore.open_for_writing(folder, Table("embedding", N, DIM), rows, config=Config())
     for step in steps:
         values = {"lookups": np.arange(N, dtype=np.float32)}
         scale = np.float32(1 if step == STEP else 2)
@@ -150,7 +150,7 @@ def test_a_run_is_its_stored_snapshot(tmp_path: Path) -> None:
 def test_a_run_answers_with_ids_and_holds_nothing_but_its_rows(tmp_path: Path) -> None:
     words = Vocabulary(("[PAD]", *WORDS[1:]), {"frequency": tuple(map(str, range(N)))})
     rows = select_rows(words, num_rows=N, rows=["词30", "词20", "词10", "词30词20"])
-    store = TableStore.create(tmp_path, Table("embedding", N, DIM, padding_idx=0), rows, config=Config())
+    store = TableStore.open_for_writing(tmp_path, Table("embedding", N, DIM, padding_idx=0), rows, config=Config())
     store.write_snapshot(Snapshot("embedding", 0, rows, rows.assemble(VECTORS[rows.gather_ids])))
     opened = open_model(tmp_path).table()
     assert {match.row for match in opened.closest("词10")} == {20, 30, -1}
@@ -169,7 +169,9 @@ def test_what_a_run_cannot_do(tmp_path: Path) -> None:
         open_model(tmp_path / "run", step=3)
     with pytest.raises(ValueError, match="is a run, which holds the labels"):
         open_model(tmp_path / "run", vocabulary=WORDS)
-    TableStore.create(tmp_path / "new", Table("e", N, DIM), open_model(VECTORS).table().choose_rows(), config=Config())
+    TableStore.open_for_writing(
+        tmp_path / "new", Table("e", N, DIM), open_model(VECTORS).table().choose_rows(), config=Config()
+    )
     with pytest.raises(ValueError, match="holds no snapshot yet"):
         open_model(tmp_path / "new")
     with pytest.raises(ValueError, match="step=3 chooses a snapshot of a run, but a ndarray is not a run"):

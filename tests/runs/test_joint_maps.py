@@ -172,7 +172,7 @@ def test_maps_are_laid_on_one_another_by_label() -> None:
 
 def make_run(log_dir: Path, snapshot: Snapshot) -> SnapshotReference:
     table = Table("word", num_rows=1000, dim=snapshot.vectors.shape[1])
-    store = TableStore.create(log_dir, table, snapshot.rows, config=CONFIG)
+    store = TableStore.open_for_writing(log_dir, table, snapshot.rows, config=CONFIG)
     store.write_snapshot(snapshot)
     store.write_analysis(analyze(snapshot, State(), CONFIG)[0])
     return SnapshotReference(str(log_dir), "word", snapshot.step)

@@ -85,7 +85,7 @@ def begin(
     config: Config = CONFIG,
 ) -> Writer:
     rows = rows or make_rows()
-    store = TableStore.create(log_dir, Table(table, num_rows=1000, dim=dim), rows, config=config)
+    store = TableStore.open_for_writing(log_dir, Table(table, num_rows=1000, dim=dim), rows, config=config)
     return Writer(store, rows, dim, seed)
 
 

@@ -77,7 +77,7 @@ def make_analysis(snapshot: Snapshot, *, first: int = 0, previous: int | None = 
 
 
 def new_store(log_dir: Path, *, rows: Rows = ROWS, table: Table = TABLE) -> TableStore:
-    return TableStore.create(log_dir, table, rows, config=CONFIG, extra={"every_n_steps": 100})
+    return TableStore.open_for_writing(log_dir, table, rows, config=CONFIG, extra={"every_n_steps": 100})
 
 
 def fill(store: TableStore, steps: range | list[int], *, analyzed: bool = True, version: int = 1) -> None:

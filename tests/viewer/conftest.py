@@ -109,7 +109,7 @@ def _make_deep_run(log_dir: Path) -> None:
     rng = np.random.default_rng(0)
     rows = Rows(ids=np.arange(60), labels=tuple(f"=w{i}" for i in range(60)), columns={"kind": ("x", "y") * 30})
     config = Config(methods=("pca",), n_components=(2, 3), n_neighbors=5)
-    store = TableStore.create(log_dir, Table(DEEP, 60, 8), rows, config=config)
+    store = TableStore.open_for_writing(log_dir, Table(DEEP, 60, 8), rows, config=config)
     state = State()
     for step in (0, 10):
         vectors = rng.normal(size=(60, 8)).astype(np.float32)

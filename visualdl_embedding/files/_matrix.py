@@ -100,19 +100,9 @@ def tensor(
 
 
 def widen(values: NDArray[Any], dtype: str) -> NDArray[np.float32]:
-    """Convert stored values to float32.
+    """Convert values of the type `FLOATS` has for `dtype`, in any byte order, to float32 of the same shape.
 
-    Parameters
-    ----------
-    values
-        Values of the type `FLOATS` has for `dtype`, in any byte order.
-    dtype
-        ``"bfloat16"`` values are the upper halves of float32 values. Float64 values beyond the float32 range become
-        inf.
-
-    Returns
-    -------
-    The same shape, float32.
+    ``"bfloat16"`` values are the upper halves of float32 values. Float64 values beyond the float32 range become inf.
 
     >>> widen(np.array([0x3F80], dtype="<u2"), "bfloat16")
     array([1.], dtype=float32)

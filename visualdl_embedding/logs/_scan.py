@@ -71,9 +71,9 @@ def walk(path: str | os.PathLike[str], *, start: int = 0, max_bytes: int | None 
         while offset < size:
             entry = _read_entry(file, offset, size, max_bytes)
             if entry is None or _overlaps_next(file, offset, entry, size):
-                gap = _gap(file, offset, size)
-                yield gap
-                offset = gap.stop
+                stop = _next_record(file, offset + 1, size)
+                yield Gap(offset, stop, torn=stop == size and _is_torn(file, offset, size))
+                offset = stop
             else:
                 if entry.data:
                     yield entry
@@ -102,11 +102,6 @@ def _overlaps_next(file: IO[bytes], offset: int, entry: Entry, size: int) -> boo
     if entry.end == size or _end_of(file, entry.end) is not None:
         return False
     return _next_record(file, offset + 1, size, before=entry.end) < entry.end
-
-
-def _gap(file: IO[bytes], offset: int, size: int) -> Gap:
-    stop = _next_record(file, offset + 1, size)
-    return Gap(offset, stop, torn=stop == size and _is_torn(file, offset, size))
 
 
 def _next_record(file: IO[bytes], offset: int, size: int, *, before: int | None = None) -> int:
@@ -149,9 +144,7 @@ def _end_of(file: IO[bytes], offset: int) -> int | None:
 
 
 def _is_torn(file: IO[bytes], offset: int, size: int) -> bool:
-    if size - offset < HEADER_BYTES + 1 + _LONGEST_VARINT:
-        return True
-    if _end_of(file, offset) is not None:
+    if size - offset < HEADER_BYTES + 1 + _LONGEST_VARINT or _end_of(file, offset) is not None:
         return True
     file.seek(offset)
     return not any(chunk.strip(b"\x00") for chunk in iter(lambda: file.read(_CHUNK), b""))

@@ -36,7 +36,7 @@ class LogFile:
     one of them closes it, the other continues in the same file. All methods are thread-safe. In a forked process they
     do nothing, because VisualDL's writer hangs there.
 
-    Create with `open` or `share`.
+    Create with `open`.
 
     Attributes
     ----------
@@ -79,7 +79,8 @@ class LogFile:
         writer
             An open `visualdl.LogWriter`; takes precedence.
         share
-            A `paddle.callbacks.VisualDL` of the same training, see `LogFile.share`.
+            A `paddle.callbacks.VisualDL` of the same training. If it has no writer yet, it gets one, which it uses and
+            closes. If it logs to another directory than `log_dir`, a separate file is used and `note` explains it.
 
         Raises
         ------
@@ -96,35 +97,26 @@ class LogFile:
             if not _is_open(writer):
                 raise ValueError("writer is closed; pass an open one, or None.")
             return cls(writer, owned=False)
-        if share is not None:
-            return cls.share(share, log_dir)
-        if log_dir is None:
+        theirs = None if share is None else os.fspath(share.log_dir)
+        folder = theirs if log_dir is None else os.fspath(log_dir)
+        if folder is None:
             raise TypeError(
                 "LogFile.open requires a log directory, a writer or a callback to share with; all are None."
             )
-        tally = Tally()
-        return cls(_new_writer(log_dir, tally=tally), owned=True, note=hidden_files_note(log_dir), tally=tally)
-
-    @classmethod
-    def share(cls, callback: Any, log_dir: str | os.PathLike[str] | None = None) -> LogFile:
-        """Write to the file of a `paddle.callbacks.VisualDL`.
-
-        If the callback has no writer yet, it gets one, which it uses and closes. If it logs to another directory than
-        `log_dir`, a separate file is used and `note` explains it.
-        """
-        theirs = os.fspath(callback.log_dir)
-        if log_dir is not None and os.path.realpath(theirs) != os.path.realpath(log_dir):
-            file = cls.open(log_dir)
-            file.note = (
-                f"paddle.callbacks.VisualDL logs to {theirs!r} but the embeddings go to {os.fspath(log_dir)!r}: "
-                "VisualDL shows them as two runs. Use the same directory for both to see one run."
+        shared = theirs is not None and os.path.realpath(theirs) == os.path.realpath(folder)
+        note = hidden_files_note(folder)
+        if theirs is not None and not shared:
+            note = (
+                f"paddle.callbacks.VisualDL logs to {theirs!r} but the embeddings go to {folder!r}: VisualDL shows "
+                "them as two runs. Use the same directory for both to see one run."
             )
-            return file
-        tally = None
-        if not _is_open(getattr(callback, "writer", None)):
-            tally = Tally()
-            callback.writer = _new_writer(theirs, tally=tally)
-        return cls(callback.writer, owned=False, note=hidden_files_note(theirs), tally=tally)
+        if shared and _is_open(getattr(share, "writer", None)):
+            return cls(share.writer, owned=False, note=note)
+        tally = Tally()
+        opened = _new_writer(folder, tally=tally)
+        if shared:
+            share.writer = opened
+        return cls(opened, owned=not shared, note=note, tally=tally)
 
     def append(self, record: bytes) -> bool:
         """Queue a serialized record, such as one of `snapshot_records`, for VisualDL's thread.

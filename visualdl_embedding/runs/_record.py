@@ -65,7 +65,7 @@ def record_once(
     following = next_step(log_dir, table.name)
     if following == 0:
         extra = rules_as_extra(default_rules() if rules is None else rules)
-        store = TableStore.create(log_dir, table, snapshot.rows, config=config or Config(), extra=extra)
+        store = TableStore.open_for_writing(log_dir, table, snapshot.rows, config=config or Config(), extra=extra)
     else:
         if snapshot.step < following:
             raise ValueError(

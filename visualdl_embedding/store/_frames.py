@@ -50,13 +50,7 @@ _ARRAYS_OF_BASIS = ("mean", "components", "explained_variance_ratio")
 
 
 def write_snapshot(path: Path, snapshot: Snapshot) -> None:
-    """Write a snapshot without copying its vectors.
-
-    Raises
-    ------
-    OSError
-        With the system's reason; nothing is written in this case.
-    """
+    """Write a snapshot without copying its vectors."""
     header = {
         "kind": "snapshot",
         "format_version": FORMAT_VERSION,
@@ -92,8 +86,6 @@ def write_analysis(path: Path, analysis: Analysis) -> None:
 
     Raises
     ------
-    OSError
-        With the system's reason; nothing is written in this case.
     TypeError
         If a parameter of a projection is not a plain value.
     """

@@ -32,7 +32,8 @@ class TableStore(TableReader):
     """Write access to the folder of one table.
 
     Every file has one writer: the worker process writes the analyses, the training process all other files. Any number
-    of processes may read at any time.
+    of processes may read at any time. If a write fails, it raises OSError with the system's reason, and the old file
+    is intact.
 
     Attributes
     ----------
@@ -43,52 +44,6 @@ class TableStore(TableReader):
     def __init__(self, folder: Path, description: Description) -> None:
         super().__init__(folder, description)
         self.superseded: tuple[int, ...] = ()
-
-    @classmethod
-    def create(
-        cls,
-        log_dir: str | os.PathLike[str],
-        table: Table,
-        rows: Rows,
-        *,
-        config: Config,
-        extra: Mapping[str, Any] | None = None,
-    ) -> TableStore:
-        """Create the folder of a table.
-
-        Parameters
-        ----------
-        log_dir
-            Directory of the run; created if missing.
-        table, rows
-            Watched table and rows.
-        config
-            Settings of the analysis.
-        extra
-            Additional plain values for ``table.json``.
-
-        Raises
-        ------
-        FileExistsError
-            If snapshots of this table are already stored there.
-        OSError
-            If the directory cannot be written.
-        """
-        folder = table_folder(log_dir, table.name)
-        check_writable(folder)
-        if list_steps(folder, "snapshot"):
-            raise FileExistsError(
-                f"{log_dir} already holds snapshots of the table {table.name!r}. To continue that training, pass "
-                f"resume=True; for a new training use a new directory, such as {fresh_directory(Path(log_dir))}."
-            )
-        folder.mkdir(parents=True, exist_ok=True)
-        remove_stale(folder)
-        store = cls(folder, describe(table, rows, config=config, extra=extra))
-        store._supersede(-1)
-        write_atomically(folder / "metadata.tsv", [format_rows(rows).encode()])
-        store._describe(store.description)
-        store._rows[rows.version] = rows
-        return store
 
     @classmethod
     def open_for_writing(
@@ -110,12 +65,18 @@ class TableStore(TableReader):
 
         Parameters
         ----------
-        log_dir, table, rows, config, extra
-            As in `create`.
+        log_dir
+            Directory of the run; created if missing.
+        table, rows
+            Watched table and rows.
+        config
+            Settings of the analysis.
         resume
             Continue the stored data if table, rows and settings match. If nothing is stored, create it.
         initial_step
             Number of batches done at the restart; None for the last stored step.
+        extra
+            Additional plain values for ``table.json``.
 
         Raises
         ------
@@ -127,22 +88,35 @@ class TableStore(TableReader):
             If the directory cannot be written.
         """
         folder = table_folder(log_dir, table.name)
-        if not (resume and list_steps(folder, "snapshot")):
-            return cls.create(log_dir, table, rows, config=config, extra=extra)
         check_writable(folder)
-        store = cls.open(log_dir, table.name)
-        stored = store.description
-        if found := difference(stored, store.read_rows(), table=table, rows=rows, config=config):
-            raise ValueError(
-                f"Cannot resume the table {table.name!r} in {log_dir}: {found}. Pass the arguments of the first "
-                f"training, or use a new directory, such as {fresh_directory(Path(log_dir))}."
+        new_directory = f"use a new directory, such as {fresh_directory(Path(log_dir))}."
+        if not list_steps(folder, "snapshot"):
+            folder.mkdir(parents=True, exist_ok=True)
+            remove_stale(folder)
+            store = cls(folder, describe(table, rows, config=config, extra=extra))
+            store._supersede(-1)
+            write_atomically(folder / "metadata.tsv", [format_rows(rows).encode()])
+            description = store.description
+        elif resume:
+            store = cls.open(log_dir, table.name)
+            stored = store.description
+            if found := difference(stored, store.read_rows(), table=table, rows=rows, config=config):
+                raise ValueError(
+                    f"Cannot resume the table {table.name!r} in {log_dir}: {found}. Pass the arguments of the first "
+                    f"training, or {new_directory}"
+                )
+            remove_stale(folder)
+            store._supersede(max(store.steps()) if initial_step is None else initial_step)
+            resumed_after = (*stored.resumed_after, max(store.steps(), default=0))
+            extras = {**stored.extra, **(extra or {})}
+            # `watch` may have changed: the version does not include it, and scalars may begin at any step.
+            description = replace(stored, config=config, resumed_after=resumed_after, extra=extras).with_rows(rows)
+        else:
+            raise FileExistsError(
+                f"{log_dir} already holds snapshots of the table {table.name!r}. To continue that training, pass "
+                f"resume=True; for a new training {new_directory}"
             )
-        remove_stale(folder)
-        store._supersede(max(store.steps()) if initial_step is None else initial_step)
-        resumed_after = (*stored.resumed_after, max(store.steps(), default=0))
-        extras = {**stored.extra, **(extra or {})}
-        # `watch` may have changed: the version does not include it, and scalars may begin at any step.
-        store._describe(replace(stored, config=config, resumed_after=resumed_after, extra=extras).with_rows(rows))
+        store._describe(description)
         store._rows[rows.version] = rows
         return store
 
@@ -169,8 +143,6 @@ class TableStore(TableReader):
             If a different snapshot is stored at this step.
         ValueError
             If the snapshot belongs to another table, or has rows that are not in the store.
-        OSError
-            With the system's reason; nothing is written in this case.
         """
         if snapshot.table != self.description.table.name:
             raise ValueError(f"A snapshot of {snapshot.table!r} does not belong to {self.description.table.name!r}.")
@@ -193,23 +165,11 @@ class TableStore(TableReader):
         _frames.write_snapshot(path, snapshot)
 
     def write_analysis(self, analysis: Analysis) -> None:
-        """Store an analysis, replacing one of the same step.
-
-        Raises
-        ------
-        OSError
-            With the system's reason; nothing is written in this case.
-        """
+        """Store an analysis, replacing one of the same step."""
         _frames.write_analysis(self.path("analysis", analysis.step), analysis)
 
     def append_alert(self, alert: Mapping[str, Any]) -> None:
-        """Add an alert. It should have a ``"step"``: thinning keeps steps with alerts.
-
-        Raises
-        ------
-        OSError
-            With the system's reason; nothing is written in this case.
-        """
+        """Add an alert. It should have a ``"step"``: thinning keeps steps with alerts."""
         append_alerts(self.folder / "alerts.jsonl", [alert])
 
     def drop_alerts(self, *, since: int) -> None:

@@ -141,19 +141,15 @@ def _check_header(header: list[str], columns: list[list[str]], source: str) -> N
 
 def _from_frame(frame: Any) -> Metadata:
     names = [str(name) for name in frame.columns]
-    columns = [[cell_text(value) for value in _column(frame, name)] for name in frame.columns]
+    for name in frame.columns:
+        if hasattr(frame[name], "columns"):
+            raise ValueError(f"The given {type(frame).__name__} has several columns called {str(name)!r}.")
+    columns = [[cell_text(value) for value in frame[name]] for name in frame.columns]
     index = getattr(frame, "index", None)
     if index is not None and str(getattr(index, "name", None)).lower() in (*_LABEL_NAMES, "id"):
         names.insert(0, str(index.name))
         columns.insert(0, [cell_text(value) for value in index])
     return _from_columns(names, columns, f"the given {type(frame).__name__}")
-
-
-def _column(frame: Any, name: Any) -> Any:
-    column = frame[name]
-    if hasattr(column, "columns"):
-        raise ValueError(f"The given {type(frame).__name__} has several columns called {str(name)!r}.")
-    return column
 
 
 def _from_columns(header: list[str], columns: list[list[str]], source: str, *, notes: tuple[str, ...] = ()) -> Metadata:
@@ -169,23 +165,22 @@ def _from_columns(header: list[str], columns: list[list[str]], source: str, *, n
     data = {names[i]: columns[i] for i in range(len(names)) if i not in used}
     if not data:
         raise ValueError(f"{source} has no column besides {first_few(header)}; expected at least one column to add.")
-    ids = None if id_at is None else [_row_id(cell, source) for cell in columns[id_at]]
-    keys: list[Key | None] = (
-        [cell or None for cell in columns[label_at or 0]]
-        if ids is None
-        else [*ids]
-        if label_at is None
-        else [(label, i) if label else i for label, i in zip(columns[label_at], ids, strict=True)]
-    )
-    kept = {key: i for i, key in reversed(list(enumerate(keys))) if key is not None}
+    labels = [""] * len(columns[0]) if label_at is None else columns[label_at]
+    keys: list[Key | None] = [label or None for label in labels]
+    if id_at is not None:
+        ids = [_row_id(cell, source) for cell in columns[id_at]]
+        keys = [(label, row_id) if label else row_id for label, row_id in zip(labels, ids, strict=True)]
+    kept: dict[Key, int] = {}
+    for i, key in enumerate(keys):
+        if key is not None:
+            kept.setdefault(key, i)
     if not kept:
         raise ValueError(f"{source} has a header, but no line with a label or an id.")
     if nameless := keys.count(None):
         notes = (*notes, f"{nameless} lines of {source} have no label; they are ignored.")
     if again := len(keys) - nameless - len(kept):
         notes = (*notes, f"{again} lines of {source} repeat a label or an id; the first of each is used.")
-    order = sorted(kept.items(), key=lambda item: item[1])
-    return Metadata({name: {key: values[i] for key, i in order} for name, values in data.items()}, source, notes)
+    return Metadata({name: {key: values[i] for key, i in kept.items()} for name, values in data.items()}, source, notes)
 
 
 def _canonical(name: str) -> str:

@@ -17,7 +17,9 @@ __all__ = ["KEEP", "Picker"]
 
 KEEP = ("special", "subword", "padding")
 _REASONS = ("", "padding row", "no label", "special token", "subword piece")
-_PADDING, _NO_LABEL, _SPECIAL, _SUBWORD = 1, 2, 3, 4
+_PADDING, _NO_LABEL = 1, 2
+_CODES = {"word": 0, "no label": _NO_LABEL, "special": 3, "subword": 4}
+"""Position in `_REASONS` by kind of label."""
 _SUGGESTED = 5
 
 
@@ -48,21 +50,17 @@ class Picker:
         reasons = self._reasons
         reasons[candidates[candidates >= known]] = _NO_LABEL
         if not self.vocabulary.is_numbered:
+            labels, sentencepiece = self.vocabulary.labels, self.vocabulary.style.sentencepiece
             labeled = candidates[candidates < known]
-            reasons[labeled] = self._reasons_of(labeled)
+            kinds = [
+                token_kind(label, sentencepiece=sentencepiece) if (label := labels[i]) else "no label"
+                for i in labeled.tolist()
+            ]
+            reasons[labeled] = [0 if kind in self._keep else _CODES[kind] for kind in kinds]
         if self._padding is not None and self._padding in candidates:
             reasons[self._padding] = self._obstacle(self._padding)
         kept: NDArray[np.int64] = candidates[reasons[candidates] == 0]
         return kept
-
-    def _reasons_of(self, ids: NDArray[np.int64]) -> list[int]:
-        labels, sentencepiece = self.vocabulary.labels, self.vocabulary.style.sentencepiece
-        codes = {"word": 0, "special": _SPECIAL, "subword": _SUBWORD}
-        codes |= {kind: 0 for kind in self._keep if kind in codes}
-        return [
-            codes[token_kind(label, sentencepiece=sentencepiece)] if (label := labels[i]) else _NO_LABEL
-            for i in ids.tolist()
-        ]
 
     def _obstacle(self, row_id: int) -> int:
         """Reason code why a row cannot be taken even if it is requested by name, or 0."""
@@ -91,20 +89,9 @@ class Picker:
                 self._absent.add(word)
 
     def take_named(self, asked: list[Any], name: str, *, required: bool = False) -> list[int | str]:
-        """Take requested labels and ids.
+        """Take labels and ids requested in an argument, and return their keys in `taken`.
 
-        Parameters
-        ----------
-        asked
-            Labels and ids.
-        name
-            Name of the argument, for messages.
-        required
-            Raise an error if a row cannot be taken; otherwise count it.
-
-        Returns
-        -------
-        Keys of `taken`.
+        A row that cannot be taken is an error if it is `required`; otherwise it is counted.
         """
         keys: dict[int | str, tuple[int, ...]] = {}
         unknown: list[str] = []
@@ -118,11 +105,18 @@ class Picker:
             else:
                 unknown.append(item)
         if unknown:
-            raise ValueError(self._unknown(unknown, name))
+            many = len(unknown) - _SUGGESTED
+            suggested = "; ".join(self.vocabulary.suggest(label) for label in unknown[:_SUGGESTED])
+            raise ValueError(
+                f"{name} has labels that are not in {self.vocabulary.source} and cannot be composed of its tokens: "
+                f"{suggested}{f'; and {many} more' if many > 0 else ''}."
+            )
         for key in list(keys):
             if isinstance(key, int) and (obstacle := self._obstacle(key)):
+                if required and obstacle == _PADDING:
+                    raise ValueError(f"{name} has the padding row ({key}); pass keep=['padding'] to include it.")
                 if required:
-                    raise ValueError(self._cannot_watch(key, obstacle, name))
+                    raise ValueError(f"{name} has row {key}, which has no label in {self.vocabulary.source}.")
                 self._reasons[key] = obstacle
                 del keys[key]
         self.taken.update((key, pieces) for key, pieces in keys.items() if key not in self.taken)
@@ -148,19 +142,6 @@ class Picker:
             )
         return ids[0]
 
-    def _unknown(self, unknown: list[str], name: str) -> str:
-        many = len(unknown) - _SUGGESTED
-        suggested = "; ".join(self.vocabulary.suggest(label) for label in unknown[:_SUGGESTED])
-        return (
-            f"{name} has labels that are not in {self.vocabulary.source} and cannot be composed of its tokens: "
-            f"{suggested}{f'; and {many} more' if many > 0 else ''}."
-        )
-
-    def _cannot_watch(self, row_id: int, obstacle: int, name: str) -> str:
-        if obstacle == _PADDING:
-            return f"{name} has the padding row ({row_id}); pass keep=['padding'] to include it."
-        return f"{name} has row {row_id}, which has no label in {self.vocabulary.source}."
-
     def finish(self, watched: list[int | str], *, how: str) -> Rows:
         """Return the chosen rows.
 
@@ -169,7 +150,12 @@ class Picker:
         ValueError
             If no row was taken.
         """
-        left_out = self._count()
+        reasons = self._reasons.copy()
+        reasons[[key for key in self.taken if isinstance(key, int)]] = 0
+        counts = np.bincount(reasons, minlength=len(_REASONS)).tolist()
+        left_out = {reason: n for reason, n in zip(_REASONS, counts, strict=True) if reason and n}
+        if self._absent:
+            left_out["not in the vocabulary"] = len(self._absent)
         if not self.taken:
             counted = ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "none"
             raise ValueError(
@@ -177,7 +163,6 @@ class Picker:
                 f"Pass keep= with any of {first_few(list(KEEP))} to include them."
             )
         vocabulary = self.vocabulary
-        composed = {key: pieces for key, pieces in self.taken.items() if isinstance(key, str)}
         names = {key: key if isinstance(key, str) else vocabulary.name_of(key) for key in self.taken}
         columns = {
             column: tuple(
@@ -188,24 +173,16 @@ class Picker:
         }
         if self.strata:
             columns["stratum"] = tuple("" if isinstance(k, str) else self.strata.get(k, "") for k in self.taken)
-        if composed:
-            spelt = {key: " ".join(vocabulary.name_of(i) for i in pieces) for key, pieces in composed.items()}
-            columns["pieces"] = tuple(spelt.get(str(key), "") if isinstance(key, str) else "" for key in self.taken)
+        pieces = {i: found for i, (key, found) in enumerate(self.taken.items()) if isinstance(key, str)}
+        if pieces:
+            spelt = {i: " ".join(vocabulary.name_of(piece) for piece in found) for i, found in pieces.items()}
+            columns["pieces"] = tuple(spelt.get(i, "") for i in range(len(self.taken)))
         return Rows(
             ids=np.array([COMPOSED if isinstance(key, str) else key for key in self.taken], dtype=np.int64),
             labels=tuple(names.values()),
             columns=columns,
-            pieces={i: composed[key] for i, key in enumerate(self.taken) if isinstance(key, str)},
+            pieces=pieces,
             watch=tuple(names[key] for key in watched),
             left_out=left_out,
             how=how,
         )
-
-    def _count(self) -> dict[str, int]:
-        reasons = self._reasons.copy()
-        reasons[[key for key in self.taken if isinstance(key, int)]] = 0
-        counts = np.bincount(reasons, minlength=len(_REASONS))
-        left_out = {reason: int(n) for reason, n in zip(_REASONS, counts, strict=True) if reason and n}
-        if self._absent:
-            left_out["not in the vocabulary"] = len(self._absent)
-        return left_out
