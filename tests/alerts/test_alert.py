@@ -64,7 +64,7 @@ def test_evidence_that_is_not_plain_is_refused() -> None:
         ("trained_step", "x"),
     ],
 )
-def test_what_is_no_alert_is_refused(key: str, value: object) -> None:
+def test_invalid_alerts_are_refused(key: str, value: object) -> None:
     with pytest.raises(ValueError, match=f"not an alert: '{key}'"):
         Alert.from_dict({**make_alert().to_dict(), key: value})
 
@@ -73,7 +73,7 @@ def test_keys_of_a_newer_version_are_passed_over() -> None:
     assert Alert.from_dict({**make_alert().to_dict(), "new": 1}) == make_alert()
 
 
-def test_the_lag_is_said() -> None:
+def test_the_lag_is_described() -> None:
     alert = make_alert()
     assert (alert.lag, alert.lag_zh) == ("", "")
     late = alert.with_trained_step(450)
@@ -102,7 +102,7 @@ class TestHook:
         assert body.endswith(b"\n")
         assert json.loads(body) == alert.to_dict()
 
-    def test_there_is_no_shell(self, tmp_path: Path) -> None:
+    def test_no_shell_is_used(self, tmp_path: Path) -> None:
         target = tmp_path / "made"
         run_hook(f"true ; touch {target}", make_alert())
         run_hook(f"true && touch {target}", make_alert())
@@ -111,7 +111,7 @@ class TestHook:
     def test_a_list_is_taken_as_it_is(self) -> None:
         assert run_hook([sys.executable, "-c", "import sys; sys.exit(0)"], make_alert()).ok
 
-    def test_a_failure_is_told(self, tmp_path: Path) -> None:
+    def test_a_failure_is_reported(self, tmp_path: Path) -> None:
         text = "import sys; sys.stderr.write('x' * 5000 + ' robot is \\x1b[31mdown\\n'); sys.exit(3)"
         result = run_hook(self.script(tmp_path, text), make_alert())
         assert (result.ok, result.status) == (False, 3)

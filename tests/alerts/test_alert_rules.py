@@ -79,7 +79,7 @@ class TestChanges:
         assert status(Changes("isoscore", 0.2), 0.5, 0.3) == "holds"
         assert status(Changes("isoscore", 0.2), 0.5, 0.65) == "clear"
 
-    def test_one_bit_of_rounding_is_no_difference(self) -> None:
+    def test_one_bit_of_rounding_is_ignored(self) -> None:
         assert 0.3 - 0.1 < 0.2
         assert status(Changes("isoscore", 0.2), 0.1, 0.3) == "holds"
 
@@ -88,7 +88,7 @@ class TestChanges:
         assert (status(up, 0.1, 0.5), status(up, 0.5, 0.1)) == ("holds", "clear")
         assert (status(down, 0.1, 0.5), status(down, 0.5, 0.1)) == ("clear", "holds")
 
-    def test_looks_back_over_so_many_snapshots(self) -> None:
+    def test_within_limits_the_earlier_snapshots(self) -> None:
         assert status(Changes("isoscore", 0.3, within=2), 0.1, 0.3, 0.45) == "holds"
         assert status(Changes("isoscore", 0.3, within=1), 0.1, 0.3, 0.45) == "clear"
         found = last(Changes("isoscore", 0.3, within=3, direction="down"), curve("isoscore", [0.9, 0.2, 0.5, 0.4]))
@@ -106,7 +106,7 @@ class TestChanges:
         assert found.status == "unknown"
         assert "other than 0" in found.text.en
 
-    def test_a_gap_is_bridged_only_as_far_as_it_may_look(self) -> None:
+    def test_a_gap_is_bridged_only_within_the_limit(self) -> None:
         assert status(Changes("isoscore", 0.3, within=2), 0.1, None, 0.5) == "holds"
         assert status(Changes("isoscore", 0.3, within=1), 0.1, None, 0.5) == "unknown"
 
@@ -133,7 +133,7 @@ class TestSpace:
         history = History.of("word", {0: {"nonfinite_rows": 2.0, "num_rows": 5.0, "zero_rows": 3.0}})
         assert last(NonFinite(), history).status == "holds"
         assert last(NonFinite(rows=3), history).status == "clear"
-        assert last(NonFinite(), history).text.en == "2 of 10 watched rows hold NaN or inf."
+        assert last(NonFinite(), history).text.en == "2 of 10 watched rows contain NaN or inf."
 
     def test_collapse_is_a_cone_or_a_loss_of_rank(self) -> None:
         def at(first: float, rank: float, cosine: float) -> Judgment:
@@ -198,7 +198,7 @@ class TestDriftTowards:
         assert found["加息"].status == "holds"
         assert found["加息"].text.en == (
             "加息 moved towards negative: its share of negative neighbors went from 0.1 to 0.6, p = 0.002 corrected "
-            "over 1 word(s), where 0.05 is asked for."
+            "over 1 word(s), with a limit of 0.05."
         )
 
     def test_words_are_corrected_for_being_several(self) -> None:
@@ -214,7 +214,7 @@ class TestDriftTowards:
         assert [j.status for j in self.judge(DriftTowards("negative")).values()] == ["unknown"]
 
     @pytest.mark.parametrize("p_value", [math.nan, -0.1, 1.5])
-    def test_what_is_no_p_value_is_unknown(self, p_value: float) -> None:
+    def test_invalid_p_values_are_unknown(self, p_value: float) -> None:
         assert self.judge(DriftTowards("negative", ("a",)), moved("a", p_value))["a"].status == "unknown"
 
     def test_a_word_that_left_the_group_is_clear(self) -> None:
@@ -224,7 +224,7 @@ class TestDriftTowards:
         grew = moved("a", 0.001, share=(0.2, 0.2), lean=(0.1, 0.3))
         assert self.judge(rule, grew)["a"].status == "holds"
 
-    def test_later_looks_ask_for_more(self) -> None:
+    def test_later_looks_have_a_lower_level(self) -> None:
         rule = DriftTowards("negative", ("a",))
         assert self.judge(rule, moved("a", 0.02), look=1)["a"].status == "holds"
         assert self.judge(rule, moved("a", 0.02), look=2)["a"].status == "clear"
@@ -293,22 +293,22 @@ class TestRule:
             (lambda: Above("isoscore", "high"), TypeError, "value must be a finite number, not 'high'"),
             (lambda: Above("isoscore", True), TypeError, "value must be a finite number, not True"),
             (lambda: Above(3, 0.5), TypeError, "metric must be text"),
-            (lambda: Below("isoscore", 0.5, for_snapshots=0), ValueError, "for_snapshots must be a whole number"),
-            (lambda: Below("isoscore", 0.5, for_snapshots=1.5), TypeError, "for_snapshots must be a whole number"),
+            (lambda: Below("isoscore", 0.5, for_snapshots=0), ValueError, "for_snapshots must be an integer"),
+            (lambda: Below("isoscore", 0.5, for_snapshots=1.5), TypeError, "for_snapshots must be an integer"),
             (lambda: Below("isoscore", 0.5, severity="bad"), ValueError, "severity must be one of 'critical', 'warn"),
             (lambda: Below("isoscore", 0.5, tables=""), ValueError, "tables must be text"),
             (lambda: Below("isoscore", 0.5, message=1), TypeError, "message must be text"),
             (lambda: Changes("isoscore", 0), ValueError, "by must be a positive number, not 0"),
             (lambda: Changes("isoscore", 1, relative=1), TypeError, "relative must be true or false"),
-            (lambda: Changes("isoscore", 1, within=0), ValueError, "within must be a whole number"),
+            (lambda: Changes("isoscore", 1, within=0), ValueError, "within must be an integer"),
             (lambda: Changes("isoscore", 1, direction="left"), ValueError, "direction must be one of"),
             (lambda: GroupMixing(over=1.2), ValueError, "over must be a share from 0 to 1"),
             (lambda: GroupMixing(""), ValueError, "group must be text"),
             (lambda: TailCrowding(-1), ValueError, "over must be a share"),
             (lambda: DriftTowards("n", "加息"), TypeError, "words must be a list of labels"),
             (lambda: DriftTowards("n", alpha=0), ValueError, "alpha must be between 0 and 1"),
-            (lambda: DriftTowards("n", looks=0), ValueError, "looks must be a whole number"),
-            (lambda: NonFinite(rows=0), ValueError, "rows must be a whole number"),
+            (lambda: DriftTowards("n", looks=0), ValueError, "looks must be an integer"),
+            (lambda: NonFinite(rows=0), ValueError, "rows must be an integer"),
             (lambda: Collapsed(rank_share=2), ValueError, "rank_share must be a share"),
             (lambda: Collapsed(mean_cosine=2), ValueError, "mean_cosine must be a cosine"),
         ],

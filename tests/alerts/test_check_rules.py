@@ -81,7 +81,7 @@ class TestCheck:
         (verdict,) = check_scalars([rule], history)
         assert (verdict.status == "failed") == bool(evaluate([rule], history)[0])
 
-    def test_drift_in_ci_is_one_look(self) -> None:
+    def test_drift_in_ci_counts_as_one_look(self) -> None:
         rule = DriftTowards("negative", ("加息", "降息"))
         found = check_scalars([rule], {}, evidence=[moved("加息", 0.02)])
         assert statuses(found) == ["failed", "unknown"]
@@ -133,7 +133,7 @@ class TestTable:
         assert first[-1] == "mean_cosine 为 0.9，高于 0.8。"
 
 
-def test_json_is_strict_and_whole() -> None:
+def test_json_is_strict_and_complete() -> None:
     def refuse(constant: str) -> None:
         raise AssertionError(constant)
 
@@ -179,7 +179,7 @@ class TestJUnit:
         counts = [(s.attrib["tests"], s.attrib["failures"], s.attrib["errors"], s.attrib["skipped"]) for s in root]
         assert counts == [("1", "0", "0", "0"), ("2", "1", "1", "0"), ("1", "1", "0", "0")]
 
-    def test_cases_say_what_was_held_against_what(self) -> None:
+    def test_cases_contain_value_and_threshold(self) -> None:
         failed, unknown = parse(VERDICTS).findall("testsuite")[1]
         assert failed.attrib["name"] == "drift: watch/a/p_value"
         assert failed.attrib["classname"] == "item"

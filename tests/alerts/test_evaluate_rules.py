@@ -128,7 +128,7 @@ def test_training_that_went_back_fires_again_what_is_gone_and_not_what_stays() -
     assert state.step == 150
 
 
-def test_each_word_has_episodes_of_its_own() -> None:
+def test_each_word_has_its_own_episodes() -> None:
     rule = DriftTowards("negative", ("a", "b"), looks=4)
     p = {0: (0.9, 0.9), 1: (1e-4, 0.9), 2: (1e-4, 1e-4), 3: (0.9, 1e-4), 4: (1e-4, 1e-4)}
     evidence = {step: [moved("a", a), moved("b", b)] for step, (a, b) in p.items()}
@@ -138,7 +138,7 @@ def test_each_word_has_episodes_of_its_own() -> None:
     assert alerts[0].evidence["look"] == 2
 
 
-def test_only_snapshots_with_evidence_are_looks() -> None:
+def test_only_snapshots_with_evidence_count_as_looks() -> None:
     rule = DriftTowards("negative", ("a",))
     evidence = {5: [moved("a", 0.02)]}
     alerts, _ = replay([rule], History.of("word", {step: {} for step in range(6)}, evidence=evidence))
@@ -173,7 +173,7 @@ def test_rules_for_other_tables_are_passed_over() -> None:
     assert len(evaluate(rules, curve("isoscore", [HIGH], table="items"))[0]) == 1
 
 
-def test_nothing_seen_nothing_said() -> None:
+def test_an_empty_history_raises_no_alert() -> None:
     assert evaluate(default_rules(), History.of("word", {})) == ((), RuleState())
 
 
@@ -189,7 +189,7 @@ def test_the_default_rules_are_calm_and_see_what_broke() -> None:
 def test_two_rules_of_one_name_are_refused() -> None:
     with pytest.raises(ValueError, match=r"Two rules are named 'isoscore above 0\.5'"):
         evaluate([Above("isoscore", 0.5), Above("isoscore", 0.5, for_snapshots=2)], curve("isoscore", [HIGH]))
-    with pytest.raises(TypeError, match="not a str"):
+    with pytest.raises(TypeError, match="not str"):
         evaluate(["above"], curve("isoscore", [HIGH]))  # type: ignore[list-item]
 
 

@@ -119,7 +119,7 @@ def test_rules_travel_as_plain_data() -> None:
         ({"kind": "below", "metric": "isoscore"}, "rule 1, key 'value': is missing, but 'below' requires it."),
         (
             {"kind": "below", "metric": "isoscore", "value": 1, "for_snapshot": 2},
-            "rule 1, key 'for_snapshot': 'below' knows no such key; did you mean 'for_snapshots'?",
+            "rule 1, key 'for_snapshot': 'below' has no such key; did you mean 'for_snapshots'?",
         ),
         (
             {"kind": "below", "name": "odd", "metric": "isoscores", "value": 1},
@@ -145,7 +145,7 @@ def test_a_mistake_names_the_rule_the_key_and_what_was_expected(rule: object, sa
     assert mistake.startswith(says)
 
 
-def test_all_mistakes_are_told_at_once() -> None:
+def test_all_mistakes_are_reported_at_once() -> None:
     source = {
         "rules": [],
         "rule": [{"kind": "above"}, {"kind": "non_finite"}, {"kind": "non_finite"}, {"kind": "collapsed", "x": 1}],
@@ -193,7 +193,7 @@ tables = st.fixed_dictionaries({"kind": st.sampled_from([*KINDS, "x"])}, optiona
 
 
 @given(st.dictionaries(st.sampled_from(["rule", "rules"]), plain | st.lists(tables | plain, max_size=4), max_size=2))
-def test_whatever_stands_there_gives_rules_or_sentences(source: dict[str, object]) -> None:
+def test_any_content_gives_rules_or_an_error(source: dict[str, object]) -> None:
     try:
         rules = load_rules(source)
     except RulesError:

@@ -104,7 +104,7 @@ def test_rows_that_are_not_finite_are_left_out_and_come_back() -> None:
     assert np.isnan(second.projections["tsne"].coordinates[[5, 9]]).all()
     assert np.isfinite(np.delete(second.projections["tsne"].coordinates, [5, 9], axis=0)).all()
     assert np.isnan(second.row_metrics["norm"][5])
-    assert "2 of 60 rows hold NaN or inf" in " ".join(second.notes)
+    assert "2 of 60 rows contain NaN or inf" in " ".join(second.notes)
     assert third.scalars["nonfinite_rows"] == 0
     assert np.isfinite(third.projections["tsne"].coordinates).all()
     assert third.scalars["neighbor_overlap"] == 1

@@ -60,13 +60,13 @@ def test_a_line_between_two_groups(model: Path) -> None:
     assert "Farthest towards 喜0、喜1" in said
 
 
-def test_a_composed_word_is_said_to_be_one(model: Path) -> None:
+def test_a_composed_word_is_noted(model: Path) -> None:
     done = ask(model, "--word", "讽刺", "-k", 3)
     assert done.exit_code == 0, done.output
     assert "讽刺 (讽 + 刺)" in done.output
 
 
-def test_special_tokens_are_no_answer_unless_kept(model: Path) -> None:
+def test_special_tokens_are_left_out_unless_kept(model: Path) -> None:
     everything = {m["label"] for m in json.loads(ask(model, "--word", "悲0", "-k", 999, "--json").output)["悲0"]}
     kept = json.loads(ask(model, "--word", "悲0", "-k", 999, "--keep", "special", "--json").output)["悲0"]
     assert {m["label"] for m in kept} - everything == {"[PAD]", "[UNK]"}

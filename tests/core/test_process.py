@@ -138,7 +138,7 @@ def test_nothing_of_the_current_directory_is_imported(
     assert not (tmp_path / "imported").exists()
 
 
-def test_a_child_has_few_threads_no_gpu_and_a_session_of_its_own() -> None:
+def test_a_child_has_few_threads_no_gpu_and_its_own_session() -> None:
     with child(n_threads=3) as process:
         assert process.stdout is not None
         process.stdout.readline()

@@ -73,7 +73,7 @@ def test_the_small_case_runs_and_remedies_differ_from_plain_training(tmp_path: P
         assert picture.size[0] > 1000
 
 
-def test_without_the_data_it_says_what_to_install(tmp_path: Path) -> None:
+def test_missing_data_is_reported_with_the_package_to_install(tmp_path: Path) -> None:
     hide = (
         "import importlib.util\nfind = importlib.util.find_spec\n"
         "importlib.util.find_spec = lambda name, *rest: None if name == 'recbole' else find(name, *rest)"

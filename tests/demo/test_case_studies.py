@@ -142,7 +142,7 @@ def test_the_remedy_is_least_where_groups_are_apart(examples: None) -> None:
 
 
 @pytest.mark.slow
-def test_drift_is_raised_for_the_word_whose_sense_changed_and_not_in_the_control(drift: tuple[Any, ...]) -> None:
+def test_drift_is_detected_for_the_changed_word_and_not_in_the_control(drift: tuple[Any, ...]) -> None:
     figures, out, _ = drift
     changed, control = figures["runs"]
     week = figures["change"]
@@ -165,7 +165,7 @@ def test_drift_is_raised_for_the_word_whose_sense_changed_and_not_in_the_control
 
 
 @pytest.mark.slow
-def test_the_alert_of_the_week_stands_in_the_run(drift: tuple[Any, ...]) -> None:
+def test_the_alert_of_the_week_is_in_the_run(drift: tuple[Any, ...]) -> None:
     figures, _, runs = drift
     seed = figures["runs"][0]["seed"]
     (alert,) = open_run(runs / f"share-1-{seed}").alerts("embedding")

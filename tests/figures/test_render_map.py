@@ -138,7 +138,7 @@ def test_a_frame_without_any_finite_row_is_drawn_empty(drawn: list[Figure]) -> N
     assert "rows\n0" in words_of(drawn[0])
 
 
-def test_the_words_say_what_made_the_picture(drawn: list[Figure]) -> None:
+def test_the_text_describes_the_picture(drawn: list[Figure]) -> None:
     render_map(
         projection(), labels_of(50), table="word", step=1200, quality={"trustworthiness": 0.9123}, caption="a caption"
     )
@@ -158,7 +158,7 @@ def test_the_ring_has_the_radius_of_the_noise_floor(drawn: list[Figure]) -> None
     assert circle.radius == pytest.approx(0.25 * deviation * per_unit, rel=1e-3)
 
 
-def test_a_noise_floor_that_was_not_measured_is_said(drawn: list[Figure]) -> None:
+def test_a_missing_noise_floor_is_noted(drawn: list[Figure]) -> None:
     render_map(projection(noise_floor=None), labels_of(50))
     assert "noise floor\nnot measured" in words_of(drawn[0])
     assert not any(isinstance(artist, Circle) for artist in drawn[0].artists)
@@ -183,7 +183,7 @@ def test_a_label_that_no_font_can_write_is_shown_by_its_id(drawn: list[Figure]) 
 
 
 @pytest.mark.usefixtures("no_cjk_font")
-def test_without_a_chinese_font_labels_are_ids_and_that_is_said(drawn: list[Figure]) -> None:
+def test_without_a_chinese_font_labels_are_ids_with_a_note(drawn: list[Figure]) -> None:
     assert cjk_font() is None
     note = missing_font_note()
     assert note is not None
@@ -240,7 +240,7 @@ def test_a_label_does_not_hide_a_watched_point(below: float, drawn: list[Figure]
         assert not any(boxes[label].contains(x, y) for x, y in pixels)
 
 
-def test_wrong_arguments_say_what_was_expected() -> None:
+def test_wrong_arguments() -> None:
     with pytest.raises(ValueError, match="49 values for 50 rows"):
         render_map(projection(), labels_of(49))
     with pytest.raises(ValueError, match="groups must have one value per row"):
@@ -298,7 +298,7 @@ def test_every_group_is_seen() -> None:
     st.integers(10, 200),
 )
 @settings(deadline=None, max_examples=60)
-def test_labels_stand_inside_and_not_on_one_another(points: list[tuple[int, int]], n_watched: int, width: int) -> None:
+def test_labels_are_inside_and_do_not_overlap(points: list[tuple[int, int]], n_watched: int, width: int) -> None:
     bounds = (0.0, 0.0, 600.0, 600.0)
     taken = (0.0, 0.0, 150.0, 60.0)
     watched = list(range(min(n_watched, len(points))))
@@ -376,7 +376,7 @@ def test_a_larger_number_is_never_darker(values: list[float], logarithmic: bool)
     assert (np.diff(np.array(places)[order]) >= 0).all()
 
 
-def test_numbers_that_nobody_knows_are_gray(drawn: list[Figure]) -> None:
+def test_unknown_numbers_are_gray(drawn: list[Figure]) -> None:
     render_map(projection(5), labels_of(5), values=np.full(5, np.nan), values_name="frequency")
     assert set(color_numbers(np.full(5, np.nan), "x").colors) == {NO_GROUP}
 

@@ -20,7 +20,7 @@ from visualdl_embedding.files import UnreadableModelError, open_tables
         (raw_tensor(VECTORS)[:16] + struct.pack(">i", 6) + raw_tensor(VECTORS)[20:], "big-endian|format is unknown"),
         (b"\0" * 16 + struct.pack("<i", 6) + b"\x08\x05\x10\xff\xff\x7f", "cut off"),
         (b"\0" * 16 + struct.pack("<i", 4) + b"\x08\x63\x10\x02" + b"\0" * 8, "type number 99 is unknown"),
-        (b"\0" * 16 + struct.pack("<i", 4) + b"\x08\x05\x12\x7f" + b"\0" * 8, "beyond its message"),
+        (b"\0" * 16 + struct.pack("<i", 4) + b"\x08\x05\x12\x7f" + b"\0" * 8, "its description is damaged"),
         (
             b"\0" * 16 + struct.pack("<i", 13) + b"\x08\x05\x10" + b"\xff" * 9 + b"\x01" + b"\0" * 8,
             "its shape .* is invalid",

@@ -1,4 +1,4 @@
-"""Scripts that keep to themselves, groups that do not show, words among another group."""
+"""Separate scripts, groups that are not visible, words among another group."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_digits_in_a_corner_are_found_with_the_purity_that_scikit_learn_counts()
     labels = [str(i) if i < 40 else f"{chr(0x4E00 + i)}" for i in range(400)]
     found = look(vectors, labels=labels)["script_corner"]
     assert set(found.row_indices) == set(range(40))
-    assert found.title == "Digits keep to themselves"
+    assert found.title == "Digits are separate"
     assert found.severity == "warning"
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     nearest = NearestNeighbors(n_neighbors=15).fit(unit).kneighbors(return_distance=False)
@@ -67,7 +67,7 @@ def test_the_script_of_most_rows_is_no_corner() -> None:
     vectors[:70] += 5
     labels = [f"{chr(0x4E00 + i)}" if i < 70 else f"w{chr(97 + i % 26)}{chr(97 + i // 26)}" for i in range(100)]
     found = look(vectors, labels=labels)
-    assert found["script_corner"].title == "Latin letters keep to themselves"
+    assert found["script_corner"].title == "Latin letters are separate"
 
 
 def mood(n: int = 200, d: int = 30) -> tuple[np.ndarray, list[str]]:

@@ -53,7 +53,7 @@ def test_very_long_and_very_short_rows_are_told_with_their_lengths() -> None:
     assert found.numbers["longest"] == pytest.approx(np.linalg.norm(vectors[5]), rel=1e-5)
 
 
-def test_composed_rows_are_shorter_by_nature_and_not_told() -> None:
+def test_short_composed_rows_are_not_reported() -> None:
     vectors = gaussian(400, 64)
     vectors[5] /= 20
     assert "unusual_lengths" not in look(vectors, pieces={5: (1, 2)})
@@ -73,7 +73,7 @@ def test_a_planted_clump_is_found_whole(d: int, distance: str) -> None:
     assert "词100" in found.details[0]
 
 
-def test_a_large_clump_is_critical_and_its_frequency_is_told() -> None:
+def test_a_large_clump_is_critical_with_its_frequency() -> None:
     vectors = gaussian(500, 50, decay=0.1)
     vectors[300:] = vectors[300] + 1e-3 * np.random.default_rng(0).normal(size=(200, 50))
     frequency = np.r_[np.full(300, 1000), np.arange(200)]

@@ -85,7 +85,7 @@ def test_an_analysis_that_was_stored_with_zero_rows_is_read() -> None:
 
 def test_an_analysis_of_another_snapshot_is_refused() -> None:
     shot, other = snapshot(gaussian(50, 8)), snapshot(gaussian(40, 8))
-    with pytest.raises(ValueError, match="pass the graph of this very snapshot"):
+    with pytest.raises(ValueError, match="pass the graph of this snapshot"):
         find(shot, analysis(other))
 
 
@@ -117,7 +117,7 @@ def test_hubs_are_counted_as_numpy_counts() -> None:
     assert "hubs" not in {finding.kind for finding in find(shot, analysis(shot))}
 
 
-def test_a_cluster_that_only_one_map_shows_and_maps_not_to_read_are_told() -> None:
+def test_doubtful_clusters_and_loose_maps_are_reported() -> None:
     shot = snapshot(gaussian(300, 50, decay=0.2))
     done, _ = analyze(shot, None, Config(methods=("pca",), noise_floor_every=0))
     island = np.random.default_rng(0).normal(size=(300, 2))

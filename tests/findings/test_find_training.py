@@ -129,14 +129,14 @@ def test_causes_that_the_numbers_speak_for_come_first() -> None:
     usual = look(vectors, columns={"group": groups})["misplaced_rows"]
     assert set(usual.row_indices) == set(wrong)
     assert "irony" in usual.causes[0]
-    assert not any("The numbers" in cause for cause in usual.causes)
+    assert not any("The measurements" in cause for cause in usual.causes)
     noisy = look(
         vectors,
         columns={"group": groups},
         row_values={"lookups": lookups, "gradient_mean": np.where(np.isin(np.arange(400), wrong), 5, 1) * gradient},
     )["misplaced_rows"]
     assert noisy.causes[0].startswith("Label noise")
-    assert "speak for it" in noisy.causes[0]
+    assert "measurements support this" in noisy.causes[0]
     assert "数据支持这一点" in noisy.causes_zh[0]
     rare = np.where(np.isin(np.arange(400), wrong), 0.01, 1) * lookups
     few = look(vectors, columns={"group": groups}, row_values={"lookups": rare})["misplaced_rows"]
@@ -155,20 +155,20 @@ def test_a_gradient_that_frequency_explains_is_no_label_noise() -> None:
     gradient = lookups**0.5 * rng.lognormal(sigma=0.3, size=400)
     found = look(vectors, columns={"group": groups}, row_values={"lookups": lookups, "gradient_mean": gradient})
     (noise,) = (cause for cause in found["misplaced_rows"].causes if cause.startswith("Label noise"))
-    assert "do not speak for it" in noise
+    assert "do not support this" in noise
 
 
-def test_groups_that_only_a_probe_tells_apart_are_said_to_be_there() -> None:
+def test_groups_found_only_by_a_probe_are_reported() -> None:
     rng = np.random.default_rng(0)
     codes = rng.integers(0, 2, 600)
     vectors = rng.normal(size=(600, 100)) * 3
     shuffled = look(vectors, columns={"group": codes})["mixed_groups"]
-    assert "Nor does a linear probe" in shuffled.evidence
+    assert "A linear probe does not distinguish the groups well either" in shuffled.evidence
     # A direction that is small beside a hundred others.
     vectors[:, 0] = 0.8 * (2 * codes - 1) + 0.02 * vectors[:, 0]
     finding = look(vectors, columns={"group": codes}).get("mixed_groups")
     assert finding is not None
-    assert "A linear probe does tell the groups apart" in finding.evidence
+    assert "A linear probe distinguishes the groups" in finding.evidence
 
 
 def turned(vectors: np.ndarray, seed: int) -> np.ndarray:

@@ -84,7 +84,7 @@ def test_few_rows(n: int) -> None:
     assert map_clusters({"pca": cloud(n, 2)}, graph) == ()
 
 
-def test_maps_with_all_points_in_one_place_are_no_trouble() -> None:
+def test_maps_with_all_points_in_one_place() -> None:
     graph = nearest_neighbors(np.ones((30, 4), np.float32), 15)
     found = map_agreement({"pca": np.zeros((30, 2))}, graph)
     assert np.isfinite(found.row).all()
@@ -95,14 +95,14 @@ def test_maps_with_all_points_in_one_place_are_no_trouble() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda m, g: map_agreement({"a": m[:-1]}, g), "graph has 40"),
+        (lambda m, g: map_agreement({"a": m[:-1]}, g), "graph has the 40 usable rows"),
         (lambda m, g: map_agreement({"a": m * np.nan}, g), r"coordinates\[snapshot.usable\(distance\)\]"),
         (lambda m, g: map_agreement({"a": m}, g, n_neighbors=0), "at least 1"),
         (lambda m, g: stability([m]), "at least 2"),
         (lambda m, g: stability([m, m[:-1]]), "same rows"),
         (lambda m, g: clusters(m, min_cluster_size=1), "at least 2"),
-        (lambda m, g: clusters(m, distance="x"), "Unknown distance"),
-        (lambda m, g: map_clusters({"a": m}, g, methods={}), "names no method"),
+        (lambda m, g: clusters(m, distance="x"), "distance must be one of"),
+        (lambda m, g: map_clusters({"a": m}, g, methods={}), "must have an entry for the maps"),
     ],
 )
 def test_wrong_arguments_are_explained(call, message: str) -> None:  # type: ignore[no-untyped-def]
@@ -162,7 +162,7 @@ def test_an_invented_cluster_is_doubtful_and_a_real_one_is_not() -> None:
         assert cluster.support["space"] > 0.5
 
 
-def test_two_maps_of_one_method_do_not_vouch_for_each_other() -> None:
+def test_two_maps_of_one_method_are_not_independent_evidence() -> None:
     vectors = cloud(300, 40)
     graph = nearest_neighbors(vectors, 15)
     island = cloud(300, 2, 1)

@@ -197,7 +197,7 @@ def test_one_column_and_more_columns_than_rows(n_columns: int) -> None:
 def test_wrong_arguments() -> None:
     vectors = sphere(50, 4)
     graph = nearest_neighbors(vectors, 5)
-    with pytest.raises(ValueError, match="has 50 rows, the vectors have 40"):
+    with pytest.raises(ValueError, match="must have 40 rows like the vectors, not 50"):
         crowding(vectors[:40], graph)
     with pytest.raises(ValueError, match="NaN or inf"):
         crowding(np.full((50, 4), np.nan, np.float32), graph)
@@ -217,7 +217,7 @@ def test_ten_thousand_rows_take_a_fraction_of_a_second() -> None:
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e30])
-def test_sizes_whose_squares_float32_does_not_hold(scale: float) -> None:
+def test_sizes_with_squares_beyond_float32(scale: float) -> None:
     vectors = clumps(1000, 16, share=0.7, count=5, radius=0.1)
     graph = nearest_neighbors(vectors, 15, distance="euclidean")
     found = crowding((vectors * scale).astype(np.float32), graph)

@@ -26,7 +26,7 @@ def cloud(n: int, d: int, *, seed: int = 0) -> NDArray[np.float32]:
     shift=st.floats(-10, 10),
     mirror=st.booleans(),
 )
-def test_turning_mirroring_shifting_and_scaling_the_whole_is_no_displacement(
+def test_rotation_reflection_shift_and_scale_are_not_displacement(
     seed: int, n: int, d: int, scale: float, shift: float, mirror: bool
 ) -> None:
     before = cloud(n, d, seed=seed)
@@ -97,7 +97,7 @@ def test_one_or_two_rows_can_always_be_laid_onto_each_other(d: int) -> None:
 
 
 def test_unpaired_rows_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"previous is \(3, 2\), current is \(4, 2\)"):
+    with pytest.raises(ValueError, match=r"same shape, not \(3, 2\) and \(4, 2\)"):
         aligned_displacement(cloud(3, 2), cloud(4, 2))
-    with pytest.raises(ValueError, match="1 of 3 rows of current hold NaN or inf"):
+    with pytest.raises(ValueError, match="1 of 3 rows of current contain NaN or inf"):
         aligned_displacement(cloud(3, 1), np.float32([[1], [np.nan], [3]]))

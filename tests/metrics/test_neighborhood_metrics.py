@@ -181,7 +181,7 @@ def test_equal_rows_are_all_equally_near(distance: Distance) -> None:
 
 @pytest.mark.parametrize("distance", DISTANCES)
 @pytest.mark.parametrize(("n", "d"), [(50, 64), (77, 64), (101, 33), (333, 64), (700, 129)])
-def test_a_clump_of_duplicates_stays_near_wherever_it_stands_in_the_table(n: int, d: int, distance: Distance) -> None:
+def test_duplicates_are_near_at_any_position_in_the_table(n: int, d: int, distance: Distance) -> None:
     """Rounding differs between the columns of a matrix product; equal rows must be equally near all the same."""
     rng = np.random.default_rng(3)
     vectors = rng.normal(size=(n, d)).astype(np.float32)
@@ -311,15 +311,18 @@ def test_memory_stays_far_below_n_squared() -> None:
     ("change", "message"),
     [
         ({"vectors": np.zeros((0, 3), np.float32)}, r"non-empty \(n, d\)"),
-        ({"vectors": np.float32([[1, np.nan, 0]] * 9)}, "9 of 9 rows of vectors hold NaN or inf"),
-        ({"projections": {"tsne": np.full((9, 2), np.inf, np.float32)}}, "rows of tsne hold NaN or inf"),
-        ({"projections": {"tsne": np.ones((8, 2), np.float32)}}, "tsne has 8 rows, the vectors have 9"),
+        ({"vectors": np.float32([[1, np.nan, 0]] * 9)}, "9 of 9 rows of vectors contain NaN or inf"),
+        ({"projections": {"tsne": np.full((9, 2), np.inf, np.float32)}}, "rows of tsne contain NaN or inf"),
+        ({"projections": {"tsne": np.ones((8, 2), np.float32)}}, "tsne must have 9 rows like the vectors, not 8"),
         ({"n_neighbors": 0}, "n_neighbors must be at least 1, not 0"),
         ({"max_rows": 0}, "max_rows must be at least 1, not 0"),
-        ({"distance": "manhattan"}, "Unknown distance 'manhattan'; known are cosine, euclidean"),
-        ({"distance": "euclidean"}, "graph is by cosine distance, 'euclidean' was asked for"),
-        ({"neighbors": nearest_neighbors(cloud(8, 3), 4)}, "graph has 8 rows, the vectors have 9"),
-        ({"neighbors": nearest_neighbors(cloud(9, 3), 2)}, r"2 wide, 4 neighbors .* nearest_neighbors\(vectors, 4\)"),
+        ({"distance": "manhattan"}, "distance must be one of cosine, euclidean, not 'manhattan'"),
+        ({"distance": "euclidean"}, "neighbors must use the distance 'euclidean', not 'cosine'"),
+        ({"neighbors": nearest_neighbors(cloud(8, 3), 4)}, "neighbors must have 9 rows like the vectors, not 8"),
+        (
+            {"neighbors": nearest_neighbors(cloud(9, 3), 2)},
+            r"at least 4 neighbors per row, not 2; .* nearest_neighbors\(vectors, 4\)",
+        ),
     ],
 )
 def test_wrong_arguments_are_explained(change: dict[str, Any], message: str) -> None:
@@ -334,7 +337,7 @@ def test_wrong_arguments_are_explained(change: dict[str, Any], message: str) -> 
         projection_quality(**(arguments | change))
 
 
-def test_no_projections_is_no_work() -> None:
+def test_without_projections_nothing_is_computed() -> None:
     vectors = cloud(9, 3)
     assert projection_quality(vectors, {}, nearest_neighbors(vectors, 4), n_neighbors=4) == {}
 
@@ -375,7 +378,7 @@ def test_turning_the_space_keeps_every_neighbor() -> None:
 
 
 def test_overlap_of_different_rows_is_refused_and_of_nothing_unknown() -> None:
-    with pytest.raises(ValueError, match="same rows, but have 2 and 3"):
+    with pytest.raises(ValueError, match="same number of rows, not 2 and 3"):
         neighbor_overlap(graph_of([[1]] * 2), graph_of([[1]] * 3))
     empty = nearest_neighbors(np.ones((1, 2), np.float32))
     assert np.isnan(neighbor_overlap(empty, empty)).tolist() == [True]

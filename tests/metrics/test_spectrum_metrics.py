@@ -125,11 +125,11 @@ def test_rotation_scale_and_row_order_change_nothing(seed: int, n: int, d: int, 
 
 @pytest.mark.parametrize("function", [spectrum, effective_rank, isoscore])
 def test_vectors_that_are_not_finite_are_refused(function: object) -> None:
-    with pytest.raises(ValueError, match="1 of 2 rows of vectors hold NaN or inf; leave those rows out"):
+    with pytest.raises(ValueError, match="1 of 2 rows of vectors contain NaN or inf; remove those rows"):
         function(np.float32([[1, 2], [np.inf, 0]]))  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("values", [[], [1.0, -0.1], [np.nan, 1.0]])
 def test_a_spectrum_that_is_none_is_refused(values: list[float]) -> None:
-    with pytest.raises(ValueError, match="A spectrum is a non-empty"):
+    with pytest.raises(ValueError, match="A spectrum must be a non-empty"):
         effective_rank(np.array(values))

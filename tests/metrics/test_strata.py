@@ -57,11 +57,11 @@ def test_unknown_frequencies_are_of_the_tail() -> None:
 @pytest.mark.parametrize(
     ("frequency", "message"),
     [
-        ([0, 0], "all that are known are 0"),
+        ([0, 0], "all known frequencies are 0"),
         ([], "above 0"),
         ([-1, 2], "negative"),
         ([np.inf], "infinite"),
-        ([[1]], "shape"),
+        ([[1]], r"must be \(n,\) counts"),
     ],
 )
 def test_wrong_frequencies(frequency: list[float], message: str) -> None:
@@ -173,9 +173,9 @@ def test_a_single_row() -> None:
 def test_wrong_arguments() -> None:
     vectors, names = make_space()
     graph = nearest_neighbors(vectors, 5)
-    with pytest.raises(ValueError, match="overlap has 3 rows, the vectors have 610"):
+    with pytest.raises(ValueError, match="overlap must have 610 rows like the vectors, not 3"):
         study_strata(vectors, graph, names, overlap=np.zeros(3))
-    with pytest.raises(ValueError, match="Unknown strata: middle"):
+    with pytest.raises(ValueError, match="must be head, torso, tail, or '' for none, not middle"):
         study_strata(vectors, graph, np.full(610, "middle"))
     with pytest.raises(ValueError, match="negative"):
         study_strata(vectors, graph, names, update=np.full(610, -1.0))

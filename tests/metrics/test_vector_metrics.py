@@ -57,8 +57,8 @@ def test_fewer_than_two_directions_have_no_mean(rows: list[list[float]]) -> None
 
 
 @pytest.mark.parametrize("function", [norms, mean_cosine])
-def test_what_is_no_table_is_refused(function: object) -> None:
-    with pytest.raises(ValueError, match="hold NaN or inf"):
+def test_invalid_vectors_are_refused(function: object) -> None:
+    with pytest.raises(ValueError, match="contain NaN or inf"):
         function(np.float32([[np.nan, 1]]))  # type: ignore[operator]
     with pytest.raises(ValueError, match=r"must be a non-empty \(n, d\) array, not one of shape \(3,\)"):
         function(np.ones(3, np.float32))  # type: ignore[operator]

@@ -139,7 +139,7 @@ def test_equal_rows(method: str) -> None:
     assert np.isfinite(project(twins, method=method).coordinates).all()
 
 
-def test_a_perplexity_that_is_too_high_is_lowered_and_said() -> None:
+def test_a_perplexity_that_is_too_high_is_lowered_with_a_note() -> None:
     layout = project(clusters(20), method="tsne", perplexity=30)
     assert layout.parameters["perplexity"] < 10
     assert any("erplexity lowered from 30" in note for note in layout.notes)
@@ -149,7 +149,9 @@ def test_n_neighbors_of_umap_counts_other_rows_and_is_lowered_to_those_that_ther
     few = clusters(12)
     layout = project(few, method="umap", n_neighbors=15)
     assert layout.parameters["n_neighbors"] == 11
-    assert layout.notes == ("n_neighbors lowered from 15 to 11: more asks for a wider neighbor graph (12 rows).",)
+    assert layout.notes == (
+        "n_neighbors lowered from 15 to 11: larger values require a wider neighbor graph (12 rows).",
+    )
     assert project(few, method="umap", n_neighbors=11).notes == ()
 
 
@@ -174,5 +176,5 @@ def test_wrong_arguments(arguments: dict, message: str) -> None:
 def test_rows_that_are_not_finite_are_refused() -> None:
     broken = SPACE.copy()
     broken[4, 4] = np.nan
-    with pytest.raises(ValueError, match="1 of 300 rows hold NaN or inf"):
+    with pytest.raises(ValueError, match="1 of 300 rows contain NaN or inf"):
         project(broken, method="tsne")

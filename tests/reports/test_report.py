@@ -115,7 +115,7 @@ def test_rows_that_are_not_finite_are_left_out_and_counted() -> None:
     vectors[[3, 7], 0] = np.nan, np.inf
     made = report(vectors, vocabulary=words(90))
     assert made.analysis.scalars["nonfinite_rows"] == 2
-    assert any("2 of 90 rows hold NaN or inf" in note for note in made.notes)
+    assert any("2 of 90 rows contain NaN or inf" in note for note in made.notes)
     columns = made.coordinates()
     assert np.flatnonzero(np.isnan(columns["tsne_x"])).tolist() == [3, 7]
     assert columns["cluster"][[3, 7]].tolist() == [-1, -1]

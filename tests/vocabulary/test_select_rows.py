@@ -271,7 +271,7 @@ def test_small_strata_leave_their_share_to_others():
     assert rows.columns["stratum"].count("torso") == 0
     assert len(rows) == 6
     assert len(select(vocabulary, rows="stratified:100")) == 8
-    with pytest.raises(ValueError, match="all that are known are 0"):
+    with pytest.raises(ValueError, match="all known frequencies are 0"):
         select(Vocabulary(("a",), {"frequency": ("0",)}), rows="stratified:1")
 
 

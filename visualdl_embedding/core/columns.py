@@ -11,7 +11,7 @@ __all__ = ["first_non_number", "is_number", "numbers"]
 
 
 def is_number(text: str) -> bool:
-    """Whether a cell reads as a number."""
+    """Whether a cell parses as a number."""
     try:
         float(text)
     except ValueError:
@@ -20,7 +20,7 @@ def is_number(text: str) -> bool:
 
 
 def first_non_number(cells: Iterable[str]) -> str | None:
-    """Return the first cell that is neither blank nor a number; None where there is none.
+    """Return the first cell that is neither blank nor a number, or None.
 
     >>> first_non_number(["3", " ", "many"])
     'many'

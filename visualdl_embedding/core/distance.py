@@ -1,4 +1,4 @@
-"""Distances between rows, and the one rule that tells which rows have them."""
+"""Distances between rows, and the rows for which they are defined."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ Distance = Literal["cosine", "euclidean"]
 DISTANCES: tuple[Distance, ...] = ("cosine", "euclidean")
 
 SHORTEST = float(np.sqrt(np.finfo(np.float32).tiny))
-"""Length below which a row has no direction, 1.1e-19: the square of a shorter one underflows float32."""
+"""Norm below which a row has no direction, 1.1e-19: the square of a smaller one underflows float32."""
 _SMALL, _LARGE = 1e-15, 1e15
-"""Between these lengths float32 squares keep all their digits; outside, lengths are measured in float64."""
+"""Range of norms for which float32 squares are accurate; other norms are computed in float64."""
 
 
 def is_finite(vectors: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Tell which rows hold neither NaN nor inf; ``(n,)`` bool for ``(n, d)``."""
+    """Return the rows without NaN and inf; ``(n,)`` bool for ``(n, d)``."""
     return np.asarray(np.isfinite(vectors).all(axis=1))
 
 
 def _lengths(vectors: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Euclidean lengths of the rows, ``(n,)``: exact where float32 squares leave their range."""
+    """Euclidean norms of the rows, ``(n,)``: accurate even if float32 squares overflow or underflow."""
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         lengths = np.linalg.norm(vectors, axis=1)
         odd = np.flatnonzero(~((lengths >= _SMALL) & (lengths <= _LARGE)))
@@ -49,7 +49,7 @@ def _lengths(vectors: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def has_direction(vectors: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Tell which rows have a direction: those that are finite and at least `SHORTEST` long.
+    """Return the rows with a direction: finite rows with a norm of at least `SHORTEST`.
 
     Parameters
     ----------
@@ -69,9 +69,9 @@ def has_direction(vectors: NDArray[np.floating]) -> NDArray[np.bool_]:
 
 
 def usable_rows(vectors: NDArray[np.floating], distance: Distance) -> NDArray[np.bool_]:
-    """Tell between which rows a distance is defined.
+    """Return the rows between which a distance is defined.
 
-    Every neighbor graph, metric and map is made of these rows only.
+    Neighbor graphs, metrics and maps use only these rows.
 
     Parameters
     ----------
@@ -101,24 +101,24 @@ def validate_usable(vectors: NDArray[np.floating], distance: Distance) -> None:
     bad = int((~is_finite(vectors)).sum())
     raise ValueError(
         f"Rows without a {distance} distance among {len(vectors)}: {bad} with NaN or inf, {unusable - bad} of zeros. "
-        "Leave them out first: vectors[snapshot.usable(distance)]."
+        "Remove them first: vectors[snapshot.usable(distance)]."
     )
 
 
 def count_rows(vectors: NDArray[np.floating], distance: Distance) -> dict[str, float]:
-    """Count the rows that are analyzed and those that are not.
+    """Count the rows that are analyzed and the rows that are left out.
 
     Parameters
     ----------
     vectors
         ``(n, d)``.
     distance
-        Of the analysis.
+        Distance of the analysis.
 
     Returns
     -------
-    The scalars ``"num_rows"``, usable rows; ``"nonfinite_rows"``; and ``"zero_rows"``, rows that cosine leaves out for
-    want of a direction. They sum to n.
+    The scalars ``"num_rows"``, usable rows; ``"nonfinite_rows"``; and ``"zero_rows"``, rows without a
+    direction, which cosine leaves out. The sum is n.
     """
     finite, usable = is_finite(vectors), usable_rows(vectors, distance)
     return {
@@ -129,12 +129,12 @@ def count_rows(vectors: NDArray[np.floating], distance: Distance) -> dict[str, f
 
 
 def left_out_notes(counts: Mapping[str, float]) -> list[str]:
-    """Write a note for each reason for which `count_rows` found rows to leave out."""
+    """Return a note for each reason why rows are left out, from the result of `count_rows`."""
     bad, zero = int(counts["nonfinite_rows"]), int(counts["zero_rows"])
     total = int(counts["num_rows"]) + bad + zero
     notes = []
     if bad:
-        notes.append(f"{bad} of {total} rows hold NaN or inf and are left out.")
+        notes.append(f"{bad} of {total} rows contain NaN or inf and are left out.")
     if zero:
         notes.append(f"{zero} of {total} rows are zero, so they have no direction; cosine distance leaves them out.")
     return notes
@@ -155,13 +155,13 @@ def normalize(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     lengths = _lengths(vectors)[:, None]
     unit = np.zeros_like(vectors, dtype=np.float32)
     with np.errstate(invalid="ignore"):
-        # Written so that NaN, which is not shorter, is divided by and stays.
+        # The comparison is false for NaN, so NaN rows remain NaN.
         np.divide(vectors, lengths, out=unit, where=~(lengths < SHORTEST), casting="same_kind")
     return unit
 
 
 def unit_scale(vectors: NDArray[np.floating]) -> float:
-    """Return the power of two by which vectors are divided so that float32 holds their squares and sums.
+    """Return the power of two by which to divide vectors, so that their squares and sums are within float32.
 
     1 for vectors whose values are below 1e15, which are then not changed at all.
     """
@@ -170,5 +170,5 @@ def unit_scale(vectors: NDArray[np.floating]) -> float:
 
 
 def scaled_back(values: NDArray[np.floating], scale: float | np.floating) -> NDArray[np.float32]:
-    """Multiply by what `unit_scale` divided by, clipped to ±1e38, which leaves float32 room for sums of a few."""
+    """Multiply by the result of `unit_scale`, clipped to ±1e38, so that sums of a few values are within float32."""
     return np.asarray(np.clip(np.multiply(values, scale, dtype=np.float64), -1e38, 1e38), dtype=np.float32)

@@ -57,7 +57,7 @@ class Neighbors:
 
 
 def graph_rows(graph: Neighbors, snapshot: Snapshot) -> NDArray[np.intp]:
-    """Find the rows of a snapshot that its stored graph is made of.
+    """Find the rows of a snapshot in its stored graph.
 
     Returns
     -------
@@ -74,8 +74,8 @@ def graph_rows(graph: Neighbors, snapshot: Snapshot) -> NDArray[np.intp]:
         if m == chosen.sum():
             return np.flatnonzero(chosen)
     raise ValueError(
-        f"The neighbor graph has {m} rows, the snapshot of step {snapshot.step} has "
-        f"{int(snapshot.usable(graph.distance).sum())} usable ones; pass the graph of this very snapshot "
+        f"neighbors has {m} rows, but the snapshot of step {snapshot.step} has "
+        f"{int(snapshot.usable(graph.distance).sum())} usable rows; pass the graph of this snapshot "
         "(analysis.neighbors)."
     )
 

@@ -24,39 +24,39 @@ GROUPS = (
     "#A3485B",
     "#6E8B3D",
 )
-"""The first are Okabe and Ito's, with a yellow dark enough for white paper; their black is kept for text."""
+"""Okabe and Ito's colors first, with a yellow that is dark enough for white paper; black is reserved for text."""
 OKABE_ITO = 7
 EXPECTED = {
     GREEN: ("positive", "pos", "积极", "正面", "正向", "褒义", "好评"),
     VERMILLION: ("negative", "neg", "消极", "负面", "负向", "贬义", "差评"),
     GRAY: ("neutral", "neu", "中性", "中立", "中评"),
 }
-"""Names that readers expect in a certain color: a red "positive" would be misread."""
+"""Conventional colors of sentiment names; readers would misread a red "positive"."""
 OTHERS = "#A89F91"
-"""Groups that are too small for a color of their own."""
+"""Color of groups that are too small for their own."""
 NO_GROUP = {"light": "#C3C7CE", "dark": "#55585F"}
-"""Rows without a group, by the tone of the ground."""
+"""Color of rows without a group, for light and dark backgrounds."""
 ALONE = {"light": "#0072B2", "dark": "#56B4E9"}
-"""All rows where no groups were given: gray would be dull."""
+"""Color of all rows without groups."""
 
 
 def group_colors(values: Iterable[str]) -> dict[str, str]:
-    """Give the largest groups a color each.
+    """Assign distinct colors to the largest groups.
 
-    Colors go by name rather than by size, so that two tables with the same few groups agree.
+    Colors are assigned by name, so that two tables with the same few groups agree.
 
     Parameters
     ----------
     values
-        The group of each row, ``""`` for none.
+        Group of each row, ``""`` for none.
 
     Returns
     -------
-    Colors ``"#RRGGBB"`` by group, the largest first; at most ``len(GROUPS)``. Other groups share `OTHERS`.
+    Colors ``"#RRGGBB"`` by group, largest first; at most ``len(GROUPS)``. Other groups share `OTHERS`.
 
     References
     ----------
-    Okabe and Ito 2008, "Color universal design": colors that color-blind people tell apart.
+    Okabe and Ito 2008, "Color universal design": colors for color-blind readers.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def group_colors(values: Iterable[str]) -> dict[str, str]:
             color[name] = expected
     free = [hue for hue in GROUPS if hue not in color.values()]
     rest = [name for name in names if name not in color]
-    # The largest take Okabe and Ito's, the small ones the others.
+    # The largest groups get Okabe and Ito's colors, small ones the others.
     clearest = len(set(free) & set(GROUPS[:OKABE_ITO]))
     ordered = sorted(rest[:clearest]) + sorted(rest[clearest:])
     color.update(zip(ordered, free, strict=False))
@@ -80,7 +80,7 @@ def group_colors(values: Iterable[str]) -> dict[str, str]:
 
 
 def page_palette() -> dict[str, Any]:
-    """Colors that no name asks for, as plain values for the page."""
+    """Default colors as plain values for the page."""
     return {"groups": list(GROUPS), "others": OTHERS, "no_group": NO_GROUP, "alone": ALONE}
 
 

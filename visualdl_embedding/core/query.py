@@ -222,7 +222,7 @@ def axis_between(a: NDArray[np.floating], b: NDArray[np.floating], *, distance: 
         if rows.ndim != 2 or 0 in rows.shape or not np.isfinite(rows).all():
             raise ValueError(f"{name} must be a vector (d,) or a group (m, d) of finite values, not {np.shape(end)}.")
         if not usable_rows(rows, distance).all():
-            raise ValueError(f"{name} holds a zero vector, which has no direction for an axis by cosine; leave it out.")
+            raise ValueError(f"{name} has a zero vector, which has no direction for an axis by cosine; remove it.")
         ends.append((normalize(rows) if distance == "cosine" else rows).mean(axis=0, dtype=np.float64))
     if ends[0].shape != ends[1].shape:
         raise ValueError(f"Both ends must have the same width: a has {len(ends[0])} columns, b has {len(ends[1])}.")

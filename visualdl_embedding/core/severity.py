@@ -1,4 +1,4 @@
-"""How urgent findings and alerts are: one scale for both."""
+"""Severities of findings and alerts."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from typing import Literal
 __all__ = ["SEVERITIES", "Severity"]
 
 Severity = Literal["info", "warning", "critical"]
-"""``"critical"``: something is broken; ``"warning"``: probably worth a change; ``"info"``: good to know."""
+"""``"critical"``: broken; ``"warning"``: probably requires a change; ``"info"``: useful for interpretation."""
 SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
-"""The most urgent first."""
+"""Most urgent first."""

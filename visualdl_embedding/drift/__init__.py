@@ -1,8 +1,8 @@
-"""Drift: what changed between two snapshots, whether that is unusual, and in which direction.
+"""Drift: changes between two snapshots, their significance, and their direction.
 
-Rows are paired, so what is compared is each word's place among its neighbors, not two clouds of points: a rotation,
-reflection, shift or scaling of the whole space is no drift. `compare_snapshots` does it all; p-values are ranks among
-other rows, random groups, or pairs of snapshots without a change.
+Rows are paired, so each word's position among its neighbors is compared, not two clouds of points: a rotation,
+reflection, shift or scaling of the whole space is not drift. `compare_snapshots` is the entry point; p-values are
+ranks among other rows, random groups, or pairs of snapshots without a change.
 """
 
 from visualdl_embedding.drift._cka import cka

@@ -1,4 +1,4 @@
-"""Centered kernel alignment: how alike two spaces are as wholes, whatever their axes and their width."""
+"""Centered kernel alignment: similarity of two spaces, independent of axes and width."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ __all__ = ["cka"]
 
 Floats = NDArray[np.floating]
 _TINY = 1e-7
-"""Share of the largest entry below which what is left after centering is float32's rounding."""
+"""Share of the largest entry below which centered values are rounding errors of float32."""
 
 
 def cka(a: Floats, b: Floats, *, debiased: bool = False) -> float:
-    """Measure how alike the similarities between rows are in two spaces (linear CKA).
+    """Compute the similarity of two spaces by the similarities between rows (linear CKA).
 
-    Works on d1 × d2 sums, never on n × n similarities: O(n d1 d2).
+    The cost is O(n d1 d2), without n × n similarities.
 
     Parameters
     ----------
     a, b
-        ``(n, d1)`` and ``(n, d2)``, all finite, row i of both being the same label.
+        ``(n, d1)`` and ``(n, d2)``, all finite, with the same labels in the same order.
     debiased
-        Take the unbiased estimate of every part. The plain form grows with the width of the spaces: for unrelated
-        spaces of 128 columns and 500 rows it is 0.2, the debiased one 0.
+        Use unbiased estimates. The plain value increases with the width of the spaces: for unrelated spaces of 128
+        columns and 500 rows it is 0.2, the debiased value 0.
 
     Returns
     -------
-    0 to 1, higher is more alike; 1 where one is a rotation, reflection, shift or scaling of the other. The debiased
-    form can fall a little below 0. NaN where all rows of one are equal, or for fewer than 2 rows (debiased: 4).
+    0 to 1, higher is more similar; 1 if one space is a rotation, reflection, shift or scaling of the other. The
+    debiased value can be slightly below 0. NaN if all rows of one space are equal, or for fewer than 2 rows (debiased:
+    4).
 
     References
     ----------
@@ -46,7 +47,7 @@ def cka(a: Floats, b: Floats, *, debiased: bool = False) -> float:
     validate_vectors(a, "a")
     validate_vectors(b, "b")
     if len(a) != len(b):
-        raise ValueError(f"Rows must be paired: a has {len(a)}, b has {len(b)}.")
+        raise ValueError(f"a and b must have the same number of rows, not {len(a)} and {len(b)}.")
     if len(a) < (4 if debiased else 2):
         return float("nan")
     first, second = _centered(a), _centered(b)
@@ -58,8 +59,8 @@ def cka(a: Floats, b: Floats, *, debiased: bool = False) -> float:
 
 
 def _centered(vectors: Floats) -> NDArray[np.float64] | None:
-    """Rows minus their mean, scaled to a largest entry of 1; None where nothing but rounding is left."""
-    # Scaled first: neither huge nor tiny vectors may leave the range of their products.
+    """Center rows and scale the largest entry to 1; return None if only rounding errors remain."""
+    # Scale first, so that products of huge or tiny vectors stay within range.
     largest = float(np.abs(vectors).max())
     rows = np.asarray(vectors, dtype=np.float64) / (largest or 1.0)
     spread = np.subtract(rows, center(rows))  # type: ignore[arg-type]
@@ -78,10 +79,10 @@ def _plain(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
 
 
 def _unbiased(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """Unbiased estimate of the Hilbert-Schmidt independence criterion, but for a factor that cancels.
+    """Unbiased estimate of the Hilbert-Schmidt independence criterion, up to a factor that cancels.
 
-    The Gram matrices K and L of the two spaces stand in it without their diagonals; their sums of rows and of products
-    follow from sums over columns.
+    It uses the Gram matrices K and L of the two spaces without their diagonals; sums of their rows and of their
+    products follow from sums over columns.
     """
     n = len(a)
     own_a, own_b = np.square(a).sum(axis=1), np.square(b).sum(axis=1)

@@ -1,4 +1,4 @@
-"""Compare two snapshots: what changed, whether that is unusual, and in which direction."""
+"""Comparison of two snapshots: changes, significance, direction."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = ["NullPair", "compare_snapshots"]
 NullPair = Pair | tuple[Snapshot, Snapshot]
 _MOVED = 20
 _NAMED = 10
-"""Neighbors that are named as evidence."""
+"""Number of neighbors listed as evidence."""
 _HIGHER_IS_DRIFT = {"neighbor_overlap": False, "displacement": True, "cka": False}
 
 
@@ -50,54 +50,55 @@ def compare_snapshots(
     random_state: int = 42,
     n_jobs: int = 1,
 ) -> Drift:
-    """Compare two snapshots whose rows pair by label.
+    """Compare two snapshots with rows paired by label.
 
-    A rotation, reflection, shift or scaling of the whole space is no drift: see `measure_pair`.
+    A rotation, reflection, shift or scaling of the whole space is not drift: see `measure_pair`.
 
     Parameters
     ----------
     before, after
-        Their vocabularies may differ (the shared part is compared), and so may their widths (there is no displacement
-        then). Rows that hold NaN or inf are left out and counted.
+        Snapshots to compare. If their vocabularies differ, the shared part is compared; if their widths differ, there
+        is no displacement. Rows with NaN or inf are left out and counted.
     n_neighbors, distance, neighbors, n_jobs
         As in `measure_pair`.
     groups
-        Group of each label; the column ``"group"`` of `after` if None. Labels without one belong to none.
+        Group of each label; by default the column ``"group"`` of `after`. Labels without a group belong to none.
     watch
-        Labels that are asked about: each gets a p-value, and a direction towards every group. They are left out of the
-        rows that they are held against.
+        Labels to report on: each gets a p-value, and a direction towards every group. They are excluded from the
+        reference rows.
     null
-        Pairs between which nothing changed: two trainings with different seeds each, or earlier weeks. Snapshots, or
-        what `measure_pair` made of them, which a weekly job can keep. Pairs that share no snapshot with each other are
-        best: a rank among dependent pairs is less certain than it looks.
+        Pairs without a change: two trainings with different seeds each, or earlier weeks. Snapshots, or results of
+        `measure_pair`, which a weekly job can store. Use pairs that share no snapshot with each other: ranks among
+        dependent pairs are less reliable.
     match_by
-        Column of `after` by which rows are matched: a rare word changes more by chance than a frequent one. Numbers are
-        cut into ranges of 100 rows or more. Ignored, with a note, where there is no such column; None matches nobody.
+        Column of `after` by which rows are matched: rare words change more by chance than frequent ones. Numbers are
+        split into ranges of 100 rows or more. Ignored with a note if there is no such column; None for no matching.
     alpha
-        Chance of a false alarm: of `Direction.significant`; for a series of comparisons, `spend_alpha`.
+        Probability of a false alarm for `Direction.significant`; for a series of comparisons, use `spend_alpha`.
     correction
         ``"holm"`` or ``"fdr"``, see `correct`.
     random_state
-        Of shuffled groups and of an approximate search for neighbors.
+        Seed of shuffled groups and of an approximate neighbor search.
 
     Returns
     -------
     A `Drift`. Its p-values are ranks:
 
-    - a *word*: its change among those of all other rows, each by what is usual in its stratum of like rows. This says
-      that the word is unusual among the rows of this pair; a word that is unsteady in every training always is. With
-      `null`, what is usual for the word itself is taken out, and it is ranked among the null changes as well.
-    - a *group*: its mean among those of random rows, as many from every stratum, each held against what is usual for
-      it. Without `null` there is no such p-value: words of a kind are unsteady in every training, and of a lexicon's
-      groups 34% had one below 0.05 where nothing had changed.
-    - a *direction*: the change of lean among those of all other rows, likewise.
-    - the *space*: its means among those of the null pairs. Without them there is no such p-value.
+    - a *word*: its change among those of all other rows, each relative to the usual change in its stratum of similar
+      rows. A low value means that the word is unusual among the rows of this pair; a word that is unstable in every
+      training always is. With `null`, the usual change of the word itself is removed, and the null changes are included
+      in the ranking.
+    - a *group*: its mean among those of random rows, with the same number from every stratum, each relative to its
+      usual change. Without `null` there is no such p-value: words of the same kind are unstable in every training, and
+      34% of the groups of a lexicon had a value below 0.05 without a change.
+    - a *direction*: the change of lean among those of all other rows, in the same way.
+    - the *space*: its means among those of the null pairs. Without null pairs there is no such p-value.
 
     Notes
     -----
-    False alarms measured at a level of 0.05 on 200 pairs of real trainings without a change
+    False alarm rates at a level of 0.05, measured on 200 pairs of real trainings without a change
     (``benchmarks/calibration.py``): words 0.04, directions 0.05, the space 0.04 to 0.07, groups with null pairs 0.06.
-    The most unsteady twentieth of words have them in more than 28% of the pairs, with null pairs in more than 7%.
+    The most unstable 5% of words have false alarms in more than 28% of the pairs, with null pairs in more than 7%.
 
     Raises
     ------
@@ -110,9 +111,9 @@ def compare_snapshots(
     al. 2018, "Diachronic word embeddings and semantic shifts: a survey".
     """
     if not 0 < alpha < 1:
-        raise ValueError(f"alpha is a chance between 0 and 1, not {alpha}.")
+        raise ValueError(f"alpha must be between 0 and 1, not {alpha}.")
     if correction not in CORRECTIONS:
-        raise ValueError(f"Unknown correction {correction!r}; known are {', '.join(CORRECTIONS)}.")
+        raise ValueError(f"correction must be one of {', '.join(CORRECTIONS)}, not {correction!r}.")
     known_somewhere(watch, before, after)
     options = {"n_neighbors": n_neighbors, "distance": distance, "random_state": random_state, "n_jobs": n_jobs}
     pair = measure_pair(before, after, neighbors=neighbors, **options)  # type: ignore[arg-type]
@@ -121,7 +122,7 @@ def compare_snapshots(
     codes = codes_of(pair.labels, group_of, names)
     lean = pair_leans(pair.vectors, codes, len(names)) if names else None
     observed = statistics_of(pair, group_of, names, lean=lean)
-    # One pair at a time: what is kept of each is a few numbers per row.
+    # Process one pair at a time: only a few numbers per row are kept.
     others = [
         statistics_of(
             _fitting(item, pair, n_neighbors) if isinstance(item, Pair) else measure_pair(*item, **options),  # type: ignore[arg-type]
@@ -209,11 +210,11 @@ def compare_snapshots(
 
 
 def _fitting(null: Pair, pair: Pair, n_neighbors: int) -> Pair:
-    """Check that a null pair was measured in the same way; a smaller vocabulary may have lowered its neighbors."""
+    """Check that a null pair has the same settings; a smaller vocabulary may have reduced its neighbors."""
     if null.distance != pair.distance or null.n_neighbors > n_neighbors:
         raise ValueError(
-            f"A null pair was measured with {null.n_neighbors} neighbors by {null.distance} distance, this one with "
-            f"{pair.n_neighbors} by {pair.distance}; measure all pairs alike."
+            f"A null pair has {null.n_neighbors} neighbors by {null.distance} distance, but this pair has "
+            f"{pair.n_neighbors} by {pair.distance}; use the same settings for all pairs."
         )
     return null
 
@@ -283,9 +284,9 @@ def _floor(others: Sequence[Statistics]) -> dict[str, float] | None:
 
 
 def _null_sentence(num_pairs: int, num_strata: int, match_by: str | None) -> str:
-    like = f" of like {match_by}" if num_strata > 1 else ""
+    like = f" of similar {match_by}" if num_strata > 1 else ""
     rows = f"words among the other rows{like} of this pair"
     if not num_pairs:
-        return f"{rows}; no null pairs, so none for groups and the space"
+        return f"{rows}; without null pairs there are none for groups and the space"
     many = "1 null pair" if num_pairs == 1 else f"{num_pairs} null pairs"
-    return f"{rows} and of {many}, each held against its own change there; the space among the null pairs"
+    return f"{rows} and of {many}, each relative to its own change there; the space among the null pairs"

@@ -1,4 +1,4 @@
-"""Many questions at once, and the same question week after week, without more false alarms."""
+"""Corrections for multiple tests and for repeated tests."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ CORRECTIONS: tuple[Correction, ...] = ("holm", "fdr")
 
 
 def correct(p_values: Sequence[float] | NDArray[np.floating], method: Correction = "holm") -> NDArray[np.float64]:
-    """Correct p-values for how many there are.
+    """Correct p-values for multiple tests.
 
     Parameters
     ----------
     p_values
-        ``(m,)``, 0 to 1; NaN (nothing was tested) stays NaN and is not counted.
+        ``(m,)``, 0 to 1; NaN (not tested) stays NaN and is not counted.
     method
-        ``"holm"``: the chance of any false alarm at all stays below the level, however the tests depend on each other.
-        ``"fdr"`` (Benjamini and Hochberg): the expected share of false ones among the alarms does; more alarms, for
-        lists that somebody looks through.
+        ``"holm"``: limits the probability of any false alarm, for any dependence between the tests. ``"fdr"``
+        (Benjamini and Hochberg): limits the expected share of false alarms among all alarms; it yields more alarms, for
+        lists that are reviewed.
 
     Returns
     -------
-    ``(m,)`` float64, 0 to 1, never below the p-value: compare them with the level.
+    ``(m,)`` float64, 0 to 1, at least the p-value: compare them with the level.
 
     References
     ----------
@@ -45,14 +45,14 @@ def correct(p_values: Sequence[float] | NDArray[np.floating], method: Correction
     from scipy.stats import false_discovery_control
 
     if method not in CORRECTIONS:
-        raise ValueError(f"Unknown correction {method!r}; known are {', '.join(CORRECTIONS)}.")
+        raise ValueError(f"method must be one of {', '.join(CORRECTIONS)}, not {method!r}.")
     values = np.asarray(p_values, dtype=np.float64)
     if values.ndim != 1:
-        raise ValueError(f"p_values must be one row of numbers, not an array of shape {values.shape}.")
+        raise ValueError(f"p_values must be one-dimensional, not of shape {values.shape}.")
     known = ~np.isnan(values)
     tested = values[known]
     if ((tested < 0) | (tested > 1)).any():
-        raise ValueError("p-values lie between 0 and 1; some of those given do not.")
+        raise ValueError("p_values must be between 0 and 1, but some are not.")
     corrected = np.full(len(values), np.nan)
     if len(tested):
         corrected[known] = _holm(tested) if method == "holm" else false_discovery_control(tested)
@@ -67,22 +67,22 @@ def _holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def spend_alpha(alpha: float, step_index: int, *, horizon: int | None = None) -> float:
-    """Level at which to test the next snapshot of a run that is looked at again and again.
+    """Level of the next test in a series of repeated tests of a run.
 
     Parameters
     ----------
     alpha
-        Chance of a false alarm in the whole series, above 0 and below 1.
+        Probability of a false alarm in the whole series, above 0 and below 1.
     step_index
-        How many comparisons were looked at before this one, from 0.
+        Number of earlier comparisons, from 0.
     horizon
-        Every look gets the same share, and any `horizon` of them, such as the 52 of a year, err together with a chance
-        of at most `alpha`. None: the shares fall as 1 / (i + 1)(i + 2), and all there will ever be add up to `alpha`.
+        Number of tests, such as the 52 weeks of a year: each gets the same share, so that any `horizon` of them have a
+        total probability of at most `alpha`. None: the shares decrease as 1 / (i + 1)(i + 2), with a total of `alpha`.
 
     Returns
     -------
-    A share of `alpha`. Without a horizon it gets small: 1/2 of `alpha` at first, 1/132 at the eleventh look. A rank
-    among m others cannot fall below 1 / (m + 1), so state a horizon, or bring null pairs.
+    A share of `alpha`. Without a horizon it gets small: 1/2 of `alpha` at first, 1/132 at the eleventh test. A rank
+    among m others is at least 1 / (m + 1), so set a horizon, or use null pairs.
 
     References
     ----------
@@ -96,9 +96,9 @@ def spend_alpha(alpha: float, step_index: int, *, horizon: int | None = None) ->
     0.005
     """
     if not 0 < alpha < 1:
-        raise ValueError(f"alpha is a chance between 0 and 1, not {alpha}.")
+        raise ValueError(f"alpha must be between 0 and 1, not {alpha}.")
     if step_index < 0:
-        raise ValueError(f"step_index counts comparisons from 0; {step_index} was given.")
+        raise ValueError(f"step_index must be at least 0, not {step_index}.")
     if horizon is None:
         return alpha / ((step_index + 1) * (step_index + 2))
     if horizon < 1:

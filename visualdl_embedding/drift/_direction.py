@@ -1,4 +1,4 @@
-"""Towards which group a word moved."""
+"""Motion of words towards groups."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Direction:
-    """Whether a word moved towards a group, between two snapshots.
+    """Motion of a word towards a group between two snapshots.
 
     Attributes
     ----------
     label, group
-        Of the word and the group.
+        Word and group.
     share_before, share_after
         Share of the group among the nearest rows that have a group, 0 to 1: the evidence.
     lean_before, lean_after
-        Mean cosine with the members of the group minus that with the members of all others, the word itself left out;
-        -2 to 2. What the p-value is a rank of is its change.
+        Mean cosine with the members of the group minus that with the members of all others, without the word itself;
+        -2 to 2. The p-value is a rank of its change.
     p_value
-        That it would lean so much further to the group if it were as any other word.
+        Probability of such an increase of the lean for a word without a change.
     p_corrected
-        The same, corrected for all words and groups that were asked for.
+        The same, corrected for all watched words and groups.
     significant
-        Whether that is within the level, and the lean did grow.
+        Whether the corrected p-value is within the level and the lean increases.
     """
 
     label: str
@@ -46,7 +46,7 @@ class Direction:
     significant: bool
 
     def sentence(self) -> str:
-        """Say it in English; the p-value is the corrected one.
+        """Return a sentence in English, with the corrected p-value.
 
         >>> Direction("加息", "negative", 0.1, 0.6, -0.1, 0.2, 0.001, 0.002, True).sentence()
         '加息 moved towards negative: its share of negative neighbors went from 0.10 to 0.60, p = 0.002'
@@ -56,7 +56,7 @@ class Direction:
         return f"{self.label} {what} {self.group}: {share}, p = {_rounded(self.p_corrected)}"
 
     def sentence_zh(self) -> str:
-        """Say it in Chinese.
+        """Return a sentence in Chinese.
 
         >>> Direction("加息", "负面", 0.1, 0.6, -0.1, 0.2, 0.001, 0.002, True).sentence_zh()
         '加息 移向了 负面：它的近邻中 负面 的占比从 0.10 变为 0.60，p = 0.002'
@@ -71,7 +71,7 @@ def _rounded(p_value: float) -> str:
 
 
 def leans(vectors: Floats, codes: NDArray[np.int32], n_groups: int) -> NDArray[np.float64]:
-    """Measure how much nearer each row is to the members of each group than to those of all the others.
+    """Measure how much more similar each row is to the members of a group than to those of all others.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def leans(vectors: Floats, codes: NDArray[np.int32], n_groups: int) -> NDArray[n
     Returns
     -------
     ``(n, n_groups)`` float64, -2 to 2: mean cosine with the members of the group minus mean cosine with the members of
-    the others, the row itself left out; NaN where one of the two sides has nobody. From sums of unit vectors:
+    the others, without the row itself; NaN if one of the two sides is empty. Computed from sums of unit vectors in
     O(n d n_groups).
     """
     units = normalize(vectors).astype(np.float64)
@@ -112,7 +112,7 @@ def share_of_groups(
     n_neighbors: int,
     distance: Distance,
 ) -> NDArray[np.float64]:
-    """Count the groups among the nearest rows that have one.
+    """Compute the shares of the groups among the nearest rows that have a group.
 
     Returns
     -------

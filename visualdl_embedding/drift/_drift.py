@@ -1,4 +1,4 @@
-"""What a comparison of two snapshots says."""
+"""Result of a comparison of two snapshots."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class WordDrift:
-    """How one word changed.
+    """Change of one word.
 
     Attributes
     ----------
     label
-        Of the word.
+        Label of the word.
     neighbor_overlap, displacement, relative_displacement, change
-        As in `Drift`; None for what needs equal widths.
+        As in `Drift`; None if equal widths are required.
     p_value, p_corrected
-        Of its change; corrected among the watched words, or among all the others. NaN where there is no rank.
+        p-value of its change; corrected among the watched words, or among all others. NaN without a rank.
     neighbors_before, neighbors_after
-        Labels of its nearest rows, the nearest first.
+        Labels of its nearest rows, nearest first.
     """
 
     label: str
@@ -47,16 +47,17 @@ class WordDrift:
 
 @dataclass(frozen=True, slots=True)
 class GroupDrift:
-    """How one group changed.
+    """Change of one group.
 
     Attributes
     ----------
     group, size
-        Its name, and how many of the paired rows it has.
+        Name, and number of paired rows.
     neighbor_overlap, displacement
-        Means over its rows; the latter None where widths differ.
+        Means over its rows; the displacement is None if widths differ.
     p_value
-        That random rows, as many from every stratum, changed as much in the mean; NaN without null pairs.
+        Probability of such a mean change for random rows with the same number from every stratum; NaN without null
+        pairs.
     p_corrected
         The same, corrected for all groups.
     """
@@ -71,19 +72,19 @@ class GroupDrift:
 
 @dataclass(frozen=True)
 class Drift:
-    """What changed between two snapshots.
+    """Changes between two snapshots.
 
     Attributes
     ----------
     labels
-        Of the n paired rows, in the order of the later snapshot.
+        Labels of the n paired rows, in the order of the later snapshot.
     step_before, step_after
-        Of the two snapshots.
+        Steps of the two snapshots.
     neighbor_overlap
-        ``(n,)`` float32, 0 to 1: share of the neighbors that are the same.
+        ``(n,)`` float32, 0 to 1: share of the neighbors in common.
     displacement
-        ``(n,)`` float32 from 0, in radii of the earlier snapshot (`metrics.aligned_displacement`); None where the
-        widths differ.
+        ``(n,)`` float32 from 0, in radii of the earlier snapshot (`metrics.aligned_displacement`); None if the widths
+        differ.
     relative_displacement
         The same without the mean motion of the row's neighbors, or None.
     change
@@ -91,36 +92,37 @@ class Drift:
     p_values
         ``(n,)`` float64: rank of the row's change, see `null`.
     p_corrected
-        ``(n,)`` float64: corrected, the watched words among themselves, all other rows among themselves.
+        ``(n,)`` float64: corrected separately for the watched words and for all other rows.
     mean_neighbor_overlap, mean_displacement
         Means over the rows.
     cka
-        Debiased linear CKA of the paired rows, 1 where nothing but axes, origin and scale changed.
+        Debiased linear CKA of the paired rows; 1 if only axes, origin and scale changed.
     space_p_values
-        Of ``"neighbor_overlap"``, ``"displacement"`` and ``"cka"``: rank among the null pairs. Empty without them.
+        p-values of ``"neighbor_overlap"``, ``"displacement"`` and ``"cka"``: rank among the null pairs. Empty without
+        them.
     groups
         One for each group, in the order of their names.
     watched
-        One for each watched word that was compared, in the order given.
+        One for each watched word that was compared, in the given order.
     moved
-        The rows that moved most relative to their neighbors, the farthest first; where widths differ, those that
-        changed most.
+        Rows with the largest motion relative to their neighbors, farthest first; if widths differ, rows with the
+        largest change.
     directions
-        One for each watched word and group, where there are two groups or more.
+        One for each watched word and group, if there are at least two groups.
     null
-        What p-values were ranked against, as a sentence.
+        Description of the reference for p-values.
     floor
-        Means over the null pairs of ``"neighbor_overlap"``, ``"displacement"`` and ``"cka"``: what training anew does
-        by itself. None without null pairs.
+        Means over the null pairs of ``"neighbor_overlap"``, ``"displacement"`` and ``"cka"``: the effect of a new
+        training alone. None without null pairs.
     shift
-        How far the middle of the space moved against the origin, in radii; taken out of everything else. NaN where
-        widths differ.
+        Motion of the center of the space relative to the origin, in radii; removed from all other values. NaN if widths
+        differ.
     n_neighbors, distance, alpha, correction, random_state
-        With which it was made.
+        Settings of the comparison.
     left_out
-        How many rows were not compared, by reason.
+        Number of rows not compared, by reason.
     notes
-        Sentences for the user about what was left out, lowered, or cannot be said.
+        Messages for the user about rows left out, lowered parameters, and limits.
     """
 
     labels: tuple[str, ...]
@@ -152,13 +154,13 @@ class Drift:
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON, without the arrays that have one number per row.
+        """Return plain values for JSON, without the arrays with one value per row.
 
         NaN and the infinities become None.
         """
         rows = {"labels", "neighbor_overlap", "displacement", "relative_displacement", "change"}
         rows |= {"p_values", "p_corrected"}
-        # Not asdict() of the whole: it would copy every array first.
+        # asdict() of the whole object would copy all arrays first.
         values = {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in rows}
         for name in ("groups", "watched", "moved", "directions"):
             values[name] = [asdict(item) for item in values[name]]

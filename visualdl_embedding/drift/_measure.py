@@ -1,4 +1,4 @@
-"""What changed between two snapshots, row by row, before anybody asks whether it is much."""
+"""Changes between two snapshots, row by row, without a test of significance."""
 
 from __future__ import annotations
 
@@ -20,42 +20,41 @@ __all__ = ["Graphs", "Pair", "lay_out", "measure_pair", "profile_change"]
 Floats = NDArray[np.float32]
 Graphs = tuple[Neighbors | None, Neighbors | None]
 _BLOCK = 1024
-"""Rows whose neighbors' vectors are held at once: 1,024 x 30 x 128 float32 are 16 MB."""
+"""Number of rows whose neighbors' vectors are in memory at once: 1,024 x 30 x 128 float32 are 16 MB."""
 _STILL = 0.01
-"""Shift, as a share of the radius, up to which the graph of the later snapshot serves as it is."""
+"""Maximum shift, as a share of the radius, for which the graph of the later snapshot is used unchanged."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """What changed between two snapshots of one table.
+    """Changes between two snapshots of one table.
 
     Attributes
     ----------
     labels
-        Of the n paired rows.
+        Labels of the n paired rows.
     neighbor_overlap
-        ``(n,)`` float32, 0 to 1: share of the neighbors that are the same.
+        ``(n,)`` float32, 0 to 1: share of the neighbors in common.
     displacement
-        ``(n,)`` float32, or None where the two widths differ: see `metrics.aligned_displacement`.
+        ``(n,)`` float32, or None if the widths differ: see `metrics.aligned_displacement`.
     relative_displacement
-        ``(n,)`` float32, or None: what is left of the displacement once the mean motion of the row's neighbors is taken
-        out, in the same unit.
+        ``(n,)`` float32, or None: displacement without the mean motion of the row's neighbors, in the same unit.
     change
-        ``(n,)`` float32, 0 to 2: see `profile_change`. What p-values of rows are ranks of.
+        ``(n,)`` float32, 0 to 2: see `profile_change`. p-values of rows are ranks of this value.
     cka
         Debiased linear CKA.
     shift
-        How far the middle of the space moved against the origin, in root mean square radii; NaN where it is unknown.
+        Motion of the center of the space relative to the origin, in root mean square radii; NaN if unknown.
     distance
-        Of the neighbors.
+        Distance of the neighbors.
     n_neighbors
-        That were compared.
+        Number of neighbors compared.
     neighbors
-        The two graphs of the paired rows.
+        Neighbor graphs of the paired rows.
     vectors
-        Of the paired rows before and after, ``(n, d)`` float32 each; after, with the shift taken out if there was one.
+        Paired rows before and after, ``(n, d)`` float32 each; `after` without the shift.
     pairing
-        Which rows were paired, and how many were not.
+        Pairing of the rows, with the number of rows left out.
     """
 
     labels: tuple[str, ...]
@@ -76,7 +75,7 @@ class Pair:
 
     @property
     def means(self) -> dict[str, float]:
-        """Mean overlap and displacement, and CKA; what the floor of null pairs is the mean of."""
+        """Mean overlap and displacement, and CKA; the floor is their mean over null pairs."""
         found = {"neighbor_overlap": _mean(self.neighbor_overlap), "cka": self.cka}
         if self.displacement is not None:
             found["displacement"] = _mean(self.displacement)
@@ -85,7 +84,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class _Laid:
-    """Paired rows of two snapshots, the later ones also as they are seen once a shift is taken out."""
+    """Paired rows of two snapshots; those of the later snapshot also without a shift."""
 
     pairing: Pairing
     vectors: tuple[Floats, Floats, Floats]
@@ -95,9 +94,9 @@ class _Laid:
 
 
 def lay_out(before: Snapshot, after: Snapshot, *, n_neighbors: int, distance: Distance) -> _Laid:
-    """Pair rows, and take out a shift of the origin; ``vectors`` are those before, after, and after as they are seen.
+    """Pair rows and remove a shift of the origin. ``vectors`` are the rows before, after, and after without the shift.
 
-    The last two are one array where the space did not shift, distances do not depend on it, or a row would lose its
+    The last two are the same array if the space did not shift, distances do not depend on it, or a row would lose its
     direction.
     """
     pairing = pair_snapshots(before, after, distance=distance)
@@ -120,25 +119,25 @@ def measure_pair(
     random_state: int = 42,
     n_jobs: int = 1,
 ) -> Pair:
-    """Measure what changed between two snapshots; rows pair by label.
+    """Measure the changes between two snapshots with rows paired by label.
 
-    A rotation, reflection, shift or scaling of the whole space changes nothing. By cosine a shift would change the
-    neighbors, which are seen from the origin; so it is taken out first, by moving the later snapshot back until the
-    origin stands where it stood, seen from the rows.
+    Rotation, reflection, shift and scaling of the whole space have no influence. With the cosine distance a shift
+    changes the neighbors, because it moves the origin. It is therefore removed first, by moving the later snapshot so
+    that the origin has the same position relative to the rows.
 
     Parameters
     ----------
     before, after
-        Of one table; widths may differ: then there is no displacement, and a shift cannot be told.
+        Snapshots of one table. If their widths differ, there is no displacement, and a shift cannot be detected.
     n_neighbors
-        Lowered to half of the rows that are paired.
+        Number of neighbors; at most half of the paired rows.
     distance
         ``"cosine"`` or ``"euclidean"``.
     neighbors
-        The graphs of the usable rows of both (``analysis.neighbors``), for a caller who has them. Each is used if all
-        of its rows are paired and it is wide enough; that of `after`, by cosine, only if the space did not shift.
+        Neighbor graphs of the usable rows of both snapshots (``analysis.neighbors``), if available. Each is used if all
+        of its rows are paired and it is wide enough; that of `after`, with cosine, only without a shift of the space.
     random_state, n_jobs
-        Of an approximate search above `neighbors.EXACT_ROWS` rows.
+        For an approximate search above `neighbors.EXACT_ROWS` rows.
 
     Raises
     ------
@@ -148,7 +147,7 @@ def measure_pair(
     if n_neighbors < 1:
         raise ValueError(f"n_neighbors must be at least 1, not {n_neighbors}.")
     if distance not in DISTANCES:
-        raise ValueError(f"Unknown distance {distance!r}; known are {', '.join(DISTANCES)}.")
+        raise ValueError(f"distance must be one of {', '.join(DISTANCES)}, not {distance!r}.")
     both = lay_out(before, after, n_neighbors=n_neighbors, distance=distance)
     pairing, (then, now, seen), laid, shift, k = both.pairing, both.vectors, both.laid, both.shift, both.n_neighbors
     still = seen is now
@@ -182,17 +181,17 @@ def measure_pair(
 
 
 def profile_change(before: Floats, after: Floats, neighbors: tuple[Neighbors, Neighbors]) -> Floats:
-    """Measure how much each row's relation to its neighbors changed.
+    """Measure how much each row's similarities to its neighbors changed.
 
-    Similarities of a row to the rows that are its neighbors before or after make two profiles; this is one minus the
-    cosine of the two. It follows small changes, where the overlap counts in steps of 1 / k.
+    The profile of a row is its similarities to the rows that are its neighbors before or after. The change is one minus
+    the cosine of the two profiles. It is sensitive to small changes, whereas the overlap has steps of 1 / k.
 
     Parameters
     ----------
     before, after
         ``(n, d1)`` and ``(n, d2)`` float32, paired.
     neighbors
-        The graphs of both.
+        Neighbor graphs of both.
 
     Returns
     -------
@@ -201,7 +200,7 @@ def profile_change(before: Floats, after: Floats, neighbors: tuple[Neighbors, Ne
     References
     ----------
     Hamilton, Leskovec and Jurafsky 2016, "Cultural shift or linguistic drift? Comparing two computational measures of
-    semantic change": their local neighborhood measure. By Euclidean distance profiles are made of distances.
+    semantic change": their local neighborhood measure. With the Euclidean distance profiles consist of distances.
     """
     n = len(before)
     cosine = neighbors[0].distance == "cosine"
@@ -229,13 +228,13 @@ def _profile(space: Floats, rows: slice, union: NDArray[np.int32], cosine: bool)
 
 
 def _without_shift(after: Floats, laid: Alignment | None) -> tuple[Floats, float]:
-    """`after` moved so that the origin stands to its rows as it did before, and how far that was, in radii.
+    """Move `after` so that the origin has its previous position relative to the rows; also return the shift in radii.
 
-    `laid` is what lays it onto the rows before; None where the widths differ.
+    `laid` is the alignment onto the rows before; None if the widths differ.
     """
     if laid is None:
         return after, float("nan")
-    # Where the origin of `before` lies in the axes of `after`.
+    # Position of the origin of `before` in the axes of `after`.
     origin = -(laid.rotation @ laid.shift) / laid.scale
     radius = float(np.sqrt(np.square(after - after.mean(axis=0, dtype=np.float64)).sum(axis=1).mean()))
     shift = float(np.linalg.norm(origin)) / radius if radius > 0 else 0.0
@@ -243,9 +242,9 @@ def _without_shift(after: Floats, laid: Alignment | None) -> tuple[Floats, float
 
 
 def _relative_displacement(before: Floats, laid: Floats, neighbors: NDArray[np.int32]) -> Floats:
-    """Distance that each row moved beside the mean motion of its neighbors, in radii of `before`.
+    """Distance of each row's motion from the mean motion of its neighbors, in radii of `before`.
 
-    `laid` are the rows afterwards, laid onto those before.
+    `laid` are the rows after the change, aligned to those before.
     """
     motion = laid.astype(np.float64) - before
     radius = float(np.sqrt(np.square(before - before.mean(axis=0, dtype=np.float64)).sum(axis=1).mean()))
@@ -260,7 +259,7 @@ def _relative_displacement(before: Floats, laid: Floats, neighbors: NDArray[np.i
 def _of_paired(
     graph: Neighbors, snapshot: Snapshot, rows: NDArray[np.intp], *, k: int, distance: Distance
 ) -> Neighbors | None:
-    """Put a graph in the order of the paired rows; None where rows are missing or it is too narrow."""
+    """Reorder a graph to the paired rows; return None if rows are missing or it is too narrow."""
     usable = graph_rows(graph, snapshot)
     if graph.distance != distance or graph.n_neighbors < k or len(rows) != len(usable):
         return None

@@ -1,4 +1,4 @@
-"""What a reader of a comparison must know beside its numbers."""
+"""Notes on the limits of a comparison."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ def pair_notes(
     no_column: str | None,
     alpha: float,
 ) -> tuple[str, ...]:
-    """Write the notes.
+    """Return the notes.
 
     Parameters
     ----------
     asked_for
-        `n_neighbors` as it was given.
+        Requested `n_neighbors`.
     null_rows
-        How many of the paired rows the poorest null pair has.
+        Smallest number of the paired rows in a null pair.
     num_ranked, num_asked
-        Among how many changes a watched word is ranked, and how many words are.
+        Number of changes that a watched word is ranked among, and number of watched words.
     grouped
-        How many paired rows have a group.
+        Number of paired rows with a group.
     no_column
-        The column that was asked for and is not there, or None.
+        Requested column that does not exist, or None.
     """
     return (
         *_about_rows(pair, before, after, asked_for),
@@ -57,16 +57,18 @@ def _about_rows(pair: Pair, before: Snapshot, after: Snapshot, asked_for: int) -
     notes, n, left_out = [], len(pair), pair.pairing.left_out
     if left_out.get("only before") or left_out.get("only after"):
         notes.append(
-            f"The vocabularies differ: {n:,} rows were compared, {left_out.get('only before', 0):,} labels are only "
+            f"The vocabularies differ: {n:,} rows are compared, {left_out.get('only before', 0):,} labels are only "
             f"before (of {len(before.labels):,}), {left_out.get('only after', 0):,} only after (of "
-            f"{len(after.labels):,}). Neighbors were sought among the compared rows."
+            f"{len(after.labels):,}). Neighbors are computed among the compared rows."
         )
     if count := left_out.get("not finite"):
-        notes.append(f"{count:,} rows were left out: they hold NaN or inf before or after.")
+        notes.append(f"{count:,} rows are left out, because they contain NaN or inf before or after.")
     if count := left_out.get("zero"):
-        notes.append(f"{count:,} rows were left out: they are zero before or after, and a zero row has no direction.")
+        notes.append(f"{count:,} rows are left out, because they are zero before or after and have no direction.")
     if pair.n_neighbors < asked_for:
-        notes.append(f"n_neighbors was lowered from {asked_for} to {pair.n_neighbors}: only {n:,} rows were compared.")
+        notes.append(
+            f"n_neighbors is lowered from {asked_for} to {pair.n_neighbors}, because only {n:,} rows are compared."
+        )
     return notes
 
 
@@ -75,17 +77,17 @@ def _about_space(pair: Pair, before: Snapshot, after: Snapshot) -> list[str]:
     if widths[0] != widths[1]:
         notes.append(
             f"The widths differ ({widths[0]} columns before, {widths[1]} after): there is no displacement, and a shift "
-            "of the whole space cannot be told from a change of neighbors by cosine."
+            "of the whole space cannot be separated from a change of neighbors by cosine."
         )
     elif len(pair) <= widths[0]:
         notes.append(
-            f"{len(pair):,} rows can be turned onto each other almost freely in {widths[0]} columns: the displacement "
-            "is too small, and so is the shift. Watch more rows than there are columns."
+            f"{len(pair):,} rows can be aligned almost freely in {widths[0]} columns, so the displacement "
+            "and the shift are underestimated. Watch more rows than there are columns."
         )
     if pair.distance == "cosine" and pair.shift > _SHIFT:
         notes.append(
-            f"The middle of the space moved by {pair.shift:.2g} of its radius against the origin. By cosine that alone "
-            "changes neighbors; it was taken out before they were compared."
+            f"The center of the space moved by {pair.shift:.2g} radii relative to the origin. With cosine that alone "
+            "changes neighbors; it is removed before the comparison."
         )
     return notes
 
@@ -98,12 +100,14 @@ def _about_words(
         notes.append(f"Watched, but not among the compared rows: {', '.join(lacking)}.")
     if watch and len(groups) < 2:
         have = f"only the group {groups[0]!r}" if groups else "no group"
-        notes.append(f"There is {have}: directions need two or more, given by `groups` or a column 'group'.")
+        notes.append(f"There is {have}: directions require at least two, from `groups` or a column 'group'.")
     if len(groups) > 1 and grouped < len(pair) / 10:
-        notes.append(f"Only {grouped:,} of {len(pair):,} rows have a group: shares of neighbors reach far for them.")
+        notes.append(
+            f"Only {grouped:,} of {len(pair):,} rows have a group, so their shares of neighbors include distant rows."
+        )
     if no_column:
         notes.append(
-            f"There is no column {no_column!r}, so rows are held against all others; rare words change more by chance "
+            f"There is no column {no_column!r}, so rows are compared with all others; rare words change more by chance "
             "alone."
         )
     return notes
@@ -113,28 +117,28 @@ def _about_resolution(num_ranked: int, questions: int, alpha: float) -> list[str
     if not questions or questions <= alpha * (1 + num_ranked):
         return []
     return [
-        f"Nothing can be significant: ranked among {num_ranked:,}, p-values cannot fall below "
-        f"{1 / (1 + num_ranked):.2g}, and {questions:,} questions are asked at {alpha:g}. Watch fewer words, compare "
-        "more rows, or give null pairs."
+        f"No result can be significant: ranked among {num_ranked:,}, p-values are at least "
+        f"{1 / (1 + num_ranked):.2g}, with {questions:,} tests at a level of {alpha:g}. Watch fewer words, compare "
+        "more rows, or add null pairs."
     ]
 
 
 def _about_null(pair: Pair, num_null: int, null_rows: int, alpha: float) -> list[str]:
     if not num_null:
         return [
-            "Without null pairs there is no p-value for the space as a whole or for a group, and that of a word says "
-            "that it is unusual among the rows of this pair: words that are unsteady in every training are, too. Give "
-            "pairs of snapshots between which nothing changed (null)."
+            "Without null pairs there is no p-value for the space as a whole or for a group, and that of a word means "
+            "that it is unusual among the rows of this pair: words that are unstable in every training are unusual "
+            "too. Add pairs of snapshots without a change (null)."
         ]
     notes = []
     if (num_null + 1) * alpha < 1:
         notes.append(
-            f"p-values of the space cannot fall to {alpha:g} with {num_null} null pairs; it takes "
+            f"p-values of the space cannot reach {alpha:g} with {num_null} null pairs; this requires "
             f"{math.ceil(1 / alpha - 1e-9) - 1}."
         )
     if null_rows < _FEW * len(pair):
         notes.append(
-            f"A null pair has only {null_rows:,} of the {len(pair):,} compared rows; the others are held against the "
+            f"A null pair has only {null_rows:,} of the {len(pair):,} compared rows; the others are compared with the "
             "rows of this pair alone."
         )
     return notes

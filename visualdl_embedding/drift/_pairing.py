@@ -1,4 +1,4 @@
-"""Which rows of two snapshots are the same word."""
+"""Pairing of the rows of two snapshots by label."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ __all__ = ["Pairing", "pair_snapshots"]
 
 @dataclass(frozen=True)
 class Pairing:
-    """Rows that both snapshots have, in the order of the later one.
+    """Rows in both snapshots, in the order of the later one.
 
     Attributes
     ----------
     labels
-        Of the n paired rows.
+        Labels of the n paired rows.
     before, after
-        ``(n,)``: where each stands in its snapshot.
+        ``(n,)``: positions in the snapshots.
     left_out
-        How many labels were left out, by reason.
+        Number of labels left out, by reason.
     """
 
     labels: tuple[str, ...]
@@ -41,19 +41,19 @@ class Pairing:
 def pair_snapshots(before: Snapshot, after: Snapshot, *, distance: Distance = "cosine") -> Pairing:
     """Pair rows by label.
 
-    Left out are labels that only one snapshot has, rows that hold NaN or inf in either, and by cosine rows without a
+    Left out are labels in only one snapshot, rows with NaN or inf in either, and with cosine rows without a
     direction in either.
 
     Raises
     ------
     ValueError
-        If no row is left, or none was shared.
+        If no row is left, or the snapshots share no label.
     """
     j, i = pair_labels(after.labels, before.labels)
     if not len(j):
         raise ValueError(
-            f"The snapshots share no label: {_some(before)} before, {_some(after)} after. Compare snapshots whose "
-            "rows were named by the same vocabulary."
+            f"The snapshots share no label: {_some(before)} before, {_some(after)} after. Compare snapshots with "
+            "labels of the same vocabulary."
         )
     finite: NDArray[np.bool_] = np.asarray(before.valid[i] & after.valid[j])
     keep = before.usable(distance)[i] & after.usable(distance)[j]
@@ -65,8 +65,8 @@ def pair_snapshots(before: Snapshot, after: Snapshot, *, distance: Distance = "c
     }
     if not keep.any():
         raise ValueError(
-            f"None of the {len(i)} shared rows can be compared: {reasons['not finite']} hold NaN or inf, "
-            f"{reasons['zero']} are zero. Look at the two snapshots one by one first."
+            f"None of the {len(i)} shared rows can be compared: {reasons['not finite']} contain NaN or inf, "
+            f"{reasons['zero']} are zero. Check the two snapshots individually."
         )
     i, j = i[keep], j[keep]
     labels = tuple(after.labels[row] for row in j)

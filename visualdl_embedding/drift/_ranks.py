@@ -1,6 +1,7 @@
-"""p-values that are ranks: of a row among rows, of a group among random sets, of a pair among pairs without a change.
+"""Rank-based p-values: of a row among rows, of a group among random sets, of a pair among pairs without a change.
 
-A rank among m others under a null in which all m + 1 are alike is uniform: (1 + those at least as large) / (m + 1).
+Under a null hypothesis in which all m + 1 are exchangeable, a rank is uniform: (1 + number at least as large) / (m +
+1).
 """
 
 from __future__ import annotations
@@ -15,24 +16,24 @@ from visualdl_embedding.core.columns import first_non_number, numbers
 __all__ = ["SHUFFLES", "group_p_values", "pair_p_value", "residuals", "row_p_values", "strata_of"]
 
 SHUFFLES = 999
-"""The smallest p-value of a group is 0.001; for 10,000 rows they take 0.3 s."""
+"""Number of shuffles: the smallest p-value of a group is 0.001; they take 0.3 s for 10,000 rows."""
 _PER_STRATUM = 100
-"""Rows of which a stratum's median and spread are known well enough."""
+"""Minimum number of rows for the median and spread of a stratum."""
 _MAX_STRATA = 10
 _PRIOR = 4.0
-"""Observations that the usual spread of a stratum counts for beside the null changes of the word itself."""
+"""Weight, in observations, of the stratum's spread relative to the null changes of the word itself."""
 
 Values = NDArray[np.float64]
 
 
 def strata_of(column: Sequence[str] | None, n: int) -> NDArray[np.int32]:
-    """Sort rows into strata of like rows, such as words about as frequent.
+    """Split rows into strata of similar rows, such as words with similar frequency.
 
     Parameters
     ----------
     column
-        n strings. Numbers are cut into at most 10 ranges with equally many rows, 100 or more; other values are strata
-        as they are, those of fewer than 100 rows together. None: one stratum.
+        n strings. Numbers are split into at most 10 ranges of equal size, 100 rows or more; other values are strata of
+        their own, with those of fewer than 100 rows merged. None: one stratum.
 
     Returns
     -------
@@ -47,35 +48,36 @@ def strata_of(column: Sequence[str] | None, n: int) -> NDArray[np.int32]:
         return np.unique(large[found], return_inverse=True)[1].astype(np.int32)
     many = min(_MAX_STRATA, n // _PER_STRATUM)
     values = numbers(column)
-    # An unknown frequency is most often that of a word nobody counted.
+    # Unknown frequencies are usually those of rare words.
     codes[np.argsort(np.where(np.isnan(values), -np.inf, values), kind="stable")] = np.arange(n) * many // n
     return codes
 
 
 def residuals(values: Values, strata: NDArray[np.int32], *, reference: NDArray[np.bool_]) -> Values:
-    """Take out what a pair does to all rows and, where there are null pairs, what is usual for each row.
+    """Remove the common change of each pair and, with null pairs, the usual change of each row.
 
     Parameters
     ----------
     values
-        ``(1 + r, n)``: a statistic of each row in the pair in question and in r null pairs; NaN where a pair lacks it.
+        ``(1 + r, n)``: a statistic of each row in the pair of interest and in r null pairs; NaN if a pair lacks the
+        row.
     strata
         ``(n,)`` codes.
     reference
-        ``(n,)``: rows that the others are held against.
+        ``(n,)``: reference rows.
 
     Returns
     -------
-    ``(1 + r, n)``. Without null pairs: values minus the median of their stratum, by its spread. With them: minus that
-    median and the mean of the row over all pairs, by the standard deviation of the row, which is drawn towards that of
-    its stratum where pairs are few. Every pair is treated alike, the one in question among them, so that under no
-    change none stands out. NaN in the first pair where a row has no null pair to be held against.
+    ``(1 + r, n)``. Without null pairs: values minus the median of their stratum, divided by its spread. With null
+    pairs: minus that median and the mean of the row over all pairs, divided by the standard deviation of the row, which
+    is shrunk towards that of its stratum if pairs are few. All pairs including the one of interest are treated alike,
+    so that without a change none is unusual. NaN in the first pair if a row is in no null pair.
 
     References
     ----------
     Smyth 2004, "Linear models and empirical Bayes methods for assessing differential expression in microarray
-    experiments", for spreads drawn towards a common one; Papadopoulos, Gammerman and Vovk 2008, "Normalized
-    nonconformity measures for regression conformal prediction", for ranks of what was divided by its usual spread.
+    experiments", for shrinkage of variances; Papadopoulos, Gammerman and Vovk 2008, "Normalized
+    nonconformity measures for regression conformal prediction", for ranks of normalized residuals.
     """
     left = values.copy()
     for stratum in range(int(strata.max(initial=0)) + 1):
@@ -93,7 +95,7 @@ def residuals(values: Values, strata: NDArray[np.int32], *, reference: NDArray[n
 
 
 def _spread(values: Values) -> float:
-    """Half of the width of the middle two thirds, which a few rows that did change leave alone; 1 where that is 0."""
+    """Half of the width of the central two thirds, which is robust against few changed rows; 1 if that is 0."""
     known = values[~np.isnan(values)]
     if not len(known):
         return 1.0
@@ -123,18 +125,18 @@ def row_p_values(left: Values, *, reference: NDArray[np.bool_]) -> Values:
     left
         ``(1 + r, n)``: `residuals`.
     reference
-        As there.
+        As in `residuals`.
 
     Returns
     -------
-    ``(n,)`` float64, above 0 up to 1: large residuals get small ones; NaN for a row without a residual.
+    ``(n,)`` float64, above 0 up to 1: small for large residuals; NaN for rows without a residual.
     """
     p_values = np.full(left.shape[1], np.nan)
     pool = left[:, reference].ravel()
     pool = np.sort(pool[~np.isnan(pool)])
     rows = np.flatnonzero(~np.isnan(left[0]))
     at_least = len(pool) - np.searchsorted(pool, left[0, rows], side="left")
-    # A reference row stands in the pool itself and is the one that 1 is added for.
+    # A reference row is in the pool itself and counts as the added 1.
     own = reference[rows].astype(np.intp)
     p_values[rows] = (1 + at_least - own) / (1 + len(pool) - own)
     return p_values
@@ -143,20 +145,20 @@ def row_p_values(left: Values, *, reference: NDArray[np.bool_]) -> Values:
 def group_p_values(
     values: Values, codes: NDArray[np.int32], strata: NDArray[np.int32], *, n_groups: int, random_state: int
 ) -> Values:
-    """Compare the mean of each group with that of random rows, as many from every stratum.
+    """Compare the mean of each group with that of random rows, with the same number from every stratum.
 
     Parameters
     ----------
     values
-        ``(n,)``, NaN where unknown.
+        ``(n,)``, NaN for unknown.
     codes
-        ``(n,)`` int32: group of each row, -1 for none; rows without one are drawn, too.
+        ``(n,)`` int32: group of each row, -1 for none; rows without a group are sampled too.
     strata
         ``(n,)`` codes.
 
     Returns
     -------
-    ``(n_groups,)`` float64: share of shuffles with as large a mean; NaN for a group without a known value.
+    ``(n_groups,)`` float64: share of shuffles with a mean at least as large; NaN for a group without a known value.
     """
     rng = np.random.default_rng(random_state)
     rows = np.flatnonzero(~np.isnan(values))
@@ -169,7 +171,7 @@ def group_p_values(
         return sums
 
     observed, at_least = totals(), np.zeros(n_groups)
-    # Sums of the same numbers in another order differ by rounding.
+    # Sums of the same numbers in another order differ by rounding errors.
     limit = observed - 1e-9 * np.abs(known).sum()
     for _ in range(SHUFFLES):
         for part in layers:
@@ -179,7 +181,7 @@ def group_p_values(
 
 
 def pair_p_value(observed: float, null: Sequence[float], *, higher: bool) -> float:
-    """Rank a number of a pair among those of null pairs; `higher` says which side is drift.
+    """Rank a value of a pair among those of null pairs; `higher` is whether large values indicate drift.
 
     >>> pair_p_value(0.3, [0.6] * 19, higher=False)
     0.05

@@ -1,4 +1,4 @@
-"""What each row of a pair is asked for, laid beside the same of null pairs."""
+"""Statistics of each row of a pair, and of the same rows in null pairs."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ __all__ = ["Statistics", "codes_of", "lean_changes", "pair_leans", "rank_rows", 
 
 Values = NDArray[np.float64]
 _TINY = 1e-6
-"""Least change that counts: float32's rounding of a space that was only turned must not be ranked."""
+"""Minimum change, so that float32 rounding errors of a rotated space are not ranked."""
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """Numbers of one pair.
+    """Statistics of one pair.
 
     Attributes
     ----------
     labels
-        Of its n rows.
+        Labels of its n rows.
     values
-        ``(1 + groups, n)`` float64: the logarithm of each row's change, and how its lean to each group changed.
+        ``(1 + groups, n)`` float64: logarithm of each row's change, and change of its lean to each group.
     means
         `Pair.means`.
     """
@@ -48,13 +48,13 @@ def codes_of(labels: Sequence[str], group_of: Mapping[str, str], names: Sequence
 def pair_leans(
     vectors: tuple[NDArray[np.float32], NDArray[np.float32]], codes: NDArray[np.int32], n_groups: int
 ) -> tuple[Values, Values]:
-    """Measure how each row leans to each group before and after; ``(n, n_groups)`` each."""
+    """Compute the lean of each row to each group before and after; ``(n, n_groups)`` each."""
     before, after = vectors
     return leans(before, codes, n_groups), leans(after, codes, n_groups)
 
 
 def lean_changes(lean: tuple[Values, Values]) -> Values:
-    """Change of each row's lean to each group, ``(n_groups, n)``; 0 where it is rounding."""
+    """Change of each row's lean to each group, ``(n_groups, n)``; rounding errors become 0."""
     then, now = lean
     leant = (now - then).T
     return np.where(np.abs(leant) < _TINY, 0.0, leant)
@@ -63,9 +63,9 @@ def lean_changes(lean: tuple[Values, Values]) -> Values:
 def statistics_of(
     pair: Pair, group_of: Mapping[str, str], names: Sequence[str], *, lean: tuple[Values, Values] | None = None
 ) -> Statistics:
-    """Take from a pair what its rows are ranked by; `lean` is what `pair_leans` made of it, if that is known."""
+    """Compute the statistics of a pair; `lean` is the result of `pair_leans`, if available."""
     values = np.empty((1 + len(names), len(pair)))
-    # Changes of words differ by factors: a rare word's is some times that of a frequent one, in every pair.
+    # Use logarithms: changes differ by factors, which are larger for rare words in every pair.
     values[0] = np.log(np.maximum(pair.change.astype(np.float64), _TINY))
     if names:
         values[1:] = lean_changes(lean or pair_leans(pair.vectors, codes_of(pair.labels, group_of, names), len(names)))
@@ -73,7 +73,7 @@ def statistics_of(
 
 
 def side_by_side(observed: Statistics, others: Sequence[Statistics]) -> Values:
-    """``(statistics, 1 + r, n)``: all pairs in the order of the observed one's rows; NaN where one lacks a row."""
+    """``(statistics, 1 + r, n)``: all pairs in the row order of the observed one; NaN for missing rows."""
     values = np.full((len(observed.values), 1 + len(others), len(observed.labels)), np.nan)
     values[:, 0] = observed.values
     for r, found in enumerate(others, start=1):
@@ -83,7 +83,7 @@ def side_by_side(observed: Statistics, others: Sequence[Statistics]) -> Values:
 
 
 def rank_rows(values: Values, strata: NDArray[np.int32], *, reference: NDArray[np.bool_]) -> tuple[Values, Values]:
-    """p-values of all rows, and the residuals of which they are ranks.
+    """Compute p-values of all rows, and the residuals that they rank.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def rank_rows(values: Values, strata: NDArray[np.int32], *, reference: NDArray[n
 
     Returns
     -------
-    ``(n,)`` and ``(n,)``. A row that no null pair has is ranked among the rows of its own pair.
+    ``(n,)`` and ``(n,)``. A row that is in no null pair is ranked among the rows of its own pair.
     """
     alone = residuals(values[:1], strata, reference=reference)
     if len(values) == 1:

@@ -1,4 +1,4 @@
-"""Towards which groups the watched words of two snapshots moved: what a training asks for at every snapshot."""
+"""Motion of watched words towards groups, computed at every snapshot of a training."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ def watched_directions(
     alpha: float = 0.05,
     correction: Correction = "holm",
 ) -> tuple[Direction, ...]:
-    """Tell towards which groups watched words moved.
+    """Test the motion of watched words towards groups.
 
-    What `compare_snapshots` returns as ``directions``, in a third of its time: displacement, CKA and the changes of
-    single words are not measured.
+    Returns the ``directions`` of `compare_snapshots` in a third of its time, without displacement, CKA and changes of
+    single words.
 
     Parameters
     ----------
     before, after, n_neighbors, distance, match_by, alpha, correction
-        As in `compare_snapshots`; groups are those of the column ``"group"`` of `after`.
+        As in `compare_snapshots`; groups are in the column ``"group"`` of `after`.
     watch
-        Labels that are asked about.
+        Labels to test.
     """
     known_somewhere(watch, before, after)
     both = lay_out(before, after, n_neighbors=n_neighbors, distance=distance)
@@ -86,7 +86,7 @@ def directions_of(
     alpha: float,
     correction: Correction,
 ) -> tuple[Direction, ...]:
-    """Lay the numbers of each word and group side by side, and correct their p-values."""
+    """Create the directions of all words and groups, and correct their p-values."""
     if len(names) < 2 or not asked or lean is None:
         return ()
     corrected = correct(np.concatenate(p_values), correction).reshape(len(names), len(asked))
@@ -114,12 +114,12 @@ def directions_of(
 
 
 def known_somewhere(watch: Sequence[str], before: Snapshot, after: Snapshot) -> None:
-    """Refuse labels that are in neither snapshot; the error names similar ones."""
+    """Raise ValueError for labels in neither snapshot; the message suggests similar ones."""
     if isinstance(watch, str):
-        raise TypeError(f"Watched labels are given as a list: [{watch!r}], not {watch!r}.")
+        raise TypeError(f"Watched labels must be a list: [{watch!r}], not {watch!r}.")
     known = {*before.labels, *after.labels}
     if unknown := [label for label in watch if label not in known]:
-        hints = (did_you_mean(label, after.labels, limit=3, otherwise="nothing like it") for label in unknown)
+        hints = (did_you_mean(label, after.labels, limit=3, otherwise="no similar label") for label in unknown)
         named = "; ".join(f"{label!r} ({hint})" for label, hint in zip(unknown, hints, strict=True))
         raise ValueError(f"No row has the label {named}.")
 
@@ -129,7 +129,7 @@ def asked_rows(watch: Sequence[str], labels: Sequence[str]) -> tuple[list[int], 
 
     Returns
     -------
-    Positions, each once, and ``(n,)`` bool: the other rows, which they are held against.
+    Distinct positions, and ``(n,)`` bool: the other rows, used as reference.
     """
     position = positions_of(labels)
     asked = [position[label] for label in dict.fromkeys(watch) if label in position]
@@ -139,13 +139,13 @@ def asked_rows(watch: Sequence[str], labels: Sequence[str]) -> tuple[list[int], 
 
 
 def layers_of(after: Snapshot, rows: NDArray[np.intp], match_by: str | None) -> NDArray[np.int32]:
-    """Sort some rows of a snapshot into strata of like rows by a column, as `strata_of` does; one where it has none."""
+    """Split rows of a snapshot into strata by a column, as in `strata_of`; one stratum without the column."""
     column = after.rows.columns.get(match_by) if match_by else None
     return strata_of(None if column is None else [column[row] for row in rows], len(rows))
 
 
 def groups_of(groups: Mapping[str, str] | None, after: Snapshot) -> Mapping[str, str]:
-    """Group of each label: as given, or the column ``"group"``."""
+    """Return the group of each label: from `groups`, or the column ``"group"``."""
     if groups is not None:
         return {label: str(group).strip() for label, group in groups.items()}
     column = after.rows.columns.get("group", ())

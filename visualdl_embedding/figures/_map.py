@@ -71,9 +71,9 @@ def render_map(
     table, step
         Used in the title.
     quality
-        Metrics to print, by name.
+        Metrics to print by name.
     representative
-        ``(n,)``: rows with a higher value are annotated first, NaN last; in their order if None.
+        ``(n,)``: rows with larger values are labeled first, NaN last; None for row order.
     title
         Title, by default made of the method and the table.
     caption

@@ -9,41 +9,34 @@ from __future__ import annotations
 import codecs
 import os
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO
 
 from visualdl_embedding.errors import UnreadableModelError
 
 __all__ = [
     "Bytes",
-    "FileBytes",
-    "JoinedBytes",
     "Latin1Bytes",
-    "MemoryBytes",
     "Read",
-    "StreamBytes",
     "check_range",
+    "file_bytes",
+    "joined_bytes",
+    "memory_bytes",
     "read_exactly",
 ]
 
 Read = Callable[[int, int], bytes]
 """Read the bytes from `start` to `stop`."""
+Bytes = Callable[[], AbstractContextManager[Read]]
+"""Open a byte range for any number of reads."""
 
 _CHUNK = 16 * 1024
 _CONTINUATION = bytes(range(0x80, 0xC0))
-
-
-class Bytes(Protocol):
-    """Sequence of bytes that can be read in parts."""
-
-    def open(self) -> AbstractContextManager[Read]:
-        """Open the underlying file for any number of reads."""
-        ...
 
 
 def check_range(path: Path, offset: int, size: int) -> None:
@@ -75,61 +68,44 @@ def read_exactly(file: IO[bytes], size: int, path: Path) -> bytes:
     return data
 
 
-@dataclass(frozen=True, slots=True)
-class FileBytes:
-    """Byte range of a file."""
-
-    path: Path
-    offset: int
-    size: int
-
-    @contextmanager
-    def open(self) -> Iterator[Read]:
-        """Open the file."""
-        with open(self.path, "rb", buffering=0) as file:
-
-            def read(start: int, stop: int) -> bytes:
-                file.seek(self.offset + start)
-                return read_exactly(file, stop - start, self.path)
-
-            yield read
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryBytes:
-    """Bytes in memory, for small tensors that a pickle stores inline."""
-
-    data: bytes
-
-    @contextmanager
-    def open(self) -> Iterator[Read]:
-        """Return a reader; there is no file to open."""
-        yield lambda start, stop: self.data[start:stop]
-
-
-@dataclass(frozen=True, slots=True)
-class JoinedBytes:
-    """Concatenation of several byte ranges: Paddle splits tensors above 1 GiB when it pickles with protocol 2 or 3."""
-
-    parts: tuple[tuple[Bytes, int], ...]
-
-    @contextmanager
-    def open(self) -> Iterator[Read]:
-        """Return a reader that opens one part at a time, which limits the number of open files."""
-        ends = list(accumulate(size for _, size in self.parts))
+@contextmanager
+def file_bytes(path: Path, offset: int) -> Iterator[Read]:
+    """Open the bytes of a file from `offset` on."""
+    with open(path, "rb", buffering=0) as file:
 
         def read(start: int, stop: int) -> bytes:
-            found = []
-            at = bisect_right(ends, start)
-            while start < stop:
-                part, size = self.parts[at]
-                begin, end = ends[at] - size, min(stop, ends[at])
-                with part.open() as read_part:
-                    found.append(read_part(start - begin, end - begin))
-                start, at = end, at + 1
-            return b"".join(found)
+            file.seek(offset + start)
+            return read_exactly(file, stop - start, path)
 
         yield read
+
+
+@contextmanager
+def memory_bytes(data: bytes) -> Iterator[Read]:
+    """Return a reader of bytes in memory, for small tensors that a pickle stores inline."""
+    yield lambda start, stop: data[start:stop]
+
+
+@contextmanager
+def joined_bytes(parts: Sequence[tuple[Bytes, int]]) -> Iterator[Read]:
+    """Concatenate byte ranges of given sizes: Paddle splits tensors above 1 GiB with pickle protocols 2 and 3.
+
+    One part is open at a time, which limits the number of open files.
+    """
+    ends = list(accumulate(size for _, size in parts))
+
+    def read(start: int, stop: int) -> bytes:
+        found = []
+        at = bisect_right(ends, start)
+        while start < stop:
+            part, size = parts[at]
+            begin, end = ends[at] - size, min(stop, ends[at])
+            with part() as read_part:
+                found.append(read_part(start - begin, end - begin))
+            start, at = end, at + 1
+        return b"".join(found)
+
+    yield read
 
 
 @dataclass(frozen=True)
@@ -148,7 +124,7 @@ class Latin1Bytes:
     def _starts(self) -> list[int]:
         """Number of characters before each chunk, followed by the total."""
         starts = [0]
-        with FileBytes(self.path, self.offset, self.text_size).open() as read:
+        with file_bytes(self.path, self.offset) as read:
             for begin in range(0, self.text_size, _CHUNK):
                 chunk = read(begin, min(begin + _CHUNK, self.text_size))
                 starts.append(starts[-1] + len(chunk.translate(None, _CONTINUATION)))
@@ -159,10 +135,9 @@ class Latin1Bytes:
         return starts
 
     @contextmanager
-    def open(self) -> Iterator[Read]:
-        """Open the file."""
+    def __call__(self) -> Iterator[Read]:
         starts = self._starts
-        with FileBytes(self.path, self.offset, self.text_size).open() as read_text:
+        with file_bytes(self.path, self.offset) as read_text:
 
             def read(start: int, stop: int) -> bytes:
                 if start >= stop:
@@ -179,46 +154,3 @@ class Latin1Bytes:
                 return data[start - starts[first] : stop - starts[first]]
 
             yield read
-
-
-@dataclass(frozen=True, slots=True)
-class StreamBytes:
-    """Bytes of a compressed stream. Streams only read forward; reading backward restarts the decompressor.
-
-    Attributes
-    ----------
-    path
-        Path of the file, for error messages.
-    open_stream
-        Function that opens the decompressor at the start of the stream.
-    offset
-        Offset of the first byte in the stream.
-    broken
-        Exceptions that the decompressor raises on damaged input.
-    """
-
-    path: Path
-    open_stream: Callable[[], AbstractContextManager[IO[bytes]]]
-    offset: int
-    broken: tuple[type[Exception], ...]
-
-    @contextmanager
-    def open(self) -> Iterator[Read]:
-        """Open the decompressor."""
-        with ExitStack() as stack:
-            with self._reported():
-                stream = stack.enter_context(self.open_stream())
-
-            def read(start: int, stop: int) -> bytes:
-                with self._reported():
-                    stream.seek(self.offset + start)
-                    return read_exactly(stream, stop - start, self.path)
-
-            yield read
-
-    @contextmanager
-    def _reported(self) -> Iterator[None]:
-        try:
-            yield
-        except self.broken as error:
-            raise UnreadableModelError(self.path, f"its compressed data is damaged ({error})") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,14 +18,8 @@ __all__ = ["read_inference", "read_variables"]
 def read_inference(parameters: Path, program: Path | None) -> list[Tensor]:
     """List the tensors of a ``.pdiparams``.
 
-    Paddle writes the tensors in the order of their sorted names, without the names. The program holds the names.
-
-    Parameters
-    ----------
-    parameters
-        The ``.pdiparams`` file.
-    program
-        The ``.json`` or ``.pdmodel`` file. Without it the tensors are named ``parameter_0``, ``parameter_1``, …
+    Paddle writes the tensors in the order of their sorted names, without the names. The program (``.json`` or
+    ``.pdmodel``) holds the names; without it the tensors are named ``parameter_0``, ``parameter_1``, …
 
     Raises
     ------
@@ -45,17 +38,16 @@ def read_inference(parameters: Path, program: Path | None) -> list[Tensor]:
             advice="Give two files of the same model",
         )
     info = structured_names(parameters.with_name(parameters.name + ".info"))
-    found = []
     for name, tensor in zip(names, tensors, strict=True):
-        if described.parameters[name] != tensor.shape:
+        if (shape := described.parameters[name]) != tensor.shape:
             raise UnreadableModelError(
                 parameters,
-                f"its tensor {name!r} has shape {tensor.shape}, but the program '{program.name}' expects "
-                f"{described.parameters[name]}",
+                f"its tensor {name!r} has shape {tensor.shape}, but the program '{program.name}' expects {shape}",
                 advice="Give two files of the same model",
             )
-        found.append(_named(tensor, name, described, info.get(name, name)))
-    return found
+    return [
+        _named(tensor, name, described, key=info.get(name, name)) for name, tensor in zip(names, tensors, strict=True)
+    ]
 
 
 def read_variables(files: Sequence[Path], program: Path | None) -> list[Tensor]:
@@ -72,20 +64,14 @@ def read_variables(files: Sequence[Path], program: Path | None) -> list[Tensor]:
         tensors = list(read_tensors(file))
         if len(tensors) != 1:
             reason = f"it holds {len(tensors)} Paddle tensors, but one was expected"
-            raise UnreadableModelError(
-                file, reason, advice="If it is a .pdiparams file, rename it to end in .pdiparams"
-            )
-        found.append(_named(tensors[0], file.name, described, file.name))
+            advice = "If it is a .pdiparams file, rename it to end in .pdiparams"
+            raise UnreadableModelError(file, reason, advice=advice)
+        found.append(_named(tensors[0], file.name, described, key=file.name))
     return found
 
 
-def _named(tensor: Tensor, name: str, program: Program | None, key: str) -> Tensor:
+def _named(tensor: Tensor, name: str, program: Program | None, *, key: str) -> Tensor:
     if program is None:
-        return replace(tensor, key=key, parameter=os.fspath(name))
-    return replace(
-        tensor,
-        key=key,
-        parameter=name,
-        looked_up=name in program.embeddings,
-        padding_idx=program.embeddings.get(name),
-    )
+        return replace(tensor, key=key, parameter=name)
+    looked_up = name in program.embeddings
+    return replace(tensor, key=key, parameter=name, looked_up=looked_up, padding_idx=program.embeddings.get(name))

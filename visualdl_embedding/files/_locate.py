@@ -1,10 +1,12 @@
-"""Location of a model's files and their formats."""
+"""Location of a model's files, their formats, and the vocabulary next to them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -13,11 +15,11 @@ from visualdl_embedding.errors import UnreadableModelError
 from visualdl_embedding.files._paddle_tensor import looks_like_tensor, read_tensors
 from visualdl_embedding.files._word_vectors import looks_like_word_vectors
 
-__all__ = ["ENDINGS", "Kind", "ModelFiles", "kind_of_content", "locate"]
+__all__ = ["ENDINGS", "Kind", "ModelFiles", "find_vocabulary", "kind_of_content", "locate"]
 
 Kind = Literal["pdparams", "safetensors", "index", "inference", "variables", "npy", "npz", "vectors"]
 
-ENDINGS: dict[str, str] = {
+ENDINGS: dict[Kind, str] = {
     "pdparams": ".pdparams",
     "safetensors": ".safetensors",
     "variables": ".pdiparams",
@@ -40,6 +42,7 @@ _LOOKED_FOR = (
     "of single Paddle tensors"
 )
 _FOREIGN = ((b"\x89HDF", "HDF5"), (b"GGUF", "GGUF"))
+_VOCABULARIES = ("vocab.txt", "tokenizer.json", "vocab.json", "vocabulary.txt", "vocab.tsv", "word.dic")
 _NOT_VECTORS = ("vocab", "requirements", "readme", "license", "merges")
 
 
@@ -114,56 +117,38 @@ def _of_file(path: Path) -> ModelFiles:
         raise UnreadableModelError(
             path, "it holds no parameters, and there is no .pdiparams file next to it", advice=advice
         )
-    for kind in ("pdparams", "safetensors", "npy", "npz"):
-        if path.suffix == ENDINGS[kind]:
-            return ModelFiles(kind, (path,))
-    if path.suffix == ".vec":
-        return ModelFiles("vectors", (path,))
-    found = kind_of_content(path)
-    if found is None:
-        raise UnreadableModelError(
-            path, f"its format is unknown{_foreign(path)}", advice=f"Supported are {_LOOKED_FOR}"
-        )
-    return ModelFiles("inference" if found == "variables" and _has_several(path) else found, (path,))
-
-
-def _has_several(path: Path) -> bool:
+    kinds = [kind for kind, ending in ENDINGS.items() if path.suffix == ending]
+    kind = kinds[0] if kinds else kind_of_content(path)
+    if kind is None:
+        reason = f"its format is unknown{_foreign(path)}"
+        raise UnreadableModelError(path, reason, advice=f"Supported are {_LOOKED_FOR}")
     # A single tensor is named after its file; tensors of a .pdiparams without a program are named by position.
-    tensors = read_tensors(path)
-    return next(tensors, None) is not None and next(tensors, None) is not None
+    several = kind == "variables" and len(list(islice(read_tensors(path), 2))) == 2
+    return ModelFiles("inference" if several else kind, (path,))
 
 
 def kind_of_content(path: Path) -> Kind | None:
     """Detect the format of a file from its content, ignoring its name. Return None if it is unknown."""
-    size = os.path.getsize(path)
-    with open(path, "rb") as file:
-        head = file.read(32)
+    head = _head(path)
     if head.startswith(b"\x93NUMPY"):
         return "npy"
     if head.startswith(b"PK"):
-        return "npz" if _is_npz(path) else None
+        try:
+            with zipfile.ZipFile(path) as archive:
+                return "npz" if any(name.endswith(".npy") for name in archive.namelist()) else None
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+            return None
     if looks_like_tensor(head):
         return "variables"
-    if looks_like_safetensors(head, size):
+    if looks_like_safetensors(head, os.path.getsize(path)):
         return "safetensors"
     if head[:1] == b"\x80" and head[1:2] in (b"\2", b"\3", b"\4", b"\5"):
         return "pdparams"
     return "vectors" if not _foreign(path) and looks_like_word_vectors(path) else None
 
 
-def _is_npz(path: Path) -> bool:
-    import zipfile
-
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return any(name.endswith(".npy") for name in archive.namelist())
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return False
-
-
 def _foreign(path: Path) -> str:
-    with open(path, "rb") as file:
-        head = file.read(8)
+    head = _head(path)
     if head.startswith(b"PK"):
         return " (it may be a PyTorch file: save it as safetensors)"
     return next((f" (it is {name})" for magic, name in _FOREIGN if head.startswith(magic)), "")
@@ -182,12 +167,16 @@ def _in_folder(folder: Path) -> ModelFiles:
         if len(group) == 1:
             return _of_file(group[0])
         if group:
-            listed = ", ".join(repr(file.name) for file in group[:10]) + (", …" if len(group) > 10 else "")
-            raise UnreadableModelError(folder, f"it holds several models: {listed}", advice="Give the path of one file")
+            reason = f"it holds several models: {_names(group, 10)}"
+            raise UnreadableModelError(folder, reason, advice="Give the path of one file")
     if any(looks_like_tensor(_head(file)) for file in files):
         return _variables(folder, None)
-    held = ", ".join(repr(file.name) for file in files[:8]) + (", …" if len(files) > 8 else "") or "no file"
+    held = _names(files, 8) or "no file"
     raise FileNotFoundError(f"There is no model in the folder '{folder}'. Looked for: {_LOOKED_FOR}. It holds: {held}.")
+
+
+def _names(files: list[Path], limit: int) -> str:
+    return ", ".join(repr(file.name) for file in files[:limit]) + (", …" if len(files) > limit else "")
 
 
 def _groups(files: list[Path]) -> Iterator[list[Path]]:
@@ -195,12 +184,9 @@ def _groups(files: list[Path]) -> Iterator[list[Path]]:
     endings = (".safetensors.index.json", ".pdparams.index.json", ".safetensors", ".pdparams", ".pdiparams")
     for ending in (*endings, ".npz", ".npy", ".vec", ".vec.gz"):
         yield [file for file in files if file.name.endswith(ending)]
-    is_text: Callable[[Path], bool] = lambda file: file.suffix in (".txt", ".bin", ".gz")  # noqa: E731
-    yield [f for f in files if is_text(f) and not f.name.lower().startswith(_NOT_VECTORS) and _are_vectors(f)]
-
-
-def _are_vectors(file: Path) -> bool:
-    return kind_of_content(file) == "vectors"
+    texts = [file for file in files if file.suffix in (".txt", ".bin", ".gz")]
+    texts = [file for file in texts if not file.name.lower().startswith(_NOT_VECTORS)]
+    yield [file for file in texts if kind_of_content(file) == "vectors"]
 
 
 def _variables(folder: Path, program: Path | None) -> ModelFiles:
@@ -213,3 +199,42 @@ def _variables(folder: Path, program: Path | None) -> ModelFiles:
 def _head(file: Path) -> bytes:
     with open(file, "rb") as opened:
         return opened.read(32)
+
+
+def find_vocabulary(path: str | os.PathLike[str]) -> Path | None:
+    """Find a vocabulary file next to a model.
+
+    The names are tried in this order: the model's name (``m.vocab``, ``m.vocab.txt``, ``m_vocab.txt``), ``vocab.txt``,
+    ``tokenizer.json``, ``vocab.json``, ``vocabulary.txt``, ``vocab.tsv``, ``word.dic``, and a single ``*.vocab``
+    (SentencePiece's list). For a folder of single tensors the parent folder is searched too, where older programs kept
+    the vocabulary.
+
+    Parameters
+    ----------
+    path
+        The model's folder, file, or the prefix of its file names.
+
+    Returns
+    -------
+    Path of the file; None if there is no file, or if several may be the vocabulary.
+    """
+    path = Path(path)
+    folder = path if path.is_dir() else path.parent
+    stems = [] if path.is_dir() else [path.name, path.name.partition(".")[0], path.stem]
+    found = _vocabulary_in(folder, stems)
+    if found is None and _holds_single_tensors(folder):
+        found = _vocabulary_in(folder.absolute().parent, stems)
+    return found
+
+
+def _vocabulary_in(folder: Path, stems: list[str]) -> Path | None:
+    own = [stem + ending for stem in dict.fromkeys(stems) for ending in (".vocab", ".vocab.txt", "_vocab.txt")]
+    for name in (*own, *_VOCABULARIES):
+        if (folder / name).is_file():
+            return folder / name
+    lists = sorted(file for file in folder.glob("*.vocab") if file.is_file())
+    return lists[0] if len(lists) == 1 else None
+
+
+def _holds_single_tensors(folder: Path) -> bool:
+    return any(file.name.endswith((".w_0", ".b_0")) or file.name == "__model__" for file in folder.glob("*"))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from visualdl_embedding.core.safetensors_format import MAX_RANK
 from visualdl_embedding.files._bytes import Bytes, Read
 
-__all__ = ["FLOATS", "MAX_DIM", "MAX_RANK", "DenseRows", "RowReader", "Tensor", "widen"]
+__all__ = ["FLOATS", "MAX_DIM", "MAX_RANK", "NUMPY_CODES", "DenseRows", "RowReader", "Tensor", "tensor", "widen"]
 
 FLOATS: dict[str, np.dtype[Any]] = {
     "float16": np.dtype("<f2"),
@@ -22,6 +22,9 @@ FLOATS: dict[str, np.dtype[Any]] = {
     "float64": np.dtype("<f8"),
 }
 """NumPy storage type of each supported dtype (NumPy has no bfloat16)."""
+
+NUMPY_CODES = {"f2": "float16", "f4": "float32", "f8": "float64", "u2": "bfloat16"}
+"""Dtype by NumPy's code. Paddle converts bfloat16 to NumPy as uint16, and saves no other uint16."""
 
 MAX_DIM = 2**20
 """Maximum number of columns. It limits a row, the smallest unit read, to 8 MiB."""
@@ -78,6 +81,24 @@ class Tensor:
     padding_idx: int | None = None
 
 
+def tensor(
+    key: str,
+    shape: tuple[int, ...],
+    dtype: str,
+    *,
+    path: Path,
+    source: Bytes,
+    byte_order: str = "<",
+    fortran: bool = False,
+    parameter: str = "",
+) -> Tensor:
+    """Describe an array stored as plain bytes; matrices of a type in `FLOATS` get a reader."""
+    reader = None
+    if len(shape) == 2 and dtype in FLOATS:
+        reader = DenseRows(source, (shape[0], shape[1]), dtype, byte_order, fortran)
+    return Tensor(key, shape, dtype, path, reader, parameter)
+
+
 def widen(values: NDArray[Any], dtype: str) -> NDArray[np.float32]:
     """Convert stored values to float32.
 
@@ -115,7 +136,7 @@ class DenseRows:
     dtype
         Key of `FLOATS`.
     byte_order
-        ``"<"`` or ``">"``.
+        ``">"`` for big-endian values; all else is little-endian.
     fortran
         Whether columns are contiguous instead of rows.
     """
@@ -128,7 +149,7 @@ class DenseRows:
 
     @property
     def _stored(self) -> np.dtype[Any]:
-        return FLOATS[self.dtype].newbyteorder("<" if self.byte_order == "<" else ">")
+        return FLOATS[self.dtype].newbyteorder(">" if self.byte_order == ">" else "<")
 
     def _range(self, read: Read, low: int, high: int) -> NDArray[np.float32]:
         num_rows, dim = self.shape
@@ -147,7 +168,7 @@ class DenseRows:
         """Read only these rows; rows close to each other are read together."""
         vectors = np.empty((len(ids), self.shape[1]), np.float32)
         row_bytes = self.shape[1] * self._stored.itemsize
-        with self.source.open() as read:
+        with self.source() as read:
             for start, stop in _runs(ids.tolist(), row_bytes, self._stored.itemsize if self.fortran else row_bytes):
                 low, high = int(ids[start]), int(ids[stop - 1]) + 1
                 vectors[start:stop] = self._range(read, low, high)[ids[start:stop] - low]
@@ -155,7 +176,7 @@ class DenseRows:
 
     def blocks(self, rows_per_block: int) -> Iterator[NDArray[np.float32]]:
         """Read all rows, block by block."""
-        with self.source.open() as read:
+        with self.source() as read:
             for low in range(0, self.shape[0], rows_per_block):
                 yield self._range(read, low, min(low + rows_per_block, self.shape[0]))
 

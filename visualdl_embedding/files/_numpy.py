@@ -10,13 +10,15 @@ import re
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from visualdl_embedding.errors import UnreadableModelError
-from visualdl_embedding.files._bytes import Bytes, FileBytes, StreamBytes, check_range, read_exactly
-from visualdl_embedding.files._matrix import FLOATS, MAX_RANK, DenseRows, Tensor
+from visualdl_embedding.files._bytes import Bytes, Read, check_range, file_bytes, read_exactly
+from visualdl_embedding.files._matrix import MAX_RANK, NUMPY_CODES, Tensor, tensor
 
 __all__ = ["read_npy", "read_npz"]
 
@@ -25,9 +27,16 @@ _MAX_HEADER = 64 * 1024
 _DESCR = re.compile(r"'descr'\s*:\s*'([<>|=]?)([a-zA-Z])(\d{1,9})'")
 _FORTRAN = re.compile(r"'fortran_order'\s*:\s*(True|False)")
 _SHAPE = re.compile(r"'shape'\s*:\s*\(\s*((?:\d{1,19}L?\s*,\s*){0,40}(?:\d{1,19}L?\s*)?)\)")
-_TYPES = {"f2": "float16", "f4": "float32", "f8": "float64", "u2": "bfloat16"}
-"""A uint16 matrix is read as bfloat16: ``weight.numpy()`` of a bfloat16 parameter returns uint16."""
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, struct.error, OSError)
+
+
+class _Array(NamedTuple):
+    dtype: str
+    shape: tuple[int, ...]
+    byte_order: str
+    fortran: bool
+    offset: int
+    size: int
 
 
 def read_npy(path: Path) -> list[Tensor]:
@@ -39,12 +48,9 @@ def read_npy(path: Path) -> list[Tensor]:
         If it is damaged, or holds anything other than an array of numbers.
     """
     with open(path, "rb") as file:
-        header, offset = _header(file, path)
-    dtype, width, order, fortran, shape = _parse(header, path, path.name)
-    size = math.prod(shape) * width
-    if width:
-        check_range(path, offset, size)
-    return [_tensor(path.stem, (dtype, shape), path, FileBytes(path, offset, size), (order, fortran))]
+        array = _header(file, path, path.name)
+    check_range(path, array.offset, array.size)
+    return [_tensor(path.stem, array, path, partial(file_bytes, path, array.offset))]
 
 
 def read_npz(path: Path) -> list[Tensor]:
@@ -80,26 +86,41 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> Tens
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise UnreadableModelError(path, "its compression method is not one that NumPy uses")
     with archive.open(info) as stream:
-        header, offset = _header(stream, path)
-    dtype, width, order, fortran, shape = _parse(header, path, info.filename)
-    size = math.prod(shape) * width
-    if width and offset + size != info.file_size:
+        array = _header(stream, path, info.filename)
+    if array.offset + array.size != info.file_size:
         raise UnreadableModelError(
-            path, f"its array {info.filename!r} needs {offset + size:,} bytes, but has {info.file_size:,}"
+            path, f"its array {info.filename!r} needs {array.offset + array.size:,} bytes, but has {info.file_size:,}"
         )
-    source: Bytes
+    source: Bytes = partial(_compressed_bytes, path, info, array.offset)
     if info.compress_type == zipfile.ZIP_STORED:
-        source = FileBytes(path, _data_offset(path, info) + offset, size)
-        check_range(path, source.offset, size)
-    else:
-        source = StreamBytes(path, partial(_open_member, path, info), offset, _BROKEN)
-    return _tensor(info.filename.removesuffix(".npy"), (dtype, shape), path, source, (order, fortran))
+        offset = _data_offset(path, info) + array.offset
+        check_range(path, offset, array.size)
+        source = partial(file_bytes, path, offset)
+    return _tensor(info.filename.removesuffix(".npy"), array, path, source)
 
 
-def _open_member(path: Path, info: zipfile.ZipInfo) -> IO[bytes]:
+@contextmanager
+def _compressed_bytes(path: Path, info: zipfile.ZipInfo, offset: int) -> Iterator[Read]:
+    """Open a compressed member. It only reads forward; reading backward restarts the decompressor."""
+
+    def read(start: int, stop: int) -> bytes:
+        with _reported(path):
+            stream.seek(offset + start)
+            return read_exactly(stream, stop - start, path)
+
     # The member keeps the archive file open.
-    with zipfile.ZipFile(path) as archive:
-        return archive.open(info)
+    with _reported(path), zipfile.ZipFile(path) as archive:
+        stream = archive.open(info)
+    with stream:
+        yield read
+
+
+@contextmanager
+def _reported(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except _BROKEN as error:
+        raise UnreadableModelError(path, f"its compressed data is damaged ({error})") from error
 
 
 def _data_offset(path: Path, info: zipfile.ZipInfo) -> int:
@@ -111,19 +132,16 @@ def _data_offset(path: Path, info: zipfile.ZipInfo) -> int:
     return info.header_offset + 30 + int(name_size) + int(extra_size)
 
 
-def _header(file: IO[bytes], path: Path) -> tuple[str, int]:
-    """Read the header text and return it with the offset of the values."""
+def _header(file: IO[bytes], path: Path, name: str) -> _Array:
+    """Read the header of an array, up to its values."""
     start = file.read(8)
     if start[:6] != _MAGIC or len(start) < 8 or start[6] not in (1, 2, 3):
         raise UnreadableModelError(path, "it does not begin with the .npy signature")
-    width = 2 if start[6] == 1 else 4
-    length = int.from_bytes(read_exactly(file, width, path), "little")
+    n_bytes = 2 if start[6] == 1 else 4
+    length = int.from_bytes(read_exactly(file, n_bytes, path), "little")
     if length > _MAX_HEADER:
         raise UnreadableModelError(path, f"its header has {length:,} bytes, but at most {_MAX_HEADER:,} are allowed")
-    return read_exactly(file, length, path).decode("latin-1"), 8 + width + length
-
-
-def _parse(header: str, path: Path, name: str) -> tuple[str, int, str, bool, tuple[int, ...]]:
+    header = read_exactly(file, length, path).decode("latin-1")
     fortran, shape = _FORTRAN.search(header), _SHAPE.search(header)
     if fortran is None or shape is None:
         raise UnreadableModelError(path, f"the header of {name!r} is not a .npy header")
@@ -136,14 +154,13 @@ def _parse(header: str, path: Path, name: str) -> tuple[str, int, str, bool, tup
     dims = tuple(int(dim) for dim in re.findall(r"\d+", shape[1]))
     if len(dims) > MAX_RANK or any(dim >= 2**63 for dim in dims):
         raise UnreadableModelError(path, f"{name!r} has an invalid shape")
-    code = descr[2] + descr[3]
-    width = int(descr[3]) * (4 if descr[2] == "U" else 1)
-    return _TYPES.get(code, code), width, descr[1], fortran[1] == "True", dims
+    order, kind, width = descr.groups()
+    size = math.prod(dims) * int(width) * (4 if kind == "U" else 1)
+    return _Array(
+        NUMPY_CODES.get(kind + width, kind + width), dims, order, fortran[1] == "True", 8 + n_bytes + length, size
+    )
 
 
-def _tensor(key: str, kind: tuple[str, tuple[int, ...]], path: Path, source: Bytes, layout: tuple[str, bool]) -> Tensor:
-    (dtype, shape), (order, fortran) = kind, layout
-    reader = None
-    if len(shape) == 2 and dtype in FLOATS:
-        reader = DenseRows(source, (shape[0], shape[1]), dtype, ">" if order == ">" else "<", fortran)
-    return Tensor(key, shape, dtype, path, reader)
+def _tensor(key: str, array: _Array, path: Path, source: Bytes) -> Tensor:
+    order, fortran = array.byte_order, array.fortran
+    return tensor(key, array.shape, array.dtype, path=path, source=source, byte_order=order, fortran=fortran)

@@ -12,19 +12,18 @@ from typing import Any
 from visualdl_embedding.errors import UnreadableModelError
 from visualdl_embedding.files._candidates import candidates
 from visualdl_embedding.files._inference import read_inference, read_variables
-from visualdl_embedding.files._locate import ENDINGS, ModelFiles, kind_of_content, locate
+from visualdl_embedding.files._locate import ENDINGS, Kind, ModelFiles, find_vocabulary, kind_of_content, locate
 from visualdl_embedding.files._matrix import Tensor
 from visualdl_embedding.files._numpy import read_npy, read_npz
 from visualdl_embedding.files._pdparams import read_checkpoint
 from visualdl_embedding.files._safetensors import read_safetensors
 from visualdl_embedding.files._stored import StoredTable
-from visualdl_embedding.files._vocabulary_of import find_vocabulary
 from visualdl_embedding.files._word_vectors import read_word_vectors
 
 __all__ = ["open_tables"]
 
 _MAX_INDEX = 32 * 2**20
-_READERS: dict[str, Callable[[Path], list[Tensor]]] = {
+_READERS: dict[Kind, Callable[[Path], list[Tensor]]] = {
     "pdparams": read_checkpoint,
     "safetensors": read_safetensors,
     "npy": read_npy,
@@ -134,11 +133,8 @@ def _plain(name: str, index: Path) -> str:
     parts = {*PurePosixPath(name).parts, *PureWindowsPath(name).parts}
     outside = ".." in parts or PurePosixPath(name).is_absolute() or PureWindowsPath(name).anchor
     if outside or not name.strip() or any(ord(character) < 32 for character in name):
-        raise UnreadableModelError(
-            index,
-            f"it lists the file {name!r}, which is outside the model's folder",
-            advice="Do not use this model unless you trust its source",
-        )
+        reason = f"it lists the file {name!r}, which is outside the model's folder"
+        raise UnreadableModelError(index, reason, advice="Do not use this model unless you trust its source")
     return name
 
 

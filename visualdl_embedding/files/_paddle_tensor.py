@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 from visualdl_embedding.errors import UnreadableModelError
-from visualdl_embedding.files._bytes import FileBytes, check_range, read_exactly
-from visualdl_embedding.files._matrix import FLOATS, MAX_RANK, DenseRows, Tensor
-from visualdl_embedding.files._protobuf import fields, repeated_numbers, signed
+from visualdl_embedding.files._bytes import check_range, file_bytes, read_exactly
+from visualdl_embedding.files._matrix import MAX_RANK, Tensor, tensor
+from visualdl_embedding.files._protobuf import parse
 
 __all__ = ["looks_like_tensor", "read_tensors"]
 
@@ -62,21 +63,17 @@ def read_tensors(path: Path) -> Iterator[Tensor]:
     with open(path, "rb") as file:
         index = 0
         while file.tell() < size:
-            dtype, shape = _description(file, path)
-            n_bytes = math.prod(shape) * _TYPES[dtype][1]
+            (dtype, width), shape = _description(file, path)
+            n_bytes = math.prod(shape) * width
             offset = file.tell()
             check_range(path, offset, n_bytes)
-            name = _TYPES[dtype][0]
-            reader = None
-            if len(shape) == 2 and name in FLOATS:
-                reader = DenseRows(FileBytes(path, offset, n_bytes), (shape[0], shape[1]), name)
-            yield Tensor(str(index), shape, name, path, reader)
+            yield tensor(str(index), shape, dtype, path=path, source=partial(file_bytes, path, offset))
             file.seek(offset + n_bytes)
             index += 1
 
 
-def _description(file: IO[bytes], path: Path) -> tuple[int, tuple[int, ...]]:
-    """Read the description before a tensor's values: the type number and the shape."""
+def _description(file: IO[bytes], path: Path) -> tuple[tuple[str, int], tuple[int, ...]]:
+    """Read the description before a tensor's values: its entry of `_TYPES` and its shape."""
     begin = file.tell()
 
     def number(size: int) -> int:
@@ -101,19 +98,14 @@ def _description(file: IO[bytes], path: Path) -> tuple[int, tuple[int, ...]]:
         raise wrong(f"its second version is {version}, not 0 (the file may be big-endian)")
     if not 2 <= (length := number(4)) <= _MAX_DESCRIPTION:
         raise wrong(f"its description has {length:,} bytes (the file may be big-endian)")
-    dtype, shape = -1, []
+    described = read_exactly(file, length, path)
     try:
-        for field, value in fields(memoryview(read_exactly(file, length, path))):
-            if field == 1 and isinstance(value, int):
-                dtype = value
-            elif field == 2:
-                shape += [signed(dim) for dim in repeated_numbers(value)]
+        message = parse("TensorDesc", described)
     except ValueError as error:
-        if isinstance(error, UnreadableModelError):
-            raise
         raise wrong(f"its description is damaged ({error})") from None
+    dtype, shape = message.data_type, tuple(message.dims)
     if dtype not in _TYPES:
         raise wrong(f"its type number {dtype} is unknown")
     if len(shape) > MAX_RANK or any(dim < 0 for dim in shape):
         raise wrong(f"its shape {shape[:MAX_RANK]} is invalid")
-    return dtype, tuple(shape)
+    return _TYPES[dtype], shape

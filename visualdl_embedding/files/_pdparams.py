@@ -6,13 +6,13 @@ import math
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from visualdl_embedding.errors import UnreadableModelError
-from visualdl_embedding.files._bytes import Bytes, FileBytes, JoinedBytes, Latin1Bytes, MemoryBytes
-from visualdl_embedding.files._matrix import MAX_RANK, DenseRows, Tensor
+from visualdl_embedding.files._bytes import Bytes, Latin1Bytes, file_bytes, joined_bytes, memory_bytes
+from visualdl_embedding.files._matrix import FLOATS, MAX_RANK, NUMPY_CODES, Tensor, tensor
 from visualdl_embedding.files._pickle import read_pickle
 from visualdl_embedding.files._pickle_names import Array, DType, Span
 
@@ -22,17 +22,17 @@ _PARAMETER_NAMES = "StructuredToParameterName@@"
 _BIG = "UnpackBigParamInfor@@"
 _OPTIMIZER = re.compile(r"optim|^opt$|sched|master_weights", re.IGNORECASE)
 
-_TYPES = {"f2": "float16", "f4": "float32", "f8": "float64", "u2": "bfloat16"}
-"""Paddle converts bfloat16 to NumPy as uint16, and saves no other uint16."""
 _CODE = re.compile(r"[<>|=]?([a-zA-Z]\d{0,9})")
 _MAX_TENSORS = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    key: str
-    array: Array
-    parameter: str
+class _Form(NamedTuple):
+    """Shape, dtype, byte order and size in bytes of an array."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    order: str
+    size: int
 
 
 def read_checkpoint(path: Path) -> list[Tensor]:
@@ -46,10 +46,7 @@ def read_checkpoint(path: Path) -> list[Tensor]:
     root = read_pickle(path)
     if isinstance(root, dict) and isinstance(root.get(_BIG), dict):
         root = _join(root, path)
-    return [
-        found if isinstance(found, Tensor) else _tensor(found.key, found.array, path, parameter=found.parameter)
-        for found in _arrays(root)
-    ]
+    return _tensors(root, path)
 
 
 def structured_names(path: Path) -> dict[str, str]:
@@ -67,9 +64,9 @@ def structured_names(path: Path) -> dict[str, str]:
     return {key: name for key, name in names.items() if isinstance(key, str) and isinstance(name, str)}
 
 
-def _arrays(root: Any) -> list[_Found | Tensor]:
+def _tensors(root: Any, path: Path) -> list[Tensor]:
     """Walk plain containers. Each is visited once, because containers may contain themselves."""
-    found: list[_Found | Tensor] = []
+    found: list[Tensor] = []
     seen: set[int] = set()
     waiting: list[tuple[str, Any, str]] = [("", root, "")]
     while waiting:
@@ -77,7 +74,7 @@ def _arrays(root: Any) -> list[_Found | Tensor]:
         if isinstance(value, Tensor):
             found.append(value)
         if isinstance(value, Array) and value.shape is not None:
-            found.append(_Found(key or parameter or "weight", value, parameter))
+            found.append(_tensor(key or parameter or "weight", value, path, parameter))
         if not isinstance(value, dict | list | tuple) or id(value) in seen:
             continue
         seen.add(id(value))
@@ -112,37 +109,30 @@ def _join(root: dict[Any, Any], path: Path) -> dict[Any, Any]:
     joined, parts = dict(root), set()
     room = os.path.getsize(path)
     for key, info in root[_BIG].items():
-        slices = info.get("slices") if isinstance(info, dict) else None
-        arrays = [root.get(part) for part in slices] if isinstance(slices, list) and _are_names(slices) else []
+        slices: Any = info.get("slices") if isinstance(info, dict) else None
+        named = isinstance(slices, list) and all(isinstance(part, str) for part in slices)
+        arrays: list[Any] = [root.get(part) for part in slices] if named else []
         if not arrays or not all(isinstance(array, Array) for array in arrays):
             raise UnreadableModelError(path, f"the slices of its tensor {key!r} are missing")
-        parts |= set(slices or ())
-        sources, dtype = [], ""
-        for part, array in zip(slices or (), arrays, strict=True):
-            assert isinstance(array, Array)
-            flat = _tensor(str(part), array, path)
-            source = _bytes(array, path, _n_bytes(array, path))
-            sources.append((source, _n_bytes(array, path)))
-            dtype = dtype or flat.dtype
-            if flat.dtype != dtype or _order(array) != _order(arrays[0]):
-                raise UnreadableModelError(path, f"the slices of its tensor {key!r} are of several types")
+        parts |= set(slices)
+        forms = [_form(array, path) for array in arrays]
+        sources = [
+            (_bytes(array, path, form.size, part), form.size)
+            for part, array, form in zip(slices, arrays, forms, strict=True)
+        ]
+        _, dtype, order, _ = forms[0]
+        if any((form.dtype, form.order) != (dtype, order) for form in forms):
+            raise UnreadableModelError(path, f"the slices of its tensor {key!r} are of several types")
         shape = _shape(info.get("OriginShape"), path)
-        size = sum(n for _, n in sources)
+        size = sum(form.size for form in forms)
         # A slice listed many times would turn a small file into a table of terabytes.
         if len(set(map(id, arrays))) != len(arrays) or (room := room - size) < 0:
             raise UnreadableModelError(path, f"the slices of its tensor {key!r} need more bytes than the file holds")
-        whole = Tensor(_text(key), shape, dtype, path, parameter=_parameter(root, key))
-        if len(shape) == 2 and dtype in _TYPES.values():
-            if math.prod(shape) * int(_code(arrays[0])[1:]) != size:
-                raise UnreadableModelError(path, f"the slices of its tensor {key!r} do not match its shape {shape}")
-            rows = DenseRows(JoinedBytes(tuple(sources)), (shape[0], shape[1]), dtype, _order(arrays[0]))
-            whole = replace(whole, reader=rows)
-        joined[key] = whole
+        if len(shape) == 2 and dtype in FLOATS and math.prod(shape) * FLOATS[dtype].itemsize != size:
+            raise UnreadableModelError(path, f"the slices of its tensor {key!r} do not match its shape {shape}")
+        source, parameter = partial(joined_bytes, sources), _parameter(root, key)
+        joined[key] = tensor(_text(key), shape, dtype, path=path, source=source, byte_order=order, parameter=parameter)
     return {key: value for key, value in joined.items() if key not in parts and key != _BIG}
-
-
-def _are_names(slices: list[Any]) -> bool:
-    return all(isinstance(part, str) for part in slices)
 
 
 def _parameter(root: Mapping[Any, Any], key: Any) -> str:
@@ -150,14 +140,13 @@ def _parameter(root: Mapping[Any, Any], key: Any) -> str:
     return _text(names.get(key, "")) if isinstance(names, dict) else ""
 
 
-def _code(array: Any) -> str:
-    dtype = array.dtype
-    match = _CODE.fullmatch(dtype.code) if isinstance(dtype, DType) and isinstance(dtype.code, str) else None
-    return match[1] if match else ""
-
-
-def _order(array: Any) -> str:
-    return ">" if array.dtype.order == ">" else "<"
+def _form(array: Array, path: Path) -> _Form:
+    shape, dtype = _shape(array.shape, path), array.dtype
+    known = isinstance(dtype, DType)
+    match = _CODE.fullmatch(dtype.code) if known and isinstance(dtype.code, str) else None
+    code = match[1] if match else ""
+    order = ">" if known and dtype.order == ">" else "<"
+    return _Form(shape, NUMPY_CODES.get(code, code or "object"), order, math.prod(shape) * int(code[1:] or 0))
 
 
 def _shape(shape: Any, path: Path) -> tuple[int, ...]:
@@ -167,22 +156,17 @@ def _shape(shape: Any, path: Path) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def _n_bytes(array: Array, path: Path) -> int:
-    return math.prod(_shape(array.shape, path)) * int(_code(array)[1:] or 0)
-
-
-def _tensor(key: str, array: Array, path: Path, *, parameter: str = "") -> Tensor:
-    shape = _shape(array.shape, path)
-    code = _code(array)
-    dtype = _TYPES.get(code, code or "object")
-    if len(shape) != 2 or dtype not in _TYPES.values():
+def _tensor(key: str, array: Array, path: Path, parameter: str) -> Tensor:
+    shape, dtype, order, size = _form(array, path)
+    if len(shape) != 2 or dtype not in FLOATS:
         return Tensor(key, shape, dtype, path, parameter=parameter)
-    source = _bytes(array, path, _n_bytes(array, path), key)
-    rows = DenseRows(source, (shape[0], shape[1]), dtype, _order(array), array.fortran)
-    return Tensor(key, shape, dtype, path, rows, parameter)
+    source = _bytes(array, path, size, key)
+    return tensor(
+        key, shape, dtype, path=path, source=source, byte_order=order, fortran=array.fortran, parameter=parameter
+    )
 
 
-def _bytes(array: Array, path: Path, size: int, key: str = "") -> Bytes:
+def _bytes(array: Array, path: Path, size: int, key: str) -> Bytes:
     data = array.data
     source: Bytes
     if isinstance(data, Span) and data.text:
@@ -190,11 +174,11 @@ def _bytes(array: Array, path: Path, size: int, key: str = "") -> Bytes:
         source = Latin1Bytes(path, data.offset, data.size, size)
     elif isinstance(data, Span):
         found = data.size
-        source = FileBytes(path, data.offset, size)
+        source = partial(file_bytes, path, data.offset)
     elif isinstance(data, bytes | str):
         kept = data.encode("latin-1", "replace") if isinstance(data, str) else data
         found = len(kept)
-        source = MemoryBytes(kept)
+        source = partial(memory_bytes, kept)
     else:
         raise UnreadableModelError(path, f"its tensor {key!r} has no values")
     if found != size:

@@ -10,8 +10,8 @@ Opcodes: Lib/pickletools.py of CPython, and PEP 307, 3154, 574.
 from __future__ import annotations
 
 import os
+import pickle
 import struct
-from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,18 +27,14 @@ _MAX_KEPT = 64 * 2**20
 _KEEP_BYTES = 256
 _KEEP_TEXT = 4096
 
-
-_CONSTANTS = {0x4E: None, 0x88: True, 0x89: False}
-_NUMBERS = {0x4B: "<B", 0x4D: "<H", 0x4A: "<i", 0x47: ">d"}
+_NUMBERS = {pickle.BININT1: "<B", pickle.BININT2: "<H", pickle.BININT: "<i", pickle.BINFLOAT: ">d"}
 _SIZED = {
-    0x43: ("<B", "bytes"), 0x42: ("<I", "bytes"), 0x8E: ("<Q", "bytes"), 0x96: ("<Q", "bytes"),
-    0x55: ("<B", "old"), 0x54: ("<i", "old"),
-    0x8C: ("<B", "text"), 0x58: ("<I", "text"), 0x8D: ("<Q", "text"),
+    pickle.SHORT_BINBYTES: ("<B", "bytes"), pickle.BINBYTES: ("<I", "bytes"), pickle.BINBYTES8: ("<Q", "bytes"),
+    pickle.BYTEARRAY8: ("<Q", "bytes"), pickle.SHORT_BINSTRING: ("<B", "old"), pickle.BINSTRING: ("<i", "old"),
+    pickle.SHORT_BINUNICODE: ("<B", "text"), pickle.BINUNICODE: ("<I", "text"), pickle.BINUNICODE8: ("<Q", "text"),
 }  # fmt: skip
 """Size format and content type of each opcode; "old" is a `str` of Python 2."""
-_TUPLES = {0x29: 0, 0x85: 1, 0x86: 2, 0x87: 3}
-_MEMO_PUT = {0x71: "<B", 0x72: "<I"}
-_MEMO_GET = {0x68: "<B", 0x6A: "<I"}
+_TUPLES = (pickle.EMPTY_TUPLE, pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3)
 
 
 def read_pickle(path: Path) -> Any:
@@ -85,35 +81,118 @@ class _Machine:
                 raise UnreadableModelError(self._path, "it is cut off: its pickle has no STOP opcode")
             if code == b".":
                 return self._stack.pop()
-            self._step(code[0])
+            self._step(code)
         raise UnreadableModelError(self._path, f"its pickle has more than {_MAX_INSTRUCTIONS:,} opcodes")
 
-    def _step(self, code: int) -> None:
+    def _step(self, code: bytes) -> None:
+        """Execute an opcode for values, containers, marks or the memo."""
         stack = self._stack
-        if code in _CONSTANTS:
-            stack.append(_CONSTANTS[code])
-        elif code in _NUMBERS:
-            stack.append(self._number(_NUMBERS[code]))
-        elif code in _SIZED:
-            stack.append(self._sized(*_SIZED[code]))
-        elif code in _TUPLES:
-            count = _TUPLES[code]
-            items = tuple(stack[len(stack) - count :])
-            if len(items) != count:
-                raise IndexError("the stack is empty")
-            del stack[len(stack) - count :]
-            stack.append(items)
-        elif code in _MEMO_PUT:
-            self._memo[self._number(_MEMO_PUT[code])] = stack[-1]
-        elif code in _MEMO_GET:
-            stack.append(self._memo[self._number(_MEMO_GET[code])])
-        elif code in _OTHERS:
-            _OTHERS[code](self)
-        else:
-            raise UnreadableModelError(
-                self._path,
-                f"its byte {self._file.tell() - 1:,} ({code:#04x}) is not an opcode of a pickle of tensors",
-            )
+        match code:
+            case _ if code in _NUMBERS:
+                self._push(self._number(_NUMBERS[code]))
+            case _ if code in _SIZED:
+                self._push(self._sized(*_SIZED[code]))
+            case pickle.BINGET | pickle.LONG_BINGET:
+                self._push(self._memo[self._number("<B" if code == pickle.BINGET else "<I")])
+            case pickle.GET:
+                self._push(self._memo[int(self._line()[:20])])
+            case pickle.BINPUT | pickle.LONG_BINPUT:
+                self._memo[self._number("<B" if code == pickle.BINPUT else "<I")] = stack[-1]
+            case pickle.PUT:
+                self._memo[int(self._line()[:20])] = stack[-1]
+            case pickle.MEMOIZE:
+                self._memo[len(self._memo)] = stack[-1]
+            case pickle.NONE:
+                self._push(None)
+            case pickle.NEWTRUE | pickle.NEWFALSE:
+                self._push(code == pickle.NEWTRUE)
+            case pickle.INT | pickle.LONG:
+                text = self._line().removesuffix("L")
+                self._push(text == "01" if text in ("00", "01") else int(text[:40]))
+            case pickle.LONG1 | pickle.LONG4:
+                size = self._number("<B" if code == pickle.LONG1 else "<i")
+                if not 0 <= size <= 64:
+                    raise ValueError(f"an integer of {size} bytes")
+                self._push(int.from_bytes(read_exactly(self._file, size, self._path), "little", signed=True))
+            case pickle.FLOAT:
+                self._push(float(self._line()))
+            case pickle.STRING | pickle.UNICODE:
+                self._push(self._line().strip("'\""))
+            case pickle.MARK:
+                self._marks.append(stack)
+                self._stack = []
+            case pickle.POP if stack:
+                stack.pop()
+            case pickle.POP | pickle.POP_MARK:
+                self._pop_mark()
+            case pickle.DUP:
+                self._push(stack[-1])
+            case _ if code in _TUPLES:
+                start = len(stack) - _TUPLES.index(code)
+                if start < 0:
+                    raise IndexError("the stack is empty")
+                stack[start:] = [tuple(stack[start:])]
+            case pickle.TUPLE | pickle.FROZENSET:
+                self._push(tuple(self._pop_mark()))
+            case pickle.EMPTY_LIST | pickle.EMPTY_SET:
+                self._push([])
+            case pickle.LIST:
+                self._push(self._pop_mark())
+            case pickle.APPEND:
+                self._extend([stack.pop()])
+            case pickle.APPENDS | pickle.ADDITEMS:
+                self._extend(self._pop_mark())
+            case pickle.EMPTY_DICT:
+                self._push({})
+            case pickle.DICT:
+                items = self._pop_mark()
+                self._push({})
+                self._fill(items)
+            case pickle.SETITEM:
+                value, key = stack.pop(), stack.pop()
+                self._fill([key, value])
+            case pickle.SETITEMS:
+                self._fill(self._pop_mark())
+            case pickle.PROTO:
+                if (number := self._number("<B")) > 5:
+                    raise UnreadableModelError(self._path, f"it has pickle protocol {number}; supported are 0 to 5")
+            case pickle.FRAME:
+                # A frame only gives the size of the next read; its contents follow in the same file.
+                self._number("<Q")
+            case _:
+                self._step_of_object(code)
+
+    def _step_of_object(self, code: bytes) -> None:
+        """Execute an opcode that names, calls or fills an object."""
+        stack = self._stack
+        match code:
+            case pickle.GLOBAL:
+                module = self._line()
+                self._name(module, self._line())
+            case pickle.STACK_GLOBAL:
+                name, module = stack.pop(), stack.pop()
+                if not isinstance(name, str) or not isinstance(module, str):
+                    raise TypeError("a name that is not text")
+                self._name(module, name)
+            case pickle.REDUCE:
+                self._reduce()
+            case pickle.BUILD:
+                self._build()
+            case pickle.INST:
+                module = self._line()
+                raise self._refusal(Global(module, self._line()))
+            case pickle.OBJ | pickle.NEWOBJ | pickle.NEWOBJ_EX:
+                near = [item for item in (*stack[:1], *stack[-3:]) if isinstance(item, Global)]
+                raise self._refusal(near[-1] if near else "an object")
+            case pickle.EXT1 | pickle.EXT2 | pickle.EXT4:
+                raise self._refusal("a name from the extension registry")
+            case pickle.PERSID | pickle.BINPERSID | pickle.NEXT_BUFFER | pickle.READONLY_BUFFER:
+                raise self._refusal("an object from outside the file (as PyTorch's files do)")
+            case _:
+                raise UnreadableModelError(
+                    self._path,
+                    f"its byte {self._file.tell() - 1:,} ({code[0]:#04x}) is not an opcode of a pickle of tensors",
+                )
 
     def _number(self, form: str) -> Any:
         return struct.unpack(form, read_exactly(self._file, struct.calcsize(form), self._path))[0]
@@ -149,134 +228,25 @@ class _Machine:
         items, self._stack = self._stack, self._marks.pop()
         return items
 
-    def mark(self) -> None:
-        self._marks.append(self._stack)
-        self._stack = []
+    def _push(self, value: Any) -> None:
+        self._stack.append(value)
 
-    def pop(self) -> None:
-        if self._stack:
-            self._stack.pop()
-        else:
-            self._pop_mark()
-
-    def pop_mark(self) -> None:
-        self._pop_mark()
-
-    def duplicate(self) -> None:
-        self._stack.append(self._stack[-1])
-
-    def protocol(self) -> None:
-        if (number := self._number("<B")) > 5:
-            raise UnreadableModelError(self._path, f"it has pickle protocol {number}; supported are 0 to 5")
-
-    def frame(self) -> None:
-        # A frame only gives the size of the next read; its contents follow in the same file.
-        self._number("<Q")
-
-    def memoize(self) -> None:
-        self._memo[len(self._memo)] = self._stack[-1]
-
-    def put_line(self) -> None:
-        self._memo[int(self._line()[:20])] = self._stack[-1]
-
-    def get_line(self) -> None:
-        self._stack.append(self._memo[int(self._line()[:20])])
-
-    def int_line(self) -> None:
-        text = self._line().removesuffix("L")
-        self._stack.append({"00": False, "01": True}.get(text) if text in ("00", "01") else int(text[:40]))
-
-    def float_line(self) -> None:
-        self._stack.append(float(self._line()))
-
-    def text_line(self) -> None:
-        self._stack.append(self._line().strip("'\""))
-
-    def long(self) -> None:
-        self._long(self._number("<B"))
-
-    def long4(self) -> None:
-        self._long(self._number("<i"))
-
-    def _long(self, size: int) -> None:
-        if not 0 <= size <= 64:
-            raise ValueError(f"an integer of {size} bytes")
-        self._stack.append(int.from_bytes(read_exactly(self._file, size, self._path), "little", signed=True))
-
-    def empty_list(self) -> None:
-        self._stack.append([])
-
-    def empty_dict(self) -> None:
-        self._stack.append({})
-
-    def tuple_from_mark(self) -> None:
-        items = self._pop_mark()
-        self._stack.append(tuple(items))
-
-    def list_from_mark(self) -> None:
-        items = self._pop_mark()
-        self._stack.append(items)
-
-    def dict_from_mark(self) -> None:
-        items = self._pop_mark()
-        self._stack.append({})
-        self._fill(items)
-
-    def append(self) -> None:
-        item = self._stack.pop()
-        self._list().append(item)
-
-    def extend(self) -> None:
-        items = self._pop_mark()
-        self._list().extend(items)
-
-    def _list(self) -> list[Any]:
+    def _extend(self, items: list[Any]) -> None:
         if type(target := self._stack[-1]) is not list:
             raise TypeError("items for an object that is not a list")
-        return target
-
-    def set_item(self) -> None:
-        value, key = self._stack.pop(), self._stack.pop()
-        self._fill([key, value])
-
-    def set_items(self) -> None:
-        self._fill(self._pop_mark())
+        target.extend(items)
 
     def _fill(self, items: list[Any]) -> None:
         if type(target := self._stack[-1]) is not dict or len(items) % 2:
             raise TypeError("items for an object that is not a dict")
         fill(target, zip(items[::2], items[1::2], strict=True))
 
-    def global_line(self) -> None:
-        module = self._line()
-        self._name(module, self._line())
-
-    def global_from_stack(self) -> None:
-        name, module = self._stack.pop(), self._stack.pop()
-        if not isinstance(name, str) or not isinstance(module, str):
-            raise TypeError("a name that is not text")
-        self._name(module, name)
-
-    def instance(self) -> None:
-        module = self._line()
-        raise self._refusal(Global(module, self._line()))
-
-    def extension(self) -> None:
-        raise self._refusal("a name from the extension registry")
-
-    def persistent(self) -> None:
-        raise self._refusal("an object from outside the file (as PyTorch's files do)")
-
-    def new_object(self) -> None:
-        near = [item for item in (*self._stack[:1], *self._stack[-3:]) if isinstance(item, Global)]
-        raise self._refusal(near[-1] if near else "an object")
-
     def _name(self, module: str, name: str) -> None:
         if (module, name) not in BUILDERS:
             raise self._refusal(Global(module, name))
         self._stack.append(Global(module, name))
 
-    def reduce(self) -> None:
+    def _reduce(self) -> None:
         arguments, named = self._stack.pop(), self._stack.pop()
         if not isinstance(named, Global) or not isinstance(arguments, tuple):
             raise TypeError("a call of an object that is not callable")
@@ -288,7 +258,7 @@ class _Machine:
         except PermissionError:
             raise self._refusal(named) from None
 
-    def build(self) -> None:
+    def _build(self) -> None:
         state, target = self._stack.pop(), self._stack[-1]
         if isinstance(target, Array) and isinstance(state, tuple) and len(state) in (4, 5):
             target.shape, target.dtype, fortran, target.data = state[-4:]
@@ -306,19 +276,3 @@ class _Machine:
             advice="No code was run. Ask the author for the weights alone "
             "(paddle.save(model.state_dict(), path)) or for a safetensors file",
         )
-
-
-_OTHERS: dict[int, Callable[[_Machine], None]] = {
-    ord("("): _Machine.mark, ord("0"): _Machine.pop, ord("1"): _Machine.pop_mark, ord("2"): _Machine.duplicate,
-    0x80: _Machine.protocol, 0x95: _Machine.frame, 0x94: _Machine.memoize, ord("p"): _Machine.put_line,
-    ord("g"): _Machine.get_line, ord("I"): _Machine.int_line, ord("L"): _Machine.int_line,
-    ord("F"): _Machine.float_line, ord("S"): _Machine.text_line, ord("V"): _Machine.text_line, 0x8A: _Machine.long,
-    0x8B: _Machine.long4, ord("]"): _Machine.empty_list, 0x8F: _Machine.empty_list, ord("}"): _Machine.empty_dict,
-    ord("t"): _Machine.tuple_from_mark, 0x91: _Machine.tuple_from_mark, ord("l"): _Machine.list_from_mark,
-    ord("d"): _Machine.dict_from_mark, ord("a"): _Machine.append, ord("e"): _Machine.extend, 0x90: _Machine.extend,
-    ord("s"): _Machine.set_item, ord("u"): _Machine.set_items, ord("c"): _Machine.global_line,
-    0x93: _Machine.global_from_stack, ord("i"): _Machine.instance, ord("o"): _Machine.new_object,
-    0x81: _Machine.new_object, 0x92: _Machine.new_object, ord("R"): _Machine.reduce, ord("b"): _Machine.build,
-    ord("P"): _Machine.persistent, ord("Q"): _Machine.persistent, 0x82: _Machine.extension,
-    0x83: _Machine.extension, 0x84: _Machine.extension, 0x97: _Machine.persistent, 0x98: _Machine.persistent,
-}  # fmt: skip

@@ -50,11 +50,6 @@ class Global:
         return f"{self.module}.{self.name}"[:200]
 
 
-@dataclass(frozen=True, slots=True)
-class _Opaque:
-    """Value that is not a tensor and is not used."""
-
-
 def _encode(text: Any, encoding: Any) -> Any:
     if encoding != "latin1":
         raise ValueError("bytes in an encoding other than latin1")
@@ -74,10 +69,6 @@ def fill(target: dict[Any, Any], pairs: Iterable[tuple[Any, Any]]) -> dict[Any, 
     return target
 
 
-def _ndarray_from_buffer(buffer: Any, dtype: Any, shape: Any, order: Any) -> Array:
-    return Array(shape, dtype, order == "F", buffer)
-
-
 def _data_of_eval(*arguments: Any) -> Any:
     """Read a DenseTensor, which Paddle pickles as ``eval("data", {"data": array})``. Reject other expressions."""
     source, names = arguments if len(arguments) == 2 else ("", None)
@@ -88,16 +79,18 @@ def _data_of_eval(*arguments: Any) -> Any:
 
 _NUMPY = ("numpy", "numpy.core.multiarray", "numpy._core.multiarray", "numpy.core.numeric", "numpy._core.numeric")
 _BUILTINS = ("builtins", "__builtin__")
-_Builder = Callable[..., Any] | None
 
-BUILDERS: dict[tuple[str, str], _Builder] = {
+BUILDERS: dict[tuple[str, str], Callable[..., Any] | None] = {
     ("numpy", "ndarray"): None,
     ("numpy", "dtype"): lambda code, *_: DType(code),
     ("_codecs", "encode"): _encode,
     ("collections", "OrderedDict"): lambda pairs=(): fill({}, pairs),
     **{(module, "_reconstruct"): lambda *_: Array() for module in _NUMPY},
-    **{(module, "scalar"): lambda *_: _Opaque() for module in _NUMPY},
-    **{(module, "_frombuffer"): _ndarray_from_buffer for module in _NUMPY},
+    **{(module, "scalar"): lambda *_: object() for module in _NUMPY},
+    **{
+        (module, "_frombuffer"): lambda data, dtype, shape, order: Array(shape, dtype, order == "F", data)
+        for module in _NUMPY
+    },
     **{(module, "tuple"): lambda items=(): tuple(items) for module in _BUILTINS},
     **{(module, "bytes"): lambda: b"" for module in _BUILTINS},
     **{(module, "bytearray"): lambda data=b"": data for module in _BUILTINS},

@@ -1,80 +1,66 @@
-"""Wire format of Protocol Buffers, limited to what Paddle's descriptions use.
+"""Paddle's protobuf messages, limited to the fields that describe parameters and the operators that use them.
 
-Format: https://protobuf.dev/programming-guides/encoding/
+Field numbers: paddle/fluid/framework/framework.proto. The messages are not registered in protobuf's default pool, where
+Paddle registers its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import cache
+from typing import Any
 
-__all__ = ["fields", "repeated_numbers", "signed"]
+__all__ = ["parse"]
+
+_MESSAGES: dict[str, tuple[tuple[int, str, str], ...]] = {
+    "ProgramDesc": ((1, "blocks", "BlockDesc*"),),
+    "BlockDesc": ((3, "vars", "VarDesc*"), (4, "ops", "OpDesc*")),
+    "VarDesc": ((1, "name", "bytes"), (2, "type", "VarType"), (3, "persistable", "bool")),
+    "VarType": ((1, "type", "int32"), (3, "dense_tensor", "DenseTensorDesc")),
+    "DenseTensorDesc": ((1, "tensor", "TensorDesc"),),
+    "TensorDesc": ((1, "data_type", "int32"), (2, "dims", "int64*")),
+    "OpDesc": ((1, "inputs", "OpVar*"), (3, "type", "bytes"), (4, "attrs", "OpAttr*")),
+    "OpVar": ((2, "arguments", "bytes*"),),
+    "OpAttr": ((1, "name", "bytes"), (3, "i", "int32"), (13, "l", "int64")),
+}
+"""Number, name and type of each field; ``*`` marks repeated fields.
+
+Text is read as bytes, because protobuf does not check its encoding.
+"""
 
 
-def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        if at >= len(data):
-            break
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value & 0xFFFF_FFFF_FFFF_FFFF, at
-    raise ValueError("a number is cut off")
-
-
-def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Split a message into its fields.
-
-    Yields
-    ------
-    The number and value of each field: an unsigned int, or the bytes of a string, message or fixed-width number.
+def parse(kind: str, data: bytes) -> Any:
+    """Parse a message, such as a ``"ProgramDesc"``. Absent numbers are -1.
 
     Raises
     ------
     ValueError
-        If it is not a message, or a field ends beyond it.
-
-    >>> [(number, value) for number, value in fields(memoryview(bytes([8, 5, 16, 0x80, 1])))]
-    [(1, 5), (2, 128)]
+        If it is not such a message.
     """
-    at = 0
-    while at < len(data):
-        key, at = _varint(data, at)
-        number, wire = key >> 3, key & 7
-        if number == 0:
-            raise ValueError("a field has the number 0")
-        if wire == 0:
-            value, at = _varint(data, at)
-            yield number, value
-            continue
-        if wire == 2:
-            size, at = _varint(data, at)
-        elif wire in (1, 5):
-            size = 8 if wire == 1 else 4
-        else:
-            raise ValueError(f"a field has the unknown wire type {wire}")
-        if size > len(data) - at:
-            raise ValueError("a field ends beyond its message")
-        yield number, data[at : at + size]
-        at += size
+    from google.protobuf.message import DecodeError
+
+    try:
+        return _classes()[kind].FromString(data)
+    except DecodeError as error:
+        raise ValueError(str(error)) from None
 
 
-def repeated_numbers(value: int | memoryview) -> list[int]:
-    """Values of a repeated number, packed or not."""
-    if isinstance(value, int):
-        return [value]
-    found, at = [], 0
-    while at < len(value):
-        number, at = _varint(value, at)
-        found.append(number)
-    return found
+@cache
+def _classes() -> Any:
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-
-def signed(value: int) -> int:
-    """Reinterpret an unsigned 64-bit number as signed.
-
-    >>> signed(2**64 - 1)
-    -1
-    """
-    return value - 2**64 if value >= 2**63 else value
+    file = descriptor_pb2.FileDescriptorProto(name="framework.proto", package="framework")
+    for message, listed in _MESSAGES.items():
+        described = file.message_type.add(name=message)
+        for number, name, kind in listed:
+            field = described.field.add(number=number, name=name, label=3 if kind.endswith("*") else 1)
+            kind = kind.removesuffix("*")
+            if kind in _MESSAGES:
+                field.type_name = f".framework.{kind}"
+            else:
+                field.type = descriptor_pb2.FieldDescriptorProto.Type.Value(f"TYPE_{kind.upper()}")
+            if kind.startswith("int") and field.label == 1:
+                field.default_value = "-1"
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    descriptor = pool.FindFileByName(file.name)
+    return {name: message_factory.GetMessageClass(found) for name, found in descriptor.message_types_by_name.items()}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
-from visualdl_embedding.core.safetensors_format import LayoutError, TensorPlace, read_layout
+from visualdl_embedding.core.safetensors_format import LayoutError, read_layout
 from visualdl_embedding.errors import UnreadableModelError
-from visualdl_embedding.files._bytes import FileBytes
-from visualdl_embedding.files._matrix import FLOATS, DenseRows, Tensor
+from visualdl_embedding.files._bytes import file_bytes
+from visualdl_embedding.files._matrix import Tensor, tensor
 
 __all__ = ["read_safetensors"]
 
@@ -27,12 +28,9 @@ def read_safetensors(path: Path) -> list[Tensor]:
             layout = read_layout(file)
     except LayoutError as error:
         raise UnreadableModelError(path, str(error)) from None
-    return [_tensor(name, place, path) for name, place in layout.places.items()]
-
-
-def _tensor(name: str, place: TensorPlace, path: Path) -> Tensor:
-    reader = None
-    if len(place.shape) == 2 and place.dtype in FLOATS and place.known:
-        num_rows, dim = place.shape
-        reader = DenseRows(FileBytes(path, place.start, place.stop - place.start), (num_rows, dim), place.dtype)
-    return Tensor(name, place.shape, place.dtype, path, reader)
+    return [
+        tensor(name, place.shape, place.dtype, path=path, source=partial(file_bytes, path, place.start))
+        if place.known
+        else Tensor(name, place.shape, place.dtype, path)
+        for name, place in layout.places.items()
+    ]

@@ -76,21 +76,16 @@ class StoredTable:
             raise ValueError(f"ids must be a list of integers, not an array of {wanted.dtype} of shape {wanted.shape}.")
         if not wanted.size:
             return np.empty((0, self.table.dim), np.float32)
-        if (low := int(wanted.min())) < 0 or (high := int(wanted.max())) >= self.table.num_rows:
-            given = low if low < 0 else high
-            raise ValueError(
-                f"Table {self.table.name!r} has rows 0 to {self.table.num_rows - 1:,}; {given} is out of range."
-            )
+        for given in (int(wanted.min()), int(wanted.max())):
+            if not 0 <= given < self.table.num_rows:
+                raise ValueError(
+                    f"Table {self.table.name!r} has rows 0 to {self.table.num_rows - 1:,}; {given} is out of range."
+                )
         distinct, places = np.unique(wanted.astype(np.int64), return_inverse=True)
         return self.reader.gather(distinct)[places]
 
-    def blocks(self, *, rows_per_block: int | None = None) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """Read the whole table in order, in blocks.
-
-        Parameters
-        ----------
-        rows_per_block
-            Default: about 8 MiB per block.
+    def blocks(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Read the whole table in order, in blocks of about 8 MiB.
 
         Yields
         ------
@@ -98,16 +93,11 @@ class StoredTable:
 
         Raises
         ------
-        ValueError
-            If `rows_per_block` is below 1.
         UnreadableModelError
             If the file is damaged.
         """
-        if rows_per_block is not None and rows_per_block < 1:
-            raise ValueError(f"rows_per_block must be at least 1, not {rows_per_block}.")
-        size = min(rows_per_block or max(1, _BLOCK_BYTES // (4 * self.table.dim)), self.table.num_rows)
         start = 0
-        for block in self.reader.blocks(size):
+        for block in self.reader.blocks(min(max(1, _BLOCK_BYTES // (4 * self.table.dim)), self.table.num_rows)):
             yield start, block
             start += len(block)
 

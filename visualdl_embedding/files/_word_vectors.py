@@ -135,17 +135,14 @@ def _separator(line: bytes, dim: int | None) -> bytes | None:
 
 def _checked(vectors: WordVectors, room: int | None, entry: int) -> WordVectors:
     # Check before allocating: a header may claim any number of rows, and 10 MB of gzip hold 2,500,000,000 lines.
+    stated = f"its header gives {vectors.num_rows:,} words"
     if room is None and vectors.num_rows > _MAX_ROWS:
-        reason = f"its header gives {vectors.num_rows:,} words, but at most {_MAX_ROWS:,} are read from a gzipped file"
-        raise UnreadableModelError(
-            vectors.path, reason, advice="If you trust it, unpack it (gunzip) and give the unpacked file"
-        )
+        reason = f"{stated}, but at most {_MAX_ROWS:,} are read from a gzipped file"
+        advice = "If you trust it, unpack it (gunzip) and give the unpacked file"
+        raise UnreadableModelError(vectors.path, reason, advice=advice)
     if room is not None and vectors.num_rows * entry > room:
-        raise UnreadableModelError(
-            vectors.path,
-            f"its header gives {vectors.num_rows:,} words of {vectors.dim:,} dimensions, which need more than the "
-            f"{room:,} bytes that follow; it is cut off, or has another format",
-        )
+        reason = f"{stated} of {vectors.dim:,} dimensions, which need more than the {room:,} bytes that follow"
+        raise UnreadableModelError(vectors.path, f"{reason}; it is cut off, or has another format")
     return vectors
 
 
@@ -163,9 +160,8 @@ def _check_byte_order(path: Path, entries: bytes, dim: int) -> None:
         return float(np.mean((size == 0) | ((size > 1e-9) & (size < 1e9))))
 
     if usual("<") < 0.6 and usual(">") > 0.99:
-        raise UnreadableModelError(
-            path, "its values are big-endian; word2vec's are little-endian", advice="Save it again with swapped bytes"
-        )
+        reason = "its values are big-endian; word2vec's are little-endian"
+        raise UnreadableModelError(path, reason, advice="Save it again with swapped bytes")
 
 
 @dataclass(frozen=True)
@@ -277,11 +273,7 @@ class WordVectors:
     def _vector(self, entry: bytes, row: int) -> NDArray[np.float32]:
         if self.separator is None:
             return np.frombuffer(entry[len(entry) - 4 * self.dim :], "<f4")
-        numbers = entry.rstrip(b" \t\r\n").rsplit(self.separator, self.dim)[1:]
-        if len(numbers) != self.dim:
-            raise UnreadableModelError(
-                self.path, f"word {row} has {len(numbers)} numbers, but earlier words have {self.dim}"
-            )
+        numbers = self._fields(entry, row)[1:]
         try:
             with np.errstate(over="ignore"):
                 return np.array([float(number) for number in numbers], np.float64).astype(np.float32)
@@ -291,11 +283,14 @@ class WordVectors:
     def _word(self, entry: bytes, row: int) -> bytes:
         if self.separator is None:
             return entry[: len(entry) - 4 * self.dim - 1].lstrip(b"\n")
+        return self._fields(entry, row)[0]
+
+    def _fields(self, entry: bytes, row: int) -> list[bytes]:
         parts = entry.rstrip(b" \t\r\n").rsplit(self.separator, self.dim)
         if len(parts) != self.dim + 1:
             reason = f"word {row} has {len(parts) - 1} numbers, but earlier words have {self.dim}"
             raise UnreadableModelError(self.path, reason)
-        return parts[0]
+        return parts
 
 
 def _runs(begins: list[int], ends: list[int]) -> Iterator[tuple[int, int]]:

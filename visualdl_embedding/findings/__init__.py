@@ -1,6 +1,6 @@
-"""Findings: what in a snapshot is worth a look, with evidence, likely causes and the next check.
+"""Findings: defects and anomalies in a snapshot, with evidence, likely causes and the next check.
 
-`find` runs all detectors. Each is calibrated: on spaces in which there is nothing to find it stays silent.
+`find` runs all detectors. They are calibrated to report nothing on spaces without anomalies.
 """
 
 from visualdl_embedding.findings._broken import duplicate_groups

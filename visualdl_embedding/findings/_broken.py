@@ -1,4 +1,4 @@
-"""Rows that hold no usable numbers, and rows that hold the same ones."""
+"""Detectors of rows with unusable or duplicate values."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from visualdl_embedding.findings._text import name_some, percent
 __all__ = ["duplicate_groups", "find_duplicates", "find_nonfinite", "find_zero_rows"]
 
 _MANY = 0.1
-"""Share of watched rows from which zero or duplicate rows are critical."""
+"""Share of watched rows above which zero or duplicate rows are critical."""
 
 
 def _whole_table(counters: Mapping[str, float], name: str) -> tuple[Text, dict[str, float]]:
-    """Say how many rows of the whole table a counter holds, where it is known."""
+    """Describe a counter of the whole table, if it is known."""
     count = counters.get(name)
     if count is None or not np.isfinite(count):
         return Text("", ""), {}
     total = counters.get("num_rows")
     of, of_zh = (f" of {int(total):,}", f"（共 {int(total):,} 行）") if total else ("", "")
-    return Text(f"In the whole table there are {int(count):,}{of}.", f"整张表中有 {int(count):,} 行{of_zh}。"), {
+    return Text(f"In the whole table: {int(count):,}{of}.", f"整张表中有 {int(count):,} 行{of_zh}。"), {
         f"table_{name}": float(count)
     }
 
 
 def find_nonfinite(space: Space, counters: Mapping[str, float]) -> list[Finding]:
-    """Find rows with NaN or inf, among the watched ones or, by the counters, anywhere in the table."""
+    """Find rows with NaN or inf among the watched rows or, by the counters, in the whole table."""
     rows = np.flatnonzero(~space.snapshot.valid)
     note, numbers = _whole_table(counters, "nonfinite_rows")
     if not len(rows) and not numbers.get("table_nonfinite_rows"):
@@ -41,11 +41,11 @@ def find_nonfinite(space: Space, counters: Mapping[str, float]) -> list[Finding]
     names = name_some([space.snapshot.labels[i] for i in rows])
     if len(rows):
         evidence = Text(
-            f"{len(rows):,} of {n:,} watched rows hold NaN or inf: {names.en}.",
+            f"{len(rows):,} of {n:,} watched rows contain NaN or inf: {names.en}.",
             f"观察的 {n:,} 行中有 {len(rows):,} 行含 NaN 或 inf：{names.zh}。",
         )
     else:
-        evidence = Text("None of the watched rows holds NaN or inf.", "观察的行中没有 NaN 或 inf。")
+        evidence = Text("None of the watched rows contains NaN or inf.", "观察的行中没有 NaN 或 inf。")
     return [
         Finding.of(
             "nonfinite_rows",
@@ -54,7 +54,7 @@ def find_nonfinite(space: Space, counters: Mapping[str, float]) -> list[Finding]
             evidence=evidence + note,
             causes=[
                 Text(
-                    "A training that diverged: learning rate too high, no gradient clipping, overflow in float16.",
+                    "Diverged training: learning rate too high, no gradient clipping, overflow in float16.",
                     "训练发散：学习率过高、没有梯度裁剪、float16 溢出。",
                 ),
                 Text(
@@ -63,7 +63,7 @@ def find_nonfinite(space: Space, counters: Mapping[str, float]) -> list[Finding]
                 ),
             ],
             next_check=Text(
-                "Find the first snapshot or checkpoint in which these rows are not finite, and look at the loss there.",
+                "Find the first snapshot or checkpoint in which these rows are not finite, and check the loss there.",
                 "找到这些行首次出现非有限值的快照或检查点，查看当时的损失。",
             ),
             rows=rows,
@@ -74,23 +74,23 @@ def find_nonfinite(space: Space, counters: Mapping[str, float]) -> list[Finding]
 
 
 def _severity(share: float) -> Severity:
-    """Grade a share of the watched rows; what is only elsewhere in the table is good to know."""
+    """Severity for a share of the watched rows; rows elsewhere in the table are informational."""
     return "critical" if share >= _MANY else "warning" if share else "info"
 
 
 def find_zero_rows(space: Space, counters: Mapping[str, float]) -> list[Finding]:
-    """Find rows without a direction among the watched ones or, by the counters, zero rows anywhere in the table."""
+    """Find rows without a direction among the watched rows or, by the counters, zero rows in the whole table."""
     snapshot = space.snapshot
     rows = np.flatnonzero(snapshot.valid & ~snapshot.directed)
     note, numbers = _whole_table(counters, "zero_rows")
-    # A single one in the whole table is the padding row.
+    # A single zero row in the table is the padding row.
     if not len(rows) and numbers.get("table_zero_rows", 0) < 2:
         return []
     share = len(rows) / max(1, int(snapshot.valid.sum()))
     names = name_some([space.snapshot.labels[i] for i in rows])
     exact = not snapshot.vectors[rows].any()
-    what = "every value is exactly 0" if exact else f"the length is below {SHORTEST:.1g}"
-    what_zh = "所有值恰好为 0" if exact else f"长度小于 {SHORTEST:.1g}"
+    what = "every value is exactly 0" if exact else f"the norm is below {SHORTEST:.1g}"
+    what_zh = "所有值恰好为 0" if exact else f"范数小于 {SHORTEST:.1g}"
     here = Text(
         f"{names.en}: {what} ({percent(share)} of the watched rows).",
         f"{names.zh}：{what_zh}（占观察行的 {percent(share)}）。",
@@ -106,9 +106,9 @@ def find_zero_rows(space: Space, counters: Mapping[str, float]) -> list[Finding]
                 "A zero row has no direction, so by cosine it has no neighbors.", "零向量没有方向，因此没有余弦近邻。"
             ),
             causes=[
-                Text("The padding row, which the layer holds at zero.", "填充行（padding_idx），嵌入层将其保持为零。"),
+                Text("The padding row, which the layer keeps at zero.", "填充行（padding_idx），嵌入层将其保持为零。"),
                 Text(
-                    "Rows that were set to zero at the start and never trained, or pruned afterwards.",
+                    "Rows initialized to zero and never trained, or pruned afterwards.",
                     "初始化为零且从未训练的行，或事后被剪枝的行。",
                 ),
                 Text(
@@ -117,8 +117,8 @@ def find_zero_rows(space: Space, counters: Mapping[str, float]) -> list[Finding]
                 ),
             ],
             next_check=Text(
-                "Compare with padding_idx; then see whether these tokens occur in the training data.",
-                "与 padding_idx 对照，再看这些词是否出现在训练数据中。",
+                "Compare with padding_idx; then check whether these tokens occur in the training data.",
+                "与 padding_idx 对照，再检查这些词是否出现在训练数据中。",
             ),
             rows=rows,
             labels=space.snapshot.labels,
@@ -128,17 +128,17 @@ def find_zero_rows(space: Space, counters: Mapping[str, float]) -> list[Finding]
 
 
 def duplicate_groups(vectors: NDArray[np.float32]) -> list[NDArray[np.intp]]:
-    """Group rows that hold exactly the same values; the largest group first, only groups of two or more.
+    """Group rows with equal values: groups of two or more, largest first.
 
     Parameters
     ----------
     vectors
-        ``(n, d)`` float32, all finite; 0 and -0 are the same.
+        ``(n, d)`` float32, all finite; 0 equals -0.
     """
     if not len(vectors) or not vectors.shape[1]:
         return []
     rows: NDArray[np.float32] = np.ascontiguousarray(vectors + np.float32(0))
-    # One sum per row sorts out nearly all rows before whole rows are compared: 10,000 × 384 in 6 ms instead of 60.
+    # Compare one sum per row first, which excludes nearly all rows: 10,000 × 384 in 6 ms instead of 60.
     weights = np.random.default_rng(0).standard_normal(vectors.shape[1], dtype=np.float32)
     with np.errstate(over="ignore", invalid="ignore"):
         sums = np.einsum("ij,j->i", rows, weights)
@@ -154,15 +154,15 @@ def duplicate_groups(vectors: NDArray[np.float32]) -> list[NDArray[np.intp]]:
 
 
 def find_duplicates(space: Space, counters: Mapping[str, float]) -> list[Finding]:
-    """Find labels with one and the same vector, among the watched rows or, by the counters, anywhere in the table.
+    """Find labels with equal vectors among the watched rows or, by the counters, in the whole table.
 
-    Zero rows are told of elsewhere.
+    Zero rows are reported separately.
     """
     pieces = space.snapshot.rows.pieces
     groups = []
     for group in duplicate_groups(space.vectors):
         made_of = {tuple(sorted(pieces.get(int(space.positions[i]), (-1 - int(i),)))) for i in group}
-        # Words composed of the same pieces must be equal; that says nothing of the table.
+        # Words composed of the same pieces are always equal.
         if len(made_of) > 1:
             groups.append(group)
     note, numbers = _whole_table(counters, "duplicate_rows")
@@ -179,8 +179,8 @@ def find_duplicates(space: Space, counters: Mapping[str, float]) -> list[Finding
             Text(f"Duplicate rows: {len(rows):,}", f"向量完全相同的行：{len(rows):,}"),
             evidence=(
                 Text(
-                    f"{len(rows):,} rows ({percent(share)}) share {len(groups):,} "
-                    f"vector{'s' if len(groups) > 1 else ''} to the last bit: {examples.en}.",
+                    f"{len(rows):,} rows ({percent(share)}) have only {len(groups):,} distinct "
+                    f"vector{'s' if len(groups) > 1 else ''} with equal bits: {examples.en}.",
                     f"{len(rows):,} 行（{percent(share)}）只有 {len(groups):,} 个不同的向量，"
                     f"每一位都相同：{examples.zh}。",
                 )
@@ -189,7 +189,7 @@ def find_duplicates(space: Space, counters: Mapping[str, float]) -> list[Finding
             )
             + (
                 Text(
-                    f"{one_id:,} of these groups are one row of the table under several labels.",
+                    f"{one_id:,} of these groups are one table row with several labels.",
                     f"其中 {one_id:,} 组是表中同一行对应多个标签。",
                 )
                 if one_id
@@ -198,16 +198,16 @@ def find_duplicates(space: Space, counters: Mapping[str, float]) -> list[Finding
             + note,
             causes=[
                 Text(
-                    "Rows filled with one default vector (the mean, or that of the unknown token) when the vocabulary "
+                    "Rows filled with a default vector (the mean, or that of the unknown token) when the vocabulary "
                     "was extended.",
                     "扩充词表时用同一个默认向量（均值或未登录词的向量）填充。",
                 ),
-                Text("Rows set to one constant and never trained since.", "初始化为同一常数、此后从未训练的行。"),
-                Text("Two labels that the vocabulary maps to one row.", "词表把两个标签映射到同一行。"),
+                Text("Rows initialized to a constant and never trained.", "初始化为同一常数、此后从未训练的行。"),
+                Text("Two labels mapped to the same row by the vocabulary.", "词表把两个标签映射到同一行。"),
             ],
             next_check=Text(
-                "See whether the ids of these labels differ, and whether the tokens occur in the training data.",
-                "看这些标签的编号是否不同，以及它们是否出现在训练数据中。",
+                "Check whether the ids of these labels differ, and whether the tokens occur in the training data.",
+                "检查这些标签的 id 是否不同，以及它们是否出现在训练数据中。",
             ),
             rows=space.positions[rows],
             labels=space.snapshot.labels,

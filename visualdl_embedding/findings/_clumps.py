@@ -1,4 +1,4 @@
-"""Groups of rows that nearly coincide."""
+"""Detector of groups of rows that nearly coincide."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from visualdl_embedding.findings._text import name_some, percent, rounded
 __all__ = ["Clump", "find_clumps", "intrinsic_dimension", "tight_clumps"]
 
 CHANCE = 0.01
-"""Expected number of rows that chance puts so near to two others, in a space of even density."""
+"""Expected number of rows that are this near to two others by chance, in a space of uniform density."""
 _CLOSEST = 0.5
-"""However many dimensions: rows of a clump are within this share of the typical distance to the nearest neighbor."""
+"""Maximum distance within a clump, as a share of the typical nearest-neighbor distance, in any dimension."""
 _MIN_ROWS = 20
 _MIN_SIZE = 3
 _LARGE = 0.05
-"""Share of all rows from which one clump is critical: part of the table has collapsed."""
+"""Share of all rows above which a single clump is critical: part of the table has collapsed."""
 
 
 @dataclass(frozen=True)
 class Clump:
-    """Rows that nearly coincide.
+    """Group of rows that nearly coincide.
 
     Attributes
     ----------
     rows
-        Positions, the most central first.
+        Positions, most central first.
     apart
-        Median straight-line distance between two of them.
+        Median Euclidean distance between two of them.
     """
 
     rows: NDArray[np.intp]
@@ -41,16 +41,16 @@ class Clump:
 
 
 def intrinsic_dimension(steps: NDArray[np.float64]) -> float:
-    """Estimate how many dimensions rows fill, from the growth of the distances to their neighbors.
+    """Estimate the intrinsic dimension of rows from the growth of their neighbor distances.
 
     Parameters
     ----------
     steps
-        ``(n, k)`` ascending straight-line distances to the neighbors, k at least 3.
+        ``(n, k)`` ascending Euclidean distances to the neighbors, k at least 3.
 
     Returns
     -------
-    1 or more: the median over rows of the maximum likelihood estimate, so that clumps do not decide it.
+    1 or more: median of the rows' maximum likelihood estimates, which is robust against clumps.
 
     References
     ----------
@@ -67,11 +67,12 @@ def intrinsic_dimension(steps: NDArray[np.float64]) -> float:
 
 
 def clump_radius(steps: NDArray[np.float64]) -> tuple[float, float]:
-    """Distance under which neighbors are nearly one: the radius, and the typical distance to the nearest neighbor.
+    """Radius of clumps, and typical distance to the nearest neighbor.
 
-    Where density is even, a row expects ``λ = k (r / T)^D`` rows within r, T being the distance to its k-th neighbor
-    and D the dimension, and has two there with a chance of λ² / 2. Over rows whose log T has deviation s, λ² averages
-    ``exp(2 D² s²)`` times its median (46 for a Gaussian space of 10 dimensions). r makes the expected number `CHANCE`.
+    For uniform density, a row expects ``λ = k (r / T)^D`` rows within r, with the distance T to its k-th neighbor and
+    the dimension D, and has two within r with probability λ² / 2. Over rows with a standard deviation s of log T, the
+    mean of λ² is ``exp(2 D² s²)`` times its median (46 for a Gaussian space of 10 dimensions). r makes the expected
+    number `CHANCE`.
     """
     first, last = steps[:, 0], steps[:, -1]
     typical = float(np.median(first[first > 0])) if (first > 0).any() else 0.0
@@ -89,19 +90,18 @@ def clump_radius(steps: NDArray[np.float64]) -> tuple[float, float]:
 def tight_clumps(
     points: NDArray[np.float32], indices: NDArray[np.int32], steps: NDArray[np.float64]
 ) -> tuple[list[Clump], float]:
-    """Find groups of at least three rows that are far nearer to one another than rows are to their nearest.
+    """Find groups of at least three rows with much smaller distances than the usual nearest-neighbor distance.
 
     Parameters
     ----------
     points
         ``(n, d)`` float32.
     indices, steps
-        ``(n, k)``: neighbors and straight-line distances to them.
+        ``(n, k)``: neighbors, and Euclidean distances to them.
 
     Returns
     -------
-    Clumps, the largest first, and that typical distance: the median over rows. Rows that coincide exactly do not
-    count into it.
+    Clumps, largest first, and the typical distance: the median over rows that do not coincide exactly with others.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -123,12 +123,12 @@ def tight_clumps(
             continue
         block = points[members].astype(np.float64)
         away = np.linalg.norm(block - np.median(block, axis=0), axis=1)
-        # A chain of small steps through a dense region is no clump: its ends are far apart.
+        # A chain of small steps through a dense region is not a clump: its ends are far apart.
         inside = np.flatnonzero(away <= _CLOSEST * typical)
         if len(inside) < max(_MIN_SIZE, len(members) / 2):
             continue
         inside = inside[np.argsort(away[inside], kind="stable")]
-        # Pairs of 500 rows give the median of a larger clump closely enough.
+        # Pairs of 500 rows are sufficient for the median of a larger clump.
         apart = float(np.median(pdist(block[inside[:: max(1, len(inside) // 500)]])))
         if apart <= _CLOSEST * typical:
             clumps.append(Clump(members[inside], apart))
@@ -136,7 +136,7 @@ def tight_clumps(
 
 
 def find_clumps(space: Space) -> list[Finding]:
-    """Find tight clumps, other than of exact duplicates alone."""
+    """Find tight clumps, except those of exact duplicates only."""
     n = len(space)
     if n < _MIN_ROWS or space.neighbors.n_neighbors < 3:
         return []
@@ -162,13 +162,13 @@ def find_clumps(space: Space) -> list[Finding]:
             "tight_clumps",
             "critical" if len(largest.rows) >= max(_LARGE * n, 10) else "warning",
             Text(
-                f"Tight clumps: {len(clumps):,}, of {len(rows):,} rows",
+                f"Tight clumps: {len(clumps):,}, with {len(rows):,} rows",
                 f"紧密的小团：{len(clumps):,} 个，共 {len(rows):,} 行",
             ),
             evidence=Text(
-                f"The largest holds {len(largest.rows):,} rows ({names.en}); two of them are typically "
-                f"{rounded(within)} apart ({measure}), while half of all rows have not a single neighbor within "
-                f"{rounded(usual)}. In all {percent(share)} of the rows are in such clumps.",
+                f"The largest has {len(largest.rows):,} rows ({names.en}), with a typical distance of "
+                f"{rounded(within)} ({measure}) between them, whereas half of all rows have no neighbor within "
+                f"{rounded(usual)}. In total {percent(share)} of the rows are in such clumps.",
                 f"最大的小团有 {len(largest.rows):,} 行（{names.zh}），两两之间的距离通常为 {rounded(within)}"
                 f"（{measure_zh}），而半数的行在 {rounded(usual)} 之内没有任何近邻。"
                 f"共有 {percent(share)} 的行处在这样的小团中。",
@@ -176,11 +176,12 @@ def find_clumps(space: Space) -> list[Finding]:
             + note,
             causes=[
                 Text(
-                    "Rows that are always updated together or hardly ever: they follow the mean gradient and collapse.",
+                    "Rows that are always updated together, or hardly updated: they follow the mean gradient and "
+                    "collapse.",
                     "这些行总是一起更新或几乎不更新：只跟随平均梯度，逐渐坍缩到一起。",
                 ),
                 Text(
-                    "One thing under many names: spelling variants, items of one series, hash collisions.",
+                    "Several names for the same thing: spelling variants, items of one series, hash collisions.",
                     "同一事物的多个写法：异体、同系列物品、哈希冲突。",
                 ),
                 Text(
@@ -189,9 +190,9 @@ def find_clumps(space: Space) -> list[Finding]:
                 ),
             ],
             next_check=Text(
-                "Look whether the clump's labels mean the same; if not, compare their frequency and the number of "
-                "updates they got.",
-                "看小团内的标签含义是否相同；若不同，比较它们的频率和被更新的次数。",
+                "Check whether the labels of the clump mean the same; if not, compare their frequency and number of "
+                "updates.",
+                "检查小团内的标签含义是否相同；若不同，比较它们的频率和更新次数。",
             ),
             rows=space.positions[rows],
             labels=space.snapshot.labels,
@@ -210,11 +211,11 @@ def find_clumps(space: Space) -> list[Finding]:
 
 
 def _is_more_than_copies(space: Space, clump: Clump) -> bool:
-    """Whether at least three different vectors are in it: copies are told of elsewhere."""
+    """Whether the clump has at least three distinct vectors; duplicates are reported separately."""
     block = space.points[clump.rows]
     return len(np.unique(block, axis=0)) >= _MIN_SIZE
 
 
 def _in_distance(space: Space, straight: float) -> float:
-    """Turn a straight-line distance into the graph's own distance."""
+    """Convert a Euclidean distance to the graph's distance."""
     return straight**2 / 2 if space.neighbors.distance == "cosine" else straight

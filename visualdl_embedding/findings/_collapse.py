@@ -1,4 +1,4 @@
-"""Spaces that use few directions, and rows that are neighbors of very many."""
+"""Detectors of spaces with few directions, and of hubs."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ __all__ = ["find_collapse", "find_hubs"]
 _MIN_ROWS = 10
 _MIN_DIM = 8
 _COSINE: tuple[float, float] = (0.5, 0.9)
-"""Mean cosine from which a cone is a warning, and critical."""
+"""Mean cosine at which a cone is a warning, and critical."""
 _RANK: tuple[float, float] = (0.2, 0.05)
-"""The same for the effective rank as a share of what rows and columns allow; 1 over the rank for a power law is 0.9."""
+"""Effective rank, as a share of the possible rank, below which it is reported; 0.9 for a power law of 1 / rank."""
 _HUB = 10
-"""A hub is a neighbor so many times as often as the mean row …"""
+"""Minimum number of times that a hub is a neighbor, relative to the mean …"""
 _HUB_SHARE = 0.1
-"""… and of at least this share of all rows: by cosine, Gaussian spaces with spectra of a power law stay under 0.07."""
+"""… and as a share of all rows: below 0.07 in Gaussian spaces with power-law spectra, by cosine."""
 
 
 def find_collapse(space: Space) -> list[Finding]:
-    """Find a space that has shrunk to a cone or to a few directions."""
+    """Find a space that has collapsed to a cone or to few directions."""
     n, d = space.vectors.shape
     if n < _MIN_ROWS or d < _MIN_DIM:
         return []
@@ -43,12 +43,12 @@ def find_collapse(space: Space) -> list[Finding]:
     is_cone = bool(_grade(cosine, _COSINE))
     is_flat = bool(_grade(-rank / most, (-_RANK[0], -_RANK[1])))
     cone = Text(
-        f"Two rows have on average a cosine of {cosine:.2f}: all point much the same way, and cosine distances "
-        "are squeezed together.",
+        f"The mean cosine of two rows is {cosine:.2f}: all rows have similar directions, which compresses cosine "
+        "distances.",
         f"任意两行的平均余弦为 {cosine:.2f}：所有向量方向相近，余弦距离因此被压缩。",
     )
     flat = Text(
-        f"Around their mean the rows use {rounded(rank)} directions (effective rank), where {most:,} are possible.",
+        f"Around their mean the rows use {rounded(rank)} directions (effective rank) out of {most:,}.",
         f"去掉均值后，各行只用了 {rounded(rank)} 个方向（有效秩），而可用的有 {most:,} 个。",
     )
     return [
@@ -59,22 +59,23 @@ def find_collapse(space: Space) -> list[Finding]:
             evidence=(cone if is_cone else Text("", "")) + (flat if is_flat else Text("", "")),
             causes=[
                 Text(
-                    "A common mean that unbalanced frequencies gave to all rows; language models often have one.",
+                    "A common mean due to unbalanced frequencies, frequent in language models.",
                     "频率不均衡的训练给所有行加上了共同的均值；这在语言模型中很常见。",
                 ),
                 Text(
-                    "A loss without negatives or regularization, which is satisfied when all rows agree.",
+                    "A loss without negatives or regularization, which is minimal if all rows are equal.",
                     "损失函数没有负样本或正则，所有行一致时即可满足。",
                 ),
                 Text(
-                    "More columns than the task needs, or a learning rate that drove all rows one way.",
-                    "列数超过任务所需，或学习率过高把所有行推向同一方向。",
+                    "More columns than the task requires, or a learning rate that is too high and moves all rows in "
+                    "one direction.",
+                    "列数超过任务所需，或学习率过高使所有行朝同一方向移动。",
                 ),
             ],
             next_check=Text(
-                "Subtract the mean row (and the first components), and see whether neighbors get better; watch "
-                "mean_cosine and effective_rank over training.",
-                "减去均值行（以及前几个主成分），看近邻是否改善；在训练中观察 mean_cosine 和 effective_rank。",
+                "Subtract the mean row (and the first components), and check whether neighbors improve; watch "
+                "mean_cosine and effective_rank during training.",
+                "减去均值行（以及前几个主成分），检查近邻是否改善；在训练中观察 mean_cosine 和 effective_rank。",
             ),
             numbers={
                 "mean_cosine": float(cosine),
@@ -83,12 +84,13 @@ def find_collapse(space: Space) -> list[Finding]:
             },
             remedies=[
                 Text(
-                    "Center the rows, and take out the first components, wherever neighbors are asked for: nothing is "
-                    "trained anew.",
+                    "Center the rows, and remove the first components, before neighbors are computed: no training is "
+                    "needed.",
                     "在查询近邻的地方先减去均值并去掉前几个主成分：无需重新训练。",
                 ),
                 Text(
-                    "Train with negatives, or with a term that holds columns apart; see effective_rank rise.",
+                    "Train with negatives, or with a regularization that decorrelates columns; effective_rank should "
+                    "increase.",
                     "训练时加入负样本，或加入使各列相互区分的正则项；观察 effective_rank 上升。",
                 ),
                 PRETRAINED,
@@ -98,14 +100,14 @@ def find_collapse(space: Space) -> list[Finding]:
 
 
 def _grade(value: float, levels: tuple[float, float]) -> int:
-    """How many of the two levels a value has reached."""
+    """Return the number of levels that a value reaches."""
     return int(value >= levels[0]) + int(value >= levels[1])
 
 
 def find_hubs(space: Space) -> list[Finding]:
     """Find rows that are among the nearest neighbors of very many others."""
     n = len(space)
-    # With few rows all of them are neighbors of many: ten times the mean must be possible.
+    # With few rows every row is a neighbor of many: ten times the mean must be possible.
     k = min(space.neighbors.n_neighbors, 15, n // (2 * _HUB))
     if k < 1:
         return []
@@ -123,10 +125,10 @@ def find_hubs(space: Space) -> list[Finding]:
         Finding.of(
             "hubs",
             "warning",
-            Text(f"Hubs, neighbors of very many rows: {len(hubs):,}", f"枢纽（极多行的近邻）：{len(hubs):,} 行"),
+            Text(f"Hubs (neighbors of very many rows): {len(hubs):,}", f"枢纽（极多行的近邻）：{len(hubs):,} 行"),
             evidence=Text(
                 f"{names.en}: {space.labels[hubs[0]]} is among the {k} nearest of {top:,} rows ({percent(top / n)}), "
-                f"where the mean row is of {k}. {percent(covered)} of all rows have such a neighbor.",
+                f"whereas the mean row is a neighbor of {k}. {percent(covered)} of all rows have such a neighbor.",
                 f"{names.zh}：{space.labels[hubs[0]]} 是 {top:,} 行（{percent(top / n)}）的前 {k} 个近邻之一，"
                 f"而平均每行只是 {k} 行的近邻。{percent(covered)} 的行有这样的近邻。",
             )
@@ -135,8 +137,8 @@ def find_hubs(space: Space) -> list[Finding]:
                 *(
                     [
                         Text(
-                            "Euclidean distance in many dimensions: rows near the mean are near to all; cosine does "
-                            "not do this.",
+                            "Euclidean distance in many dimensions: rows near the mean are near to all rows; cosine "
+                            "does not have this effect.",
                             "高维空间中的欧氏距离：靠近均值的行与所有行都近；余弦距离没有这个问题。",
                         )
                     ]
@@ -144,14 +146,15 @@ def find_hubs(space: Space) -> list[Finding]:
                     else []
                 ),
                 Text(
-                    "Rows close to the direction that all rows share: frequent words, or rows trained little.",
+                    "Rows close to the common direction of all rows: frequent words, or rows with little training.",
                     "靠近所有行共同方向的行：高频词，或训练不足的行。",
                 ),
-                Text("A collapsed space, in which all distances are alike.", "空间坍缩，所有距离都差不多。"),
+                Text("A collapsed space with similar distances everywhere.", "空间坍缩，所有距离都差不多。"),
             ],
             next_check=Text(
-                "Subtract the mean row and look whether they remain; leave them out of neighbor lists that users see.",
-                "减去均值行后看它们是否仍是枢纽；在给用户看的近邻列表中排除它们。",
+                "Subtract the mean row and check whether the hubs remain; exclude them from neighbor lists shown to "
+                "users.",
+                "减去均值行后检查它们是否仍是枢纽；在给用户看的近邻列表中排除它们。",
             ),
             rows=space.positions[hubs],
             labels=space.snapshot.labels,

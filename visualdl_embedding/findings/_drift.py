@@ -1,4 +1,4 @@
-"""Words that left their neighborhood since the snapshot before, and groups that watched words moved towards."""
+"""Detectors of words that left their neighborhood, and of watched words that moved towards a group."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ["find_moved_rows", "find_moves_towards_groups"]
 
 _MIN_ROWS = 50
 _BEYOND = 2.0
-"""Robust deviations, beyond what the largest of n normal values has, that a row's logarithm of motion lies out."""
+"""Excess of a row's log motion over the expected maximum of n normal values, in robust standard deviations."""
 _TIMES = 2.0
-"""So many times as far as the median row: a space in which all rows move much alike has no movers."""
+"""Minimum motion relative to the median row; a space with similar motions everywhere has no movers."""
 
 _CAUSES = (
     Cause(
         Text(
-            "Their use has changed: newer data have them in other contexts.",
+            "Their use has changed: newer data contain them in other contexts.",
             "它们的用法变了：新数据中它们出现在别的上下文里。",
         ),
         ("gradient_mean",),
@@ -31,16 +31,16 @@ _CAUSES = (
     ),
     Cause(
         Text(
-            "They are rare, and a few samples moved them far.",
-            "它们很少出现，几条样本就把它们推得很远。",
+            "They are rare, and few samples had a large effect.",
+            "它们出现得少，少量样本就造成较大位移。",
         ),
         ("lookups", "frequency"),
         "lower",
     ),
     Cause(
         Text(
-            "They are trained more than the others: the space is young, and what is frequent moves first.",
-            "它们比其余行训练得更多：空间尚未成形，高频的先移动。",
+            "They are trained more than the others: early in training, frequent words move first.",
+            "它们比其余行训练得更多：训练早期高频词先移动。",
         ),
         ("lookups", "frequency"),
         "higher",
@@ -49,7 +49,7 @@ _CAUSES = (
 _REMEDIES = (
     CLEAN,
     Text(
-        "Where the change is real, tell whoever relies on the old meaning, and set a rule that watches these words.",
+        "If the change is real, inform downstream users of the old meaning, and add an alert rule for these words.",
         "若变化属实，通知依赖旧含义的下游，并为这些词设置告警规则。",
     ),
     PRETRAINED,
@@ -57,7 +57,7 @@ _REMEDIES = (
 
 
 def find_moved_rows(space: Space) -> list[Finding]:
-    """Find rows that moved far beyond the others since the snapshot before, out of their neighborhoods."""
+    """Find rows with a much larger motion than the others, and with new neighbors, since the previous snapshot."""
     moved, kept = space.values("displacement"), space.values("neighbor_overlap")
     if moved is None or kept is None:
         return []
@@ -80,19 +80,19 @@ def find_moved_rows(space: Space) -> list[Finding]:
         Finding.of(
             "moved_rows",
             "warning",
-            Text(f"Rows that moved far beyond the others: {len(rows):,}", f"移动远超其余的行：{len(rows):,}"),
+            Text(f"Rows with a much larger motion than the others: {len(rows):,}", f"移动远超其余的行：{len(rows):,}"),
             evidence=Text(
-                f"{names.en}. Since the snapshot before, {space.labels[first]} moved {rounded(moved[first])} radii of "
-                f"the space, the median row {rounded(typical)}, after all that rows share (rotation, shift, scale) was "
-                f"taken out. They kept {percent(own)} of their neighbors, the median row {percent(usual)}.",
+                f"{names.en}. Since the previous snapshot, {space.labels[first]} moved by {rounded(moved[first])} "
+                f"radii of the space and the median row by {rounded(typical)}, without the common rotation, shift and "
+                f"scale. These rows kept {percent(own)} of their neighbors, the median row {percent(usual)}.",
                 f"{names.zh}。去掉整体的旋转、平移与缩放后，自上一快照以来 {space.labels[first]} 移动了 "
                 f"{rounded(moved[first])} 个空间半径，中位行为 {rounded(typical)}。"
                 f"它们保留了 {percent(own)} 的近邻，中位行为 {percent(usual)}。",
             ),
             causes=causes,
             next_check=Text(
-                "Compare the two snapshots with a null pair (two trainings on the same data), and read new samples of "
-                "the first words.",
+                "Compare the two snapshots with a null pair (two trainings on the same data), and read recent samples "
+                "of the first words.",
                 "以空对照（同一数据的两次训练）比较这两个快照，并阅读前几个词的新样本。",
             ),
             rows=space.positions[rows],
@@ -116,7 +116,7 @@ def find_moved_rows(space: Space) -> list[Finding]:
 
 
 def find_moves_towards_groups(space: Space) -> list[Finding]:
-    """Find watched words that moved towards a group, as the analysis has tested it."""
+    """Find watched words that moved towards a group, by the tests of the analysis."""
     found = sorted((d for d in space.directions if d.significant), key=lambda direction: direction.p_corrected)
     position = positions_of(space.labels)
     found = [direction for direction in found if direction.label in position]
@@ -135,14 +135,14 @@ def find_moves_towards_groups(space: Space) -> list[Finding]:
                 f"{first.label} 移向了 {first.group}" + (f"，另有 {len(found) - 1:,} 处" if len(found) > 1 else ""),
             ),
             evidence=Text(
-                f"Since the snapshot before: {first.sentence()} (corrected for all watched words and groups).",
+                f"Since the previous snapshot: {first.sentence()} (corrected for all watched words and groups).",
                 f"自上一快照以来：{first.sentence_zh()}（已按所有观察词与分组校正）。",
             ),
             causes=causes,
             next_check=Text(
-                "Read samples of these words from before and after, and see whether the move goes on at the next "
+                "Read samples of these words from before and after, and check whether the motion continues at the next "
                 "snapshot.",
-                "对照阅读这些词在前后两个时期的样本，并看下一个快照中移动是否继续。",
+                "对照阅读这些词在前后两个时期的样本，并检查下一个快照中移动是否继续。",
             ),
             rows=space.positions[rows],
             labels=space.snapshot.labels,

@@ -1,4 +1,4 @@
-"""All detectors, in one call."""
+"""Entry point of all detectors."""
 
 from __future__ import annotations
 
@@ -34,47 +34,50 @@ def find(
     frequency: str = "frequency",
     random_state: int = 42,
 ) -> tuple[Finding, ...]:
-    """Look for what is wrong or strange in a snapshot.
+    """Find defects and anomalies in a snapshot.
 
-    A finding is a measurement that chance does not explain, with what usually causes it; it proves no cause. On
-    spaces in which there is nothing to find (Gaussian ones of any shape, shuffled groups) fewer than one in twenty
-    gets a finding of a given kind. Collapsed spaces and hubs are described, not tested: a Gaussian space with a steep
-    spectrum is narrow indeed (8.5% of 1,104 simulated spaces), and the Euclidean distance makes hubs.
+    A finding is a measurement that chance does not explain, with its usual causes; it does not prove a cause. In spaces
+    without anomalies (Gaussian of any shape, shuffled groups) each kind of finding occurs in fewer than one in twenty.
+    Collapsed spaces and hubs are described, not tested: a Gaussian space with a steep spectrum is narrow (8.5% of 1,104
+    simulated spaces), and the Euclidean distance leads to hubs.
 
     Parameters
     ----------
     snapshot
-        The watched rows; those that are not finite or have no direction are reported, and left out of all else.
+        Watched rows; rows that are not finite or have no direction are reported and otherwise ignored.
     analysis
-        What `analyze` made of it; its neighbor graph, its distance, its numbers per row and stratum, and the directions
-        of watched words are used. What it does not have (an earlier snapshot, the training's history) is not looked at.
+        Result of `analyze` for the snapshot: its neighbor graph, distance, values per row and stratum, and directions
+        of watched words are used. Missing parts (an earlier snapshot, the training's history) are skipped.
     counters
-        Numbers about the whole table: ``"nonfinite_rows"``, ``"zero_rows"``, ``"duplicate_rows"``, ``"num_rows"``;
-        those of the snapshot if None.
+        Statistics of the whole table: ``"nonfinite_rows"``, ``"zero_rows"``, ``"duplicate_rows"``, ``"num_rows"``; by
+        default those of the snapshot.
     agreement, clusters
-        Of the maps, by `visualdl_embedding.metrics.agreement`; positions are those of the rows of the analysis.
+        Results of `visualdl_embedding.metrics.agreement` for the maps; positions are those of the rows of the analysis.
     group, frequency
-        Names of the columns of `Snapshot.rows` to use as such; one that is not there is not used.
+        Names of the columns of `Snapshot.rows` to use; missing columns are skipped.
     random_state
-        Seed of random controls and shufflings.
+        Seed of random controls and shuffles.
 
     Returns
     -------
-    Findings, the most urgent first.
+    Findings, most urgent first.
 
     Raises
     ------
     ValueError
-        Where the analysis, the agreement or the clusters are not of this snapshot.
+        If the analysis, the agreement or the clusters belong to another snapshot.
     """
     space = Space.of(snapshot, analysis, frequency=frequency, random_state=random_state)
     counted = snapshot.counters if counters is None else counters
     if agreement is not None and len(agreement.row) != len(space.analyzed):
         raise ValueError(
-            f"The agreement is of {len(agreement.row)} rows, the analysis of the snapshot has {len(space.analyzed)}."
+            f"agreement has {len(agreement.row)} rows, but the analysis has {len(space.analyzed)}; pass that of this "
+            "snapshot."
         )
     if any(len(cluster.rows) and int(cluster.rows[-1]) >= len(space.analyzed) for cluster in clusters):
-        raise ValueError(f"A cluster holds rows beyond the {len(space.analyzed)} of the analysis.")
+        raise ValueError(
+            f"clusters have rows beyond the {len(space.analyzed)} of the analysis; pass those of this snapshot."
+        )
     found = [*find_nonfinite(space, counted), *find_zero_rows(space, counted)]
     if len(space):
         detectors: list[Callable[[], list[Finding]]] = [

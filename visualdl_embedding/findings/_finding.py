@@ -1,4 +1,4 @@
-"""What a finding is."""
+"""Result of a detector."""
 
 from __future__ import annotations
 
@@ -17,35 +17,36 @@ _SHOWN = 20
 
 @dataclass(frozen=True)
 class Finding:
-    """Something in a snapshot that is worth a look, with what speaks for it.
+    """Defect or anomaly in a snapshot, with evidence.
 
-    Sentences come in English and, under the same name with ``_zh``, in Chinese. They hold labels as they are: whoever
-    shows them escapes them.
+    Texts are in English and, with the suffix ``_zh``, in Chinese. They contain labels without escaping; escape them for
+    display.
 
     Attributes
     ----------
     kind
-        One word: ``"outliers"``, ``"untrained_rows"``, …
+        Kind of the finding: ``"outliers"``, ``"untrained_rows"``, …
     severity
-        ``"critical"``: something is broken; ``"warning"``: probably worth a change; ``"info"``: good to know.
+        ``"critical"``: something is broken; ``"warning"``: probably requires a change; ``"info"``: useful for
+        interpretation.
     title
-        A headline.
+        Short title.
     evidence
-        What was measured, and against what it was held.
+        Measurement, and its reference.
     causes
-        What this usually comes from; likely, not proven.
+        Usual causes; likely, not proven.
     next_check
-        What tells the causes apart.
+        Check that distinguishes the causes.
     labels
-        At most 20 rows that show it best, the most telling first.
+        At most 20 rows, most representative first.
     row_indices
         All rows concerned, as positions in the snapshot, in the same order.
     numbers
-        What the evidence rests on, by name; what is not known is left out.
+        Values of the evidence, by name; unknown values are omitted.
     details
-        A line for each of the first rows or groups of rows, the same in both languages.
+        One line for each of the first rows or groups of rows, the same in both languages.
     remedies
-        What usually helps, the nearest at hand first; what it costs is said with it.
+        Usual remedies with their costs, simplest first.
     """
 
     kind: str
@@ -81,14 +82,14 @@ class Finding:
         details: Sequence[str] = (),
         remedies: Sequence[Text] = (),
     ) -> Finding:
-        """Build a finding from sentences in both languages.
+        """Create a finding from texts in both languages.
 
         Parameters
         ----------
         rows
-            Positions in the snapshot, the most telling first.
+            Positions in the snapshot, most representative first.
         labels
-            Of all rows of the snapshot; those of `rows` are taken.
+            Labels of all rows of the snapshot.
         """
         positions = tuple(int(row) for row in rows)
         return cls(
@@ -111,5 +112,5 @@ class Finding:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
+        """Return plain values for JSON."""
         return asdict(self)

@@ -1,4 +1,4 @@
-"""What maps of the space show that the space does not hold."""
+"""Detectors of structure on maps that is not in the space."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from visualdl_embedding.metrics.agreement import SUPPORTED, Agreement, MapCluste
 __all__ = ["find_doubtful_clusters", "find_loose_maps"]
 
 _LOOSE = 0.2
-"""Mean share of true neighbors below which a map should not be read for neighbors."""
+"""Mean share of true neighbors below which neighbors on a map are unreliable."""
 
 
 def find_doubtful_clusters(space: Space, clusters: Sequence[MapCluster]) -> list[Finding]:
-    """Tell of clusters that only one method shows."""
+    """Report clusters that only one method shows."""
     doubtful = sorted((c for c in clusters if c.doubtful), key=lambda c: -len(c.rows))
     if not doubtful:
         return []
@@ -34,26 +34,26 @@ def find_doubtful_clusters(space: Space, clusters: Sequence[MapCluster]) -> list
             "doubtful_clusters",
             "info",
             Text(
-                f"Clusters that only one method shows: {len(doubtful):,}",
-                f"只有一种方法显示的簇：{len(doubtful):,}",
+                f"Clusters shown by one method only: {len(doubtful):,}",
+                f"仅一种方法显示的簇：{len(doubtful):,}",
             ),
             evidence=Text(
-                f"On the map {first.key} {len(first.rows):,} rows ({names.en}) stand together, but in the original "
-                f"space only {percent(max(0.0, support))} of their neighbors beyond chance are of this cluster, and no "
+                f"On the map {first.key} {len(first.rows):,} rows ({names.en}) form a cluster, but in the original "
+                f"space only {percent(max(0.0, support))} of their neighbors above chance are in this cluster, and no "
                 f"map of another method reaches {percent(SUPPORTED)}.",
                 f"在图 {first.key} 上，{len(first.rows):,} 行（{names.zh}）聚在一起；但在原空间中，它们的近邻只有 "
                 f"{percent(max(0.0, support))}（扣除随机）属于该簇，其他方法的图也都不到 {percent(SUPPORTED)}。",
             ),
             causes=[
                 Text(
-                    "t-SNE and UMAP tear evenly spread points into islands, the more so with a small perplexity or few "
+                    "t-SNE and UMAP split uniform points into islands, especially with a small perplexity or few "
                     "neighbors.",
                     "t-SNE 和 UMAP 会把均匀分布的点撕成小岛，困惑度或近邻数越小越明显。",
                 ),
-                Text("PCA lays apart what differs along its two axes only.", "PCA 只按两个轴上的差别把点分开。"),
+                Text("PCA separates points only along its two axes.", "PCA 只按两个轴上的差别把点分开。"),
             ],
             next_check=Text(
-                "Repeat the map with other seeds and another perplexity; do not build on a cluster that moves.",
+                "Repeat the map with other seeds and another perplexity; do not rely on clusters that change.",
                 "换随机种子和困惑度重做该图；不要依赖会变动的簇。",
             ),
             rows=space.analyzed[rows],
@@ -74,9 +74,9 @@ def find_doubtful_clusters(space: Space, clusters: Sequence[MapCluster]) -> list
 
 
 def find_loose_maps(agreement: Agreement) -> list[Finding]:
-    """Tell of maps on which most neighbors are not neighbors."""
+    """Report maps on which most neighbors are not neighbors in the original space."""
     shares = {key: float(np.mean(values)) for key, values in agreement.with_space.items() if len(values)}
-    # With few rows every map keeps most neighbors by chance, and the share says little.
+    # With few rows every map keeps most neighbors by chance, so the share is not informative.
     loose = {key: share for key, share in shares.items() if share < _LOOSE}
     if not loose or not agreement.chance < _LOOSE:
         return []
@@ -87,7 +87,7 @@ def find_loose_maps(agreement: Agreement) -> list[Finding]:
         Finding.of(
             "loose_maps",
             "info",
-            Text(f"Do not read neighbors off: {listed.en}", f"不宜据此判断近邻的图：{listed.zh}"),
+            Text(f"Maps with unreliable neighbors: {listed.en}", f"不宜据此判断近邻的图：{listed.zh}"),
             evidence=Text(
                 f"Of the {agreement.n_neighbors} points nearest to a row on {worst}, {percent(loose[worst])} are among "
                 f"its {agreement.n_neighbors} nearest in the original space (chance: {percent(agreement.chance)})."
@@ -99,13 +99,13 @@ def find_loose_maps(agreement: Agreement) -> list[Finding]:
             ),
             causes=[
                 Text(
-                    "Two or three components hold little of a space that uses many directions.",
+                    "Two or three components keep little of a space with many directions.",
                     "空间用到许多方向，两三个分量只能保留其中很少一部分。",
                 ),
             ],
             next_check=Text(
-                "Read neighbors from the neighbor list; use this map for what it shows well, PCA for directions that "
-                "vary most.",
+                "Read neighbors from the neighbor list; use each map for its strength, such as PCA for the directions "
+                "that vary most.",
                 "请从近邻列表读取近邻；各图各有所长，PCA 适合看变化最大的方向。",
             ),
             numbers={"chance": agreement.chance, **{f"{key}_with_space": share for key, share in shares.items()}},

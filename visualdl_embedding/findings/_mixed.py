@@ -1,4 +1,4 @@
-"""Groups that do not show in the space, and words among those of another group."""
+"""Detectors of groups that are not visible in the space, and of words among another group."""
 
 from __future__ import annotations
 
@@ -23,23 +23,22 @@ _MIN_CLASS = 5
 _MIN_ROWS = 20
 _N_NEIGHBORS = 15
 _ENOUGH = 8
-"""Neighbors with a group that rows need on average; where few rows have one, they are sought among those only."""
+"""Minimum mean number of grouped neighbors per row; below it, neighbors are computed among grouped rows only."""
 _BY_CHANCE = 0.05
-"""A row's neighbors are of another group by more than that group's size explains (binomial)."""
+"""Binomial significance level for neighbors in another group, given that group's size."""
 _TOLD_APART = 0.75
-"""Area under the ROC curve from which a linear probe is said to tell groups apart."""
+"""Area under the ROC curve above which a linear probe distinguishes groups."""
 _MISPLACED = (
     Cause(
         Text(
-            "They are used in the contexts of the other group: irony, negation, or a meaning that the group column "
-            "does not know.",
+            "They are used in the contexts of the other group: irony, negation, or a sense that the group column "
+            "ignores.",
             "它们被用在另一分组的上下文中：反讽、否定，或分组列未考虑的词义。",
         ),
     ),
     Cause(
         Text(
-            "Label noise: samples that contradict each other, so that their gradients stay high; or a wrong entry in "
-            "the group column.",
+            "Label noise: contradictory samples, whose gradients remain high; or a wrong entry in the group column.",
             "标签噪声：相互矛盾的样本使梯度居高不下；或分组列中的条目有误。",
         ),
         ("gradient_mean",),
@@ -48,7 +47,7 @@ _MISPLACED = (
     ),
     Cause(
         Text(
-            "Too few examples to have moved them where they belong.",
+            "Too few samples to move them to their place.",
             "样本太少，尚未移动到应在的位置。",
         ),
         ("lookups", "frequency"),
@@ -56,7 +55,7 @@ _MISPLACED = (
     ),
     Cause(
         Text(
-            "Domain shift: newer data use them otherwise, and they are on their way.",
+            "Domain shift: newer data use them differently, and they are still moving.",
             "领域漂移：新数据以不同方式使用它们，它们正在移动途中。",
         ),
         ("neighbor_overlap",),
@@ -74,13 +73,13 @@ class _Grouped:
     rows
         ``(m,)`` positions in the space.
     codes
-        ``(m,)`` int32 group of each.
+        ``(m,)`` int32 group of each row.
     names
-        Of the groups.
+        Group names.
     indices
-        ``(m, k)`` int32: nearest of them, in positions of `rows`; `theirs` is -1 where such a neighbor has no group.
+        ``(m, k)`` int32: nearest of them, as positions in `rows`.
     theirs
-        ``(m, k)`` int32 group of each neighbor.
+        ``(m, k)`` int32 group of each neighbor; -1 for none.
     """
 
     rows: NDArray[np.intp]
@@ -93,7 +92,7 @@ class _Grouped:
 
 
 def _grouped(space: Space, column: str) -> _Grouped | None:
-    """Take the rows of groups of at least five; None where there are no two such groups."""
+    """Return the rows of groups of at least five, or None if there are fewer than two such groups."""
     cells = space.snapshot.rows.columns.get(column)
     if cells is None or not space.neighbors.n_neighbors:
         return None
@@ -125,7 +124,7 @@ def _grouped(space: Space, column: str) -> _Grouped | None:
 
 
 def find_mixed_groups(space: Space, column: str) -> list[Finding]:
-    """Find groups whose rows have no more of their own as neighbors than chance gives, and rows among another group."""
+    """Find groups whose rows have no more neighbors of their own group than by chance, and rows among another group."""
     grouped = _grouped(space, column)
     if grouped is None:
         return []
@@ -143,7 +142,7 @@ def _mixed_groups(space: Space, grouped: _Grouped, column: str) -> list[Finding]
     concerned = np.flatnonzero(np.isin(grouped.codes, mixed))
     concerned = concerned[np.argsort(grouped.share_same[concerned], kind="stable")]
     listed = name_some([names[code] for code in mixed])
-    # The analysis probes the column of this name, and no other.
+    # The probe of the analysis uses the column with this name.
     auc = space.scalar("probe_auc") if column == "group" else np.nan
     worst = min(mixed, key=lambda code: float(purity.observed[code] - chance[code]))
     observed, usual, limit = (percent(float(v[worst])) for v in (purity.observed, chance, limits))
@@ -151,11 +150,11 @@ def _mixed_groups(space: Space, grouped: _Grouped, column: str) -> list[Finding]
         Finding.of(
             "mixed_groups",
             "warning",
-            Text(f"Groups that do not show: {listed.en}", f"在空间中看不出的分组：{listed.zh}"),
+            Text(f"Groups not visible in the space: {listed.en}", f"空间中不可见的分组：{listed.zh}"),
             evidence=Text(
-                f"By column {column!r}, the rows of {len(mixed):,} of {len(names):,} groups have no more neighbors of "
-                f"their own group than shuffled groups have. For {names[worst]} it is {observed}, where chance gives "
-                f"{usual} and 95% of {SHUFFLES} shufflings stay within {limit}.",
+                f"By column {column!r}, the rows of {len(mixed):,} of {len(names):,} groups have no more neighbors in "
+                f"their own group than shuffled groups have. For {names[worst]} the share is {observed}; chance gives "
+                f"{usual} and 95% of {SHUFFLES} shuffles are below {limit}.",
                 f"按列 {column!r}，{len(names):,} 个分组中有 {len(mixed):,} 个，"
                 f"其成员的同组近邻并不比随机打乱的分组更多。"
                 f"{names[worst]} 为 {observed}，随机期望为 {usual}，{SHUFFLES} 次打乱中有 95% 不超过 {limit}。",
@@ -163,28 +162,28 @@ def _mixed_groups(space: Space, grouped: _Grouped, column: str) -> list[Finding]
             + _probe(auc),
             causes=[
                 Text(
-                    "The training does not need the difference: the loss never saw these groups, or this layer passes "
-                    "it on to later ones.",
+                    "The training does not require the difference: the loss does not involve these groups, or this "
+                    "layer leaves it to later layers.",
                     "训练不需要这种区别：损失函数从未涉及这些分组，或该层把区分留给了后面的层。",
                 ),
                 Text(
-                    "Opposites occur in the same contexts (高兴 and 悲伤), and context is all that the model saw.",
+                    "Antonyms occur in the same contexts (高兴 and 悲伤), and the model only sees contexts.",
                     "反义词出现在相同的上下文中（如“高兴”和“悲伤”），而模型只看到上下文。",
                 ),
                 Text(
-                    "Label noise: the samples that training saw mix these groups, too.",
+                    "Label noise: the training samples mix these groups too.",
                     "标签噪声：训练样本本身就混淆了这些分组。",
                 ),
                 Text(
-                    "Domain shift: the groups hold for other data than those that the table was trained on.",
+                    "Domain shift: the groups apply to other data than the training data of the table.",
                     "领域漂移：这些分组适用的数据与该表的训练数据不同。",
                 ),
-                Text("Groups that are too small, or a column that is wrong.", "分组太小，或该列本身有误。"),
+                Text("Groups that are too small, or a wrong column.", "分组太小，或该列本身有误。"),
             ],
             next_check=Text(
-                "Read samples of the words with the fewest neighbors of their own group, and see whether the linear "
-                "probe (probe_auc) or the purity of the groups grows over training.",
-                "阅读同组近邻最少的那些词的样本，并看线性探针（probe_auc）或分组纯度是否随训练增大。",
+                "Read samples of the words with the fewest neighbors in their own group, and check whether the linear "
+                "probe (probe_auc) or the purity of the groups increases during training.",
+                "阅读同组近邻最少的那些词的样本，并检查线性探针（probe_auc）或分组纯度是否随训练增大。",
             ),
             rows=space.positions[grouped.rows[concerned]],
             labels=space.snapshot.labels,
@@ -198,8 +197,8 @@ def _mixed_groups(space: Space, grouped: _Grouped, column: str) -> list[Finding]
                 "probe_auc": auc,
             },
             details=[
-                f"{names[code]}: {percent(float(purity.observed[code]))} "
-                f"(≤ {percent(float(limits[code]))}, n = {counts[code]:,})"
+                f"{names[code]}: {percent(float(purity.observed[code]))} (≤ {percent(float(limits[code]))}, n = "
+                f"{counts[code]:,})"
                 for code in mixed
             ],
             remedies=[CONTRAST, CLEAN, PRETRAINED],
@@ -208,23 +207,23 @@ def _mixed_groups(space: Space, grouped: _Grouped, column: str) -> list[Finding]
 
 
 def _probe(auc: float) -> Text:
-    """Say what the analysis' linear probe makes of the groups: a difference may be there that neighbors do not show."""
+    """Describe the result of the linear probe: groups may differ in ways that neighbors do not show."""
     if np.isnan(auc):
         return Text("", "")
     if auc >= _TOLD_APART:
         return Text(
-            f"A linear probe does tell the groups apart (AUC {auc:.2f}): the difference is there, but small beside "
-            "others.",
+            f"A linear probe distinguishes the groups (AUC {auc:.2f}): the difference exists, but is small compared "
+            "with others.",
             f"线性探针能够区分各分组（AUC {auc:.2f}）：差异存在，但被其他因素掩盖。",
         )
     return Text(
-        f"Nor does a linear probe tell the groups well apart (AUC {auc:.2f}, chance 0.5).",
+        f"A linear probe does not distinguish the groups well either (AUC {auc:.2f}, chance 0.5).",
         f"线性探针同样难以区分各分组（AUC {auc:.2f}，随机为 0.5）。",
     )
 
 
 def _misplaced(space: Space, grouped: _Grouped, column: str) -> list[Finding]:
-    """Rows most of whose neighbors are of one other group, in a space where groups do show."""
+    """Find rows with most of their neighbors in one other group, in a space where groups are visible."""
     from scipy.stats import binom
 
     if not grouped.purity.overall > grouped.purity.overall_shuffled.max():
@@ -265,9 +264,9 @@ def _misplaced(space: Space, grouped: _Grouped, column: str) -> list[Finding]:
             Text(f"Rows among another group: {len(out):,}", f"落在别的分组之中的行：{len(out):,}"),
             evidence=Text(
                 f"By column {column!r}: {word} ({own}) has {top[first]} of {known[first]} nearest neighbors with a "
-                f"group in {foreign_group}: {near.en}. So it is, for the most part, with {len(out):,} of {m:,} rows; "
-                f"{most:,} of them are {most_own} among {most_other}. On the whole the groups do show: "
-                f"{percent(grouped.purity.overall)} of neighbors are of the same group, shuffled "
+                f"group in {foreign_group}: {near.en}. Of {m:,} rows, {len(out):,} have most of their neighbors in "
+                f"another group; {most:,} of them are {most_own} among {most_other}. Overall the groups are visible: "
+                f"{percent(grouped.purity.overall)} of neighbors are in the same group, after shuffling "
                 f"{percent(float(grouped.purity.overall_shuffled.mean()))}.",
                 f"按列 {column!r}：{word}（{own}）的 {known[first]} 个有分组的最近邻中，{top[first]} 个属于 "
                 f"{foreign_group}：{near.zh}。{m:,} 行中有 {len(out):,} 行的近邻多数属于另一个分组，其中 {most:,} 行是 "
@@ -277,7 +276,7 @@ def _misplaced(space: Space, grouped: _Grouped, column: str) -> list[Finding]:
             + note,
             causes=causes,
             next_check=Text(
-                "Read ten training examples of the first words, and see whether their neighbors change over the last "
+                "Read ten training samples of the first words, and check whether their neighbors change over the last "
                 "snapshots.",
                 "阅读前几个词的十条训练样本，并查看它们的近邻在最近几个快照中是否变化。",
             ),

@@ -1,4 +1,4 @@
-"""Rows far from all others, and rows of unusual length."""
+"""Detectors of rows far from all others, and of rows with unusual norms."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ from visualdl_embedding.findings._text import name_some, percent, rounded
 __all__ = ["Distances", "find_outliers", "find_unusual_lengths", "robust_distances"]
 
 ALPHA = 0.01
-"""Chance that a Gaussian space of any size shows an outlier at all."""
+"""Probability of any outlier in a Gaussian space of any size."""
 _MIN_ROWS = 20
 _COMPONENTS = 50
 _FARTHER = 1.5
-"""A row must also be so many times farther than the median row: in 700 dimensions 10% is significant, and nothing."""
+"""Minimum distance relative to the median row: in 700 dimensions an excess of 10% is significant but irrelevant."""
 _ISOLATED = 3.0
-"""z of the distance to its neighbors that an outlier reaches, too: a compact group far away is a cluster."""
+"""Minimum z of an outlier's distance to its neighbors: a compact distant group is a cluster."""
 _FARTHER_NEIGHBORS = 1.1
-"""Unit vectors are at most 1.41 apart where nothing relates them, and few of a real table's neighbors under 1."""
+"""Distance of unit vectors to unrelated neighbors: at most 1.41, and rarely below 1 in real tables."""
 _LENGTH_RATIO = 3.0
-"""Lengths beyond three times the median: in a Gaussian space of few strong directions twice is not rare."""
+"""Minimum ratio to the median norm: in a Gaussian space with few strong directions a ratio of 2 is frequent."""
 _MANY = 0.02
 _FEW = 10
-"""Above this share, and this number, the distances have a heavy tail, and no row stands out alone."""
+"""Share and number of outliers above which the distances have a heavy tail instead of single outliers."""
 
 
 @dataclass(frozen=True)
 class Distances:
-    """Robust distances of n rows from the middle of their space.
+    """Robust distances of n rows from the center of their space.
 
     Attributes
     ----------
     z
-        ``(n,)`` float64: how many standard deviations of a Gaussian space's distances a row lies out; the larger of
-        the two ways in which it can lie out.
+        ``(n,)`` float64: distance in standard deviations of the distances in a Gaussian space; the larger of the two
+        components.
     ratio
-        ``(n,)`` float64: that distance over the median row's.
+        ``(n,)`` float64: the distance divided by that of the median row.
     """
 
     z: NDArray[np.float64]
@@ -51,12 +51,12 @@ class Distances:
 
 
 def robust_distances(vectors: NDArray[np.float32]) -> Distances:
-    """Measure how far each row lies from the middle, in units that outliers cannot stretch.
+    """Measure how far each row is from the center, robustly against outliers.
 
-    Along the leading principal components, each scaled by its median and median absolute deviation, and in what they
-    leave over. Cube roots of squared distances are nearly normal in a Gaussian space (Wilson and Hilferty), so each
-    of the two gets a z by their own median and deviation; the first also by its degrees of freedom, and the smaller
-    one counts, so that a space with tails of its own is held against these.
+    The two components are the distance along the leading principal components, each scaled by its median and median
+    absolute deviation, and the distance in the remaining components. Cube roots of squared distances are nearly normal
+    in a Gaussian space (Wilson and Hilferty), so each component has a z by its own median and deviation. For the first
+    component the z by its degrees of freedom is also computed and the smaller one used, which allows for heavy tails.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def robust_distances(vectors: NDArray[np.float32]) -> Distances:
 
 
 def _principal(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Scores ``(n, p)`` on the leading components, and the squared lengths ``(n,)`` of what they leave over."""
+    """Scores ``(n, p)`` on the leading components, and the squared norms ``(n,)`` of the residuals."""
     n, d = vectors.shape
     p = max(1, min(d, n // 10, _COMPONENTS))
     points = vectors / np.float32(unit_scale(vectors))
@@ -102,7 +102,7 @@ def _principal(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArr
     else:
         values, sides = np.linalg.eigh((centered @ centered.T).astype(np.float64))
         scores = sides[:, -p:] * np.sqrt(np.maximum(values[-p:], 0))
-    # What float32 cannot tell from zero is no direction, and its spread no yardstick.
+    # Drop components at the level of float32 rounding errors.
     scores = scores[:, values[-p:] > max(n, d) * np.finfo(np.float32).eps * values[-1]]
     total = np.einsum("ij,ij->i", centered, centered, dtype=np.float64)
     rest = np.maximum(total - np.square(scores).sum(axis=1), 0)
@@ -111,7 +111,7 @@ def _principal(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArr
 
 
 def _tail(squared: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Compute z of squared distances by their own median and deviation, and distances over the median one."""
+    """Compute z of squared distances by their own median and deviation, and distances relative to the median."""
     roots = np.cbrt(squared)
     middle = float(np.median(roots))
     spread = 1.4826 * float(np.median(np.abs(roots - middle)))
@@ -121,9 +121,9 @@ def _tail(squared: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np
 
 
 def _threshold(n: int) -> float:
-    """Compute the z that the farthest of n rows of a Gaussian space exceeds with a chance of about `ALPHA`.
+    """Compute the z that the farthest of n rows in a Gaussian space exceeds with probability `ALPHA`, approximately.
 
-    The term in n is for the median deviation, which few rows estimate poorly; simulated (tests/findings).
+    The term in n accounts for the median deviation, which few rows estimate poorly; simulated (tests/findings).
     """
     from scipy.stats import norm
 
@@ -132,17 +132,17 @@ def _threshold(n: int) -> float:
 
 
 def find_outliers(space: Space) -> list[Finding]:
-    """Find rows that lie far from the middle, and from their neighbors too."""
+    """Find rows that are far from the center and from their neighbors."""
     n = len(space)
     if n < _MIN_ROWS or not space.neighbors.n_neighbors:
         return []
-    # Lengths count here although the graph may not see them: unit vectors of a Gaussian space are not Gaussian.
+    # Use norms even if the graph ignores them: unit vectors of a Gaussian space are not Gaussian.
     distances = robust_distances(space.vectors)
     threshold = _threshold(n)
     reach = space.steps[:, min(3, space.neighbors.n_neighbors) - 1]
     z_reach, reach_ratio = _tail(reach**2)
     far_out = (distances.z > threshold) & (distances.ratio > _FARTHER)
-    # Rows whose neighbors lie as far out as they do are a cluster.
+    # Rows with equally distant neighbors form a cluster.
     company = far_out[space.neighbors.indices[:, :5]].mean(axis=1)
     alone = (z_reach > _ISOLATED) & (reach_ratio > _FARTHER_NEIGHBORS) & (company <= 0.5)
     out = np.flatnonzero(far_out & alone)
@@ -158,9 +158,9 @@ def find_outliers(space: Space) -> list[Finding]:
         rounded(float(distances.ratio[out[0]])),
     )
     evidence = Text(
-        f"{names.en}: {len(out):,} of {n:,} rows, beyond what the spread of the others allows (z above "
-        f"{threshold:.1f}; in a Gaussian space of this size one such row turns up in {percent(ALPHA)} of cases). The "
-        f"farthest is {near} times as far from the middle as the median row, and their neighbors are "
+        f"{names.en}: {len(out):,} of {n:,} rows, beyond the spread of the others (z above "
+        f"{threshold:.1f}; in a Gaussian space of this size such a row occurs in {percent(ALPHA)} of cases). The "
+        f"farthest is {near} times as far from the center as the median row, and their neighbors are "
         f"{far} times as far away as usual.",
         f"{names.zh}：{n:,} 行中有 {len(out):,} 行超出其余各行的离散程度所允许的范围（z 大于 {threshold:.1f}；"
         f"同样规模的高斯空间中，出现一个这样的行的概率为 {percent(ALPHA)}）。"
@@ -169,7 +169,7 @@ def find_outliers(space: Space) -> list[Finding]:
     is_tail = share > _MANY and len(out) > _FEW
     if is_tail:
         evidence += Text(
-            f"At {percent(share)} of the rows this is a heavy tail rather than single outliers.",
+            f"With {percent(share)} of the rows this is a heavy tail rather than single outliers.",
             f"占全部行的 {percent(share)}，这更像是厚尾分布，而非个别离群点。",
         )
     return [
@@ -180,7 +180,7 @@ def find_outliers(space: Space) -> list[Finding]:
             evidence=evidence + note,
             causes=[
                 Text(
-                    "Rows that training pushed hard in few steps: rare tokens, or tokens of one odd batch.",
+                    "Rows with large updates in few steps: rare tokens, or tokens of an unusual batch.",
                     "训练在少数几步中对这些行更新过猛：低频词，或某个异常批次中的词。",
                 ),
                 Text(
@@ -193,9 +193,9 @@ def find_outliers(space: Space) -> list[Finding]:
                 ),
             ],
             next_check=Text(
-                "Look up how often these tokens occur in the training data and in which contexts; then see whether "
-                "their neighbors make sense.",
-                "查看这些词在训练数据中出现的次数和上下文，再看它们的近邻是否合理。",
+                "Check how often and in which contexts these tokens occur in the training data; then check whether "
+                "their neighbors are plausible.",
+                "查看这些词在训练数据中出现的次数和上下文，再检查它们的近邻是否合理。",
             ),
             rows=space.positions[out],
             labels=space.snapshot.labels,
@@ -212,10 +212,10 @@ def find_outliers(space: Space) -> list[Finding]:
 
 
 def find_unusual_lengths(space: Space) -> list[Finding]:
-    """Find vectors far longer or far shorter than the others."""
+    """Find vectors with a much larger or smaller norm than the others."""
     rows = np.flatnonzero(~space.composed)
     d = space.vectors.shape[1] if len(rows) else 0
-    # In few dimensions lengths near zero are nothing unusual.
+    # In few dimensions small norms are frequent.
     if len(rows) < _MIN_ROWS or d < 8:
         return []
     lengths = space.lengths[rows]
@@ -237,31 +237,31 @@ def find_unusual_lengths(space: Space) -> list[Finding]:
             "unusual_lengths",
             "info" if share > _MANY and len(out) > _FEW else "warning",
             Text(
-                f"Unusual lengths: {n_long:,} far longer, {len(out) - n_long:,} far shorter",
-                f"长度异常：{n_long:,} 个远长于其余，{len(out) - n_long:,} 个远短于其余",
+                f"Unusual norms: {n_long:,} much larger, {len(out) - n_long:,} much smaller",
+                f"范数异常：{n_long:,} 个远大于其余，{len(out) - n_long:,} 个远小于其余",
             ),
             evidence=Text(
-                f"{names.en}: lengths from {low} to {high}, where the median is {median}; all are at least "
-                f"{_LENGTH_RATIO:.0f} times as long or as short, and beyond what the spread of the others allows.",
-                f"{names.zh}：长度从 {low} 到 {high}，中位数为 {median}；与中位数相差至少 {_LENGTH_RATIO:.0f} 倍，"
+                f"{names.en}: norms from {low} to {high}, with a median of {median}; all differ from the median by at "
+                f"least a factor of {_LENGTH_RATIO:.0f}, and exceed the spread of the others.",
+                f"{names.zh}：范数从 {low} 到 {high}，中位数为 {median}；与中位数相差至少 {_LENGTH_RATIO:.0f} 倍，"
                 "且超出其余各行的离散程度所允许的范围。",
             )
             + note,
             causes=[
                 Text(
-                    "Length often follows frequency: frequent tokens get more updates, rare ones hardly any.",
-                    "向量长度常与词频有关：高频词更新多，低频词几乎不更新。",
+                    "The norm often follows frequency: frequent tokens have many updates, rare ones hardly any.",
+                    "向量范数常与词频有关：高频词更新多，低频词几乎不更新。",
                 ),
                 Text(
-                    "Exploding updates of single rows, or rows loaded from another model with another scale.",
+                    "Exploding updates of single rows, or rows loaded from a model with another scale.",
                     "个别行的更新爆炸，或从另一种尺度的模型载入的行。",
                 ),
-                Text("A pruned or regularized row that weight decay shrinks.", "被剪枝的行，或被权重衰减缩小的行。"),
+                Text("Pruned rows, or rows that weight decay shrinks.", "被剪枝的行，或被权重衰减缩小的行。"),
             ],
             next_check=Text(
-                "Color the map by norm and by frequency; if length does not follow frequency, look at the gradients "
+                "Color the map by norm and by frequency; if the norm does not follow frequency, check the gradients "
                 "of these rows.",
-                "按范数和词频给图着色；若长度与词频无关，请检查这些行的梯度。",
+                "按范数和词频给图着色；若范数与词频无关，请检查这些行的梯度。",
             ),
             rows=space.positions[chosen],
             labels=space.snapshot.labels,

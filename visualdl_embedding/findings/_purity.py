@@ -1,4 +1,4 @@
-"""How much classes of rows keep to themselves among neighbors, against shuffled classes."""
+"""Purity of classes of rows among neighbors, compared with shuffled classes."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ __all__ = ["NO_CLASS", "SHUFFLES", "ClassPurity", "class_purity", "same_class_sh
 
 NO_CLASS = -1
 SHUFFLES = 199
-"""A class that beats all of them has p = 0.005; for 10,000 rows they take 0.1 s."""
+"""Number of shuffles: the smallest p-value is 0.005; they take 0.1 s for 10,000 rows."""
 
 
 @dataclass(frozen=True)
 class ClassPurity:
-    """Mean share of a row's neighbors that are of its own class.
+    """Mean share of a row's neighbors in its own class.
 
     Attributes
     ----------
     observed
-        ``(c,)`` by class; NaN for a class of which no row has a neighbor with a class.
+        ``(c,)`` by class; NaN for a class without neighbors that have a class.
     shuffled
-        ``(SHUFFLES, c)``: the same with the classes dealt out anew among the rows that have one.
+        ``(SHUFFLES, c)``: the same for shuffled classes.
     overall, overall_shuffled
         The same over all rows: a number, and ``(SHUFFLES,)``.
     """
@@ -35,7 +35,7 @@ class ClassPurity:
 
 
 def same_class_share(indices: NDArray[np.int32], codes: NDArray[np.int32]) -> NDArray[np.float64]:
-    """Share of each row's neighbors, of those with a class, that are of its class; ``(n,)``, NaN where it has none."""
+    """Share of each row's neighbors with a class that are in its class; ``(n,)``, NaN if there are none."""
     theirs = codes[indices]
     counted = (theirs != NO_CLASS).sum(axis=1)
     same = (theirs == codes[:, None]).sum(axis=1).astype(np.float64)
@@ -47,7 +47,7 @@ def same_class_share(indices: NDArray[np.int32], codes: NDArray[np.int32]) -> ND
 def class_purity(
     indices: NDArray[np.int32], codes: NDArray[np.int32], n_classes: int, *, random_state: int = 42
 ) -> ClassPurity:
-    """Measure purity by class, and what it is when classes mean nothing.
+    """Compute the purity by class, and for shuffled classes.
 
     Parameters
     ----------
@@ -56,11 +56,11 @@ def class_purity(
     codes
         ``(n,)`` int32: class of each row, 0 to ``n_classes - 1``, or `NO_CLASS`.
     random_state
-        Seed of the shuffling.
+        Seed of the shuffles.
     """
     rng = np.random.default_rng(random_state)
     members = np.flatnonzero(codes != NO_CLASS)
-    # A byte for each of the n × k neighbors instead of four: the shuffles are bound by memory.
+    # Use one byte instead of four for the n × k neighbors: memory bandwidth limits the shuffles.
     small = codes.astype(np.int8) if n_classes < 128 else codes
     graph = indices[members].astype(np.intp)
     counted = (small[graph] != NO_CLASS).sum(axis=1)

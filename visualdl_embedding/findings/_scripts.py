@@ -1,4 +1,4 @@
-"""Digits, Latin letters, punctuation and other scripts that keep to themselves."""
+"""Detector of digits, Latin letters, punctuation and other scripts that are separate in the space."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ SCRIPTS: dict[Script, Text] = {
     "other": Text("Other scripts", "其他文字"),
     "mixed": Text("Labels of several scripts", "混合文字的标签"),
 }
-"""Classes of labels, and what to call them."""
+"""Names of the classes of labels."""
 _MARKS = re.compile(r"^(?:##|▁|Ġ)|@@$| \(-?\d+\)$")
-"""What tokenizers and we ourselves put around a word."""
+"""Marks that tokenizers and this library add to a word."""
 _NAMES: tuple[tuple[str, Script], ...] = (
     ("LATIN ", "latin"),
     ("FULLWIDTH LATIN ", "latin"),
@@ -47,13 +47,13 @@ _NAMES: tuple[tuple[str, Script], ...] = (
 _MIN_CLASS = 5
 _MIN_ROWS = 20
 _KAPPA = 0.3
-"""Least share of the way from chance to perfect separation that is worth telling."""
+"""Minimum purity, as a share of the way from chance to perfect separation."""
 _STRONG = 0.6
 
 
 @lru_cache(maxsize=65536)
 def _script_of_character(character: str) -> Script | None:
-    """Script of a character; None for marks and white space, which go with any."""
+    """Script of a character; None for marks and white space."""
     category = unicodedata.category(character)
     if category[0] == "N" and not unicodedata.name(character, "").startswith(("CJK ", "IDEOGRAPHIC ")):
         return "digits"
@@ -66,10 +66,10 @@ def _script_of_character(character: str) -> Script | None:
 
 
 def script_of(label: str) -> Script:
-    """Tell in which script a label is written.
+    """Classify the script of a label.
 
-    Numbers may hold signs (``3.5``, ``50%``), words may too (``don't``), and kana may stand with Chinese characters;
-    marks of tokenizers (``##``, ``▁``, ``@@``) and the id after an ambiguous label do not count.
+    Numbers may contain signs (``3.5``, ``50%``), words too (``don't``), and kana may occur with Chinese characters;
+    marks of tokenizers (``##``, ``▁``, ``@@``) and the id after an ambiguous label are ignored.
 
     >>> script_of("2024"), script_of("##ing"), script_of("高兴"), script_of("T恤"), script_of("！")
     ('digits', 'latin', 'han', 'mixed', 'punctuation')
@@ -86,13 +86,13 @@ def script_of(label: str) -> Script:
 
 
 def find_scripts(space: Space) -> list[Finding]:
-    """Find scripts whose rows have mostly each other as neighbors, one finding for each."""
+    """Find scripts whose rows have mostly neighbors of the same script; one finding for each."""
     n = len(space)
     if n < _MIN_ROWS or not space.neighbors.n_neighbors:
         return []
     scripts = [script_of(label) for label in space.labels]
     counts = Counter(scripts)
-    # The script of most rows is the language of the table, not a corner of it.
+    # The script of most rows is the main language of the table.
     chosen = [s for s in SCRIPTS if s not in ("other", "mixed") and _MIN_CLASS <= counts[s] <= n / 2]
     if not chosen:
         return []
@@ -108,7 +108,7 @@ def find_scripts(space: Space) -> list[Finding]:
         code = names.index(script)
         count, share = counts[script], float(purity.observed[code])
         chance = (count - 1) / (n - 1)
-        # No class is so pure when it is small that its k neighbors cannot all be its own.
+        # The maximum purity of a class is lower if it has fewer rows than neighbors.
         best = min(1.0, (count - 1) / k)
         kappa = (share - chance) / (best - chance)
         limit = float(purity.shuffled[:, code].max())
@@ -131,21 +131,21 @@ def find_scripts(space: Space) -> list[Finding]:
             Finding.of(
                 "script_corner",
                 "warning" if kappa >= _STRONG else "info",
-                Text(f"{title.en} keep to themselves", f"{title.zh}自成一角"),
+                Text(f"{title.en} are separate", f"{title.zh}自成一簇"),
                 evidence=Text(
-                    f"{count:,} labels ({some.en}): {percent(share)} of their {k} nearest neighbors are of the same "
-                    f"script, where chance gives {percent(chance)} and {SHUFFLES} shufflings gave at most "
-                    f"{percent(limit)}.",
+                    f"{count:,} labels ({some.en}): {percent(share)} of their {k} nearest neighbors have the same "
+                    f"script, compared with {percent(chance)} by chance and at most {percent(limit)} in {SHUFFLES} "
+                    "shuffles.",
                     f"{count:,} 个标签（{some.zh}）：其 {k} 个最近邻中 {percent(share)} 属于同一文字类别，随机期望为 "
                     f"{percent(chance)}，{SHUFFLES} 次随机打乱的最大值为 {percent(limit)}。",
                 ),
                 causes=_CAUSES,
                 next_check=Text(
-                    "Color the map by script; then see whether these labels lie near the words that they go with "
-                    "(a number near its unit, a brand near its products). If the task does not need them, they do no "
-                    "harm.",
-                    "按文字类别给图着色，看这些标签是否靠近与其相关的词（数字靠近单位，品牌靠近产品）。"
-                    "若任务用不到它们，则无妨。",
+                    "Color the map by script; then check whether these labels are near related words "
+                    "(a number near its unit, a brand near its products). If the task does not use them, they are "
+                    "harmless.",
+                    "按文字类别给图着色，检查这些标签是否靠近相关的词（数字靠近单位，品牌靠近产品）。"
+                    "若任务用不到它们，则可以忽略。",
                 ),
                 rows=space.positions[rows],
                 labels=space.snapshot.labels,
@@ -157,15 +157,15 @@ def find_scripts(space: Space) -> list[Finding]:
 
 _CAUSES = [
     Text(
-        "They occur in the same kind of place, whatever they mean: that is expected of numbers and punctuation.",
-        "它们总是出现在同类位置，与含义无关：数字和标点往往如此。",
+        "They occur in the same contexts, independent of their meaning, as expected for numbers and punctuation.",
+        "它们总是出现在同类上下文中，与含义无关：数字和标点往往如此。",
     ),
     Text(
-        "Pieces of words that tokenization cut: they get the gradient of many words and the meaning of none.",
+        "Word pieces from tokenization: they receive gradients of many words and the meaning of none.",
         "分词切出的碎片：得到许多词的梯度，却没有任何一个词的含义。",
     ),
     Text(
-        "They are rare in the training data, or normalized away, and stayed close to where they began.",
+        "They are rare in the training data, or removed by normalization, and remain close to their initial values.",
         "它们在训练数据中很少，或被规范化去掉，因此停留在初始位置附近。",
     ),
 ]

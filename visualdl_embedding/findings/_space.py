@@ -1,4 +1,4 @@
-"""The rows that findings look at: those with a direction, and what several detectors need of them."""
+"""Rows used by the detectors, and their shared statistics."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from visualdl_embedding.findings._text import rounded
 __all__ = ["Comparison", "Space"]
 
 _RELATED = 0.01
-"""Highest p-value at which a difference between rows is told."""
+"""Maximum p-value of a difference between rows that is reported."""
 _MIN_COMPARED = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A number of some rows beside that of all others: medians, and the rank test of Mann and Whitney.
+    """Comparison of some rows with all others: medians, and the rank test of Mann and Whitney.
 
     Attributes
     ----------
     median, median_rest
-        Of the rows asked for, and of the others.
+        Medians of the rows, and of all others.
     p_value
         Two-sided.
     is_lower
-        Whether the rows asked for have the lower ranks.
+        Whether the rows have lower ranks.
     """
 
     median: float
@@ -46,14 +46,14 @@ class Comparison:
 
     @property
     def differs(self) -> bool:
-        """Whether chance does not explain it."""
+        """Whether the difference is significant."""
         return self.p_value <= _RELATED
 
 
 def _without(graph: Neighbors, keep: NDArray[np.bool_], vectors: NDArray[np.float32], random_state: int) -> Neighbors:
-    """Leave rows out of a graph; `vectors` are those of the rows that stay.
+    """Remove rows from a graph; `vectors` are those of the remaining rows.
 
-    Lists are cut to what all of them keep if that is half or more, else the graph is made anew.
+    If at least half of each list remains, lists are truncated; otherwise the graph is computed again.
     """
     kept = graph.indices[keep]
     gone = ~keep[kept]
@@ -71,26 +71,26 @@ def _without(graph: Neighbors, keep: NDArray[np.bool_], vectors: NDArray[np.floa
 
 @dataclass(frozen=True)
 class Space:
-    """The m rows of a snapshot that have a direction, whatever the distance.
+    """The m rows of a snapshot with a direction, for any distance.
 
     Attributes
     ----------
     snapshot
         All rows.
     analyzed
-        ``(v,)``: positions of the rows of the analysis among all; agreement and clusters of maps count in these.
+        ``(v,)``: positions of the rows of the analysis among all; agreement and clusters of maps use these.
     positions
         ``(m,)``: positions of the rows among all.
     vectors
         ``(m, d)`` float32.
     neighbors
-        Their graph, in these positions.
+        Neighbor graph, in these positions.
     scalars, row_metrics, directions
-        Of the analysis.
+        Parts of the analysis.
     frequency_column
-        Name of the column that holds how often each row occurs.
+        Name of the column with the frequency of each row.
     random_state
-        Seed of controls and shufflings.
+        Seed of controls and shuffles.
     """
 
     snapshot: Snapshot
@@ -106,12 +106,12 @@ class Space:
 
     @classmethod
     def of(cls, snapshot: Snapshot, analysis: Analysis, *, frequency: str, random_state: int) -> Space:
-        """Take the rows with a direction; ValueError where the analysis is not one of this snapshot."""
+        """Create the space of the rows with a direction; raise ValueError if the analysis is of another snapshot."""
         if (analysis.table, analysis.step) != (snapshot.table, snapshot.step):
             raise ValueError(
-                f"The analysis is of table {analysis.table!r}, step {analysis.step}; the snapshot is of table "
-                f"{snapshot.table!r}, step {snapshot.step}. Pass the analysis that analyze() made of this very "
-                "snapshot."
+                f"The analysis has table {analysis.table!r}, step {analysis.step}, but the snapshot has table "
+                f"{snapshot.table!r}, step {snapshot.step}. Pass the analysis of this "
+                "snapshot from analyze()."
             )
         analyzed = graph_rows(analysis.neighbors, snapshot)
         vectors = np.ascontiguousarray(snapshot.vectors[analyzed], dtype=np.float32)
@@ -144,7 +144,7 @@ class Space:
 
     @cached_property
     def lengths(self) -> NDArray[np.float64]:
-        """``(m,)`` Euclidean lengths."""
+        """``(m,)`` Euclidean norms."""
         return metrics.norms(self.vectors).astype(np.float64) if len(self) else np.zeros(0)
 
     @cached_property
@@ -154,35 +154,35 @@ class Space:
 
     @property
     def points(self) -> NDArray[np.float32]:
-        """``(m, d)``: what the graph's distance is measured between."""
+        """``(m, d)``: points whose Euclidean distance corresponds to the graph's distance."""
         return self.units if self.neighbors.distance == "cosine" else self.vectors
 
     @cached_property
     def steps(self) -> NDArray[np.float64]:
-        """``(m, k)`` straight-line distances to the neighbors, of `points`: a cosine distance is half their square."""
+        """``(m, k)`` Euclidean distances of `points` to the neighbors: a cosine distance is half their square."""
         distances = self.neighbors.distances.astype(np.float64)
         return np.sqrt(2 * np.maximum(distances, 0)) if self.neighbors.distance == "cosine" else distances
 
     @cached_property
     def composed(self) -> NDArray[np.bool_]:
-        """``(m,)`` bool: rows that are means of several rows of the table."""
+        """``(m,)`` bool: rows that are means of several table rows."""
         return np.asarray(self.snapshot.ids[self.positions] == COMPOSED)
 
     def scalar(self, name: str) -> float:
-        """Get a number of the analysis; NaN where it is not there, or counts rows without a direction in."""
+        """Return a scalar of the analysis; NaN if it is missing, or includes rows without a direction."""
         return self.scalars.get(name, np.nan) if len(self.analyzed) == len(self) else np.nan
 
     @cached_property
     def frequencies(self) -> NDArray[np.float64] | None:
-        """``(m,)``, NaN where unknown; None where all are."""
+        """``(m,)``, NaN for unknown; None if all are unknown."""
         values = self.snapshot.rows.frequencies(self.frequency_column)[self.positions]
         return values if np.isfinite(values).any() else None
 
     def values(self, name: str) -> NDArray[np.float64] | None:
-        """Get a number per row, ``(m,)``, NaN where unknown: of training, of the analysis, or ``"frequency"``.
+        """Return values per row, ``(m,)``, NaN for unknown: of training, of the analysis, or ``"frequency"``.
 
-        ``"lookups_per_use"`` is how often a row was looked up for each of its occurrences. None where the run does not
-        have it.
+        ``"lookups_per_use"`` is the number of lookups per occurrence of a row. None if the run does not have the
+        values.
         """
         if name == "frequency":
             return self.frequencies
@@ -198,13 +198,13 @@ class Space:
         lookups, frequency = self.values("lookups"), self.frequencies
         if lookups is None or frequency is None or not (frequency > 0).any():
             return None
-        # One occurrence more for all, so that rows without any, which are looked up as negatives only, count too.
+        # Add one occurrence to all rows, so that rows that are only looked up as negatives count too.
         least = float(frequency[frequency > 0].min())
         ratio: NDArray[np.float64] = lookups / (frequency + least)
         return ratio
 
     def compare(self, values: NDArray[np.float64], rows: NDArray[np.intp]) -> Comparison | None:
-        """Compare the values of some rows with those of all others; None where fewer than three are known."""
+        """Compare the values of some rows with those of all others; None if fewer than three are known."""
         from scipy.stats import mannwhitneyu
 
         chosen = np.zeros(len(self), dtype=bool)
@@ -215,13 +215,13 @@ class Space:
             return None
         test = mannwhitneyu(here, rest, method="asymptotic")
         p_value = float(test.pvalue)
-        # All values are equal: there is nothing to rank.
+        # The test returns NaN if all values are equal.
         p_value = 1.0 if np.isnan(p_value) else p_value
         is_lower = bool(test.statistic < len(here) * len(rest) / 2)
         return Comparison(float(np.median(here)), float(np.median(rest)), p_value, is_lower)
 
     def compare_frequency(self, rows: NDArray[np.intp]) -> tuple[Text, dict[str, float]]:
-        """Say how the frequency of some rows relates to that of the others; nothing where it is unknown."""
+        """Describe the frequency of some rows compared with that of the others; empty if unknown."""
         found = self.compare(self.frequencies, rows) if self.frequencies is not None else None
         if found is None:
             return Text("", ""), {}
@@ -233,8 +233,8 @@ class Space:
         medians = f"{rounded(found.median)} / {rounded(found.median_rest)}"
         if not found.differs:
             return Text(
-                f"Their frequency does not clearly differ from that of the other rows (medians {medians}).",
-                f"它们的词频与其余行没有明显差别（中位数 {medians}）。",
+                f"Their frequency does not differ significantly from that of the other rows (medians {medians}).",
+                f"它们的词频与其余行没有显著差别（中位数 {medians}）。",
             ), numbers
         rarer, rarer_zh = ("rarer", "更低频") if found.is_lower else ("more frequent", "更高频")
         return Text(

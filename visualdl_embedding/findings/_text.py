@@ -1,4 +1,4 @@
-"""Numbers and labels in the sentences of findings."""
+"""Formatting of numbers and labels in findings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["name_some", "percent", "rounded"]
 
 
 def rounded(value: float) -> str:
-    """Three significant digits, without an exponent where that reads better.
+    """Format with three significant digits, without an exponent for large numbers.
 
     >>> rounded(0.12345), rounded(20941.0), rounded(0.00001234), rounded(7.0)
     ('0.123', '20,941', '1.23e-05', '7')
@@ -21,7 +21,7 @@ def rounded(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    """Write a share of one in percent.
+    """Format a share as a percentage.
 
     >>> percent(0.5), percent(0.0123), percent(0.00004)
     ('50%', '1.2%', '<0.1%')
@@ -32,7 +32,7 @@ def percent(share: float) -> str:
 
 
 def name_some(labels: Sequence[str], limit: int = 5) -> Text:
-    """Name the first few and count the others.
+    """List the first few labels and count the others.
 
     >>> name_some(["一", "二", "三"], 2)
     Text(en='一, 二 and 1 more', zh='一、二 等 3 个')

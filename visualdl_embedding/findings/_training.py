@@ -1,4 +1,4 @@
-"""Likely causes, each held against what the run has measured already."""
+"""Likely causes, ordered by the measurements of the run."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ QUANTITIES = {
     "frequency": Text("frequency", "词频"),
     "lookups_per_use": Text("lookups for each occurrence, negatives among them", "每次出现对应的查表次数（含负例）"),
 }
-"""Numbers per row that a cause can show in."""
-_MATCHED = Text("(held against rows of like frequency)", "（与词频相近的行比较）")
+"""Values per row that causes refer to."""
+_MATCHED = Text("(compared with rows of similar frequency)", "（与词频相近的行比较）")
 _RANGES = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A likely cause, and where it would show.
+    """Likely cause, and the value in which it would show.
 
     Attributes
     ----------
     text
-        What it is.
+        Description.
     shows_in
-        Of `QUANTITIES`: the first that the run has tells.
+        Keys of `QUANTITIES`; the first that the run has is used.
     as_value
-        Whether that would be higher or lower in the rows concerned than in the others.
+        Whether the cause predicts a higher or lower value in the rows concerned.
     matched
-        Whether rows are held against others that are about as frequent: gradients depend on frequency by themselves.
+        Whether to compare with rows of similar frequency, because gradients depend on frequency.
     """
 
     text: Text
@@ -51,21 +51,20 @@ class Cause:
 
 
 def weigh(space: Space, rows: NDArray[np.intp], causes: Sequence[Cause]) -> tuple[list[Text], dict[str, float]]:
-    """Hold causes against the numbers of the run.
+    """Order causes by the measurements of the run.
 
     Parameters
     ----------
     space
-        Its snapshot's ``row_values``, the analysis' row metrics and the frequencies are read.
+        Space whose training statistics, row metrics and frequencies are used.
     rows
-        Positions in the space: the rows concerned, compared with all others by Mann and Whitney's rank test.
+        Positions in the space: rows concerned, compared with all others by Mann and Whitney's rank test.
     causes
-        In the order of what is usual.
+        Causes in the usual order.
 
     Returns
     -------
-    The causes, those that the numbers speak for first and those that they do not speak for last, each with the numbers;
-    and these by name.
+    Causes, supported ones first and unsupported ones last, each with the measurements; and these by name.
     """
     weighed: list[tuple[int, Text]] = []
     numbers: dict[str, float] = {}
@@ -89,12 +88,12 @@ def weigh(space: Space, rows: NDArray[np.intp], causes: Sequence[Cause]) -> tupl
         medians = f"{rounded(low)} / {rounded(high)}"
         verdict = (
             Text(
-                f"The numbers speak for it: {what.en}, median here and elsewhere {medians}.",
+                f"The measurements support this: {what.en}, medians here and elsewhere {medians}.",
                 f"数据支持这一点：{what.zh}，此处与其余行的中位数为 {medians}。",
             )
             if speaks
             else Text(
-                f"The numbers do not speak for it: {what.en}, median here and elsewhere {medians}.",
+                f"The measurements do not support this: {what.en}, medians here and elsewhere {medians}.",
                 f"数据不支持这一点：{what.zh}，此处与其余行的中位数为 {medians}。",
             )
         )
@@ -103,9 +102,9 @@ def weigh(space: Space, rows: NDArray[np.intp], causes: Sequence[Cause]) -> tupl
 
 
 def _within_frequency(space: Space, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Ranks of values, 0 to 1, among rows of like frequency: one of ten ranges of equally many rows.
+    """Ranks of values, 0 to 1, among rows of similar frequency: one of ten ranges of equal size.
 
-    The values themselves where nobody knows a frequency or a number of lookups.
+    If neither frequencies nor lookups are known, the values themselves are returned.
     """
     from scipy.stats import rankdata
 
@@ -115,7 +114,7 @@ def _within_frequency(space: Space, values: NDArray[np.float64]) -> NDArray[np.f
         return values
     ranks = np.full(len(values), np.nan)
     known = np.flatnonzero(np.isfinite(values) & np.isfinite(frequency))
-    # Rows of one frequency stay together.
+    # Keep rows of equal frequency together.
     place = rankdata(frequency[known], method="min") - 1
     ranges = (_RANGES * place / max(len(known), 1)).astype(int)
     for i in np.unique(ranges):

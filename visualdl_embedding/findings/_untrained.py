@@ -1,4 +1,4 @@
-"""Rows that look as an initializer left them."""
+"""Detector of untrained rows."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from visualdl_embedding.findings._training import Cause, weigh
 __all__ = ["Untrained", "find_untrained", "untrained_rows"]
 
 _MIN_DIM = 16
-"""In fewer dimensions random vectors have near neighbors and all lengths, so nothing tells them from trained ones."""
+"""Minimum dimension: in fewer, random vectors have near neighbors and varied norms, like trained ones."""
 _MIN_ROWS = 5
 _CONTROLS = 1000
 _SLACK = 0.05
-"""Excess of squared cosines over chance that is let pass: a few rows of another kind bring it."""
+"""Tolerated excess of squared cosines over chance, for a few rows of another kind."""
 _MOST = 0.7
-"""Share of the rows in a peak of lengths that must look untrained."""
+"""Minimum share of untrained rows in a peak of norms."""
 _PEAK = 3
-"""So many times more rows than in the ranges of lengths beside it make a peak."""
+"""Minimum ratio of rows in a peak to those in adjacent ranges of norms."""
 _WINDOWS = 5
-"""So many peaks of the lengths are looked at."""
+"""Maximum number of peaks to test."""
 _CAUSES = (
     Cause(
         Text(
@@ -46,19 +46,19 @@ _CAUSES = (
 
 @dataclass(frozen=True)
 class Untrained:
-    """Rows that look untrained, with what speaks for it.
+    """Rows that look untrained, with the evidence.
 
     Attributes
     ----------
     rows
-        Positions, ascending: whoever chose the rows put the best known first.
+        Positions, ascending, so that the user's first rows come first.
     length, length_spread
-        Median of their lengths, and its relative standard deviation.
+        Median of their norms, and its relative standard deviation.
     nearest, nearest_random
-        Median distance (1 - cosine) to the nearest row: theirs, and that of random directions.
+        Median distance (1 - cosine) to the nearest row, and that of random directions.
     preference, preference_rest
-        Mean of d times the squared cosine with the other rows: 1 for random directions; and that of the other rows
-        among themselves. NaN where (nearly) all rows look untrained.
+        Mean of d times the squared cosine with the other rows: 1 for random directions; and that among the other rows.
+        NaN if (nearly) all rows look untrained.
     """
 
     rows: NDArray[np.intp]
@@ -73,25 +73,25 @@ class Untrained:
 def untrained_rows(
     vectors: NDArray[np.float32], nearest: NDArray[np.floating] | None = None, *, random_state: int = 42
 ) -> Untrained | None:
-    """Find rows that nothing tells from independent random vectors, in a table of others that are not so.
+    """Find rows that are indistinguishable from independent random vectors, in a table of other rows.
 
-    Values drawn independently give lengths within a narrow peak (the relative deviation of normal ones is
-    ``1 / √(2d)``, uniform ones vary less), nearest neighbors no nearer than those of random directions, and squared
-    cosines with the directions that other rows prefer of ``1 / d`` on average. All three are asked for; the third must
-    in addition tell them from the other rows by 5 standard errors.
+    Independent random values give norms in a narrow peak (the relative deviation for normal values is ``1 / √(2d)``,
+    for uniform ones less), nearest neighbors no nearer than those of random directions, and squared cosines with the
+    preferred directions of other rows of ``1 / d`` on average. All three are required; the third must also distinguish
+    the rows from the others by 5 standard errors.
 
     Parameters
     ----------
     vectors
-        ``(n, d)`` float32, all finite, no zero row.
+        ``(n, d)`` float32, all finite, without zero rows.
     nearest
-        ``(n,)``: distance (1 - cosine) of each row to its nearest; measured here, for as many rows as need be, if None.
+        ``(n,)``: distance (1 - cosine) of each row to its nearest; by default computed for the required rows.
     random_state
         Seed of the random directions.
 
     Returns
     -------
-    None where nothing is found: fewer than 5 such rows, fewer than 16 dimensions, or no evidence either way.
+    None if nothing is found: fewer than 5 such rows, fewer than 16 dimensions, or no evidence.
     """
     n, d = vectors.shape
     if n < 2 * _MIN_ROWS or d < _MIN_DIM:
@@ -124,14 +124,15 @@ def untrained_rows(
         rows, preference, rest = chosen
         away = measure(rows)
         far = away >= np.quantile(random, 0.01)
-        # Rows of a wide distribution that pass for random crowd at the limit; random ones are spread as the controls.
+        # Rows of a wide distribution that look random accumulate at the limit; random rows are distributed like
+        # controls.
         if far.sum() >= max(_MIN_ROWS, _MOST * len(rows)) and _same_distribution(away[far], random):
             return found(rows[far], away[far], preference, rest)
     return None
 
 
 def _nearest_of(units: NDArray[np.float32], rows: NDArray[np.intp]) -> NDArray[np.floating]:
-    """Distance (1 - cosine) of some rows to their nearest; a block of 10 MB at a time."""
+    """Distance (1 - cosine) of some rows to their nearest, computed in blocks of 10 MB."""
     nearest = np.empty(len(rows), dtype=np.float32)
     size = max(1, 2_500_000 // len(units))
     for start in range(0, len(rows), size):
@@ -152,7 +153,7 @@ def _random_nearest(units: NDArray[np.float32], random_state: int) -> NDArray[np
 
 
 def _length_peaks(lengths: NDArray[np.float64], spread: float) -> list[NDArray[np.intp]]:
-    """Rows whose lengths form a peak as narrow as an initializer's; the largest peak first."""
+    """Rows with norms in a peak as narrow as an initializer's, largest peak first."""
     left = np.argsort(lengths, kind="stable")
     all_logs = np.log(lengths[left])
     width = 6 * spread
@@ -167,7 +168,7 @@ def _length_peaks(lengths: NDArray[np.float64], spread: float) -> list[NDArray[n
         low, high = logs[start], logs[start + count - 1]
         edges = np.searchsorted(all_logs, [low - width, low, np.nextafter(high, np.inf), high + width])
         beside = max(edges[1] - edges[0], edges[3] - edges[2])
-        # Lengths spread evenly over six deviations have a deviation of 1.73; a peak's own is 1, or 0.63 if uniform.
+        # Norms uniform over six deviations have a deviation of 1.73; those of a peak 1, or 0.63 for uniform values.
         if logs[inside].std() <= 1.25 * spread and count >= _PEAK * beside:
             peaks.append(left[inside])
         left = np.delete(left, inside)
@@ -177,7 +178,7 @@ def _length_peaks(lengths: NDArray[np.float64], spread: float) -> list[NDArray[n
 def _without_preference(
     units: NDArray[np.float32], products: NDArray[np.float64], candidates: NDArray[np.intp], *, random_state: int
 ) -> tuple[NDArray[np.intp], float, float] | None:
-    """Candidates without any preference for the directions of the other rows, theirs, and that of these others.
+    """Candidates without a preference for the directions of the other rows, their preference, and that of the others.
 
     For a random unit vector u and the mean S of the others' outer products, d uᵀSu has mean 1 and variance
     2 (d tr S² - 1) / (d + 2).
@@ -192,7 +193,7 @@ def _without_preference(
         own = (block.T @ block).astype(np.float64)
         others = (products - own) / n_rest
         strength = d * float(np.square(others).sum())
-        # Of n random rows among themselves this is 1 + d / n: take out each row's product with itself.
+        # For n random rows among themselves this is 1 + d / n: subtract each row's product with itself.
         rest = (strength - d / n_rest) * n_rest / (n_rest - 1)
         deviation = np.sqrt(max(2 * (strength - 1), 0) / (d + 2))
         preference = _preference(block, others)
@@ -200,7 +201,7 @@ def _without_preference(
         if keep.all():
             break
         candidates = candidates[keep]
-        # Where many must go, the others are the tail of a wide distribution, not rows of another kind.
+        # If many rows are excluded, they are the tail of a wide distribution and not rows of another kind.
         if len(candidates) < _MOST * n_candidates:
             return None
     mean, m = float(preference.mean()), len(block)
@@ -221,12 +222,12 @@ def _preference(units: NDArray[np.float32], others: NDArray[np.float64]) -> NDAr
 
 
 def _excess(products: NDArray[np.float64], n: int) -> float:
-    """Mean squared cosine of all pairs of n unit vectors, as an excess over the 1 / d of random ones."""
+    """Mean squared cosine of all pairs of n unit vectors, minus the 1 / d of random vectors."""
     return (float(np.square(products).sum()) - n) / (n * (n - 1)) * len(products) - 1
 
 
 def _same_distribution(a: NDArray[np.floating], b: NDArray[np.floating]) -> bool:
-    """Whether two samples' distributions differ by no more than chance (p = 0.01) and a tenth."""
+    """Whether the distributions of two samples differ by no more than chance (p = 0.01) plus a tenth."""
     from scipy.stats import ks_2samp
 
     return float(ks_2samp(a, b, method="asymp").statistic) <= 0.1 + 1.63 * math.sqrt(1 / len(a) + 1 / len(b))
@@ -239,7 +240,7 @@ def _random_units(d: int, random_state: int) -> NDArray[np.float32]:
 
 
 def _initializer(values: NDArray[np.float32]) -> tuple[Text, dict[str, float]]:
-    """Name the distribution whose moments the values have, if it is a usual one."""
+    """Describe the usual initializer with the moments of the values, if there is one."""
     from scipy.stats import kurtosis
 
     flat = values.ravel().astype(np.float64)
@@ -251,13 +252,13 @@ def _initializer(values: NDArray[np.float32]) -> tuple[Text, dict[str, float]]:
     if abs(tails - 1.8) < 0.1 and largest < 1.75 * deviation:
         bound = rounded(largest)
         return Text(
-            f"Their values fill -{bound} to {bound} evenly, as a uniform initializer's do.",
+            f"Their values are uniform from -{bound} to {bound}, as from a uniform initializer.",
             f"其数值均匀分布在 -{bound} 到 {bound} 之间，与均匀初始化一致。",
         ), numbers
     if abs(tails - 3) < 0.2:
         std = rounded(deviation)
         return Text(
-            f"Their values are distributed as a normal initializer's of standard deviation {std}.",
+            f"Their values are normal with standard deviation {std}, as from a normal initializer.",
             f"其数值的分布与标准差为 {std} 的正态初始化一致。",
         ), numbers
     return Text("", ""), numbers
@@ -288,11 +289,11 @@ def find_untrained(space: Space) -> list[Finding]:
         "random_nearest_distance": result.nearest_random,
     }
     evidence = Text(
-        f"Their lengths are {rounded(result.length)} ± {percent(result.length_spread)} (independent normal values in "
+        f"Their norms are {rounded(result.length)} ± {percent(result.length_spread)} (independent normal values in "
         f"{d} columns give ± {percent(1 / np.sqrt(2 * d))}, uniform ones ± {percent(np.sqrt(0.2 / d))}), and their "
-        f"nearest rows are {rounded(result.nearest)} away (1 - cosine) where random directions have "
-        f"{rounded(result.nearest_random)}.",
-        f"其长度为 {rounded(result.length)} ± {percent(result.length_spread)}（{d} 列独立正态值为 "
+        f"nearest rows are at a distance of {rounded(result.nearest)} (1 - cosine), compared with "
+        f"{rounded(result.nearest_random)} for random directions.",
+        f"其范数为 {rounded(result.length)} ± {percent(result.length_spread)}（{d} 列独立正态值为 "
         f"± {percent(1 / np.sqrt(2 * d))}，均匀值为 ± {percent(np.sqrt(0.2 / d))}），到最近一行的距离为 "
         f"{rounded(result.nearest)}（1 - 余弦），随机方向则为 {rounded(result.nearest_random)}。",
     )
@@ -309,10 +310,10 @@ def find_untrained(space: Space) -> list[Finding]:
             Text(f"{names.en}: {percent(share)} of the watched rows.", f"{names.zh}：占观察行的 {percent(share)}。")
             + evidence
             + Text(
-                f"They show no preference for the directions of the other rows ({result.preference:.2f}, where chance "
-                f"is 1 and the others have {result.preference_rest:.2f}), whose median length is {rounded(others)}.",
+                f"They have no preference for the directions of the other rows ({result.preference:.2f}; chance "
+                f"is 1, and the others have {result.preference_rest:.2f}), whose median norm is {rounded(others)}.",
                 f"它们对其余行的方向没有偏好（{result.preference:.2f}；随机为 1，其余行为 "
-                f"{result.preference_rest:.2f}），其余行的长度中位数为 {rounded(others)}。",
+                f"{result.preference_rest:.2f}），其余行的范数中位数为 {rounded(others)}。",
             )
         )
         note, frequency = space.compare_frequency(rows)
@@ -327,9 +328,9 @@ def find_untrained(space: Space) -> list[Finding]:
             else Text(f"Rows that look untrained: {len(rows):,}", f"看起来未经训练的行：{len(rows):,}"),
             evidence=evidence + initializer + note,
             causes=[
-                Text("This is a snapshot from before training.", "这是训练之前的快照。"),
+                Text("The snapshot is from before training.", "这是训练之前的快照。"),
                 Text(
-                    "The layer is frozen, or another table than this one is used by the model.",
+                    "The layer is frozen, or the model uses another table.",
                     "该层被冻结，或模型实际使用的是另一张表。",
                 ),
                 Text("The checkpoint was saved before the weights were loaded.", "检查点在载入权重之前就已保存。"),
@@ -337,12 +338,12 @@ def find_untrained(space: Space) -> list[Finding]:
             if every
             else causes,
             next_check=Text(
-                "Compare with an earlier checkpoint: an untrained table has not changed at all.",
+                "Compare with an earlier checkpoint: an untrained table has not changed.",
                 "与更早的检查点比较：未训练的表完全没有变化。",
             )
             if every
             else Text(
-                "Count these tokens in the data after all preprocessing; where the count is zero, remove the row or "
+                "Count these tokens in the data after preprocessing; if the count is zero, remove the row or "
                 "map it to a trained one.",
                 "在完成所有预处理的数据中统计这些词；若为零，删除该行或映射到已训练的行。",
             ),

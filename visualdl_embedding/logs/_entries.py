@@ -11,7 +11,7 @@ from typing import Any
 from visualdl_embedding.core import names
 from visualdl_embedding.logs._library import record_class
 
-__all__ = ["Entry", "Tally", "is_ours", "log_kind", "tag_and_kind"]
+__all__ = ["Entry", "Tally", "is_ours", "parse_entry"]
 
 _STEP = re.compile(r"step_\d{9,}")
 
@@ -38,7 +38,7 @@ class Entry:
     end: int = 0
 
 
-def tag_and_kind(data: bytes) -> tuple[str, str] | None:
+def parse_entry(data: bytes, end: int = 0) -> Entry | None:
     """Read tag and kind of a serialized record. Return None if VisualDL cannot read it.
 
     Protobuf parses empty input and zeros as an empty message, which breaks the server; an empty tag does not. 2.7 ms
@@ -53,7 +53,7 @@ def tag_and_kind(data: bytes) -> tuple[str, str] | None:
     if not record.values:
         return None
     kind = record.values[0].WhichOneof("one_value")
-    return None if kind is None else (record.values[0].tag.replace("%", "/"), kind)
+    return None if kind is None else Entry(record.values[0].tag.replace("%", "/"), kind, data, end)
 
 
 def is_ours(tag: str, tables: Collection[str] | None = None) -> bool:
@@ -75,15 +75,6 @@ def _table_level(tag: str) -> str | None:
     return None
 
 
-def log_kind(entry: Entry) -> str | None:
-    """Return the `LogBudget` kind of a record: ``"vectors"``, ``"projections"``, ``"images"``, or None."""
-    if entry.kind == "image":
-        return "images"
-    if entry.kind == "embeddings":
-        return "vectors" if entry.tag.split("/")[1] == "vectors" else "projections"
-    return None
-
-
 class Tally:
     """Counter of the bytes of our records by table and kind."""
 
@@ -93,15 +84,18 @@ class Tally:
     def add(self, entry: Entry) -> None:
         """Count a record if a `LogBudget` limits its kind."""
         table = _table_level(entry.tag)
-        kind = log_kind(entry) if table is not None else None
-        if table is not None and kind is not None:
+        if table is None:
+            return
+        if entry.kind == "image":
+            self._bytes[table, "images"] += len(entry.data)
+        elif entry.kind == "embeddings":
+            kind = "vectors" if entry.tag.split("/")[1] == "vectors" else "projections"
             self._bytes[table, kind] += len(entry.data)
 
     def add_record(self, record: bytes) -> None:
         """Count a serialized record."""
-        found = tag_and_kind(record)
-        if found is not None:
-            self.add(Entry(*found, record))
+        if entry := parse_entry(record):
+            self.add(entry)
 
     def of(self, table: str) -> dict[str, int]:
         """Bytes of a table's ``"vectors"``, ``"projections"`` and ``"images"``."""

@@ -6,7 +6,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from functools import cache
 from typing import Any
 
@@ -38,15 +38,9 @@ def quiet_import() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def quiet_thread() -> Iterator[None]:
+def quiet_thread() -> AbstractContextManager[Any]:
     """Suppress prints of this thread only: VisualDL prints a message if a log file exists."""
-    before = sys.stdout
-    sys.stdout = _OthersOnly(before)
-    try:
-        yield
-    finally:
-        sys.stdout = before
+    return redirect_stdout(_OthersOnly(sys.stdout))
 
 
 class _OthersOnly:

@@ -27,10 +27,10 @@ class RecordFile:
 
     Attributes
     ----------
+    error
         First error, or None.
-        The first error, or None.
+    broken
         Whether the file may end with an incomplete record.
-        Whether half a record may still stand in the file.
     """
 
     def __init__(self, file: Any, path: str) -> None:

@@ -16,14 +16,7 @@ from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.text import one_line
 from visualdl_embedding.logs._library import record_class
 
-__all__ = [
-    "PAGE_DIMENSIONS",
-    "PAGE_ROWS",
-    "reduce_dimensions",
-    "snapshot_records",
-    "snapshot_sizes",
-    "text_record",
-]
+__all__ = ["PAGE_DIMENSIONS", "PAGE_ROWS", "reduce_dimensions", "snapshot_records", "snapshot_sizes", "text_record"]
 
 PAGE_DIMENSIONS = 200
 """Maximum width of vectors. VisualDL's page corrupts wider ones: 1,199 of 200,000 values became nonzero."""
@@ -75,10 +68,12 @@ def snapshot_records(
     -------
     Serialized records in the order to append them. The largest holds 50,000 rows of 200 float32, 40 MB.
     """
-    record = _Builder(snapshot.table, snapshot.step, round(time.time() * 1000) if walltime is None else walltime)
+    record = _Builder(snapshot.table, snapshot.step, walltime)
     records = []
     if scalars:
-        records += [record.scalar(key, value) for key, value in analysis.scalars.items() if _is_float32(value)]
+        records += [
+            record.scalar(key, value) for key, value in analysis.scalars.items() if abs(value) <= LARGEST_SCALAR
+        ]
         for metric, name in HISTOGRAMS.items():
             values = analysis.row_metrics.get(metric, np.zeros(0, np.float32))
             values = values[np.isfinite(values)]
@@ -105,8 +100,7 @@ def snapshot_records(
 
 def text_record(table: str, name: str, text: str, *, step: int, walltime: int | None = None) -> bytes:
     """Build a text record, shown as ``embedding/<table>/<name>``; `walltime` is in ms since 1970, by default now."""
-    record = _Builder(table, step, round(time.time() * 1000) if walltime is None else walltime)
-    return record.text(name, text)
+    return _Builder(table, step, walltime).text(name, text)
 
 
 def snapshot_sizes(snapshot: Snapshot, config: Config) -> dict[str, int]:
@@ -131,8 +125,8 @@ def snapshot_sizes(snapshot: Snapshot, config: Config) -> dict[str, int]:
     }
 
 
-def reduce_dimensions(vectors: Floats, n_components: int = PAGE_DIMENSIONS) -> tuple[Floats, float]:
-    """Center vectors and reduce those wider than `n_components` to their principal components.
+def reduce_dimensions(vectors: Floats) -> tuple[Floats, float]:
+    """Center vectors and reduce those wider than `PAGE_DIMENSIONS` to their principal components.
 
     VisualDL's PCA does not center.
 
@@ -140,32 +134,30 @@ def reduce_dimensions(vectors: Floats, n_components: int = PAGE_DIMENSIONS) -> t
     ----------
     vectors
         ``(n, d)``, all finite, n at least 1.
-    n_components
-        At least 1.
 
     Returns
     -------
-    ``(n, d)`` float32, or ``(n, min(n, n_components))`` if d is larger; and the share of the variance kept, 0 to 1.
+    ``(n, d)`` float32, or ``(n, min(n, 200))`` if d is larger; and the share of the variance kept, 0 to 1.
     The axes depend on the snapshot.
     """
     scale = np.float32(unit_scale(vectors))
     points = vectors / scale
     centered = points - points.mean(axis=0, dtype=np.float64).astype(np.float32)
-    if vectors.shape[1] <= n_components:
+    if vectors.shape[1] <= PAGE_DIMENSIONS:
         return scaled_back(centered, scale), 1.0
     total = float(np.square(centered, dtype=np.float64).sum())
     if total == 0:
-        return scaled_back(centered[:, :n_components], scale), 1.0
+        return scaled_back(centered[:, :PAGE_DIMENSIONS], scale), 1.0
     from sklearn.decomposition import PCA
 
-    width = min(n_components, len(vectors))
+    width = min(PAGE_DIMENSIONS, len(vectors))
     shown = PCA(width, random_state=0).fit_transform(centered)
     kept = float(np.square(shown, dtype=np.float64).sum()) / total
     return scaled_back(shown, scale), min(1.0, kept)
 
 
 def _shown_rows(snapshot: Snapshot, distance: Distance) -> NDArray[np.intp]:
-    """Choose at most as many usable rows as the page draws: the watched ones and the others evenly."""
+    """Choose usable rows up to the page's limit: the watched rows, and the others evenly."""
     usable = np.flatnonzero(snapshot.usable(distance))
     if len(usable) <= PAGE_ROWS:
         return usable
@@ -192,10 +184,6 @@ def _metadata(snapshot: Snapshot, analysis: Analysis, rows: NDArray[np.intp]) ->
     return [one_line(name) for name in columns], [list(row) for row in zip(*cells, strict=True)]
 
 
-def _is_float32(value: float) -> bool:
-    return bool(abs(value) <= LARGEST_SCALAR)
-
-
 def _varint(number: int) -> bytes:
     out = bytearray()
     while number > 0x7F:
@@ -208,10 +196,10 @@ def _varint(number: int) -> bytes:
 class _Builder:
     """Builder of one table's records at one step."""
 
-    def __init__(self, table: str, step: int, walltime: int) -> None:
+    def __init__(self, table: str, step: int, walltime: int | None) -> None:
         self._table = table
         self._step = step
-        self._walltime = walltime
+        self._walltime = round(time.time() * 1000) if walltime is None else walltime
 
     def scalar(self, key: str, value: float) -> bytes:
         return self._one(names.tag(self._table, key), value=float(value))

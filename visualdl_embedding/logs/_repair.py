@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from visualdl_embedding.logs._entries import Tally, tag_and_kind
+from visualdl_embedding.logs._entries import Tally, parse_entry
 from visualdl_embedding.logs._library import record_class
 from visualdl_embedding.logs._scan import HEADER_BYTES, Gap, scan, walk
 
@@ -70,7 +70,7 @@ def repair(path: str | os.PathLike[str], *, tally: Tally | None = None) -> int:
     Number of bytes removed.
     """
     path = Path(path)
-    gaps = []
+    gaps: list[Gap] = []
     for part in walk(path):
         if isinstance(part, Gap):
             gaps.append(part)
@@ -129,13 +129,16 @@ def rewrite(
         for data in _kept(inputs, keep, gaps):
             _write(file, data)
         for data in append:
-            if tag_and_kind(data) is None:
+            if parse_entry(data) is None:
                 raise ValueError("append must yield serialized VisualDL records; these bytes are not a record.")
             _write(file, data)
         _sync(file)
         if gaps[target] and not _only_torn(gaps[target]):
             copy = _keep_copy(target)
-    copies = {path: _hide(path) for path in inputs[:-1]}
+    copies = {}
+    for path in inputs[:-1]:
+        copies[path] = _free_name(path, "merged")
+        os.replace(path, copies[path])
     _sync_folder(target.parent)
     for path, found in gaps.items():
         if found:
@@ -212,12 +215,6 @@ def _report(path: Path, gaps: Sequence[Gap], copy: Path | None) -> None:
 def _write(file: IO[bytes], data: bytes) -> None:
     file.write(len(data).to_bytes(HEADER_BYTES, "little"))
     file.write(data)
-
-
-def _hide(path: Path) -> Path:
-    hidden = _free_name(path, "merged")
-    os.replace(path, hidden)
-    return hidden
 
 
 def _free_name(path: Path, word: str) -> Path:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
 
-from visualdl_embedding.logs._entries import Entry, tag_and_kind
+from visualdl_embedding.logs._entries import Entry, parse_entry
 
 __all__ = ["HEADER_BYTES", "LARGEST_RECORD_BYTES", "Gap", "scan", "walk"]
 
@@ -91,8 +91,7 @@ def _read_entry(file: IO[bytes], offset: int, size: int, max_bytes: int | None =
     if max_bytes is not None and length > max_bytes and _end_of(file, offset) == end:
         return Entry("", "", b"", end)
     data = file.read(length)
-    found = tag_and_kind(data) if len(data) == length else None
-    return None if found is None else Entry(*found, data, end)
+    return parse_entry(data, end) if len(data) == length else None
 
 
 def _overlaps_next(file: IO[bytes], offset: int, entry: Entry, size: int) -> bool:

@@ -10,7 +10,7 @@ import weakref
 from pathlib import Path
 from typing import Any
 
-from visualdl_embedding.logs._entries import Entry, Tally, tag_and_kind
+from visualdl_embedding.logs._entries import Tally, parse_entry
 from visualdl_embedding.logs._library import log_writer_class, quiet_thread
 from visualdl_embedding.logs._record_file import RecordFile, file_lock, protect_writer
 from visualdl_embedding.logs._repair import hidden_files_note, log_files, repair
@@ -19,6 +19,8 @@ from visualdl_embedding.logs._scan import scan
 __all__ = ["LogFile"]
 
 POLL_SECONDS = 0.002
+PATIENCE_SECONDS = 10.0
+"""Maximum time to wait for a slow disk."""
 QUEUED = 100
 """Maximum number of records in VisualDL's queue of 120; a full queue would block the training."""
 LARGE_BYTES = 256_000
@@ -35,8 +37,6 @@ class LogFile:
     do nothing, because VisualDL's writer hangs there.
 
     Create with `open` or `share`.
-
-    Made by `open` or `share`.
 
     Attributes
     ----------
@@ -91,7 +91,11 @@ class LogFile:
             If `writer` is closed.
         """
         if writer is not None:
-            return cls(_validate_writer(writer), owned=False)
+            if not hasattr(writer, "_get_file_writer"):
+                raise TypeError(f"writer must be a visualdl.LogWriter, not {type(writer).__name__}.")
+            if not _is_open(writer):
+                raise ValueError("writer is closed; pass an open one, or None.")
+            return cls(writer, owned=False)
         if share is not None:
             return cls.share(share, log_dir)
         if log_dir is None:
@@ -122,27 +126,10 @@ class LogFile:
             callback.writer = _new_writer(theirs, tally=tally)
         return cls(callback.writer, owned=False, note=hidden_files_note(theirs), tally=tally)
 
-    @property
-    def size(self) -> int:
-        """Current size of the file in bytes."""
-        try:
-            return self.path.stat().st_size
-        except OSError:
-            return 0
+    def append(self, record: bytes) -> bool:
+        """Queue a serialized record, such as one of `snapshot_records`, for VisualDL's thread.
 
-    def append(self, record: bytes, *, timeout: float = 10.0) -> bool:
-        """Queue a serialized record for VisualDL's thread.
-
-        Parameters
-        ----------
-        record
-            Record from `snapshot_records`.
-        timeout
-            Maximum time to wait for a slow disk, in seconds.
-
-        Returns
-        -------
-        Whether the record was queued.
+        Waits up to 10 seconds for a slow disk. Returns whether the record was queued.
 
         Raises
         ------
@@ -151,21 +138,21 @@ class LogFile:
         """
         if os.getpid() != self._pid:
             return False
-        found = tag_and_kind(record)
-        if found is None:
+        entry = parse_entry(record)
+        if entry is None:
             raise ValueError(f"record must be a serialized VisualDL record; these {len(record)} bytes are not.")
         with self._lock:
             if self._closed:
                 raise ValueError(f"The log file {self.path} is closed; open it again to append records.")
             try:
-                self._enqueue(record, timeout)
+                self._enqueue(record)
             except OSError as error:
                 self.error = self.error or error
                 return False
-            self.tally.add(Entry(*found, record))
+            self.tally.add(entry)
         return True
 
-    def flush(self, *, timeout: float = 10.0) -> bool:
+    def flush(self, *, timeout: float = PATIENCE_SECONDS) -> bool:
         """Wait up to `timeout` seconds until all queued records are in the file; return whether they are.
 
         It holds no lock while waiting, unlike VisualDL's flush, so a training thread that logs is not blocked.
@@ -187,7 +174,7 @@ class LogFile:
             self._closed = True
             _open_files.discard(self)
             # VisualDL's close waits without limit for its thread, even on a dead disk.
-            if self._wait(0, 10.0) and self._owned and _is_open(self._writer):
+            if self._wait(0, PATIENCE_SECONDS) and self._owned and _is_open(self._writer):
                 self._writer.close()
             self._note_error()
             if self._record_file is not None and self._record_file.broken and not _is_open(self._writer):
@@ -204,11 +191,11 @@ class LogFile:
         self._file_writer = writer._get_file_writer()
         self._record_file: RecordFile | None = protect_writer(self._file_writer)
 
-    def _enqueue(self, record: bytes, timeout: float) -> None:
+    def _enqueue(self, record: bytes) -> None:
         if len(record) >= LARGE_BYTES:
-            self._wait(QUEUED_BEFORE_LARGE, min(timeout, LARGE_SECONDS))
-        if not self._wait(QUEUED, timeout):
-            raise TimeoutError(f"{self.path} accepted no record for {timeout:g} s; a record was dropped.")
+            self._wait(QUEUED_BEFORE_LARGE, LARGE_SECONDS)
+        if not self._wait(QUEUED, PATIENCE_SECONDS):
+            raise TimeoutError(f"{self.path} accepted no record for {PATIENCE_SECONDS:g} s; a record was dropped.")
         try:
             self._file_writer._async_writer.write(record)
         except OSError:
@@ -240,14 +227,6 @@ def _flush_at_exit() -> None:
     """Write the queued records at exit. Without it, a training that ends by an exception loses its last 120 records."""
     for file in list(_open_files):
         file.flush(timeout=2.0)
-
-
-def _validate_writer(writer: Any) -> Any:
-    if not hasattr(writer, "_get_file_writer"):
-        raise TypeError(f"writer must be a visualdl.LogWriter, not {type(writer).__name__}.")
-    if not _is_open(writer):
-        raise ValueError("writer is closed; pass an open one, or None.")
-    return writer
 
 
 def _is_open(writer: Any) -> bool:

@@ -1,6 +1,6 @@
-"""Metrics: pure functions of arrays, and a registry that says what each number means.
+"""Metrics: pure functions of arrays, and a registry of their meanings.
 
-Every function takes float32 arrays and returns a float or one float32 per row. None holds n × n values.
+Every function takes float32 arrays and returns a float or one float32 per row. None allocates n × n values.
 """
 
 from visualdl_embedding.metrics._crowding import Crowding, crowding

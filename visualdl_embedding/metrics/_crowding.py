@@ -1,4 +1,4 @@
-"""How unevenly rows fill the space that they span: the Lorenz curve of rows over equal parts of it."""
+"""Crowding of rows in the space they span, by the Lorenz curve over equal parts of the space."""
 
 from __future__ import annotations
 
@@ -13,37 +13,38 @@ from visualdl_embedding.core.neighbors import Neighbors, normalize
 __all__ = ["MIN_ROWS", "Crowding", "crowding"]
 
 MIN_ROWS = 40
-"""Fewer rows say nothing of parts that hold 20 each."""
+"""Minimum number of rows: fewer give no meaningful parts of 20 rows."""
 _ROWS_PER_PART = 20
 _MAX_PARTS = 256
 _ROOM_NEIGHBORS = 15
 _DRAWS_PER_ROW = 2
-"""Even draws that measure the parts. For 10,000 x 128 four instead of two took 0.22 s instead of 0.17 s and lowered the
-Gini coefficient of an even space by less than 0.01, which `Crowding.excess` takes out anyway."""
+"""Number of uniform samples to measure the parts, per row. For 10,000 x 128 four instead of two take 0.22 s instead of
+0.17 s and lower the Gini coefficient of a uniform space by less than 0.01, which `Crowding.excess` removes anyway."""
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Crowding:
-    """How unevenly rows fill a space.
+    """Crowding of rows in a space.
 
     Attributes
     ----------
     gini
-        Gini coefficient of rows over the space: 0 where every part holds its share, toward 1 where one tiny part holds
-        all rows. NaN where it cannot be told.
+        Gini coefficient of rows over the space: 0 if every part holds its share, close to 1 if one small part holds
+        all rows. NaN if unknown.
     even_gini
-        The same of as many rows that do fill the space evenly: not 0, for parts of 20 rows differ by chance.
+        Gini coefficient of as many rows that fill the space uniformly: not 0, because parts of 20 rows differ by
+        chance.
     rows_share, space_share
-        ``(m + 1,)`` float64, both rising from 0 to 1: the Lorenz curve, fullest parts first. The fullest parts that
-        make up ``space_share[i]`` of the space hold ``rows_share[i]`` of the rows. Empty where `gini` is NaN.
+        ``(m + 1,)`` float64, both increasing from 0 to 1: the Lorenz curve, densest parts first. The densest parts with
+        ``space_share[i]`` of the space hold ``rows_share[i]`` of the rows. Empty if `gini` is NaN.
     part
-        ``(n,)`` int32: the part in which each row lies.
+        ``(n,)`` int32: part of each row.
     volume
-        ``(m,)`` float64: share of the space that each part takes.
+        ``(m,)`` float64: share of the space in each part.
     even_counts
-        ``(m,)`` int64: rows in each part where n rows fill the space evenly.
+        ``(m,)`` int64: rows in each part if n rows fill the space uniformly.
     """
 
     gini: float
@@ -56,13 +57,13 @@ class Crowding:
 
     @property
     def excess(self) -> float:
-        """The Gini coefficient beyond what chance makes, 0 to 1: 0 for an even space, whatever n is."""
+        """Gini coefficient above chance, 0 to 1: 0 for a uniform space, for any n."""
         if np.isnan(self.gini):
             return float("nan")
         return float(np.clip((self.gini - self.even_gini) / (1 - self.even_gini), 0.0, 1.0))
 
     def fullness(self) -> NDArray[np.float32]:
-        """How many times more rows the part of each row holds than its share, ``(n,)`` float32; NaN where unknown."""
+        """Density of each row's part relative to its share, ``(n,)`` float32; NaN if unknown."""
         if not len(self.volume):
             return np.full(len(self.part), np.nan, dtype=np.float32)
         counts = np.bincount(self.part, minlength=len(self.volume))
@@ -70,14 +71,14 @@ class Crowding:
         return times
 
     def among(self, rows: NDArray[np.bool_], *, random_state: int = 42) -> Crowding:
-        """Measure some of the rows over the same parts: how unevenly, say, the tail fills the space of all rows.
+        """Measure some of the rows over the same parts, for example the tail in the space of all rows.
 
         Parameters
         ----------
         rows
             ``(n,)`` bool.
         random_state
-            Seed of the even rows that they are compared with.
+            Seed of the uniform rows for comparison.
         """
         part = self.part[rows]
         if not len(self.volume) or len(part) < MIN_ROWS:
@@ -88,43 +89,43 @@ class Crowding:
 
 
 def crowding(vectors: NDArray[np.float32], neighbors: Neighbors, *, random_state: int = 42) -> Crowding:
-    """Measure in how small a part of their space how many of the rows lie.
+    """Measure how unevenly rows fill their space.
 
-    The space is the ellipsoid of places that rows occupy: a normal distribution with the mean and the covariance of the
-    rows, each weighted by the square of its distance to its 15th neighbor, so that a clump of many rows counts for
-    little more than the one place that it is. For cosine all is done on the unit sphere. Random points of the
-    ellipsoid, one for 20 rows and at most 256, cut it into parts: each place belongs to the nearest. Further random
-    points tell how much of the space a part takes. Rows are counted by part, and the parts ordered by rows per volume:
-    that is the Lorenz curve, and twice its area beyond the diagonal is the Gini coefficient.
+    The space is the ellipsoid of the rows' positions: a normal distribution with the mean and the covariance of the
+    rows, each weighted by the square of its distance to its 15th neighbor, so that a dense cluster counts little more
+    than a single position. For cosine all is computed on the unit sphere. Random points of the ellipsoid, one per 20
+    rows and at most 256, divide it into Voronoi cells, the parts. More random points measure the volume of each part.
+    The Lorenz curve counts rows by part in the order of rows per volume, and twice its area beyond the diagonal is the
+    Gini coefficient.
 
     Parameters
     ----------
     vectors
         ``(n, d)`` float32, all finite.
     neighbors
-        Their graph; by its distance, cosine or Euclidean, the space is measured.
+        Neighbor graph of the vectors; its distance, cosine or Euclidean, is used.
     random_state
-        Seed of the points. Over 5 seeds the standard deviation of `excess` was at most 0.05 for 3,000 rows, 0.06 for
+        Seed of the points. Over 5 seeds the standard deviation of `excess` is at most 0.05 for 3,000 rows, 0.06 for
         500, and 0.02 for rows that are not crowded.
 
     Returns
     -------
-    A `Crowding`; its numbers are NaN for fewer than 40 rows, and where all rows are equal or, by cosine, point the same
-    way, for then there is no space to be filled.
+    A `Crowding`. Its numbers are NaN for fewer than 40 rows, and if all rows are equal or, by cosine, have the same
+    direction, because they span no space.
 
     Notes
     -----
-    In 128 dimensions volumes of balls are useless (a ball of half the radius holds 3e-39 of the volume), while the
-    nearest of a few hundred points still tells directions apart, and counting random points gives volumes without a
-    formula. Weighed against it: the Gini coefficient of the distances to the 15th neighbor, which any local roughness
-    moves but five clumps of 70% of the rows, 0.6 in radius, only to 0.16; and counts of rows within one radius, which
-    call ten equal clumps in an empty space even.
+    In 128 dimensions volumes of balls are useless (a ball of half the radius has 3e-39 of the volume), but nearest
+    points among a few hundred still separate directions, and counting random points gives volumes without a formula.
+    Rejected alternatives: the Gini coefficient of the distances to the 15th neighbor reacts to any local unevenness,
+    but five clusters of 70% of the rows, with a radius of 0.6, raise it only to 0.16; counts of rows within a fixed
+    radius rate ten equal clusters in an empty space as uniform.
 
-    What it cannot see: it is relative to the rows' own ellipsoid, so one blob is even however small it is
-    (`effective_rank` and `mean_cosine` tell), and crowding within a part, such as duplicates by twos and threes, is too
-    fine for it. The smallest share of the space that can be told is one part, ``1 / m``.
+    Limits: the measure is relative to the rows' own ellipsoid, so a single cluster is uniform at any size (see
+    `effective_rank` and `mean_cosine`), and it does not resolve crowding within a part, such as duplicates in twos and
+    threes. The smallest measurable share of the space is one part, ``1 / m``.
 
-    A real table, jieba's 8,000 first words of known frequency, is not crowded at all by this measure: 0.00.
+    A real table, jieba's 8,000 first words with known frequency, has a crowding of 0.00.
 
     Costs O(n m d) with m at most 256: 0.11 s for 10,000 x 128 on one core.
 
@@ -136,9 +137,7 @@ def crowding(vectors: NDArray[np.float32], neighbors: Neighbors, *, random_state
     validate_vectors(vectors)
     n = len(vectors)
     if len(neighbors.indices) != n:
-        raise ValueError(
-            f"The neighbor graph has {len(neighbors.indices)} rows, the vectors have {n}; they must match."
-        )
+        raise ValueError(f"neighbors must have {n} rows like the vectors, not {len(neighbors.indices)}.")
     if n < MIN_ROWS:
         return _unknown(n)
     space = _Space.of(vectors, neighbors)
@@ -152,15 +151,15 @@ def crowding(vectors: NDArray[np.float32], neighbors: Neighbors, *, random_state
     for _ in range(_DRAWS_PER_ROW):
         drawn += np.bincount(_nearest(space.draw(n, rng), anchors), minlength=n_parts)
     even = np.bincount(_nearest(space.draw(n, rng), anchors), minlength=n_parts)
-    # Half a draw more for each: a part that no draw met is small, but not nothing.
+    # Add half a sample to each part: a part without samples is small, but not empty.
     return _measure(part, (drawn + 0.5) / (drawn + 0.5).sum(), even)
 
 
 @dataclass(frozen=True)
 class _Space:
-    """Rows in the axes of the ellipsoid that they occupy.
+    """Rows in the axes of their ellipsoid.
 
-    Axes are the rows' own, and point where their third moment is positive: so draws turn with the rows.
+    The axes are the rows' own, oriented by a positive third moment, so that samples rotate with the rows.
     """
 
     points: NDArray[np.float32]
@@ -170,9 +169,9 @@ class _Space:
 
     @classmethod
     def of(cls, vectors: NDArray[np.float32], neighbors: Neighbors) -> _Space | None:
-        """None where all rows are at one place."""
+        """Return the space, or None if all rows are equal."""
         on_sphere = neighbors.distance == "cosine"
-        # float32 would overflow in squares from 2e19 on, and lose them below 1e-19.
+        # Scale first: squares overflow float32 above 2e19 and vanish below 1e-19.
         size = float(np.abs(vectors).max())
         scaled = vectors / np.float32(size) if size else vectors
         points = normalize(scaled) if on_sphere else scaled
@@ -181,11 +180,11 @@ class _Space:
         centered = points - mean.astype(np.float32)
         weighted = centered * np.sqrt(weights).astype(np.float32)[:, None]
         variances, axes = np.linalg.eigh((weighted.T @ weighted).astype(np.float64))
-        # What normalizing in float32 leaves of rows that point the same way.
+        # Threshold for the rounding errors of normalized rows with equal directions.
         if variances.sum() <= 1e-12 * (mean @ mean) or not variances[-1] > 0:
             return None
         turned = centered @ axes.astype(np.float32)
-        # Not turned**3: NumPy's power takes 130 ms for 10,000 x 128, the products 1.
+        # Use products, not turned**3: NumPy's power takes 130 ms for 10,000 x 128, the products 1 ms.
         signs = np.where((turned * turned * turned).sum(axis=0, dtype=np.float64) < 0, -1.0, 1.0)
         return cls(
             turned * signs.astype(np.float32),
@@ -195,16 +194,16 @@ class _Space:
         )
 
     def draw(self, count: int, rng: np.random.Generator) -> NDArray[np.float32]:
-        """Draw points evenly from the space, ``(count, d)``."""
+        """Sample points uniformly from the space, ``(count, d)``."""
         drawn = rng.standard_normal((count, len(self.scales)), dtype=np.float32) * self.scales
         return normalize(drawn + self.mean) - self.mean if self.on_sphere else drawn
 
 
 def _room(neighbors: Neighbors) -> Floats:
-    """Weight of each row, ``(n,)``: the square of its distance to its 15th neighbor; equal if all those are 0."""
+    """Weight of each row, ``(n,)``: squared distance to its 15th neighbor; equal weights if all are 0."""
     n = len(neighbors.indices)
     far = neighbors.first(_ROOM_NEIGHBORS).distances[:, -1].astype(np.float64)
-    # Between unit vectors |a - b|² = 2 (1 - cos): a cosine distance is a square.
+    # Between unit vectors |a - b|² = 2 (1 - cos), so a cosine distance is already squared.
     room: Floats = far if neighbors.distance == "cosine" else far**2
     total = room.sum()
     return room / total if 0 < total < np.inf else np.full(n, 1 / n)
@@ -220,7 +219,7 @@ def _nearest(points: NDArray[np.float32], anchors: NDArray[np.float32]) -> NDArr
 
 
 def _lorenz(counts: NDArray[np.int64], volume: Floats) -> tuple[Floats, Floats]:
-    """Shares of rows and of space, fullest parts first, both from 0 to 1."""
+    """Cumulative shares of rows and of space, densest parts first, from 0 to 1."""
     order = np.argsort(-counts / volume, kind="stable")
     rows = np.concatenate([[0], np.cumsum(counts[order])]) / counts.sum()
     space = np.concatenate([[0.0], np.cumsum(volume[order])])

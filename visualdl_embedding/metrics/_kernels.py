@@ -1,4 +1,4 @@
-"""Counting loops, compiled by numba when first asked for."""
+"""Counting loops, compiled by numba on first use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Loop = TypeVar("Loop", bound=Callable[..., Any])
 
 @cache
 def compiled(loop: Loop) -> Loop:
-    """Compile a loop; the machine code is kept on disk, so only the first process on a machine waits for it."""
+    """Compile a loop. The machine code is cached on disk, so only the first process on a machine compiles."""
     import numba
 
     fast: Loop = numba.njit(cache=True)(loop)
@@ -28,7 +28,7 @@ def count_nearer_in_space(
     candidates: NDArray[np.int32],
     tolerance: NDArray[np.float32],
 ) -> NDArray[np.int32]:
-    """Count, for each candidate of each query, the rows whose similarity exceeds its own by more than the tolerance.
+    """Count, for each candidate of each query, the rows with a similarity above its own by more than the tolerance.
 
     `similarity` is ``(b, n)``, `candidates` and `tolerance` are ``(b, m)``; the result is ``(b, m)``.
     """

@@ -1,4 +1,4 @@
-"""What a metric is."""
+"""Record of a metric."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ Scope = Literal["snapshot", "pair", "projection", "part", "row"]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """The record of a metric; nothing that draws or judges a metric needs to know more.
+    """Record of a metric, sufficient for display and evaluation.
 
     Attributes
     ----------
     name
-        Last part of every scalar key of this metric.
+        Last part of the metric's scalar keys.
     scope
-        What one number belongs to: ``"snapshot"``, a ``"pair"`` of snapshots, a ``"projection"``, a ``"part"`` of the
-        rows (a group or a stratum), or a ``"row"``.
+        Subject of a value: ``"snapshot"``, a ``"pair"`` of snapshots, a ``"projection"``, a ``"part"`` of the rows (a
+        group or a stratum), or a ``"row"``.
     low, high
-        Ends of the range; None where it is open.
+        Limits of the range; None for an open end.
     higher_is_better
-        None where neither direction is good in itself.
+        None if neither direction is better.
     description, description_zh
         One line in English and in Chinese.
     reference
-        Paper or page that defines it; ``""`` where the description does.
+        Paper or page with the definition; ``""`` if the description is sufficient.
     per_row
-        Whether single rows have a value, so that watched labels get one each.
+        Whether single rows have values, which are recorded for watched labels.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""How far rows moved between two snapshots, apart from what the whole space did together."""
+"""Motion of rows between two snapshots, without the common motion of the space."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ __all__ = ["aligned_displacement"]
 
 
 def aligned_displacement(previous: NDArray[np.float32], current: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Measure how far each row moved after the best shift, rotation, reflection and scale are taken out.
+    """Measure how far each row moved, after removing the best shift, rotation, reflection and scale.
 
     Parameters
     ----------
     previous, current
-        ``(n, d)`` float32, all finite, row i of both being the same label.
+        ``(n, d)`` float32, all finite, with the same labels in the same order.
 
     Returns
     -------
-    ``(n,)`` float32, 0 or more: the distance of a current row, laid onto the previous snapshot, from its previous
-    place, as a share of the root mean square distance of previous rows from their mean. The root mean square over the
-    rows is at most 1: reached where the two snapshots have nothing in common, or all current rows are equal. If all
-    previous rows are equal, 0 where all current ones are too, else NaN.
+    ``(n,)`` float32, 0 or more: distance between the aligned current row and the previous row, relative to the root
+    mean square distance of previous rows from their mean. The root mean square over the rows is at most 1, reached if
+    the two snapshots are unrelated or all current rows are equal. If all previous rows are equal, it is 0 if all
+    current rows are equal too, else NaN.
 
     Notes
     -----
-    n rows determine a rotation of n - 1 dimensions, so with n ≤ d much of any change is fitted away: watch many more
-    rows than there are columns before reading much into a small value.
+    n rows determine a rotation of n - 1 dimensions, so for n ≤ d the alignment absorbs much of any change: use many
+    more rows than columns before interpreting small values.
 
     References
     ----------
@@ -40,9 +40,7 @@ def aligned_displacement(previous: NDArray[np.float32], current: NDArray[np.floa
     validate_vectors(previous, "previous")
     validate_vectors(current, "current")
     if previous.shape != current.shape:
-        raise ValueError(
-            f"Rows must be paired and of one width: previous is {previous.shape}, current is {current.shape}."
-        )
+        raise ValueError(f"previous and current must have the same shape, not {previous.shape} and {current.shape}.")
     n = len(previous)
     found = align(current, previous, scaling="least_squares")
     turn = found.rotation * found.scale

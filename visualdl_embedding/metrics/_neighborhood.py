@@ -1,4 +1,4 @@
-"""How much of each row's neighborhood a projection, or a step of training, keeps; and how unevenly rows are chosen."""
+"""Preservation of neighborhoods by projections and over training, and hubness of the neighbor graph."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Quality:
-    """How faithful a projection is.
+    """Quality of a projection.
 
     Attributes
     ----------
     trustworthiness, continuity
         Means over the rows used, 0 to 1, higher is better; NaN for fewer than 3 rows.
     row_trustworthiness, row_continuity
-        ``(n,)`` float32, of the same range, NaN for rows that were not used.
+        ``(n,)`` float32, same range, NaN for rows not used.
     rows_used
-        How many rows were asked for their neighbors.
+        Number of rows used as queries.
     n_neighbors
-        The size of a neighborhood that was used: what was asked for, or the largest that n allows.
+        Neighborhood size used: the requested one, or the maximum for n.
     """
 
     trustworthiness: float
@@ -47,7 +47,7 @@ def trustworthiness(
 ) -> float:
     """Measure whether neighbors on the map are neighbors in the original space.
 
-    scikit-learn's measure in memory that does not grow with n². Rows at equal distance share the better rank.
+    Equals scikit-learn's measure, in memory that does not grow with n². Rows at equal distance share the better rank.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def trustworthiness(
     coordinates
         ``(n, c)`` float32, all finite; distances on the map are Euclidean.
     n_neighbors
-        Size of a neighborhood; lowered to ``(n - 1) // 2``, the most for which the measure stays within 0 to 1.
+        Neighborhood size; at most ``(n - 1) // 2``, the largest for which the measure is within 0 to 1.
     distance
         ``"cosine"`` or ``"euclidean"``, in the original space.
 
@@ -76,7 +76,7 @@ def trustworthiness(
 def continuity(vectors: Floats, coordinates: Floats, n_neighbors: int = 15, *, distance: Distance = "cosine") -> float:
     """Measure whether neighbors in the original space are still neighbors on the map.
 
-    This is `trustworthiness` with the two spaces exchanged; parameters and result are the same.
+    This is `trustworthiness` with the two spaces exchanged. Parameters and result are the same.
 
     References
     ----------
@@ -99,7 +99,7 @@ def projection_quality(
     max_rows: int = 10_000,
     random_state: int = 42,
 ) -> dict[str, Quality]:
-    """Measure trustworthiness and continuity of several projections in one pass over the original distances.
+    """Measure trustworthiness and continuity of several projections with one computation of the original distances.
 
     Parameters
     ----------
@@ -108,17 +108,17 @@ def projection_quality(
     projections
         Coordinates by name, ``(n, c)`` float32 each, all finite.
     neighbors
-        The graph of `vectors` by the same distance, at least as wide as the neighborhood; with an approximate graph
-        continuity asks for approximate neighbors, trustworthiness is exact still.
+        Graph of `vectors` with the same distance, at least as wide as the neighborhood. An approximate graph makes
+        continuity approximate; trustworthiness remains exact.
     n_neighbors
-        Size of a neighborhood; lowered to ``(n - 1) // 2``.
+        Neighborhood size; at most ``(n - 1) // 2``.
     distance
         ``"cosine"`` or ``"euclidean"``, in the original space.
     max_rows
-        Above so many rows, a random sample of so many is asked for its neighbors and their ranks among all n rows.
-        The mean over the sample estimates the mean over all without bias.
+        Maximum number of query rows, sampled at random, and ranked among all n rows. The mean over the sample is an
+        unbiased estimate.
     random_state
-        Seed of that sample.
+        Seed of the sample.
 
     Returns
     -------
@@ -146,7 +146,7 @@ def projection_quality(
 def _row_trustworthiness(
     vectors: Floats, layouts: Sequence[Floats], rows: NDArray[np.intp], k: int, distance: Distance
 ) -> list[NDArray[np.float64]]:
-    """Trustworthiness of each row in each layout, all ranked in one pass."""
+    """Trustworthiness of each row in each layout, with one computation of the ranks."""
     candidates = np.hstack([nearest_in_layout(layout, rows, k) for layout in layouts])
     ranks = ranks_in_space(vectors, rows, candidates, distance=distance)
     return [_share_kept(part, len(vectors)) for part in np.split(ranks, len(layouts), axis=1)]
@@ -158,7 +158,7 @@ def _row_continuity(layout: Floats, rows: NDArray[np.intp], neighbors: NDArray[n
 
 
 def _share_kept(ranks: NDArray[np.int32], n: int) -> NDArray[np.float64]:
-    """1 where the k ranks of a row, ``(b, k)``, are all within k, 0 where they are the k last ones; ``(b,)``."""
+    """1 if the k ranks of a row, ``(b, k)``, are all within k, 0 if they are the k last ones; ``(b,)``."""
     k = ranks.shape[1]
     worst = k * (2 * n - 3 * k - 1) / 2
     share: NDArray[np.float64] = (worst - np.maximum(ranks - k, 0).sum(axis=1, dtype=np.float64)) / worst
@@ -172,36 +172,34 @@ def _mean(values: NDArray[np.float64]) -> float:
 def _validate_projection(
     vectors: Floats, projections: Mapping[str, Floats], n_neighbors: int, distance: Distance
 ) -> int:
-    """Check arguments, and return the size of neighborhood to use: 0 where there are too few rows for any."""
+    """Check arguments, and return the neighborhood size to use: 0 if there are too few rows."""
     validate_vectors(vectors)
     for name, coordinates in projections.items():
         validate_vectors(coordinates, name)
         if len(coordinates) != len(vectors):
-            raise ValueError(f"{name} has {len(coordinates)} rows, the vectors have {len(vectors)}; they must match.")
+            raise ValueError(f"{name} must have {len(vectors)} rows like the vectors, not {len(coordinates)}.")
     if n_neighbors < 1:
         raise ValueError(f"n_neighbors must be at least 1, not {n_neighbors}.")
     if distance not in DISTANCES:
-        raise ValueError(f"Unknown distance {distance!r}; known are {', '.join(DISTANCES)}.")
+        raise ValueError(f"distance must be one of {', '.join(DISTANCES)}, not {distance!r}.")
     validate_usable(vectors, distance)
     return min(n_neighbors, (len(vectors) - 1) // 2)
 
 
 def _validate_graph(neighbors: Neighbors, n: int, k: int, distance: Distance) -> None:
     if len(neighbors.indices) != n:
-        raise ValueError(
-            f"The neighbor graph has {len(neighbors.indices)} rows, the vectors have {n}; they must match."
-        )
+        raise ValueError(f"neighbors must have {n} rows like the vectors, not {len(neighbors.indices)}.")
     if neighbors.n_neighbors < k:
         raise ValueError(
-            f"The neighbor graph is {neighbors.n_neighbors} wide, {k} neighbors are needed; "
-            f"make it with nearest_neighbors(vectors, {k})."
+            f"neighbors must have at least {k} neighbors per row, not {neighbors.n_neighbors}; "
+            f"compute it with nearest_neighbors(vectors, {k})."
         )
     if neighbors.distance != distance:
-        raise ValueError(f"The neighbor graph is by {neighbors.distance} distance, {distance!r} was asked for.")
+        raise ValueError(f"neighbors must use the distance {distance!r}, not {neighbors.distance!r}.")
 
 
 def neighbor_overlap(a: Neighbors, b: Neighbors) -> Floats:
-    """Measure the share of its neighbors that each row has in both of two graphs.
+    """Measure the share of neighbors that each row has in common between two graphs.
 
     Parameters
     ----------
@@ -210,7 +208,7 @@ def neighbor_overlap(a: Neighbors, b: Neighbors) -> Floats:
 
     Returns
     -------
-    ``(n,)`` float32, 0 to 1; NaN where a graph holds no neighbors. Of k random neighbors ``k / (n - 1)`` are shared.
+    ``(n,)`` float32, 0 to 1; NaN without neighbors. The expected value for k random neighbors is ``k / (n - 1)``.
 
     Examples
     --------
@@ -220,10 +218,10 @@ def neighbor_overlap(a: Neighbors, b: Neighbors) -> Floats:
     """
     n, k = len(a.indices), min(a.n_neighbors, b.n_neighbors)
     if len(b.indices) != n:
-        raise ValueError(f"The graphs must be of the same rows, but have {n} and {len(b.indices)}.")
+        raise ValueError(f"a and b must have the same number of rows, not {n} and {len(b.indices)}.")
     if k == 0:
         return np.full(n, np.nan, dtype=np.float32)
-    # A row names no neighbor twice, so equal values side by side are exactly the shared ones.
+    # The neighbors of a row are distinct, so equal adjacent values are exactly the shared ones.
     both = np.sort(np.hstack([a.indices[:, :k], b.indices[:, :k]]), axis=1)
     shared = np.count_nonzero(both[:, 1:] == both[:, :-1], axis=1)
     share: Floats = (shared / k).astype(np.float32)
@@ -231,7 +229,7 @@ def neighbor_overlap(a: Neighbors, b: Neighbors) -> Floats:
 
 
 def hubness(neighbors: Neighbors) -> float:
-    """Measure how unevenly rows are chosen as neighbors: the skewness of how often each one is.
+    """Measure the skewness of how often rows occur as neighbors.
 
     Parameters
     ----------
@@ -240,8 +238,8 @@ def hubness(neighbors: Neighbors) -> float:
 
     Returns
     -------
-    Near 0 where choices are spread evenly on both sides of the mean, positive and without bound where a few hubs are
-    neighbors of very many; lower is better. 0 where all rows are chosen equally often, NaN without neighbors.
+    Near 0 for a symmetric distribution, positive and unbounded if a few hubs are neighbors of very many rows; lower is
+    better. 0 if all rows occur equally often, NaN without neighbors.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Ranks of chosen rows among all, without ever holding n x n distances."""
+"""Ranks of selected rows among all rows, without n x n distances in memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from visualdl_embedding.metrics._kernels import compiled, count_nearer_in_layout
 __all__ = ["nearest_in_layout", "ranks_in_layout", "ranks_in_space", "scaled_layout"]
 
 _BLOCK_VALUES = 2_560_000
-"""Similarities held at a time: 10 MB; of 64 to 512 queries at 10,000 rows, 256 were fastest (0.25 s, 64: 0.35 s)."""
+"""Similarities computed at a time: 10 MB; at 10,000 rows 256 queries are fastest (0.25 s; 64: 0.35 s)."""
 
 
 def ranks_in_space(
@@ -22,7 +22,7 @@ def ranks_in_space(
     *,
     distance: Distance = "cosine",
 ) -> NDArray[np.int32]:
-    """Rank candidates among all other rows by their distance to a query in the original space.
+    """Rank candidates by their distance to a query in the original space, among all other rows.
 
     Parameters
     ----------
@@ -31,13 +31,13 @@ def ranks_in_space(
     queries
         ``(b,)`` row numbers.
     candidates
-        ``(b, m)`` int32 row numbers, never the query itself.
+        ``(b, m)`` int32 row numbers, without the query itself.
     distance
         ``"cosine"`` or ``"euclidean"``.
 
     Returns
     -------
-    ``(b, m)`` int32, 1 for the nearest. A rank is one more than the number of rows that are nearer by more than the
+    ``(b, m)`` int32, 1 for the nearest. A rank is one plus the number of rows that are nearer by more than the
     rounding error of float32, so equal rows share the better rank.
     """
     space, lengths = _similarity_space(vectors, distance)
@@ -59,10 +59,10 @@ def ranks_in_space(
 def _similarity_space(
     vectors: NDArray[np.float32], distance: Distance
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Points ``(n, d + 1)`` whose one product with ``(query, 1)`` orders rows by distance, and lengths ``(n,)``.
+    """Points ``(n, d + 1)`` with products with ``(query, 1)`` in the order of distances, and norms ``(n,)``.
 
-    x·y - |y|²/2 falls as |x - y|² grows. Centering changes no distance and keeps the digits of a collapsed table,
-    whose rows differ from their mean by little; scaling keeps squares within float32.
+    x·y - |y|²/2 decreases as |x - y|² increases. Centering does not change distances and keeps the precision of a
+    collapsed table, with rows close to their mean; scaling keeps squares within float32.
     """
     points = _scaled(vectors)
     if distance == "cosine":
@@ -79,7 +79,7 @@ def _scaled(points: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def scaled_layout(coordinates: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Center coordinates and scale them into -1 to 1, where squares neither overflow nor vanish; ``(n, c)`` float32."""
+    """Center coordinates and scale them to -1 to 1, so that squares neither overflow nor vanish; ``(n, c)`` float32."""
     widened = coordinates - center(coordinates)
     return np.asarray(widened / (np.abs(widened).max() or 1.0), dtype=np.float32)
 
@@ -91,7 +91,7 @@ def nearest_in_layout(
     from scipy.spatial import cKDTree
 
     found: NDArray[np.intp] = np.asarray(cKDTree(coordinates).query(coordinates[queries], k=n_neighbors + 1)[1])
-    # Among duplicates the row itself may stand anywhere, or be crowded out: then the farthest is dropped instead.
+    # Among duplicates the row itself may be at any position or missing; in that case drop the farthest.
     is_self = found == queries[:, None]
     is_self[~is_self.any(axis=1), -1] = True
     others: NDArray[np.int32] = found[~is_self].reshape(len(queries), n_neighbors).astype(np.int32)
@@ -101,7 +101,7 @@ def nearest_in_layout(
 def ranks_in_layout(
     coordinates: NDArray[np.float32], queries: NDArray[np.intp], candidates: NDArray[np.int32]
 ) -> NDArray[np.int32]:
-    """Rank candidates among all other rows by their Euclidean distance to a query in a layout.
+    """Rank candidates by their Euclidean distance to a query in a layout, among all other rows.
 
     Arguments and result are those of `ranks_in_space`, with coordinates ``(n, c)`` in place of vectors.
     """

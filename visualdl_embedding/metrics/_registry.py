@@ -1,4 +1,4 @@
-"""What every metric means: its range, its direction, a line in two languages, and where it comes from."""
+"""Registry of metrics: range, direction, description in two languages, and reference."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
 
 
 def get_metric(name: str) -> Metric:
-    """Look up a metric by its name, or by a scalar key that ends in it.
+    """Look up a metric by its name, or by a scalar key that ends in the name.
 
     Raises
     ------
     ValueError
-        If there is no such metric; the message names similar ones, or all.
+        If there is no such metric; the message lists similar ones, or all.
 
     Examples
     --------

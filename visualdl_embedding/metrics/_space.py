@@ -1,4 +1,4 @@
-"""The numbers of a space by itself, as every analysis has them."""
+"""Metrics of a single space, part of every analysis."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ __all__ = ["space_scalars"]
 
 
 def space_scalars(vectors: NDArray[np.float32], neighbors: Neighbors) -> tuple[dict[str, float], NDArray[np.float32]]:
-    """Measure a space.
+    """Compute the metrics of a space.
 
     Parameters
     ----------
     vectors
         ``(n, d)`` float32, all finite.
     neighbors
-        Their graph.
+        Neighbor graph of the vectors.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""How many directions a space uses, from one decomposition of its covariance."""
+"""Effective number of directions of a space, from the spectrum of its covariance."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["effective_rank", "isoscore", "spectrum"]
 
 
 def spectrum(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Decompose the variance of centered vectors: the eigenvalues of their covariance.
+    """Compute the eigenvalues of the covariance of centered vectors.
 
     Parameters
     ----------
@@ -20,13 +20,13 @@ def spectrum(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
 
     Returns
     -------
-    ``(d,)`` float64, descending, never negative; exactly zero where only rounding is left, all zero for equal rows.
+    ``(d,)`` float64, descending, non-negative; exactly zero below rounding errors, all zero for equal rows.
 
     Notes
     -----
-    The d × d covariance is summed in float64, for the square root of an eigenvalue, which `effective_rank` reads,
-    would turn float32's error of 1e-7 into 3e-4 for each of the d directions. With fewer rows than columns the n × n
-    products of rows serve instead.
+    The d × d covariance is summed in float64, because the square root of an eigenvalue in `effective_rank` would turn
+    float32's error of 1e-7 into 3e-4 for each of the d directions. With fewer rows than columns the n × n products of
+    rows are used instead.
     """
     validate_vectors(vectors)
     n, d = vectors.shape
@@ -45,18 +45,18 @@ def spectrum(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def _as_spectrum(values: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Take eigenvalues ``(d,)`` as they are and decompose vectors ``(n, d)``."""
+    """Return eigenvalues ``(d,)`` unchanged, and the spectrum of vectors ``(n, d)``."""
     if np.ndim(values) != 1:
         return spectrum(np.asarray(values, dtype=np.float32))
     if not len(values) or not np.isfinite(values).all() or np.min(values) < 0:
-        raise ValueError("A spectrum is a non-empty (d,) array of finite, non-negative eigenvalues.")
+        raise ValueError("A spectrum must be a non-empty (d,) array of finite, non-negative eigenvalues.")
     return np.asarray(values, dtype=np.float64)
 
 
 def effective_rank(vectors: NDArray[np.floating]) -> float:
-    """Count the directions that vectors use, as the exponential of the entropy of their singular values.
+    """Compute the exponential of the entropy of the singular values: the number of directions that vectors use.
 
-    Vectors are centered first, so a mean that all rows share counts for nothing here; `mean_cosine` shows it.
+    Vectors are centered first, so a common mean has no influence; `mean_cosine` shows it.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def effective_rank(vectors: NDArray[np.floating]) -> float:
 
     Returns
     -------
-    1 to d, higher is better; 0 where all rows are equal.
+    1 to d, higher is better; 0 if all rows are equal.
 
     References
     ----------
@@ -84,9 +84,9 @@ def effective_rank(vectors: NDArray[np.floating]) -> float:
 
 
 def isoscore(vectors: NDArray[np.floating]) -> float:
-    """Measure how evenly the variance fills all directions.
+    """Measure how evenly the variance is distributed over all directions.
 
-    The paper's steps (principal axes, variances scaled to length √d, their distance from all ones) come down to
+    The paper's steps (principal axes, variances scaled to norm √d, their distance from all ones) simplify to
     ``((Σλ)² / Σλ² - 1) / (d - 1)``.
 
     Parameters
@@ -96,8 +96,8 @@ def isoscore(vectors: NDArray[np.floating]) -> float:
 
     Returns
     -------
-    0 for a line to 1 for a ball, higher is better; 0 where all rows are equal, 1 for a single column that varies.
-    n rows of a ball give about ``1 / (1 + d / n)``, so compare only scores of the same number of rows.
+    0 for a line to 1 for a ball, higher is better; 0 if all rows are equal, 1 for a single column that varies.
+    n rows of a ball give about ``1 / (1 + d / n)``, so compare only scores for the same number of rows.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Lengths and directions of a snapshot's vectors."""
+"""Norms and directions of a snapshot's vectors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["mean_cosine", "norms"]
 
 
 def norms(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Measure the Euclidean length of every row.
+    """Compute the Euclidean norm of each row.
 
     Parameters
     ----------
@@ -29,20 +29,20 @@ def norms(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def mean_cosine(vectors: NDArray[np.float32]) -> float:
-    """Average the cosine over all pairs of distinct rows.
+    """Compute the mean cosine over all pairs of distinct rows.
 
-    The squared length of the sum of the m unit vectors is m plus twice the sum of all pairs' cosines, so this costs
-    O(n d) and no pair is looked at.
+    The squared norm of the sum of the m unit vectors is m plus twice the sum of all pairs' cosines, so the cost is
+    O(n d), without a loop over pairs.
 
     Parameters
     ----------
     vectors
-        ``(n, d)`` float32, all finite; rows without a direction are left out.
+        ``(n, d)`` float32, all finite; rows without a direction are ignored.
 
     Returns
     -------
-    ``-1 / (m - 1)`` to 1: about 0 where directions are spread, 1 where all rows point the same way, the sign of a
-    collapse into a cone. NaN where fewer than two rows have a direction.
+    ``-1 / (m - 1)`` to 1: about 0 for spread directions, 1 if all rows have the same direction, a sign of a
+    collapse into a cone. NaN for fewer than two rows with a direction.
 
     References
     ----------

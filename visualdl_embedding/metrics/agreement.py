@@ -1,4 +1,4 @@
-"""How far maps of one snapshot agree: with the original space, with each other, over seeds; and clusters on them."""
+"""Agreement of maps with the original space and with each other, stability over seeds, and clusters on maps."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ Floats = NDArray[np.float32]
 SPACE = "space"
 """Key of the original space in `MapCluster.support`."""
 SUPPORTED = 0.5
-"""Support from which another view shows a cluster too."""
+"""Minimum support for a cluster to count as present in another view."""
 _COMPONENTS = 20
 _MIN_SAMPLES = 5
 MAX_CLUSTERED = 5_000
-"""HDBSCAN's time grows with the square of the rows: 5,000 × 20 take 0.7 to 2 s on one core, 10,000 up to 7 s."""
+"""Maximum number of rows for HDBSCAN, with quadratic time: 5,000 × 20 take 0.7 to 2 s, 10,000 up to 7 s on a core."""
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How many of its neighbors each row shares between views.
+    """Share of neighbors that each row has in common between views.
 
     Attributes
     ----------
     with_space
-        By map: ``(n,)`` float32, the share of a row's neighbors on the map that are its neighbors in the original
+        ``(n,)`` float32 by map: share of a row's neighbors on the map that are also its neighbors in the original
         space.
     between
-        By pair of maps: ``(n,)`` float32, the share of a row's neighbors that both maps give it.
+        ``(n,)`` float32 by pair of maps: share of a row's neighbors in both maps.
     row
-        ``(n,)`` float32: the mean of all these. A map in two dimensions cannot keep all neighbors of a space of
-        hundreds, so compare rows with each other rather than with 1.
+        ``(n,)`` float32: mean of all these. A map in two dimensions cannot keep all neighbors of a space with hundreds,
+        so compare rows with each other and not with 1.
     n_neighbors
-        Neighbors that were compared.
+        Number of neighbors compared.
     chance
-        What unrelated views share.
+        Expected share for unrelated views.
     """
 
     with_space: Mapping[str, Floats]
@@ -57,20 +57,20 @@ class Agreement:
 
 @dataclass(frozen=True)
 class MapCluster:
-    """A cluster that is seen on a map.
+    """Cluster on a map.
 
     Attributes
     ----------
     key
-        Of the map.
+        Key of the map.
     rows
         ``(m,)`` positions, ascending.
     support
-        For every other map, and for ``"space"``: the share of its rows' neighbors there that are in the cluster, chance
-        taken out; 1 where the cluster is just as separate, about 0 where its rows are scattered.
+        For every other map, and for ``"space"``: share of its rows' neighbors there that are in the cluster, corrected
+        for chance; 1 if the cluster is equally separate, about 0 if its rows are scattered.
     doubtful
-        Neither the original space nor a map of another method supports it by `SUPPORTED` or more: only this method
-        shows it. Two runs of t-SNE share their artifacts, so they do not vouch for each other.
+        Whether neither the original space nor a map of another method supports it by `SUPPORTED` or more, so that only
+        this method shows it. Two runs of t-SNE share artifacts, so they are not independent evidence.
     """
 
     key: str
@@ -85,7 +85,7 @@ def _validate_map(coordinates: NDArray[np.floating], name: str) -> None:
     bad = int((~np.isfinite(coordinates).all(axis=1)).sum())
     if bad:
         raise ValueError(
-            f"{bad} of {len(coordinates)} rows of {name} hold NaN or inf; pass the usable rows only: "
+            f"{bad} of {len(coordinates)} rows of {name} contain NaN or inf; pass the usable rows only: "
             "coordinates[snapshot.usable(distance)]."
         )
 
@@ -98,13 +98,13 @@ def _validate_maps(projections: Mapping[str, NDArray[np.floating]], neighbors: N
         _validate_map(coordinates, f"map {key!r}")
         if len(coordinates) != n:
             raise ValueError(
-                f"Map {key!r} has {len(coordinates)} rows, the neighbor graph has {n}; the graph is of usable "
-                "rows only, so pass coordinates[snapshot.usable(neighbors.distance)]."
+                f"Map {key!r} has {len(coordinates)} rows, but the neighbor graph has the {n} usable rows; pass "
+                "coordinates[snapshot.usable(neighbors.distance)]."
             )
 
 
 def _map_neighbors(coordinates: NDArray[np.floating], k: int) -> Neighbors:
-    """Neighbors on a map, in 0.1 s for 50,000 points."""
+    """Compute neighbors on a map, in 0.1 s for 50,000 points."""
     n = len(coordinates)
     k = min(k, n - 1)
     if k < 1:
@@ -117,20 +117,20 @@ def _map_neighbors(coordinates: NDArray[np.floating], k: int) -> Neighbors:
 def map_agreement(
     projections: Mapping[str, NDArray[np.floating]], neighbors: Neighbors, *, n_neighbors: int = 15
 ) -> Agreement:
-    """Count, for each row, the neighbors that maps share with the original space and with each other.
+    """Compute, for each row, the share of neighbors in common between maps and with the original space.
 
     Parameters
     ----------
     projections
         Coordinates by key, ``(n, c)`` each, all finite.
     neighbors
-        The graph of the same n rows in the original space.
+        Graph of the same n rows in the original space.
     n_neighbors
-        Size of a neighborhood; at most the width of the graph.
+        Neighborhood size; at most the width of the graph.
 
     Returns
     -------
-    Shares from 0 to 1; NaN where there is only one row, and `Agreement.row` also where there is no map.
+    Shares from 0 to 1; NaN for a single row, and `Agreement.row` also without maps.
     """
     _validate_maps(projections, neighbors, n_neighbors)
     n, k = len(neighbors.indices), min(n_neighbors, neighbors.n_neighbors)
@@ -144,29 +144,29 @@ def map_agreement(
 
 
 def stability(coordinates_by_seed: Sequence[NDArray[np.floating]], n_neighbors: int = 15) -> Floats:
-    """Measure, for each row, how many of its neighbors on the map stay when seed or parameters change.
+    """Measure, for each row, the share of neighbors on the map that do not depend on seed or parameters.
 
     Parameters
     ----------
     coordinates_by_seed
         At least two maps of the same n rows, ``(n, c)`` each, all finite; c may differ.
     n_neighbors
-        Size of a neighborhood.
+        Neighborhood size.
 
     Returns
     -------
-    ``(n,)`` float32, 0 to 1, higher is better: the share of neighbors that two maps have in common, averaged over all
-    pairs of maps. Unrelated maps share ``n_neighbors / (n - 1)``. NaN for a single row.
+    ``(n,)`` float32, 0 to 1, higher is better: share of neighbors in common between two maps, averaged over all pairs
+    of maps. The expected value for unrelated maps is ``n_neighbors / (n - 1)``. NaN for a single row.
     """
     if len(coordinates_by_seed) < 2:
-        raise ValueError(f"Stability compares maps: at least 2 are needed, {len(coordinates_by_seed)} given.")
+        raise ValueError(f"coordinates_by_seed must have at least 2 maps, not {len(coordinates_by_seed)}.")
     if n_neighbors < 1:
         raise ValueError(f"n_neighbors must be at least 1, not {n_neighbors}.")
     for i, coordinates in enumerate(coordinates_by_seed):
         _validate_map(coordinates, f"map {i}")
         if len(coordinates) != len(coordinates_by_seed[0]):
             raise ValueError(
-                f"All maps must be of the same rows: map 0 has {len(coordinates_by_seed[0])}, map {i} has "
+                f"All maps must have the same rows: map 0 has {len(coordinates_by_seed[0])}, map {i} has "
                 f"{len(coordinates)}."
             )
     graphs = [_map_neighbors(coordinates, n_neighbors) for coordinates in coordinates_by_seed]
@@ -183,28 +183,27 @@ def clusters(
     distance: Distance = "cosine",
     random_state: int = 42,
 ) -> NDArray[np.int32]:
-    """Find groups of rows that are denser than what lies between them.
+    """Cluster rows by density.
 
-    HDBSCAN on the 20 leading principal components (of the unit vectors, by cosine): in hundreds of dimensions all
-    distances are alike, and nothing is dense. Many tables hold no such groups; then all rows are noise, and that is
-    the answer.
+    HDBSCAN on the 20 leading principal components (of the unit vectors, for cosine): in hundreds of dimensions
+    distances are nearly equal, and no region is dense. Many tables have no clusters; all rows are noise then.
 
     Parameters
     ----------
     vectors
         ``(n, d)`` float32, all finite.
     min_cluster_size
-        2 or more; a hundredth of the rows, at least 5, if None.
+        2 or more; by default a hundredth of the rows, at least 5.
     distance
         ``"cosine"`` or ``"euclidean"``.
     random_state
-        Seed of the sample: above 5,000 rows a random 5,000 are clustered, and each other row joins the cluster of the
-        nearest of them if it is no farther from it than that cluster's rows are from each other. So 50,000 rows take
-        about 3 s on one core, and memory grows with n only.
+        Seed of the sample: above 5,000 rows a random 5,000 are clustered. Each other row joins the cluster of its
+        nearest sampled row, if their distance is at most that between rows of the cluster. 50,000 rows take about 3 s
+        on one core, and memory is linear in n.
 
     Returns
     -------
-    ``(n,)`` int32: clusters from 0, the largest first; -1 for noise.
+    ``(n,)`` int32: clusters from 0, largest first; -1 for noise.
 
     References
     ----------
@@ -212,7 +211,7 @@ def clusters(
     """
     _validate_map(vectors, "vectors")
     if distance not in DISTANCES:
-        raise ValueError(f"Unknown distance {distance!r}; known are {', '.join(DISTANCES)}.")
+        raise ValueError(f"distance must be one of {', '.join(DISTANCES)}, not {distance!r}.")
     points = normalize(vectors) if distance == "cosine" else np.asarray(vectors, dtype=np.float32)
     return _hdbscan(_reduce(points), _cluster_size(min_cluster_size, len(vectors)), random_state)
 
@@ -224,7 +223,7 @@ def _cluster_size(asked: int | None, n: int) -> int:
 
 
 def _reduce(points: Floats) -> Floats:
-    """Scores on the leading principal components, ``(n, min(d, 20))``."""
+    """Project onto the leading principal components, ``(n, min(d, 20))``."""
     centered = points - points.mean(axis=0, dtype=np.float64).astype(np.float32)
     centered /= np.abs(centered).max() or 1.0
     if points.shape[1] <= _COMPONENTS:
@@ -246,7 +245,7 @@ def _hdbscan(points: NDArray[np.floating], min_cluster_size: int, random_state: 
         return np.full(n, -1, dtype=np.int32)
     model = HDBSCAN(min_cluster_size=size, min_samples=min(_MIN_SAMPLES, len(sample) - 1), copy=True)
     labels = np.full(n, -1, dtype=np.int32)
-    # Rows at infinity, -2, and unknown ones, -3, are in no cluster either.
+    # HDBSCAN labels infinite rows -2 and NaN rows -3; treat them as noise.
     labels[sample] = np.maximum(model.fit_predict(points[sample]), -1)
     if n > MAX_CLUSTERED:
         _join_rest(points, sample, labels)
@@ -259,7 +258,7 @@ def _hdbscan(points: NDArray[np.floating], min_cluster_size: int, random_state: 
 
 
 def _join_rest(points: NDArray[np.floating], sample: NDArray[np.intp], labels: NDArray[np.int32]) -> None:
-    """Give each row outside the sample the label of its nearest in it, if it is not too far; in place."""
+    """Assign rows outside the sample the label of their nearest sampled row, if it is near enough; in place."""
     from sklearn.neighbors import NearestNeighbors
 
     rest = np.setdiff1d(np.arange(len(points)), sample)
@@ -267,7 +266,7 @@ def _join_rest(points: NDArray[np.floating], sample: NDArray[np.intp], labels: N
     gap = index.kneighbors()[0][:, 0]
     away, nearest = (found[:, 0] for found in index.kneighbors(points[rest]))
     own = labels[sample]
-    # The last place takes what is noise, which reaches nowhere.
+    # The last entry is for noise, with a reach of 0.
     reach = np.zeros(int(own.max()) + 2)
     np.maximum.at(reach, own, gap)
     reach[-1] = -1
@@ -284,28 +283,29 @@ def map_clusters(
     methods: Mapping[str, str] | None = None,
     random_state: int = 42,
 ) -> tuple[MapCluster, ...]:
-    """Find the clusters that each map shows, and what the other maps and the original space say of them.
+    """Find the clusters of each map, and their support in the other maps and in the original space.
 
     Parameters
     ----------
     projections
         Coordinates by key, ``(n, c)`` each, all finite.
     neighbors
-        The graph of the same n rows in the original space.
+        Graph of the same n rows in the original space.
     min_cluster_size, random_state
-        As for `clusters`; the whole map is used, without reduction.
+        As in `clusters`; all rows and all components of the map are used.
     n_neighbors
-        Neighbors of each row whose membership is asked for; at most one less than the cluster has rows.
+        Number of neighbors of each row for the support; at most the cluster size minus one.
     methods
-        The method of each map, by key; the small letters that a key begins with (``"tsne"`` for ``"tsne_3d"``) if None.
+        Method of each map, by key; by default the lowercase letters at the start of its key (``"tsne"`` for
+        ``"tsne_3d"``).
 
     Returns
     -------
-    All clusters, map by map, the largest first. One with more than half of all rows is left out: it is the map.
+    Clusters by map, largest first. Clusters with more than half of all rows are omitted.
     """
     _validate_maps(projections, neighbors, n_neighbors)
     if methods is not None and (missing := [key for key in projections if key not in methods]):
-        raise ValueError(f"methods names no method for the maps {', '.join(map(repr, missing))}.")
+        raise ValueError(f"methods must have an entry for the maps {', '.join(map(repr, missing))}.")
     n = len(neighbors.indices)
     size = _cluster_size(min_cluster_size, n)
     views = {key: _map_neighbors(coordinates, n_neighbors).indices for key, coordinates in projections.items()}
@@ -327,7 +327,7 @@ def map_clusters(
 
 
 def _method(key: str) -> str:
-    """Take the method out of a map's key.
+    """Return the method in a map's key.
 
     >>> _method("tsne_3d"), _method("umap-seed-7")
     ('tsne', 'umap')
@@ -336,7 +336,7 @@ def _method(key: str) -> str:
 
 
 def _support(graph: NDArray[np.int32], inside: NDArray[np.bool_], rows: NDArray[np.intp]) -> float:
-    """Share of the rows' neighbors that are in the cluster, beyond chance: (share - chance) / (1 - chance)."""
+    """Share of the rows' neighbors that are in the cluster, corrected for chance: (share - chance) / (1 - chance)."""
     k = min(graph.shape[1], len(rows) - 1)
     share = float(inside[graph[rows, :k]].mean())
     chance = (len(rows) - 1) / (len(inside) - 1)

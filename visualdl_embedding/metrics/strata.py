@@ -1,4 +1,4 @@
-"""Head, torso and tail: rows by how often they occur, and how each stratum fares."""
+"""Head, torso and tail: strata of rows by frequency, and their metrics."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ __all__ = ["STRATA", "StrataStudy", "Stratum", "frequency_strata", "stratum_scal
 STRATA = ("head", "torso", "tail")
 HEAD_MASS, TORSO_MASS = 0.5, 0.9
 MIN_RANK_ROWS = 20
-"""A stratum of fewer rows has no effective rank, for it would leave the others as few to be compared with."""
+"""Minimum number of rows for an effective rank, because all strata are compared with the same number of rows."""
 MAX_RANK_ROWS = 1000
-"""As many tell the ranks of strata apart as well as more, and cost 5 ms at 128 columns."""
+"""Maximum number of rows for the effective rank; more rows do not improve the comparison. 5 ms at 128 columns."""
 
 
 def frequency_strata(frequency: NDArray[np.floating] | NDArray[np.integer]) -> NDArray[np.str_]:
-    """Sort rows into head, torso and tail of their frequencies.
+    """Split rows into head, torso and tail of their frequencies.
 
-    Ordered by frequency, the head are the rows that make up the first half of all occurrences, the torso those up to
-    90%, the tail the rest with the rows that never occur. Among rows of one frequency the first come first.
+    In order of frequency, the head is the rows that make up the first half of all occurrences, the torso those up to
+    90%, the tail the rest including rows that never occur. Ties are ordered by position.
 
     Parameters
     ----------
     frequency
-        ``(n,)``: counts or shares, 0 or more; NaN (not known) counts as 0.
+        ``(n,)``: counts or shares, 0 or more; NaN (unknown) counts as 0.
 
     Returns
     -------
@@ -39,22 +39,20 @@ def frequency_strata(frequency: NDArray[np.floating] | NDArray[np.integer]) -> N
     Raises
     ------
     ValueError
-        For a negative or infinite frequency, and where all are 0.
+        If a frequency is negative or infinite, or all are 0.
 
     >>> frequency_strata(np.array([5, 100, 40, 60, 0])).tolist()
     ['tail', 'head', 'torso', 'head', 'tail']
     """
     known = np.asarray(frequency, dtype=np.float64)
     if known.ndim != 1 or np.isinf(known).any() or (known < 0).any():
-        raise ValueError(
-            "frequency is (n,) counts or shares; a negative or infinite value, or another shape, was given."
-        )
+        raise ValueError("frequency must be (n,) counts or shares without negative or infinite values.")
     known = np.nan_to_num(known)
     order = np.argsort(-known, kind="stable")
     mass = known[order].cumsum()
     if not len(mass) or mass[-1] <= 0:
-        raise ValueError("Head, torso and tail need frequencies above 0; all that are known are 0.")
-    # The mass before a row decides, so that the most frequent one always is in the head.
+        raise ValueError("Head, torso and tail require frequencies above 0, but all known frequencies are 0.")
+    # Use the mass before each row, so that the most frequent row is always in the head.
     before = np.concatenate([[0.0], mass[:-1]]) / mass[-1]
     names = np.empty(len(known), dtype="<U5")
     names[order] = np.array(STRATA)[(before >= HEAD_MASS).astype(int) + (before >= TORSO_MASS)]
@@ -63,28 +61,28 @@ def frequency_strata(frequency: NDArray[np.floating] | NDArray[np.integer]) -> N
 
 @dataclass(frozen=True)
 class Stratum:
-    """Numbers of one stratum; NaN where not known.
+    """Metrics of one stratum; NaN if unknown.
 
     Attributes
     ----------
     name
         ``"head"``, ``"torso"`` or ``"tail"``.
     num_rows
-        Rows in it.
+        Number of rows.
     effective_rank
-        Number of directions that it uses, of a sample of `StrataStudy.rows_compared` rows.
+        Effective number of directions, of a sample of `StrataStudy.rows_compared` rows.
     neighbor_distance
-        Mean distance of its rows to their neighbors, of whatever stratum those are.
+        Mean distance of its rows to their neighbors in any stratum.
     neighbor_overlap
-        Mean share of its neighbors that a row kept, 0 to 1.
+        Mean share of neighbors that a row keeps, 0 to 1.
     update_share
-        Its share of the sum of all rows' updates, 0 to 1.
+        Share of the stratum in the sum of all updates, 0 to 1.
     update_per_row
-        That share over its share of the rows: 1 where its rows are moved as much as others.
+        Share of updates divided by share of rows: 1 if its rows are updated as much as others.
     norm_mean
-        Mean length of its vectors.
+        Mean norm of its vectors.
     crowding
-        How unevenly its rows fill the space of all rows, 0 to 1 (`Crowding.excess`).
+        Unevenness of its rows in the space of all rows, 0 to 1 (`Crowding.excess`).
     """
 
     name: str
@@ -100,16 +98,16 @@ class Stratum:
 
 @dataclass(frozen=True)
 class StrataStudy:
-    """Head, torso and tail side by side.
+    """Metrics of head, torso and tail.
 
     Attributes
     ----------
     strata
-        Those that have rows, in this order.
+        Strata that have rows, in this order.
     rows_compared
-        Rows of each that the effective ranks were computed of; 0 where no stratum has enough.
+        Number of rows per stratum for the effective ranks; 0 if no stratum has enough.
     norm_frequency_correlation
-        Spearman's rank correlation of length and frequency, -1 to 1; NaN without frequencies.
+        Spearman's rank correlation of norm and frequency, -1 to 1; NaN without frequencies.
     """
 
     strata: tuple[Stratum, ...]
@@ -121,7 +119,7 @@ class StrataStudy:
             if stratum.name == name:
                 return stratum
         names = ", ".join(s.name for s in self.strata) or "none"
-        raise KeyError(f"There are no rows in stratum {name!r}; there are rows in: {names}.")
+        raise KeyError(f"Stratum {name!r} has no rows; the strata with rows are: {names}.")
 
 
 def study_strata(
@@ -135,37 +133,36 @@ def study_strata(
     crowding: Crowding | None = None,
     random_state: int = 42,
 ) -> StrataStudy:
-    """Compare the strata of a snapshot.
+    """Compute and compare the metrics of the strata of a snapshot.
 
     Parameters
     ----------
     vectors
         ``(n, d)`` float32, all finite.
     neighbors
-        Their graph.
+        Neighbor graph of the vectors.
     strata
-        ``(n,)``: stratum of each row (`frequency_strata`), ``""`` for a row that is left out.
+        ``(n,)``: stratum of each row (`frequency_strata`), ``""`` for rows to ignore.
     frequency
-        ``(n,)``: how often each row occurs, NaN where not known.
+        ``(n,)``: frequency of each row, NaN if unknown.
     overlap
-        ``(n,)``: share of its neighbors that each row kept (`neighbor_overlap`), NaN where not known.
+        ``(n,)``: share of neighbors that each row keeps (`neighbor_overlap`), NaN if unknown.
     update
-        ``(n,)``, 0 or more: how much each row was moved, by displacement or by the sum of its gradients' lengths; NaN
-        where not known.
+        ``(n,)``, 0 or more: motion of each row, as displacement or as sum of gradient norms; NaN if unknown.
     crowding
-        Of the same vectors.
+        Crowding of the same vectors.
     random_state
-        Seed of the samples that effective ranks are computed of.
+        Seed of the samples for effective ranks.
 
     Raises
     ------
     ValueError
-        For arrays that do not match, an unknown stratum, and a negative update.
+        If arrays do not match, a stratum is unknown, or an update is negative.
 
     Notes
     -----
-    n rows have an effective rank below n, and fewer rows a lower one: a sample of the same number of rows from each
-    stratum makes them comparable. Their number is that of the smallest stratum with at least 20 rows, at most 1000.
+    The effective rank of n rows is below n, so it is comparable only between equal numbers of rows: those of the
+    smallest stratum with at least 20 rows, at most 1000.
     """
     validate_vectors(vectors)
     n = len(vectors)
@@ -173,11 +170,11 @@ def study_strata(
     arrays = {"neighbors": neighbors.indices, "strata": names, "frequency": frequency, "overlap": overlap}
     for what, array in (arrays | {"update": update, "crowding": crowding.part if crowding else None}).items():
         if array is not None and len(array) != n:
-            raise ValueError(f"{what} has {len(array)} rows, the vectors have {n}; they must match.")
+            raise ValueError(f"{what} must have {n} rows like the vectors, not {len(array)}.")
     if unknown := sorted(set(names.tolist()) - {*STRATA, ""}):
-        raise ValueError(f"Unknown strata: {', '.join(unknown)}; known are {', '.join(STRATA)}, and '' for none.")
+        raise ValueError(f"strata must be {', '.join(STRATA)}, or '' for none, not {', '.join(unknown)}.")
     if update is not None and (np.asarray(update) < 0).any():
-        raise ValueError("update is how much each row was moved, 0 or more; a negative value was given.")
+        raise ValueError("update must not be negative.")
     members = {name: np.flatnonzero(names == name) for name in STRATA}
     members = {name: rows for name, rows in members.items() if len(rows)}
     sizes = [len(rows) for rows in members.values() if len(rows) >= MIN_RANK_ROWS]
@@ -215,7 +212,7 @@ def study_strata(
 
 
 def stratum_scalars(study: StrataStudy) -> dict[str, float]:
-    """Name the numbers of a study as scalars: ``stratum/<name>/<metric>``; what is not known is left out."""
+    """Name the metrics of a study as scalars ``stratum/<name>/<metric>``; unknown values are omitted."""
     values = {"norm_frequency_correlation": study.norm_frequency_correlation}
     metrics = [field.name for field in fields(Stratum) if field.name != "name"]
     for stratum in study.strata:
@@ -229,7 +226,7 @@ def _mean(values: NDArray[np.floating]) -> float:
 
 
 def _rank_correlation(lengths: NDArray[np.float32], frequency: NDArray[np.float64]) -> float:
-    """Spearman's correlation of the rows whose frequency is known; NaN where one of the two does not vary."""
+    """Spearman's correlation over rows with known frequency; NaN if one of the two is constant."""
     from scipy.stats import spearmanr
 
     known = np.isfinite(frequency)

@@ -63,7 +63,7 @@ class Basis:
 
 
 def _centered(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Rows minus their mean, in units in which float32 holds their squares; and the mean as it is."""
+    """Center rows, scaled so that their squares are within float32; also return the unscaled mean."""
     scale = np.float32(unit_scale(vectors))
     points = vectors if scale == 1 else vectors / scale
     mean = points.mean(axis=0, dtype=np.float64).astype(np.float32)

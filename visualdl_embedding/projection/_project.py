@@ -110,7 +110,7 @@ def project(
     perplexity
         Perplexity of t-SNE; lowered, with a note, if there are too few rows or neighbors.
     n_neighbors
-        Of UMAP: other rows in a neighborhood. umap-learn counts the row itself as well, so its number is one more.
+        Neighbors of UMAP, without the row itself. umap-learn counts the row too, so its number is one larger.
     min_dist
         Minimum distance of UMAP.
     max_iter

@@ -2,9 +2,8 @@
 
 from visualdl_embedding.errors import DamagedFileError, NewerFormatError, NotAnalyzedError
 from visualdl_embedding.store._alerts import append_alerts, read_alerts
-from visualdl_embedding.store._description import Description, Selection, installed_versions, read_description
-from visualdl_embedding.store._files import check_writable, fresh_directory
-from visualdl_embedding.store._format import FORMAT_VERSION
+from visualdl_embedding.store._description import Description, installed_versions, read_description
+from visualdl_embedding.store._files import fresh_directory
 from visualdl_embedding.store._frames import read_header
 from visualdl_embedding.store._metadata import parse_rows
 from visualdl_embedding.store._run import Run, is_run, nearest_steps, open_run, read_projection
@@ -14,18 +13,15 @@ from visualdl_embedding.store._table_store import TableStore
 from visualdl_embedding.store._thinning import choose_to_drop
 
 __all__ = [
-    "FORMAT_VERSION",
     "DamagedFileError",
     "Description",
     "NewerFormatError",
     "NotAnalyzedError",
     "Run",
-    "Selection",
     "TableReader",
     "TableStore",
     "TensorFile",
     "append_alerts",
-    "check_writable",
     "choose_to_drop",
     "fresh_directory",
     "installed_versions",

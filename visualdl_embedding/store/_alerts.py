@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,7 @@ __all__ = ["append_alerts", "parse_alerts", "read_alerts", "write_alerts"]
 
 
 def append_alerts(path: str | os.PathLike[str], alerts: Iterable[Mapping[str, Any]]) -> None:
-    """Append alerts in one write and sync the file. Without alerts the file is not touched.
-
-    An incomplete last line, left by a killed writer, is closed first, so that only that line is lost.
+    """Append alerts in one write, as in `append_line`. Without alerts the file is not touched.
 
     Parameters
     ----------
@@ -49,24 +48,18 @@ def parse_alerts(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
         lines = Path(path).read_bytes().split(b"\n")
     except FileNotFoundError:
         return []
-    return [alert for line in lines if (alert := _parse(line)) is not None]
+    found = []
+    for line in lines:
+        with suppress(ValueError):
+            if isinstance(alert := loads_exact(line), dict):
+                found.append(alert)
+    return found
 
 
 def read_alerts(path: str | os.PathLike[str]) -> tuple[Alert, ...]:
     """Read all alerts, oldest first. Entries of `parse_alerts` that are not valid alerts are skipped."""
-    return tuple(alert for values in parse_alerts(path) if (alert := _alert(values)) is not None)
-
-
-def _parse(line: bytes) -> dict[str, Any] | None:
-    try:
-        found = loads_exact(line)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _alert(values: dict[str, Any]) -> Alert | None:
-    try:
-        return Alert.from_dict(values)
-    except ValueError:
-        return None
+    found = []
+    for values in parse_alerts(path):
+        with suppress(ValueError):
+            found.append(Alert.from_dict(values))
+    return tuple(found)

@@ -14,24 +14,15 @@ from visualdl_embedding.analysis import Config
 from visualdl_embedding.core.jsonable import dumps_exact, loads_exact
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.table import Table
-from visualdl_embedding.errors import DamagedFileError, NewerFormatError
 from visualdl_embedding.store._files import write_atomically
-from visualdl_embedding.store._format import FORMAT_VERSION, check_format
+from visualdl_embedding.store._format import FORMAT_VERSION, check_format, reading
 
 __all__ = ["Description", "Selection", "describe", "read_description", "write_description"]
 
 _LIBRARIES = (
-    "visualdl-embedding",
-    "numpy",
-    "scipy",
-    "scikit-learn",
-    "openTSNE",
-    "umap-learn",
-    "pynndescent",
-    "visualdl",
-    "paddlepaddle",
-    "paddlepaddle-gpu",
-)
+    "visualdl-embedding", "numpy", "scipy", "scikit-learn", "openTSNE", "umap-learn", "pynndescent", "visualdl",
+    "paddlepaddle", "paddlepaddle-gpu",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,29 +146,22 @@ def read_description(path: Path) -> Description:
     DamagedFileError, NewerFormatError
         If the content is invalid or newer than this library.
     """
-    try:
+    with reading(path):
         found = loads_exact(path.read_bytes())
         check_format(found.get("format_version"), path)
         description = Description(
             table=Table(**_known(Table, found["table"])),
             config=Config.from_dict(found["config"]),
-            rows_version=found["rows_version"],
             selections={
                 version: Selection(value["how"], value["left_out"], tuple(value["watch"]))
                 for version, value in found["selections"].items()
             },
-            versions=found["versions"],
-            created=found["created"],
             resumed_after=tuple(found["resumed_after"]),
-            extra=found["extra"],
+            **{name: found[name] for name in ("rows_version", "versions", "created", "extra")},
         )
         if description.rows_version not in description.selections:
             raise ValueError(f"it has no selection for the rows {description.rows_version!r}")
-    except (DamagedFileError, NewerFormatError):
-        raise
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DamagedFileError(path, f"its content cannot be read ({type(error).__name__}: {error})") from error
-    return description
+        return description
 
 
 def _known(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:

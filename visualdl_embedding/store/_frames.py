@@ -1,8 +1,12 @@
-"""Snapshots and analyses as safetensors files, with a JSON header for values that are not arrays."""
+"""Snapshots and analyses as safetensors files, with a JSON header for values that are not arrays.
+
+All functions that read raise `DamagedFileError` if the file is invalid, and `NewerFormatError` if it is newer than this
+library.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -18,10 +22,10 @@ from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.safetensors_format import pack
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import Direction
-from visualdl_embedding.errors import DamagedFileError, NewerFormatError
+from visualdl_embedding.errors import DamagedFileError
 from visualdl_embedding.projection import Basis
 from visualdl_embedding.store._files import write_atomically
-from visualdl_embedding.store._format import FORMAT_VERSION, check_format
+from visualdl_embedding.store._format import FORMAT_VERSION, check_format, reading
 from visualdl_embedding.store._safetensors import TensorFile
 
 __all__ = [
@@ -36,6 +40,13 @@ __all__ = [
 
 _KEY = "visualdl_embedding"
 """Safetensors metadata key of the JSON header; the format only allows text."""
+
+
+_PLAIN = ("table", "step", "previous_step", "first_step", "frame", "notes")
+"""Fields of an analysis in its header; the same for a projection and for a basis below."""
+_OF_PROJECTION = ("method", "parameters", "axes_version", "noise_floor")
+_OF_BASIS = ("version", "step")
+_ARRAYS_OF_BASIS = ("mean", "components", "explained_variance_ratio")
 
 
 def write_snapshot(path: Path, snapshot: Snapshot) -> None:
@@ -55,29 +66,14 @@ def write_snapshot(path: Path, snapshot: Snapshot) -> None:
         "counters": snapshot.counters,
         "row_values": list(snapshot.row_values),
     }
-    tensors: dict[str, NDArray[Any]] = {"ids": snapshot.ids, "vectors": snapshot.vectors}
-    for name, values in snapshot.row_values.items():
-        tensors[f"row_values/{name}"] = values
+    row_values = {f"row_values/{name}": values for name, values in snapshot.row_values.items()}
+    tensors: dict[str, NDArray[Any]] = {"ids": snapshot.ids, "vectors": snapshot.vectors, **row_values}
     write_atomically(path, pack(tensors, {_KEY: dumps_exact(header)}))
 
 
 def read_snapshot(path: Path, rows_of: Callable[[str], Rows]) -> Snapshot:
-    """Read a snapshot.
-
-    Parameters
-    ----------
-    path
-        Path of the file.
-    rows_of
-        Function that returns the rows of a version.
-
-    Raises
-    ------
-    DamagedFileError, NewerFormatError
-        If the file is invalid or newer than this library.
-    """
-    with _reading(path), TensorFile(path) as file:
-        header = _header(file, "snapshot")
+    """Read a snapshot; `rows_of` returns the rows of a version."""
+    with _opened(path, "snapshot") as (file, header):
         rows = rows_of(header["rows_version"])
         if not np.array_equal(file.read("ids"), rows.ids):
             raise DamagedFileError(path, "its ids do not match its rows")
@@ -101,45 +97,29 @@ def write_analysis(path: Path, analysis: Analysis) -> None:
     TypeError
         If a parameter of a projection is not a plain value.
     """
-    basis = analysis.basis
+    basis, neighbors = analysis.basis, analysis.neighbors
     header = {
         "kind": "analysis",
         "format_version": FORMAT_VERSION,
-        "table": analysis.table,
-        "step": analysis.step,
-        "previous_step": analysis.previous_step,
-        "first_step": analysis.first_step,
-        "frame": analysis.frame,
+        **_fields(analysis, _PLAIN),
         "scalars": analysis.scalars,
-        "neighbors": {"distance": analysis.neighbors.distance, "exact": analysis.neighbors.exact},
-        "projections": {
-            key: {
-                "method": projection.method,
-                "parameters": projection.parameters,
-                "axes_version": projection.axes_version,
-                "noise_floor": projection.noise_floor,
-            }
-            for key, projection in analysis.projections.items()
-        },
+        "neighbors": {"distance": neighbors.distance, "exact": neighbors.exact},
+        "projections": {key: _fields(projection, _OF_PROJECTION) for key, projection in analysis.projections.items()},
         "row_metrics": list(analysis.row_metrics),
-        "basis": None if basis is None else {"version": basis.version, "step": basis.step},
+        "basis": None if basis is None else _fields(basis, _OF_BASIS),
         "directions": [asdict(direction) for direction in analysis.directions],
-        "notes": analysis.notes,
         "seconds": analysis.seconds,
     }
     tensors: dict[str, NDArray[Any]] = {
-        "neighbors/indices": analysis.neighbors.indices,
-        "neighbors/distances": analysis.neighbors.distances,
+        "neighbors/indices": neighbors.indices,
+        "neighbors/distances": neighbors.distances,
     }
     for key, projection in analysis.projections.items():
         tensors[f"projections/{key}/coordinates"] = projection.coordinates
         tensors[f"projections/{key}/axes"] = projection.axes
-    for name, values in analysis.row_metrics.items():
-        tensors[f"row_metrics/{name}"] = values
+    tensors |= {f"row_metrics/{name}": values for name, values in analysis.row_metrics.items()}
     if basis is not None:
-        tensors["basis/mean"] = basis.mean
-        tensors["basis/components"] = basis.components
-        tensors["basis/explained_variance_ratio"] = basis.explained_variance_ratio
+        tensors |= {f"basis/{name}": getattr(basis, name) for name in _ARRAYS_OF_BASIS}
     write_atomically(path, pack(tensors, {_KEY: dumps_exact(header)}))
 
 
@@ -147,46 +127,29 @@ def read_analysis(path: Path) -> Analysis:
     """Read an analysis.
 
     Tuples among the parameters of a projection are read back as lists; everything else is unchanged.
-
-    Raises
-    ------
-    DamagedFileError, NewerFormatError
-        If the file is invalid or newer than this library.
     """
-    with _reading(path), TensorFile(path) as file:
-        header = _header(file, "analysis")
+    with _opened(path, "analysis") as (file, header):
+        plain = {name: header[name] for name in _PLAIN} | {"notes": tuple(header["notes"])}
         return Analysis(
-            table=header["table"],
-            step=header["step"],
-            previous_step=header["previous_step"],
-            first_step=header["first_step"],
-            frame=header["frame"],
+            **plain,
             neighbors=Neighbors(
                 file.read("neighbors/indices"),
                 file.read("neighbors/distances"),
                 header["neighbors"]["distance"],
                 header["neighbors"]["exact"],
             ),
-            projections={key: _projection(file, key, value) for key, value in header["projections"].items()},
+            projections={key: _projection(file, key, header) for key in header["projections"]},
             scalars=_floats(header["scalars"]),
             row_metrics={name: file.read(f"row_metrics/{name}") for name in header["row_metrics"]},
             basis=_basis(file, header),
             directions=_directions(header),
-            notes=tuple(header["notes"]),
             seconds=_floats(header["seconds"]),
         )
 
 
 def read_header(path: Path) -> Mapping[str, Any]:
-    """Read the header of an analysis without its arrays; only the beginning of the file is read.
-
-    Raises
-    ------
-    DamagedFileError, NewerFormatError
-        If the file is invalid or newer than this library.
-    """
-    with _reading(path), TensorFile(path) as file:
-        header = _header(file, "analysis")
+    """Read the header of an analysis without its arrays; only the beginning of the file is read."""
+    with _opened(path, "analysis") as (_, header):
         read = {name: _floats(header[name]) for name in ("scalars", "seconds")}
         return {**header, **read, "directions": _directions(header)}
 
@@ -199,39 +162,34 @@ def read_projection(path: Path, key: str) -> Projection:
     ValueError
         If the analysis has no such projection; the message lists the stored projections.
     """
-    with _reading(path), TensorFile(path) as file:
-        found = _header(file, "analysis")["projections"]
-        if key in found:
-            return _projection(file, key, found[key])
-    known = ", ".join(found) or "none"
+    with _opened(path, "analysis") as (file, header):
+        if key in header["projections"]:
+            return _projection(file, key, header)
+    known = ", ".join(header["projections"]) or "none"
     raise ValueError(f"There is no projection {key!r} in {path.name}; stored there: {known}.")
 
 
 def read_basis(path: Path) -> Basis | None:
     """Read the PCA basis that an analysis used, or None."""
-    with _reading(path), TensorFile(path) as file:
-        return _basis(file, _header(file, "analysis"))
+    with _opened(path, "analysis") as (file, header):
+        return _basis(file, header)
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Convert exceptions from a malformed header to an error that names the file."""
-    try:
-        yield
-    except (DamagedFileError, NewerFormatError):
-        raise
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DamagedFileError(path, f"its content cannot be read ({type(error).__name__}: {error})") from error
+def _opened(path: Path, kind: str) -> Iterator[tuple[TensorFile, Any]]:
+    """Open a file of a kind and parse its header."""
+    with reading(path), TensorFile(path) as file:
+        if _KEY not in file.metadata:
+            raise DamagedFileError(path, "it was not written by visualdl-embedding")
+        header = loads_exact(file.metadata[_KEY])
+        check_format(header.get("format_version"), path)
+        if header["kind"] != kind:
+            raise DamagedFileError(path, f"it holds {header['kind']!r}, but {kind!r} was expected")
+        yield file, header
 
 
-def _header(file: TensorFile, kind: str) -> Any:
-    if _KEY not in file.metadata:
-        raise DamagedFileError(file.path, "it was not written by visualdl-embedding")
-    header = loads_exact(file.metadata[_KEY])
-    check_format(header.get("format_version"), file.path)
-    if header["kind"] != kind:
-        raise DamagedFileError(file.path, f"it holds {header['kind']!r}, but {kind!r} was expected")
-    return header
+def _fields(source: object, names: Iterable[str]) -> dict[str, Any]:
+    return {name: getattr(source, name) for name in names}
 
 
 def _directions(header: Mapping[str, Any]) -> tuple[Direction, ...]:
@@ -243,23 +201,16 @@ def _floats(values: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _projection(file: TensorFile, key: str, header: Mapping[str, Any]) -> Projection:
+    stored = header["projections"][key]
     return Projection(
-        method=header["method"],
         coordinates=file.read(f"projections/{key}/coordinates"),
-        parameters=header["parameters"],
         axes=file.read(f"projections/{key}/axes"),
-        axes_version=header["axes_version"],
-        noise_floor=header["noise_floor"],
+        **{name: stored[name] for name in _OF_PROJECTION},
     )
 
 
 def _basis(file: TensorFile, header: Mapping[str, Any]) -> Basis | None:
-    if header["basis"] is None:
+    if (stored := header["basis"]) is None:
         return None
-    return Basis(
-        mean=file.read("basis/mean"),
-        components=file.read("basis/components"),
-        explained_variance_ratio=file.read("basis/explained_variance_ratio"),
-        version=header["basis"]["version"],
-        step=header["basis"]["step"],
-    )
+    arrays: dict[str, Any] = {name: file.read(f"basis/{name}") for name in _ARRAYS_OF_BASIS}
+    return Basis(**arrays, **{name: stored[name] for name in _OF_BASIS})

@@ -4,33 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from itertools import count
 from pathlib import Path
 
 from visualdl_embedding.analysis import Config
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.table import Table
+from visualdl_embedding.store._description import Description
 
-__all__ = ["config_difference", "move_aside", "rows_difference", "table_difference"]
+__all__ = ["difference", "move_aside", "rows_difference"]
 
 _SHOWN = 3
 _HARMLESS = {"n_jobs"}
 """Fields of a configuration that may change within a run."""
 
 
-def table_difference(stored: Table, given: Table) -> str:
-    """Describe how a table's shape differs from the stored one; ``""`` if it is equal."""
-    before, now = (stored.num_rows, stored.dim), (given.num_rows, given.dim)
-    return "" if before == now else f"the table was {before[0]}×{before[1]} and is now {now[0]}×{now[1]}"
-
-
-def config_difference(stored: Config, given: Config) -> str:
-    """Describe which settings of the analysis differ from the stored ones; ``""`` if no relevant one does."""
-    differing = [
-        f"{f.name} was {getattr(stored, f.name)!r} and is now {getattr(given, f.name)!r}"
+def difference(stored: Description, stored_rows: Rows, *, table: Table, rows: Rows, config: Config) -> str:
+    """Describe how table, rows or settings of the analysis differ from the stored ones; ``""`` if none does."""
+    before, now = (stored.table.num_rows, stored.table.dim), (table.num_rows, table.dim)
+    if before != now:
+        return f"the table was {before[0]}×{before[1]} and is now {now[0]}×{now[1]}"
+    return rows_difference(stored_rows, rows) or "; ".join(
+        f"{f.name} was {getattr(stored.config, f.name)!r} and is now {getattr(config, f.name)!r}"
         for f in fields(Config)
-        if f.name not in _HARMLESS and getattr(stored, f.name) != getattr(given, f.name)
-    ]
-    return "; ".join(differing)
+        if f.name not in _HARMLESS and getattr(stored.config, f.name) != getattr(config, f.name)
+    )
 
 
 def rows_difference(stored: Rows, given: Rows) -> str:
@@ -54,31 +52,15 @@ def rows_difference(stored: Rows, given: Rows) -> str:
             for name in dict.fromkeys([*stored.columns, *given.columns])
             if stored.columns.get(name) != given.columns.get(name)
         ]
-        if changed:
-            found = [f"{', '.join(map(repr, changed))} of the metadata changed"]
-        else:
-            found = ["the order of the labels changed"]
+        named = ", ".join(map(repr, changed))
+        found = [f"{named} of the metadata changed" if changed else "the order of the labels changed"]
     return "; ".join(text for text in found if text)
 
 
 def move_aside(files: Mapping[int, list[Path]], folder: Path) -> Path:
-    """Move the files of given steps into a new folder ``superseded-N``.
-
-    Parameters
-    ----------
-    files
-        Files by step.
-    folder
-        Parent of the new folder.
-
-    Returns
-    -------
-    The new folder.
-    """
-    number = 1
-    while (folder / f"superseded-{number}").exists():
-        number += 1
-    aside = folder / f"superseded-{number}"
+    """Move files, given by step, into a new subfolder ``superseded-N``, and return it."""
+    names = (folder / f"superseded-{number}" for number in count(1))
+    aside = next(name for name in names if not name.exists())
     aside.mkdir()
     # Move the newest step first, and the analysis before its snapshot: after an interruption the remaining files are a
     # run that stopped earlier, and the next resume moves the rest.

@@ -18,8 +18,7 @@ from visualdl_embedding.errors import DamagedFileError, NotAnalyzedError
 from visualdl_embedding.projection import Basis
 from visualdl_embedding.store import _frames
 from visualdl_embedding.store._description import Description, read_description
-from visualdl_embedding.store._folder import folder_name
-from visualdl_embedding.store._table_reader import TableReader
+from visualdl_embedding.store._table_reader import TableReader, table_folder
 
 __all__ = ["Run", "is_run", "nearest_steps", "open_run", "read_projection"]
 
@@ -57,11 +56,6 @@ class Run:
     """Read access to the log directory of one training.
 
     Every call reads from disk, so a running training is shown in its current state.
-
-    Parameters
-    ----------
-    path
-        The ``log_dir`` of a training.
 
     Attributes
     ----------
@@ -116,8 +110,7 @@ class Run:
             If there is no such table or step; the message suggests the nearest. `DamagedFileError` if the file is
             invalid.
         """
-        reader = self._reader_at(table, step)
-        return reader.read_snapshot(step)
+        return self._reader_at(table, step).read_snapshot(step)
 
     def analysis(self, table: str, step: int) -> Analysis:
         """Read the analysis of the snapshot at a step as stored.
@@ -195,9 +188,8 @@ class Run:
         ValueError
             If there is no such table; the message lists the tables.
         """
-        folder = self.path / "embeddings" / folder_name(table)
         try:
-            stat = (folder / "table.json").stat()
+            stat = (table_folder(self.path, table) / "table.json").stat()
         except FileNotFoundError:
             known = ", ".join(map(repr, self.tables())) or "none"
             raise ValueError(f"{self.path} has no table {table!r}; its tables are {known}.") from None
@@ -267,7 +259,7 @@ def _table_files(path: Path) -> list[Path]:
 
 
 def nearest_steps(steps: Sequence[int], step: int, what: str = "stored") -> str:
-    """Name the steps nearest to one that is not among them.
+    """Describe the steps nearest to a missing one.
 
     >>> nearest_steps([0, 50, 100], 60)
     'the nearest stored are 50 and 100 (3 in all)'

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -18,9 +18,11 @@ __all__ = ["TensorFile"]
 _MAP_FROM = 64 * 2**20
 """Minimum size in bytes of memory-mapped tensors. Smaller tensors are read (2 ms for 10,000 x 128), because each map
 keeps a file open: a thousand mapped snapshots would reach the usual limit of 1,024 open files."""
+_NOT_NUMPY = ("bfloat16", "float8_e4m3fn", "float8_e5m2")
+"""Types that the store never writes."""
 
 
-class TensorFile:
+class TensorFile(AbstractContextManager["TensorFile"]):
     """Safetensors file open for reading; a context manager.
 
     All reads use the same open file, so replacing the file on disk is safe.
@@ -47,16 +49,8 @@ class TensorFile:
             self._file.close()
             raise
 
-    def __enter__(self) -> TensorFile:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._places
 
     def names(self) -> list[str]:
         """Names of the tensors, in file order."""
@@ -70,8 +64,7 @@ class TensorFile:
         DamagedFileError
             If there is no such tensor.
         """
-        place = self._place(name)
-        dtype = _dtype(place)
+        place, dtype = self._place(name)
         if place.stop - place.start >= _MAP_FROM:
             mapped = np.memmap(self._file, dtype=dtype, mode="c", offset=place.start, shape=place.shape)
             return mapped.view(np.ndarray)
@@ -92,17 +85,17 @@ class TensorFile:
         DamagedFileError
             If the tensor is not there, or has no such position.
         """
-        place = self._place(name)
+        place, dtype = self._place(name)
         if len(place.shape) != 1 or not 0 <= position < place.shape[0]:
             raise DamagedFileError(self.path, f"the tensor {name!r} has no number for row {position}")
-        dtype = _dtype(place)
         self._file.seek(place.start + position * dtype.itemsize)
         return float(np.frombuffer(self._file.read(dtype.itemsize), dtype)[0])
 
-    def _place(self, name: str) -> TensorPlace:
+    def _place(self, name: str) -> tuple[TensorPlace, np.dtype[Any]]:
         if name not in self._places:
             raise DamagedFileError(self.path, f"the tensor {name!r} is missing")
-        return self._places[name]
+        place = self._places[name]
+        return place, np.dtype(place.dtype).newbyteorder("<")
 
     def _read_layout(self) -> None:
         try:
@@ -117,11 +110,3 @@ class TensorFile:
             raise DamagedFileError(self.path, "its metadata are not a mapping")
         self.metadata: dict[str, str] = layout.metadata
         self._places = layout.places
-
-
-_NOT_NUMPY = ("bfloat16", "float8_e4m3fn", "float8_e5m2")
-"""Types that the store never writes."""
-
-
-def _dtype(place: TensorPlace) -> np.dtype[Any]:
-    return np.dtype(place.dtype).newbyteorder("<")

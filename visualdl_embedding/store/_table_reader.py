@@ -19,9 +19,11 @@ from visualdl_embedding.store._description import Description, read_description
 from visualdl_embedding.store._folder import folder_name
 from visualdl_embedding.store._metadata import parse_rows
 
-__all__ = ["Kind", "TableReader", "list_steps", "table_folder"]
+__all__ = ["KINDS", "Kind", "TableReader", "list_steps", "table_folder"]
 
 Kind = Literal["snapshot", "analysis"]
+KINDS: tuple[Kind, ...] = ("analysis", "snapshot")
+"""Kinds of files of a step, the one to remove first before the one that it requires."""
 Reader = TypeVar("Reader", bound="TableReader")
 _STEP = re.compile(r"(snapshot|analysis)-(\d{9,})\.safetensors")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,10 @@ from visualdl_embedding.errors import DamagedFileError
 from visualdl_embedding.store import _frames
 from visualdl_embedding.store._alerts import append_alerts, write_alerts
 from visualdl_embedding.store._description import Description, describe, write_description
-from visualdl_embedding.store._files import (
-    check_writable,
-    fresh_directory,
-    remove_stale,
-    write_atomically,
-)
+from visualdl_embedding.store._files import check_writable, fresh_directory, remove_stale, write_atomically
 from visualdl_embedding.store._metadata import format_rows
-from visualdl_embedding.store._resume import config_difference, move_aside, rows_difference, table_difference
-from visualdl_embedding.store._table_reader import TableReader, list_steps, table_folder
+from visualdl_embedding.store._resume import difference, move_aside
+from visualdl_embedding.store._table_reader import KINDS, TableReader, list_steps, table_folder
 from visualdl_embedding.store._thinning import choose_to_drop
 
 __all__ = ["TableStore"]
@@ -136,14 +132,9 @@ class TableStore(TableReader):
         check_writable(folder)
         store = cls.open(log_dir, table.name)
         stored = store.description
-        difference = (
-            table_difference(stored.table, table)
-            or rows_difference(store.read_rows(), rows)
-            or config_difference(stored.config, config)
-        )
-        if difference:
+        if found := difference(stored, store.read_rows(), table=table, rows=rows, config=config):
             raise ValueError(
-                f"Cannot resume the table {table.name!r} in {log_dir}: {difference}. Pass the arguments of the first "
+                f"Cannot resume the table {table.name!r} in {log_dir}: {found}. Pass the arguments of the first "
                 f"training, or use a new directory, such as {fresh_directory(Path(log_dir))}."
             )
         remove_stale(folder)
@@ -190,8 +181,9 @@ class TableStore(TableReader):
             )
         path = self.path("snapshot", snapshot.step)
         if path.exists():
-            stored = self._read_stored(snapshot.step)
-            if stored is not None:
+            # A damaged snapshot is replaced.
+            with suppress(DamagedFileError):
+                stored = self.read_snapshot(snapshot.step)
                 if _same(stored, snapshot):
                     return
                 raise FileExistsError(
@@ -223,7 +215,7 @@ class TableStore(TableReader):
     def drop_alerts(self, *, since: int) -> None:
         """Remove the alerts of a step and of later steps before these steps are evaluated again."""
         alerts = self.alerts()
-        kept = [alert for alert in alerts if not (isinstance(alert.get("step"), int) and alert["step"] >= since)]
+        kept = [alert for alert in alerts if _step_of(alert) < since]
         if len(kept) < len(alerts):
             write_alerts(self.folder / "alerts.jsonl", kept)
 
@@ -245,54 +237,43 @@ class TableStore(TableReader):
         Removed steps, ascending.
         """
         steps = self.steps()
-        sizes = [_size(self.path("snapshot", step)) + _size(self.path("analysis", step)) for step in steps]
+        sizes = [sum(_size(self.path(kind, step)) for kind in KINDS) for step in steps]
         if sum(sizes) <= budget:
             return []
         analyzed = self.steps(analyzed=True)
-        alerted = {alert["step"] for alert in self.alerts() if isinstance(alert.get("step"), int)}
-        keep = {*protected, *alerted, *analyzed[:1], *analyzed[-1:]}
+        keep = {*protected, *map(_step_of, self.alerts()), *analyzed[:1], *analyzed[-1:]}
         dropped = choose_to_drop(steps, sizes, budget=budget, protected=keep)
         for step in dropped:
             # Remove the analysis first: snapshots may lack an analysis; analyses require their snapshot.
-            self.path("analysis", step).unlink(missing_ok=True)
-            self.path("snapshot", step).unlink(missing_ok=True)
+            for kind in KINDS:
+                self.path(kind, step).unlink(missing_ok=True)
         return dropped
-
-    def remove_stale(self) -> list[Path]:
-        """Remove temporary files of ended writers. `create` and `open_for_writing` call it."""
-        return remove_stale(self.folder)
 
     def _describe(self, description: Description) -> None:
         write_description(self.folder / "table.json", description)
         self.description = description
 
-    def _read_stored(self, step: int) -> Snapshot | None:
-        """Read a snapshot that is about to be replaced; None if it is damaged."""
-        try:
-            return self.read_snapshot(step)
-        except DamagedFileError:
-            return None
-
     def _supersede(self, initial_step: int) -> None:
         # Move analyses without a snapshot too: a later snapshot of the same step must not be paired with them.
         beyond = {
-            step: paths
-            for step in list_steps(self.folder, "snapshot") | list_steps(self.folder, "analysis")
+            step: [path for kind in KINDS if (path := self.path(kind, step)).exists()]
+            for step in set().union(*(list_steps(self.folder, kind) for kind in KINDS))
             if step > initial_step
-            and (paths := [path for kind in ("analysis", "snapshot") if (path := self.path(kind, step)).exists()])
         }
         if not beyond:
             return
         aside = move_aside(beyond, self.folder)
         alerts = self.alerts()
-        gone = [alert for alert in alerts if isinstance(alert.get("step"), int) and alert["step"] > initial_step]
+        gone = [alert for alert in alerts if _step_of(alert) > initial_step]
         if gone:
-            for path, chosen in (
-                (aside / "alerts.jsonl", gone),
-                (self.folder / "alerts.jsonl", [alert for alert in alerts if alert not in gone]),
-            ):
-                write_alerts(path, chosen)
+            write_alerts(aside / "alerts.jsonl", gone)
+            write_alerts(self.folder / "alerts.jsonl", [alert for alert in alerts if alert not in gone])
         self.superseded = tuple(sorted(beyond))
+
+
+def _step_of(alert: Mapping[str, Any]) -> int:
+    """Step of an alert; -1 if it has none."""
+    return step if isinstance(step := alert.get("step"), int) else -1
 
 
 def _same(stored: Snapshot, given: Snapshot) -> bool:

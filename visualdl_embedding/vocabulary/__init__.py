@@ -1,10 +1,9 @@
 """Labels of a table's row ids, and selection of the rows to watch."""
 
-from visualdl_embedding.vocabulary._forms import MetadataLike, RowsLike, VocabularyLike
-from visualdl_embedding.vocabulary._metadata import Metadata, read_metadata
+from visualdl_embedding.vocabulary._metadata import Metadata, MetadataLike, read_metadata
 from visualdl_embedding.vocabulary._picker import KEEP
-from visualdl_embedding.vocabulary._read import open_vocabulary
-from visualdl_embedding.vocabulary._select import Stratified, check_length, select_rows
+from visualdl_embedding.vocabulary._read import VocabularyLike, open_vocabulary
+from visualdl_embedding.vocabulary._select import RowsLike, Stratified, check_length, select_rows
 from visualdl_embedding.vocabulary._tokens import token_kind
 from visualdl_embedding.vocabulary._vocabulary import Vocabulary
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-import operator
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from visualdl_embedding.core.columns import is_number
-from visualdl_embedding.vocabulary._forms import MetadataLike
-from visualdl_embedding.vocabulary._text import cell_text, first_few, read_text, split_lines
+from visualdl_embedding.vocabulary._text import cell_text, first_few, in_order, read_text, split_lines, whole_number
 
-__all__ = ["WELL_KNOWN", "Key", "Metadata", "read_metadata"]
+__all__ = ["WELL_KNOWN", "Key", "Metadata", "MetadataLike", "read_metadata"]
 
 Key: TypeAlias = str | int | tuple[str, int]
 """Key of a value: a label, an id, or an id with the label it must have."""
@@ -41,6 +39,21 @@ class Metadata:
     columns: Mapping[str, Mapping[Key, str]]
     source: str
     notes: tuple[str, ...] = ()
+
+
+class _DataFrame(Protocol):
+    @property
+    def columns(self) -> Any: ...
+
+    def __getitem__(self, name: Any, /) -> Any: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+MetadataLike: TypeAlias = (
+    str | os.PathLike[str] | Metadata | Mapping[str, Mapping[Any, Any] | Iterable[Any]] | _DataFrame
+)
+"""Columns for the labels: a TSV or CSV file, a DataFrame, or a dict by column. See `read_metadata`."""
 
 
 def read_metadata(metadata: MetadataLike, *, encoding: str | None = None) -> Metadata:
@@ -237,8 +250,7 @@ def _from_lexicon(name: str, groups: Mapping[Any, Any]) -> tuple[dict[Key, str],
     column: dict[Key, str] = {}
     several = 0
     for group, labels in groups.items():
-        # Sort sets: their order differs between processes.
-        for label in sorted(labels, key=str) if isinstance(labels, set | frozenset) else labels:
+        for label in in_order(labels):
             key = _key(label, name)
             several += column.setdefault(key, cell_text(group)) != cell_text(group)
     return column, several
@@ -247,11 +259,7 @@ def _from_lexicon(name: str, groups: Mapping[Any, Any]) -> tuple[dict[Key, str],
 def _key(key: Any, column: str) -> Key:
     if isinstance(key, str):
         return str(key)
-    try:
-        row_id = -1 if isinstance(key, bool) else operator.index(key)
-    except TypeError:
-        row_id = -1
-    if row_id < 0:
+    if (row_id := whole_number(key)) is None or row_id < 0:
         raise ValueError(
             f"Column {column!r} of the metadata has the key {key!r}; a label or an id (from 0) was expected."
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.rows import COMPOSED, Rows
-from visualdl_embedding.vocabulary._text import first_few
+from visualdl_embedding.vocabulary._text import first_few, whole_number
 from visualdl_embedding.vocabulary._tokens import token_kind
 from visualdl_embedding.vocabulary._vocabulary import Vocabulary
 
@@ -134,11 +133,7 @@ class Picker:
         return None if pieces is None or self._padding in pieces else pieces
 
     def _row_id(self, item: Any, name: str) -> int:
-        try:
-            row_id = None if isinstance(item, bool | np.bool_) else operator.index(item)
-        except TypeError:
-            row_id = None
-        if row_id is None:
+        if (row_id := whole_number(item)) is None:
             raise TypeError(f"{name} must hold labels (strings) or ids (integers), not {item!r}.")
         if not 0 <= row_id < self.num_rows:
             raise ValueError(f"{name} has row {row_id}, but the table has rows 0 to {self.num_rows - 1}.")
@@ -158,8 +153,7 @@ class Picker:
         suggested = "; ".join(self.vocabulary.suggest(label) for label in unknown[:_SUGGESTED])
         return (
             f"{name} has labels that are not in {self.vocabulary.source} and cannot be composed of its tokens: "
-            f"{suggested}"
-            f"{f'; and {many} more' if many > 0 else ''}."
+            f"{suggested}{f'; and {many} more' if many > 0 else ''}."
         )
 
     def _cannot_watch(self, row_id: int, obstacle: int, name: str) -> str:

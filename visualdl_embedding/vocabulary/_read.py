@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import json
-import operator
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 from visualdl_embedding.core.columns import is_number
-from visualdl_embedding.vocabulary._forms import VocabularyLike
-from visualdl_embedding.vocabulary._numbers import RowNumbers
-from visualdl_embedding.vocabulary._text import cell_text, read_text, split_lines
-from visualdl_embedding.vocabulary._vocabulary import Vocabulary
+from visualdl_embedding.vocabulary._text import cell_text, read_text, sentence, split_lines, whole_number
+from visualdl_embedding.vocabulary._vocabulary import RowNumbers, Vocabulary
 
-__all__ = ["open_vocabulary"]
+__all__ = ["VocabularyLike", "open_vocabulary"]
 
 Pairs = Iterable[tuple[str, int, str]]
+
+
+class _Tokenizer(Protocol):
+    def get_vocab(self) -> Any: ...
+
+
+class _HasVocab(Protocol):
+    @property
+    def vocab(self) -> Any: ...
+
+
+VocabularyLike: TypeAlias = (
+    "str | os.PathLike[str] | Vocabulary | Mapping[str, int] | Mapping[int, str] | Iterable[str | None] | _Tokenizer"
+    " | _HasVocab"
+)
+"""What the row ids mean: a file, a dict in either direction, labels in the order of their ids, or a tokenizer.
+
+See `open_vocabulary`.
+"""
 
 
 def open_vocabulary(
@@ -180,11 +196,7 @@ def _from_mapping(mapping: Mapping[Any, Any], source: str, notes: tuple[str, ...
         token, row_id = (value, key) if by_id else (key, value)
         if by_id and isinstance(row_id, str) and _is_id(row_id):
             row_id = int(row_id)
-        try:
-            number = -1 if isinstance(row_id, bool) else operator.index(row_id)
-        except TypeError:
-            number = -1
-        if number < 0:
+        if (number := whole_number(row_id)) is None or number < 0:
             raise ValueError(f"A vocabulary must map tokens to ids, integers from 0; {source} has {key!r}: {value!r}.")
         pairs.append((_token(token, source), number, f"token {token!r}"))
     return _from_pairs(pairs, source, notes)
@@ -195,14 +207,14 @@ def _from_pairs(pairs: Pairs, source: str, notes: tuple[str, ...]) -> Vocabulary
     for token, row_id, where in pairs:
         if row_id in taken:
             raise ValueError(
-                f"{source[0].upper()}{source[1:]} has id {row_id} twice: {taken[row_id][1]} and {where}. If these "
+                f"{sentence(source)} has id {row_id} twice: {taken[row_id][1]} and {where}. If these "
                 "numbers are frequencies, pass them as metadata, and only the tokens as the vocabulary."
             )
         taken[row_id] = (token, where)
     length = max(taken, default=-1) + 1
     if length > 1000 * len(taken) + 1_000_000:
         raise ValueError(
-            f"{source[0].upper()}{source[1:]} has {len(taken)} tokens, but ids up to {length - 1}; check that the ids "
+            f"{sentence(source)} has {len(taken)} tokens, but ids up to {length - 1}; check that the ids "
             "are row numbers."
         )
     labels: list[str | None] = [None] * length
@@ -215,7 +227,7 @@ def _from_list(tokens: list[Any], source: str, notes: tuple[str, ...] = ()) -> V
     labels = tuple(_token(token, source) or None for token in tokens)
     gaps = labels.count(None)
     if gaps == len(labels):
-        raise ValueError(f"{source[0].upper()}{source[1:]} has no tokens; expected at least one.")
+        raise ValueError(f"{sentence(source)} has no tokens; expected at least one.")
     if gaps:
         plural = "id has" if gaps == 1 else "ids have"
         notes = (*notes, f"{gaps} {plural} no label in {source}, the first of them {labels.index(None)}.")

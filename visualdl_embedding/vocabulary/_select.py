@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 from visualdl_embedding.core.columns import first_non_number, numbers
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.metrics.strata import STRATA, frequency_strata
-from visualdl_embedding.vocabulary._forms import RowsLike
 from visualdl_embedding.vocabulary._picker import KEEP, Picker
-from visualdl_embedding.vocabulary._text import first_few
+from visualdl_embedding.vocabulary._text import first_few, in_order, sentence
 from visualdl_embedding.vocabulary._vocabulary import Vocabulary
 
-__all__ = ["Stratified", "check_length", "select_rows"]
+__all__ = ["RowsLike", "Stratified", "check_length", "select_rows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +32,10 @@ class Stratified:
 
     def __post_init__(self) -> None:
         _check_count(self.k, "Stratified(k)")
+
+
+RowsLike: TypeAlias = int | str | Stratified | Sequence[str | int] | Mapping[str, str | Iterable[str]]
+"""Which rows: a number, ``"all"``, ``"stratified:500"``, labels and ids, or ``{column: values}``. See `select_rows`."""
 
 
 def select_rows(
@@ -96,7 +99,11 @@ def select_rows(
     >>> rows.labels, rows.ids.tolist(), dict(rows.left_out)
     (('高', '兴', '高兴'), [1, 2, -1], {'special token': 1, 'subword piece': 1})
     """
-    _check(vocabulary, num_rows, padding_idx)
+    if num_rows < 1:
+        raise ValueError(f"num_rows must be at least 1, not {num_rows}.")
+    check_length(vocabulary, num_rows)
+    if padding_idx is not None and not 0 <= padding_idx < num_rows:
+        raise ValueError(f"padding_idx must be a row of the table, 0 to {num_rows - 1}, or None, not {padding_idx}.")
     kept = _as_list(keep, "keep", "keep=('special',)")
     if unknown := [str(kind) for kind in kept if kind not in KEEP]:
         raise ValueError(f"keep has the unknown value {first_few(unknown)}; use any of {', '.join(map(repr, KEEP))}.")
@@ -118,17 +125,9 @@ def check_length(vocabulary: Vocabulary, num_rows: int) -> None:
     """Raise ValueError if a vocabulary has more ids than the table has rows."""
     if len(vocabulary) > num_rows:
         raise ValueError(
-            f"{vocabulary.source[0].upper()}{vocabulary.source[1:]} has {len(vocabulary)} ids, but the table has only "
-            f"{num_rows} rows; pass the vocabulary that this table was trained with."
+            f"{sentence(vocabulary.source)} has {len(vocabulary)} ids, but the table has only {num_rows} rows; pass "
+            "the vocabulary that this table was trained with."
         )
-
-
-def _check(vocabulary: Vocabulary, num_rows: int, padding_idx: int | None) -> None:
-    if num_rows < 1:
-        raise ValueError(f"num_rows must be at least 1, not {num_rows}.")
-    check_length(vocabulary, num_rows)
-    if padding_idx is not None and not 0 <= padding_idx < num_rows:
-        raise ValueError(f"padding_idx must be a row of the table, 0 to {num_rows - 1}, or None, not {padding_idx}.")
 
 
 def _check_count(count: Any, name: str) -> int:
@@ -142,8 +141,7 @@ def _check_count(count: Any, name: str) -> int:
 def _as_list(values: Any, name: str, example: str) -> list[Any]:
     if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
         raise TypeError(f"{name} must be a list, such as {example}; {values!r} was passed.")
-    # Sort sets: their order differs between processes.
-    return sorted(values, key=str) if isinstance(values, set | frozenset) else list(values)
+    return in_order(values)
 
 
 def _lexicon(groups: Any) -> dict[str, list[str]]:

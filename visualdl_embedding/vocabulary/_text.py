@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-__all__ = ["cell_text", "first_few", "read_text", "split_lines"]
+import numpy as np
+
+__all__ = ["cell_text", "first_few", "in_order", "read_text", "sentence", "split_lines", "whole_number"]
 
 
 def read_text(path: Path, *, encoding: str | None = None, what: str = "file") -> tuple[str, tuple[str, ...]]:
@@ -102,6 +107,24 @@ def cell_text(value: object) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return text
+
+
+def whole_number(value: Any) -> int | None:
+    """Return an integer of Python or NumPy as int; None for other values, booleans included."""
+    try:
+        return None if isinstance(value, bool | np.bool_) else operator.index(value)
+    except TypeError:
+        return None
+
+
+def in_order(values: Iterable[Any]) -> list[Any]:
+    """Return values as a list; sets are sorted, because their order differs between processes."""
+    return sorted(values, key=str) if isinstance(values, set | frozenset) else list(values)
+
+
+def sentence(text: str) -> str:
+    """Begin a text with a capital letter."""
+    return text[0].upper() + text[1:]
 
 
 def first_few(items: list[str], limit: int = 5) -> str:

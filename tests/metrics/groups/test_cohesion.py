@@ -87,9 +87,9 @@ def test_tight_groups_stand_out_and_scattered_ones_do_not() -> None:
     assert found.cohesion.p[sorrow_code] > 0.9
 
 
-def test_a_group_that_is_not_there() -> None:
+def test_an_unknown_group() -> None:
     found = study(*blobs(20, 1))
-    with pytest.raises(ValueError, match="There is no group 'joy'; there are 'positive', 'negative'"):
+    with pytest.raises(ValueError, match="There is no group 'joy'; the groups are 'positive', 'negative'"):
         found.index("joy")
 
 

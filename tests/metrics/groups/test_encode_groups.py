@@ -27,11 +27,11 @@ def test_blanks_do_not_make_groups() -> None:
     assert codes.tolist() == [0, 0, NO_GROUP, 0]
 
 
-def test_what_is_no_column_of_names_is_refused() -> None:
-    with pytest.raises(TypeError, match="not the one string 'positive'"):
+def test_invalid_group_columns_are_refused() -> None:
+    with pytest.raises(TypeError, match="not the string 'positive'"):
         encode_groups("positive")
-    with pytest.raises(TypeError, match="The group of row 1 is nan, of type float; give names as strings"):
+    with pytest.raises(TypeError, match="groups must be strings, but row 1 has nan of type float"):
         encode_groups(["pos", float("nan")])  # type: ignore[list-item]
-    with pytest.raises(ValueError, match=r"1,001 different groups among 1,001 rows.*coarser column"):
+    with pytest.raises(ValueError, match=r"1,001 different names for 1,001 rows.*coarser column"):
         encode_groups([f"label {i}" for i in range(MAX_GROUPS + 1)])
     assert len(encode_groups([f"label {i}" for i in range(MAX_GROUPS)])[1]) == MAX_GROUPS

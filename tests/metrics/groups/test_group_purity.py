@@ -102,7 +102,7 @@ def test_intervals_narrow_as_rows_grow() -> None:
     assert widths[0] > 1.5 * widths[1] > 2.25 * widths[2] > 0
 
 
-def test_one_row_is_no_sample() -> None:
+def test_a_single_row_is_not_a_sample() -> None:
     vectors, groups = blobs(30, 30, 1)
     codes, _ = encode_groups(groups)
     found = measure_purity(nearest_neighbors(vectors, 5).indices, codes, 3)

@@ -115,10 +115,10 @@ def test_scalars_are_named_by_group() -> None:
     assert group_scalars(found, max_groups=1).keys() == overall | {k for k in of_groups if "positive" in k}
 
 
-def test_one_group_is_said_to_be_one() -> None:
+def test_a_single_group_is_noted() -> None:
     vectors, _ = blobs(40, 40)
     found = study(vectors, ["positive"] * 60 + [""] * 20)
-    assert "All rows with a group are in one, 'positive'" in found.notes[0]
+    assert "All rows with a group are in one group, 'positive'" in found.notes[0]
     assert found.purity.overall == 1
     assert np.isnan(found.purity_over_chance.overall)
     assert np.isfinite(found.cohesion.p[0])
@@ -130,10 +130,10 @@ def test_one_group_is_said_to_be_one() -> None:
     }
 
 
-def test_no_group_at_all_is_said() -> None:
+def test_no_group_is_noted() -> None:
     vectors, _ = blobs(20, 20)
     found = study(vectors, [""] * 40)
-    assert found.notes == ("No row has a group, so there is nothing to measure.",)
+    assert found.notes == ("No row has a group, so no group metrics are computed.",)
     assert group_scalars(found) == {}
 
 
@@ -143,21 +143,21 @@ def test_notes_tell_small_groups_and_few_rows() -> None:
     found = study(vectors, kept, n_folds=16)
     text = "\n".join(found.notes)
     assert f"{sum(map(bool, kept))} of 191 rows (1" in text
-    assert "Groups with one member, which no neighbor can share: 'neutral'." in text
+    assert "Groups with a single member, without neighbors in the group: 'neutral'." in text
     assert "Groups without a probe" in text
     assert "have none and are left out of purity" in text
     few = study(*blobs(40, 8))
-    assert "Groups with fewer than 10 members, whose intervals are too narrow: 'negative'." in few.notes
+    assert "Groups with fewer than 10 members, with intervals that are too narrow: 'negative'." in few.notes
     vectors, groups = blobs(1500, 1200)
     assert "its standard error is 0.0" in "\n".join(study(vectors, groups, distance="euclidean").notes)
     assert study(vectors, groups).notes == ()
 
 
-def test_zero_rows_are_said_and_left_out() -> None:
+def test_zero_rows_are_noted_and_left_out() -> None:
     vectors, groups = blobs(60, 40)
     vectors[:4] = 0
     found = study(vectors, groups, distance="euclidean")
-    assert any("4 rows with a group are all zeros" in note for note in found.notes)
+    assert any("4 rows with a group are zero" in note for note in found.notes)
     assert np.isnan(found.cohesion.rows[:4]).all()
     assert np.isfinite(list(group_scalars(found).values())).all()
 
@@ -178,17 +178,17 @@ def test_more_columns_than_rows_do_no_harm() -> None:
 def test_what_does_not_fit_together_is_refused() -> None:
     vectors, groups = blobs(20, 20)
     graph = nearest_neighbors(vectors, 5)
-    with pytest.raises(ValueError, match="graph is one of 40 rows, vectors has 39"):
+    with pytest.raises(ValueError, match="must have 39 rows like the vectors, not 40"):
         study_groups(vectors[:-1], graph, groups)
-    with pytest.raises(ValueError, match="one group for each of 40 rows"):
+    with pytest.raises(ValueError, match=r"one group per row \(40 rows\)"):
         study_groups(vectors, graph, groups[:-1])
-    with pytest.raises(ValueError, match="one label for each of 40 rows, not 2"):
+    with pytest.raises(ValueError, match=r"one entry per row \(40\), not 2"):
         study_groups(vectors, graph, groups, labels=["a", "b"])
     with pytest.raises(ValueError, match="n_folds must be at least 2, not 1"):
         study_groups(vectors, graph, groups, n_folds=1)
     with pytest.raises(ValueError, match="n_random must be at least 2, not 1"):
         study_groups(vectors, graph, groups, n_random=1)
-    with pytest.raises(ValueError, match="hold NaN or inf"):
+    with pytest.raises(ValueError, match="contain NaN or inf"):
         study_groups(np.full_like(vectors, np.nan), graph, groups)
 
 

@@ -77,7 +77,7 @@ def test_they_are_those_of_a_loop(seed: int, n: int, k: int, n_groups: int, min_
         misplaced_module._VOTES_AT_A_TIME = size
 
 
-def test_the_surest_stand_first() -> None:
+def test_the_most_certain_rows_come_first() -> None:
     """14 of 15 before 4 of 4 before 1 of 1; a tie keeps the order of rows."""
     indices = np.zeros((60, 15), dtype=np.int32)
     codes = np.full(60, -1, dtype=np.int32)
@@ -101,13 +101,13 @@ def test_bad_arguments_are_refused() -> None:
     vectors, groups = blobs(10, 10)
     codes, names = encode_groups(groups)
     graph = nearest_neighbors(vectors, 3)
-    with pytest.raises(ValueError, match="one group for each of 20 rows, not"):
+    with pytest.raises(ValueError, match=r"one group per row \(20 rows\), not"):
         wrong_side(graph, codes[:-1], names)
-    with pytest.raises(ValueError, match="Codes must be -1 to 0 for 1 groups, not 0 to 1"):
+    with pytest.raises(ValueError, match="codes must be -1 to 0 for 1 groups, not 0 to 1"):
         wrong_side(graph, codes, names[:1])
-    with pytest.raises(ValueError, match="one label for each of 20 rows, not 1"):
+    with pytest.raises(ValueError, match=r"one entry per row \(20\), not 1"):
         wrong_side(graph, codes, names, labels=["a"])
-    with pytest.raises(ValueError, match="min_share is a share from 0 to 1, not 50"):
+    with pytest.raises(ValueError, match="min_share must be from 0 to 1, not 50"):
         wrong_side(graph, codes, names, min_share=50)
-    with pytest.raises(ValueError, match="count from 0, not 5 and -1"):
+    with pytest.raises(ValueError, match="must be at least 0, not 5 and -1"):
         wrong_side(graph, codes, names, limit=-1)

@@ -1,4 +1,4 @@
-"""Groups: do words of one kind stand together, apart from the others, and who stands on the wrong side.
+"""Metrics of groups: separation of labeled groups in the space, and rows on the wrong side.
 
 Pure functions of vectors, their neighbor graph and a group name for each row.
 """

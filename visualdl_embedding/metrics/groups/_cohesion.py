@@ -1,4 +1,4 @@
-"""How closely the members of a group point the same way, and whether random groups of its size do."""
+"""Cohesion of groups, compared with random groups of the same size."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["Cohesion", "measure_cohesion"]
 Doubles = NDArray[np.float64]
 _DRAWN_AT_A_TIME = 4_000_000
 _ROUNDING = 1e-7
-"""Mean cosines of float32 unit vectors that differ by less are equal."""
+"""Tolerance for equal mean cosines of float32 unit vectors."""
 
 
 @dataclass(frozen=True)
 class Cohesion:
-    """Mean cosine between the members of each group, beside that of random groups.
+    """Mean cosine between the members of each group, and of random groups.
 
     Attributes
     ----------
@@ -30,10 +30,10 @@ class Cohesion:
     z
         ``(g,)``: ``(observed - random_mean) / random_sd``.
     p
-        ``(g,)``: how often a random group is at least as cohesive, itself counted; small where the group holds
-        together, near 1 where it is more scattered than random rows. At least ``1 / (n_random + 1)``.
+        ``(g,)``: rank of the observed value among random groups; small for cohesive groups, near 1 for groups more
+        scattered than random rows. At least ``1 / (n_random + 1)``.
     rows
-        ``(n,)`` float32: mean cosine of a row with the other members of its group; NaN where there is none.
+        ``(n,)`` float32: mean cosine of a row with the other members of its group; NaN if there are none.
     centroid_cosines
         ``(g, g)``: cosine between the mean unit vectors of two groups.
     """
@@ -50,19 +50,18 @@ class Cohesion:
 def measure_cohesion(
     unit: NDArray[np.float32], codes: NDArray[np.int32], n_groups: int, *, n_random: int = 199, random_state: int = 42
 ) -> Cohesion:
-    """Measure cohesion by the sums of unit vectors, and compare with random groups of the same size.
+    """Measure cohesion by the sums of unit vectors, and compare it with random groups of the same size.
 
-    The squared length of the sum of s unit vectors is s plus the cosines of all ordered pairs: O(n d), no pair is
-    looked at.
+    The squared norm of the sum of s unit vectors is s plus the cosines of all ordered pairs, so the cost is O(n d).
 
     Parameters
     ----------
     unit
-        ``(n, d)`` float32 unit vectors; rows of zeros have no direction and are left out.
+        ``(n, d)`` float32 unit vectors; zero rows have no direction and are ignored.
     codes
         ``(n,)`` int32: group of each row, or -1.
     n_random
-        Random groups of each size.
+        Number of random groups of each size.
     random_state
         Seed of the random groups.
 
@@ -92,11 +91,10 @@ def _mean_cosines(squared: Doubles, sizes: NDArray[np.intp]) -> Doubles:
 def _random_groups(
     unit: NDArray[np.float32], sizes: NDArray[np.intp], n_random: int, rng: np.random.Generator
 ) -> Doubles:
-    """Mean cosines of random groups, ``(n_random, g)``; NaN for a group that is all rows, or fewer than two.
+    """Mean cosines of random groups, ``(n_random, g)``; NaN for a group of all rows, or of fewer than two.
 
-    Groups of several sizes come out of one drawing, the smaller the first part of the larger; a group of more than
-    half of all rows is what a smaller one leaves over. So a drawing touches at most half of the rows, for any number
-    of groups.
+    One sample serves groups of all sizes: smaller groups are prefixes of larger ones, and a group of more than half of
+    all rows is the complement of a smaller one. So a sample uses at most half of the rows, for any number of groups.
     """
     from scipy.sparse import csr_array
 

@@ -1,4 +1,4 @@
-"""From names of groups to numbers."""
+"""Encoding of group names as integers."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ __all__ = ["MAX_GROUPS", "NO_GROUP", "encode_groups", "group_sums", "validate_co
 
 NO_GROUP = -1
 MAX_GROUPS = 1000
-"""Tables of groups by groups stay under 8 MB; a column with more different values is hardly one of groups."""
+"""Maximum number of groups: limits group-by-group tables to 8 MB; columns with more values are hardly groups."""
 
 
 def encode_groups(values: Sequence[str]) -> tuple[NDArray[np.int32], tuple[str, ...]]:
-    """Give each group a number, the largest first.
+    """Encode group names as integers, largest group first.
 
     Parameters
     ----------
     values
-        Name of each row's group; ``""``, or blanks only, for none. Blanks around a name do not count.
+        Group name of each row; ``""`` or white space for none. Surrounding white space is ignored.
 
     Returns
     -------
     codes
         ``(n,)`` int32: position in `names`, -1 for no group.
     names
-        By size, then by name.
+        By decreasing size, then by name.
 
     Raises
     ------
     TypeError
-        If `values` is one string, or holds anything but strings.
+        If `values` is a single string, or contains other types than strings.
     ValueError
         If there are more than `MAX_GROUPS` groups.
 
@@ -45,20 +45,20 @@ def encode_groups(values: Sequence[str]) -> tuple[NDArray[np.int32], tuple[str, 
     (array([ 1,  0, -1,  0], dtype=int32), ('pos', 'neg'))
     """
     if isinstance(values, str):
-        raise TypeError(f"groups must be a sequence with one name for each row, not the one string {values!r}.")
+        raise TypeError(f"groups must be a sequence with one name per row, not the string {values!r}.")
     stripped = []
     for row, value in enumerate(values):
         if not isinstance(value, str):
             raise TypeError(
-                f"The group of row {row} is {value!r}, of type {type(value).__name__}; give names as strings, and "
-                "'' for a row without a group."
+                f"groups must be strings, but row {row} has {value!r} of type {type(value).__name__}; use '' "
+                "for a row without a group."
             )
         stripped.append(value.strip())
     counts = Counter(value for value in stripped if value)
     if len(counts) > MAX_GROUPS:
         raise ValueError(
-            f"There are {len(counts):,} different groups among {len(stripped):,} rows; at most {MAX_GROUPS:,} can be "
-            "studied. Take a coarser column, or give the rare groups one name."
+            f"groups has {len(counts):,} different names for {len(stripped):,} rows, but at most {MAX_GROUPS:,} are "
+            "allowed. Use a coarser column, or merge rare groups."
         )
     names = tuple(sorted(counts, key=lambda name: (-counts[name], name)))
     code_of = {name: code for code, name in enumerate(names)} | {"": NO_GROUP}
@@ -66,12 +66,12 @@ def encode_groups(values: Sequence[str]) -> tuple[NDArray[np.int32], tuple[str, 
 
 
 def validate_codes(codes: NDArray[np.int32], n_rows: int, n_groups: int) -> None:
-    """Raise ValueError unless `codes` gives each row one of the groups, or -1."""
+    """Raise ValueError unless `codes` has one group or -1 for each row."""
     if np.shape(codes) != (n_rows,):
-        raise ValueError(f"There must be one group for each of {n_rows:,} rows, not {np.shape(codes)} of them.")
+        raise ValueError(f"codes must have one group per row ({n_rows:,} rows), not shape {np.shape(codes)}.")
     if len(codes) and not (codes.min() >= NO_GROUP and codes.max() < n_groups):
         raise ValueError(
-            f"Codes must be {NO_GROUP} to {n_groups - 1} for {n_groups} groups, not {codes.min()} to {codes.max()}."
+            f"codes must be {NO_GROUP} to {n_groups - 1} for {n_groups} groups, not {codes.min()} to {codes.max()}."
         )
 
 

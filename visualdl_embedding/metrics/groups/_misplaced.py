@@ -1,4 +1,4 @@
-"""Rows on the wrong side: most of their neighbors belong to another group."""
+"""Rows on the wrong side: rows with most of their neighbors in another group."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _VOTES_AT_A_TIME = 4_000_000
 
 @dataclass(frozen=True, slots=True)
 class OtherNeighbor:
-    """A neighbor from the other group.
+    """Neighbor from the other group.
 
     Attributes
     ----------
     row, label
-        Which.
+        Row number and label.
     distance
-        As in the graph.
+        Distance in the graph.
     cosine
-        -1 to 1; NaN where the graph is Euclidean.
+        -1 to 1; NaN if the graph is Euclidean.
     """
 
     row: int
@@ -38,22 +38,22 @@ class OtherNeighbor:
 
 @dataclass(frozen=True, slots=True)
 class Misplaced:
-    """A row most of whose neighbors belong to another group.
+    """Row with most of its neighbors in another group.
 
     Attributes
     ----------
     row, label
-        Which.
+        Row number and label.
     group, other
-        Its own group, and the one it stands among.
+        Its own group, and the group of most of its neighbors.
     share, own_share
-        Of its neighbors with a group: how many are of the other group, and of its own; 0 to 1.
+        Shares of the other group and of its own group among its grouped neighbors, 0 to 1.
     chance
-        Share of the other group among all other rows that have one: what a row placed at random would have.
+        Share of the other group among all other grouped rows: the expected share by chance.
     n_known
-        How many of its neighbors have a group.
+        Number of its neighbors with a group.
     evidence
-        The nearest neighbors from the other group.
+        Nearest neighbors from the other group.
     """
 
     row: int
@@ -88,37 +88,37 @@ def wrong_side(
     k_evidence: int = 5,
     limit: int | None = 100,
 ) -> tuple[Misplaced, ...]:
-    """List the rows whose neighbors mostly belong to one other group.
+    """List the rows with most of their neighbors in one other group.
 
-    Neighbors without a group do not count. Among groups of unequal size a member of a small one has many neighbors of
-    the large one by chance alone: compare a row's share with its `chance`.
+    Neighbors without a group are ignored. With groups of unequal size, members of a small group have many neighbors
+    from a large one by chance: compare a row's share with its `chance`.
 
     Parameters
     ----------
     neighbors
         Graph of n rows.
     codes
-        ``(n,)`` int32: group of each row, or -1 for none, as `encode_groups` gives them.
+        ``(n,)`` int32: group of each row, or -1 for none, from `encode_groups`.
     names
-        Of the groups.
+        Group names.
     labels
         n labels; row numbers if None.
     min_share
-        Least share of the other group among a row's grouped neighbors, 0 to 1. It must also exceed the share of the
+        Minimum share of the other group among a row's grouped neighbors, 0 to 1. It must also exceed the share of the
         row's own group.
     k_evidence
-        Neighbors to name as evidence.
+        Number of neighbors to return as evidence.
     limit
-        Most rows to list; None for all.
+        Maximum number of rows; None for all.
 
     Returns
     -------
-    The surest first: by the lower end of Wilson's 95% interval of the share, so that 14 of 15 stand before 1 of 1.
+    Most certain first: by the lower end of Wilson's 95% interval of the share, so that 14 of 15 precedes 1 of 1.
 
     Raises
     ------
     ValueError
-        If codes or labels are not one for each row of the graph, or a number is out of its range.
+        If codes or labels do not match the rows of the graph, or a number is out of range.
 
     References
     ----------
@@ -127,11 +127,11 @@ def wrong_side(
     n = len(neighbors.indices)
     validate_codes(codes, n, len(names))
     if labels is not None and len(labels) != n:
-        raise ValueError(f"There must be one label for each of {n:,} rows, not {len(labels):,}.")
+        raise ValueError(f"labels must have one entry per row ({n:,}), not {len(labels):,}.")
     if not 0 <= min_share <= 1:
-        raise ValueError(f"min_share is a share from 0 to 1, not {min_share}.")
+        raise ValueError(f"min_share must be from 0 to 1, not {min_share}.")
     if k_evidence < 0 or (limit is not None and limit < 0):
-        raise ValueError(f"k_evidence and limit count from 0, not {k_evidence} and {limit}.")
+        raise ValueError(f"k_evidence and limit must be at least 0, not {k_evidence} and {limit}.")
     found = _surest_first(_find(neighbors.indices, codes, len(names), min_share))
     sizes = np.bincount(codes[codes != NO_GROUP], minlength=len(names))
     listed = []
@@ -157,7 +157,7 @@ def wrong_side(
 def count_wrong_side(
     indices: NDArray[np.int32], codes: NDArray[np.int32], n_groups: int, *, min_share: float = 0.5
 ) -> int:
-    """Count what `wrong_side` would list without a limit."""
+    """Count the rows that `wrong_side` lists without a limit."""
     return len(_find(indices, codes, n_groups, min_share).rows)
 
 
@@ -182,9 +182,9 @@ def _find(indices: NDArray[np.int32], codes: NDArray[np.int32], n_groups: int, m
 def _vote(
     indices: NDArray[np.int32], codes: NDArray[np.int32], rows: NDArray[np.intp], n_groups: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-    """Count neighbors by group: the strongest other group, its votes, those of the own group, and all."""
+    """Count neighbors by group: the strongest other group, its count, the count of the own group, and the total."""
     here, width = np.arange(len(rows)), n_groups + 1
-    # Neighbors without a group go to a column of their own, the last.
+    # Neighbors without a group are counted in the last column.
     column = np.where(codes == NO_GROUP, n_groups, codes)[indices[rows]]
     votes = np.bincount((here[:, None] * width + column).ravel(), minlength=len(rows) * width)
     votes = votes.reshape(len(rows), width)[:, :n_groups]
@@ -195,10 +195,10 @@ def _vote(
 
 
 def _surest_first(found: _Found) -> _Found:
-    """Order by the lower end of Wilson's interval of the share; equally sure rows stay in the order of the rows."""
+    """Sort by the lower end of Wilson's interval of the share; ties remain in the order of the rows."""
     from scipy.stats import binomtest
 
-    # A test takes 0.5 ms, and of up to 15 neighbors there are 120 different shares.
+    # A test takes 0.5 ms, and up to 15 neighbors have 120 different shares.
     shares, which = np.unique(np.column_stack([found.votes, found.known]), axis=0, return_inverse=True)
     low = [binomtest(int(k), int(n)).proportion_ci(method="wilson").low for k, n in shares]
     order = np.argsort(-np.array(low)[which.ravel()], kind="stable")

@@ -1,4 +1,4 @@
-"""Whether a linear classifier can tell the groups apart: cross-validated, in closed form."""
+"""Linear probe for the groups: cross-validated ridge regression in closed form."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ MAX_ROWS = 20_000
 
 
 def stratified_folds(codes: NDArray[np.int32], n_folds: int, *, random_state: int = 42) -> NDArray[np.intp]:
-    """Deal rows into folds of equal size, each group as evenly as can be.
+    """Split rows into folds of equal size, stratified by group.
 
     Parameters
     ----------
     codes
         ``(m,)`` int32 group of each row.
     random_state
-        Seed of the dealing.
+        Seed of the shuffling.
 
     Returns
     -------
@@ -43,31 +43,31 @@ def probe_scores(
     n_folds: int = 5,
     random_state: int = 42,
 ) -> Scores:
-    """Cross-validate one linear probe for each group against all others; the area under its ROC curve.
+    """Cross-validate one linear probe per group against all others; return the area under its ROC curve.
 
-    Ridge regression on the group's indicator. The scatter of the rows to train on is that of all rows less that of the
-    fold left out, so a fold costs one d x d system, shared by all groups.
+    Ridge regression on the indicator of the group. The scatter matrix of the training rows is that of all rows minus
+    that of the held-out fold, so a fold takes one d x d system for all groups.
 
     Parameters
     ----------
     points
         ``(n, d)`` float32.
     codes
-        ``(n,)`` int32: group of each row, or -1 for rows to leave out.
+        ``(n,)`` int32: group of each row, or -1 for rows to ignore.
     n_folds
         2 or more.
     random_state
-        Seed of the folds, and of the sample of 20,000 rows that is taken where more have a group.
+        Seed of the folds, and of the sample of 20,000 rows used if more rows have a group.
 
     Returns
     -------
     Means over the folds, and over groups: 1 perfect, 0.5 chance. NaN for a group with fewer members than folds, or
-    with fewer rows than folds outside.
+    with fewer other rows than folds.
 
     Notes
     -----
-    The penalty is the total variance of the rows to train on: the best one where a signal as strong as the noise is
-    spread over all directions, and in proportion to the scale of the space.
+    The penalty is the total variance of the training rows. It is optimal if a signal as strong as the noise is spread
+    over all directions, and it scales with the space.
 
     References
     ----------
@@ -81,7 +81,7 @@ def probe_scores(
     askable = np.flatnonzero((sizes >= n_folds) & (len(grouped) - sizes >= n_folds))
     if len(askable):
         if len(grouped) > MAX_ROWS:
-            # A fold of stratified ones is a stratified sample, so that no rare group is lost by bad luck.
+            # A fold of a stratified split is a stratified sample, so that rare groups are kept.
             parts = -(-len(grouped) // MAX_ROWS)
             grouped = grouped[_thin(codes[grouped], sizes, parts, random_state)]
         folds = stratified_folds(codes[grouped], n_folds, random_state=random_state)
@@ -91,20 +91,20 @@ def probe_scores(
 
 
 def _thin(labels: NDArray[np.int32], sizes: NDArray[np.intp], parts: int, random_state: int) -> NDArray[np.intp]:
-    """One row in `parts` of each large group, all rows of the others."""
+    """Keep one of `parts` rows of each large group, and all rows of the others."""
     small = sizes[labels] < 100 * parts
     return np.flatnonzero(small | (stratified_folds(labels, parts, random_state=random_state) == 0))
 
 
 def _compact(points: NDArray[np.float32]) -> Doubles:
-    """Centered points, turned into the n directions that n points span if there are more columns than that."""
+    """Center points, and rotate them into their n-dimensional span if there are more columns than rows."""
     wide = points - center(points)
     n, d = wide.shape
     return np.linalg.qr(wide.T)[1].T if d > n else wide
 
 
 def _cross_validate(points: Doubles, targets: Doubles, folds: NDArray[np.intp]) -> Doubles:
-    """Mean area over the folds for each column of `targets`, ``(g,)``."""
+    """Compute the mean area over the folds for each column of `targets`, ``(g,)``."""
     parts = [(points[folds == fold], targets[folds == fold]) for fold in range(int(folds.max()) + 1)]
     scatters = [x.T @ x for x, _ in parts]
     products = [x.T @ y for x, y in parts]
@@ -112,7 +112,7 @@ def _cross_validate(points: Doubles, targets: Doubles, folds: NDArray[np.intp]) 
     areas = []
     for (x, y), its_scatter, its_product in zip(parts, scatters, products, strict=True):
         m = len(points) - len(x)
-        # All points sum to 0, so those to train on sum to minus what was left out.
+        # All points sum to 0, so the training rows sum to minus the sum of the held-out rows.
         mean, base = -x.sum(axis=0) / m, (targets.sum(axis=0) - y.sum(axis=0)) / m
         train = scatter - its_scatter - m * np.outer(mean, mean)
         penalty = np.trace(train) / m
@@ -128,7 +128,7 @@ def _cross_validate(points: Doubles, targets: Doubles, folds: NDArray[np.intp]) 
 
 
 def _areas(scores: Doubles, targets: Doubles) -> Doubles:
-    """Share of pairs, one inside and one outside, that the scores put in order; ties count half; NaN without pairs."""
+    """Share of pairs (one inside, one outside) in the right order; ties count half; NaN without pairs."""
     from scipy.stats import rankdata
 
     inside = targets.sum(axis=0)

@@ -1,4 +1,4 @@
-"""A number of every group and of all together, and the bootstrap behind its interval."""
+"""Values of groups, overall and per group, and the bootstrap of their intervals."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from numpy.typing import NDArray
 __all__ = ["Scores", "bootstrap_means", "percentile_interval"]
 
 _DISTINCT = 256
-"""Values are pooled into so many equal parts; the spread of a normal sample loses 0.2% by it."""
+"""Number of bins for the values; it lowers the spread of a normal sample by 0.2%."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """A number of all rows that have a group, and of each group.
+    """Value for all grouped rows, and for each group.
 
     Attributes
     ----------
     overall
-        Of all; NaN where it cannot be told.
+        Overall value; NaN if unknown.
     groups
-        ``(g,)`` float64, in the order of the study's names; NaN where it cannot be told.
+        ``(g,)`` float64, in the order of the study's names; NaN if unknown.
     overall_interval
-        Lower and upper end of the 95% interval; NaN where there is none.
+        Limits of the 95% interval; NaN if unknown.
     intervals
-        ``(g, 2)`` float64, the same for each group; None where there are none.
+        ``(g, 2)`` float64, the same for each group, or None.
     """
 
     overall: float
@@ -36,10 +36,10 @@ class Scores:
 
 
 def bootstrap_means(values: NDArray[np.float64], n_bootstrap: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Means of samples drawn from `values` with replacement, each as large as `values`.
+    """Compute the means of bootstrap samples of `values`.
 
-    How often each distinct value is drawn is multinomial, so no row is drawn one by one: 1,000 means of 10,000 shares
-    out of 15 neighbors take 1 ms instead of 100.
+    The counts of the distinct values are sampled from a multinomial distribution: 1,000 means of 10,000 shares out of
+    15 neighbors take 1 ms instead of 100.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def bootstrap_means(values: NDArray[np.float64], n_bootstrap: int, rng: np.rando
     n_bootstrap
         Number of samples.
     rng
-        Where chance comes from.
+        Random generator.
 
     Returns
     -------
@@ -69,6 +69,6 @@ def bootstrap_means(values: NDArray[np.float64], n_bootstrap: int, rng: np.rando
 
 
 def percentile_interval(draws: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Find the ends of the middle 95% of draws along the last axis; ``(..., 2)``."""
+    """Compute the limits of the middle 95% of draws along the last axis; ``(..., 2)``."""
     ends: NDArray[np.float64] = np.moveaxis(np.quantile(draws, [0.025, 0.975], axis=-1), 0, -1)
     return ends

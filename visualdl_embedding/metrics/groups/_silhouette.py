@@ -1,4 +1,4 @@
-"""How much nearer the members of a group are to each other than to the next group."""
+"""Silhouette of groups."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ __all__ = ["measure_silhouette"]
 
 Doubles = NDArray[np.float64]
 EXACT_ROWS = 2000
-"""Beyond, rows are sampled where distances are Euclidean."""
+"""Maximum number of rows without sampling, for Euclidean distance."""
 SAMPLED_ROWS = 1000
-"""So many are then measured against all rows."""
+"""Number of sampled rows, measured against all rows."""
 _LEAST = 30
-"""Rows that are asked of every group that has them."""
+"""Minimum sample per group, or all rows of smaller groups."""
 _BLOCK = 128
 
 
 def measure_silhouette(
     points: NDArray[np.float32], codes: NDArray[np.int32], n_groups: int, *, cosine: bool, random_state: int = 42
 ) -> tuple[Scores, Scores]:
-    """Measure the mean silhouette and its standard error.
+    """Compute the mean silhouette and its standard error.
 
     With the cosine distance the mean distance to a group follows from the sum of its unit vectors, so all rows are
-    measured in O(n d g). With the Euclidean one, rows beyond `EXACT_ROWS` are sampled, each group in proportion but
-    with at least 30 rows; each sampled row is measured against all rows.
+    measured in O(n d g). With the Euclidean distance, more than `EXACT_ROWS` rows are sampled in proportion to the
+    groups, with at least 30 rows each; each sampled row is measured against all rows.
 
     Parameters
     ----------
     points
         ``(n, d)`` float32; unit vectors if `cosine`.
     codes
-        ``(n,)`` int32: group of each row, or -1 for rows to leave out.
+        ``(n,)`` int32: group of each row, or -1 for rows to ignore.
     cosine
-        Which distance: ``1 - cosine``, or Euclidean.
+        Whether to use ``1 - cosine`` or the Euclidean distance.
     random_state
         Seed of the sample.
 
     Returns
     -------
-    The silhouette, -1 to 1, higher is better, 0 for a row alone in its group; NaN unless there are two groups. And the
-    standard error that sampling makes: 0 where all rows were measured.
+    The silhouette, -1 to 1, higher is better, 0 for a row alone in its group; NaN with fewer than two groups. And the
+    standard error of sampling: 0 if all rows are measured.
 
     References
     ----------
@@ -75,7 +75,7 @@ def _sample(labels: NDArray[np.int32], sizes: NDArray[np.intp], rng: np.random.G
 
 
 def _by_cosine(rows: NDArray[np.float32], labels: NDArray[np.int32], sizes: NDArray[np.intp]) -> Doubles:
-    # 1 - cos is half the squared distance of unit vectors. From their mean, it keeps its digits in a collapsed table.
+    # 1 - cos is half the squared distance of unit vectors. Centering keeps the precision in a collapsed table.
     middle = center(rows)
     halves = np.concatenate([np.square(rows[b] - middle).sum(axis=1) / 2 for b in blocks(len(rows))])
     sums = group_sums(rows, labels, len(sizes)) - sizes[:, None] * middle
@@ -90,8 +90,8 @@ def _by_cosine(rows: NDArray[np.float32], labels: NDArray[np.int32], sizes: NDAr
 def _by_euclidean(
     rows: NDArray[np.float32], labels: NDArray[np.int32], sizes: NDArray[np.intp], *, asked: NDArray[np.intp]
 ) -> Doubles:
-    # By group, so that a group's distances are summed in one run. In float32 a squared distance is off by some 1e-6 of
-    # the squared radius: that shows only in groups a thousand times narrower than the gaps, whose silhouette is 1.
+    # Sort by group, so that distances to a group are summed in one run. Squared float32 distances have an error of 1e-6
+    # of the squared radius, which matters only for groups a thousand times narrower than their gaps, with silhouette 1.
     order = np.argsort(labels, kind="stable")
     present = np.flatnonzero(sizes)
     starts = np.searchsorted(labels[order], present)
@@ -112,7 +112,7 @@ def _by_euclidean(
 
 
 def _silhouettes(sums: Doubles, labels: NDArray[np.int32], sizes: NDArray[np.intp]) -> Doubles:
-    """From the sums of rows' distances to each group, ``(b, g)``."""
+    """Compute silhouettes from the sums of distances to each group, ``(b, g)``."""
     here, others = np.arange(len(labels)), sizes[labels] - 1
     within = sums[here, labels] / np.maximum(others, 1)
     between = np.divide(sums, sizes, out=np.full_like(sums, np.inf), where=sizes > 0)
@@ -130,7 +130,7 @@ def _average(values: Doubles, labels: NDArray[np.int32], sizes: NDArray[np.intp]
     np.divide(np.bincount(labels, values, len(sizes)), asked, out=means, where=asked > 0)
     squares = np.bincount(labels, np.square(values - means[labels]), len(sizes))
     variances = np.divide(squares, asked - 1, out=np.zeros(len(sizes)), where=asked > 1)
-    # Of a sample without replacement: no error is left once all rows are in it.
+    # For sampling without replacement: the error is 0 if all rows are sampled.
     errors = np.sqrt(variances * np.divide(1 - asked / np.maximum(sizes, 1), asked, out=means * 0, where=asked > 0))
     present = sizes > 0
     weights = sizes[present] / sizes.sum()

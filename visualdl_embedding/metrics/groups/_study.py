@@ -1,4 +1,4 @@
-"""All that is measured of the groups of a snapshot."""
+"""Study of the groups of a snapshot."""
 
 from __future__ import annotations
 
@@ -27,39 +27,39 @@ Doubles = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class GroupStudy:
-    """How the groups of a snapshot stand in its space.
+    """Metrics of the groups of a snapshot.
 
     Attributes
     ----------
     names, sizes
-        Of the groups, the largest first; sizes are ``(g,)``.
+        Group names, largest first; sizes are ``(g,)``.
     codes
         ``(n,)`` int32: group of each row, -1 for none.
     distance, n_neighbors
-        Of the graph.
+        Parameters of the graph.
     purity
-        Mean share of a row's grouped neighbors that are of its group, 0 to 1, with 95% bootstrap intervals.
+        Mean share of a row's grouped neighbors in its own group, 0 to 1, with 95% bootstrap intervals.
     chance
-        What purity is if groups are dealt out at random.
+        Expected purity if groups are assigned at random.
     purity_over_chance
         ``(purity - chance) / (1 - chance)``: 1 perfect, 0 chance; with the intervals of purity.
     mixing
-        ``(g, g)``: row i is whose neighbors group i's members have, and sums to 1.
+        ``(g, g)``: row i is the distribution of neighbors of group i's members, and sums to 1.
     silhouette, silhouette_error
-        -1 to 1, higher is better, by the graph's distance; and the standard error of sampling, 0 if all rows were
+        -1 to 1, higher is better, by the graph's distance; and the standard error of sampling, 0 if all rows are
         measured.
     probe_auc
         Area under the ROC curve of a cross-validated linear probe: 1 perfect, 0.5 chance.
     cohesion
-        Mean cosine of members with each other, beside random groups of the same size; and centroids' cosines.
+        Mean cosine between members, compared with random groups of the same size; and cosines of centroids.
     row_purity
-        ``(n,)`` float32: share of each row's grouped neighbors that are of its group; NaN where unknown.
+        ``(n,)`` float32: share of each row's grouped neighbors in its own group; NaN if unknown.
     wrong_side_rows
-        How many rows' neighbors mostly belong to another group.
+        Number of rows with most of their neighbors in another group.
     misplaced
-        The surest of them, with evidence.
+        The most certain of them, with evidence.
     notes
-        Sentences about what limits these numbers.
+        Notes on the limits of these numbers.
     """
 
     names: tuple[str, ...]
@@ -86,15 +86,17 @@ class GroupStudy:
         return self.cohesion.centroid_cosines
 
     def index(self, name: str) -> int:
-        """Position of a group in all arrays.
+        """Return the position of a group in all arrays.
 
         Raises
         ------
         ValueError
-            If there is no such group; the message names those that there are.
+            If there is no such group; the message lists the groups.
         """
         if name not in self.names:
-            raise ValueError(f"There is no group {name!r}; there are {', '.join(map(repr, self.names)) or 'none'}.")
+            raise ValueError(
+                f"There is no group {name!r}; the groups are {', '.join(map(repr, self.names)) or 'none'}."
+            )
         return self.names.index(name)
 
 
@@ -108,44 +110,42 @@ def study_groups(
     n_random: int = 199,
     random_state: int = 42,
 ) -> GroupStudy:
-    """Measure how groups stand in a space: O(n k + n d²), nothing of n x n.
+    """Compute the metrics of groups in O(n k + n d²), without n x n arrays.
 
-    With a graph by cosine, all is measured on unit vectors.
+    With a cosine graph, all metrics use unit vectors.
 
     Parameters
     ----------
     vectors
         ``(n, d)`` float32, all finite.
     neighbors
-        Their graph; its distance is used throughout.
+        Neighbor graph of the vectors; its distance is used throughout.
     groups
-        Name of each row's group, ``""`` for none.
+        Group name of each row, ``""`` for none.
     labels
-        Name of each row; row numbers if None.
+        Label of each row; row numbers if None.
     n_folds
-        Of the linear probe, 2 or more.
+        Number of folds of the linear probe, 2 or more.
     n_random
-        Random groups that each group's cohesion is compared with.
+        Number of random groups to compare cohesion with.
     random_state
-        Seed of everything random.
+        Random seed.
 
     Raises
     ------
     ValueError
-        If vectors, graph, groups and labels are not of the same rows, or a number is out of its range.
+        If vectors, graph, groups and labels have different rows, or a number is out of range.
     """
     validate_vectors(vectors)
     n = len(vectors)
     if len(neighbors.indices) != n:
         raise ValueError(
-            f"The graph is one of {len(neighbors.indices):,} rows, vectors has {n:,}; pass both of one snapshot."
+            f"neighbors must have {n:,} rows like the vectors, not {len(neighbors.indices):,}; use the same snapshot."
         )
     if n_folds < 2:
-        raise ValueError(
-            f"n_folds must be at least 2, not {n_folds}: a probe is tested on rows that it was not fitted to."
-        )
+        raise ValueError(f"n_folds must be at least 2, not {n_folds}: a probe is tested on held-out rows.")
     if n_random < 2:
-        raise ValueError(f"n_random must be at least 2, not {n_random}: a spread needs two groups.")
+        raise ValueError(f"n_random must be at least 2, not {n_random}: a standard deviation requires two groups.")
     codes, names = encode_groups(groups)
     g = len(names)
     validate_codes(codes, n, g)
@@ -190,18 +190,18 @@ def study_groups(
 
 
 def group_scalars(study: GroupStudy, *, max_groups: int = 20) -> dict[str, float]:
-    """Give the numbers of a study the names under which they are stored and drawn.
+    """Return the scalars of a study.
 
     Parameters
     ----------
     study
-        Of one snapshot.
+        Study of one snapshot.
     max_groups
-        So many of the largest groups get numbers of their own: each makes five curves.
+        Maximum number of groups with their own scalars, largest first: each has five.
 
     Returns
     -------
-    By `visualdl_embedding.core.names.scalar_key`; what is not known is left out.
+    Scalars by `visualdl_embedding.core.names.scalar_key`; unknown values are omitted.
     """
     scalars = {
         "group_purity": study.purity.overall,
