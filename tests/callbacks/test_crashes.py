@@ -74,12 +74,22 @@ class Training:
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
 
-    def wait_for(self, condition: Callable[[], bool], *, timeout: float = 120) -> None:
+    def wait_for(self, condition: Callable[[], bool], *, timeout: float = 300) -> None:
         deadline = time.monotonic() + timeout
         while not condition():
             assert self.process.poll() is None, self.output.read_text("utf-8", "replace")
             assert time.monotonic() < deadline, self.output.read_text("utf-8", "replace")
             time.sleep(0.05)
+
+    def wait_for_analyses(self, number: int) -> None:
+        """Wait, and let the worker compute on a busy machine, where a process of its priority gets no time."""
+
+        def done() -> bool:
+            for worker in self.workers():
+                raise_priority(worker)
+            return self.analyzed() >= number
+
+        self.wait_for(done)
 
     def analyzed(self) -> int:
         return len(list(self.run.glob("embeddings/word/analysis-*.safetensors")))
@@ -93,6 +103,16 @@ def is_worker(process: psutil.Process) -> bool:
         return "visualdl_embedding.training.worker" in process.cmdline()
     except psutil.Error:  # it ended while we looked
         return False
+
+
+def raise_priority(worker: psutil.Process) -> None:
+    """Undo what a worker does at its start; nothing where the system does not allow it."""
+    autogroup = Path(f"/proc/{worker.pid}/autogroup")
+    with contextlib.suppress(OSError, psutil.Error):
+        if worker.nice() == 19:
+            worker.nice(0)
+        if autogroup.read_text("ascii").split()[-1] == "19":
+            autogroup.write_text("0", "ascii")
 
 
 @pytest.fixture
@@ -127,28 +147,14 @@ def assert_all_can_be_read(run_path: Path) -> None:
     assert not list(run_path.rglob("*.tmp*"))
 
 
-def raise_priority(worker: psutil.Process) -> None:
-    """Let a worker compute on a busy machine: its own priority is the lowest, and others would take all the time."""
-    with contextlib.suppress(OSError, psutil.Error):
-        worker.nice(0)
-    for _ in range(5):
-        try:
-            Path(f"/proc/{worker.pid}/autogroup").write_text("0", "ascii")
-            return
-        except BlockingIOError:  # at most ten changes a second
-            time.sleep(0.1)
-        except OSError:
-            return
-
-
-def gone(processes: list[psutil.Process], timeout: float = 20) -> bool:
+def gone(processes: list[psutil.Process], timeout: float = 60) -> bool:
     _, alive = psutil.wait_procs(processes, timeout=timeout)
     return not alive
 
 
 def test_an_unguarded_script_runs_once(start: Callable[..., Training]) -> None:
     training = start(pause=0, epochs=1)
-    assert training.process.wait(120) == 0
+    assert training.process.wait(300) == 0
     assert training.output.read_text("utf-8").count("trained") == 1
     assert_all_can_be_read(training.run)
 
@@ -157,7 +163,7 @@ def test_kill_9_of_the_training_leaves_no_process_and_a_run_that_resumes(
     start: Callable[..., Training], tmp_path: Path
 ) -> None:
     training = start()
-    training.wait_for(lambda: training.analyzed() >= 2)
+    training.wait_for_analyses(2)
     workers = training.workers()
     assert len(workers) == 1
     training.process.kill()
@@ -165,7 +171,7 @@ def test_kill_9_of_the_training_leaves_no_process_and_a_run_that_resumes(
     assert gone(workers)
     steps = open_run(training.run).steps("word")
     again = start(pause=0, epochs=1, more="resume=True")
-    assert again.process.wait(120) == 0, again.output.read_text("utf-8")
+    assert again.process.wait(300) == 0, again.output.read_text("utf-8")
     assert_all_can_be_read(training.run)
     assert open_run(training.run).steps("word")[: len(steps)] == steps
     assert max(open_run(training.run).steps("word")) == max(steps) + 8
@@ -174,21 +180,23 @@ def test_kill_9_of_the_training_leaves_no_process_and_a_run_that_resumes(
 @pytest.mark.slow
 def test_kill_9_while_the_worker_is_deep_in_an_analysis(start: Callable[..., Training]) -> None:
     training = start(methods=("umap",), epochs=1000, pause=1.0)
-    training.wait_for(lambda: bool(training.workers()), timeout=300)
+    training.wait_for(lambda: bool(training.workers()))
     workers = training.workers()
-    # The worker has lowered its priority once the first snapshot is stored and its job is sent.
-    training.wait_for(lambda: any(training.run.glob("embeddings/word/snapshot-*")), timeout=300)
-    raise_priority(workers[0])
-    training.wait_for(lambda: workers[0].cpu_times().user > 1.5, timeout=300)
+
+    def computed() -> bool:
+        raise_priority(workers[0])
+        return bool(workers[0].cpu_times().user > 1.5)
+
+    training.wait_for(computed)
     training.process.kill()
     training.process.wait()
-    assert gone(workers, timeout=40)
+    assert gone(workers)
 
 
 @pytest.mark.slow
 def test_the_worker_gives_way_to_the_training(start: Callable[..., Training]) -> None:
-    training = start()
-    training.wait_for(lambda: training.analyzed() >= 1)
+    training = start(pause=1.0)
+    training.wait_for(lambda: training.analyzed() >= 1, timeout=500)
     (worker,) = training.workers()
     assert worker.nice() == 19
     autogroup = Path(f"/proc/{worker.pid}/autogroup")
@@ -199,12 +207,12 @@ def test_the_worker_gives_way_to_the_training(start: Callable[..., Training]) ->
 @pytest.mark.slow
 def test_a_killed_worker_is_started_again(start: Callable[..., Training]) -> None:
     training = start(epochs=60)
-    training.wait_for(lambda: training.analyzed() >= 1)
+    training.wait_for_analyses(1)
     (worker,) = training.workers()
     worker.kill()
     before = training.analyzed()
-    training.wait_for(lambda: training.analyzed() >= before + 1)
-    assert training.process.wait(120) == 0
+    training.wait_for_analyses(before + 1)
+    assert training.process.wait(300) == 0
     output = training.output.read_text("utf-8")
     assert "analysis process died" in output
     assert output.count("trained") == 1
@@ -224,7 +232,7 @@ def test_a_worker_that_always_dies_ends_the_analyzes_not_the_training(
             worker.kill()
             assert gone([worker])
             deaths += 1
-    assert training.process.wait(120) == 0
+    assert training.process.wait(300) == 0
     output = training.output.read_text("utf-8")
     assert "Analysis is switched off" in output
     assert "trained" in output
@@ -235,7 +243,7 @@ def test_a_worker_that_always_dies_ends_the_analyzes_not_the_training(
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_and_terminate(start: Callable[..., Training], number: int) -> None:
     training = start()
-    training.wait_for(lambda: training.analyzed() >= 2)
+    training.wait_for_analyses(2)
     workers = training.workers()
     training.process.send_signal(number)
     training.process.wait(60)
@@ -253,7 +261,7 @@ def test_a_full_disk_ends_the_recording_not_the_training(start: Callable[..., Tr
         pytest.skip(f"cannot mount a small disk: {mounted.stderr.decode().strip()}")
     try:
         training = start(run=disk / "run", epochs=20, pause=0.05)
-        assert training.process.wait(180) == 0, training.output.read_text("utf-8")
+        assert training.process.wait(300) == 0, training.output.read_text("utf-8")
         output = training.output.read_text("utf-8")
         assert output.count("batch") == 160
         assert output.count("no longer recorded") == 1

@@ -13,7 +13,8 @@ from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.table import Table
 from visualdl_embedding.logs import log_files
-from visualdl_embedding.runs import next_step, record_once
+from visualdl_embedding.runs import TableAnalyzer, next_step, record_once
+from visualdl_embedding.store import TableStore
 
 CONFIG = Config(methods=("pca", "tsne"), perplexity=5, n_neighbors=5)
 SPACE = np.random.default_rng(0).normal(size=(80, 6)).astype(np.float32)
@@ -70,3 +71,11 @@ def test_rules_judge_each_week_and_their_alerts_are_kept(tmp_path: Path) -> None
     (text,) = LogReader(file_path=str(path)).get_data("text", "embedding/word/alerts")
     assert text.id == 2
     assert "neighbor_overlap is" in text.text.encoded_text_string
+
+
+def test_an_analysis_that_is_made_again_is_not_compared_with_itself(tmp_path: Path) -> None:
+    record_once(tmp_path, week(0, 0, 60), table=Table("word", 60, 6), config=CONFIG)
+    first = record_once(tmp_path, week(1, 0, 60, moved=True), table=Table("word", 60, 6)).analysis
+    again = TableAnalyzer(TableStore.open(tmp_path, "word"), before=1).process(week(1, 0, 60, moved=True)).analysis
+    assert again.previous_step == first.previous_step == 0
+    assert again.scalars["neighbor_overlap"] == first.scalars["neighbor_overlap"] < 1

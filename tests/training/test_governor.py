@@ -256,7 +256,7 @@ def test_by_default_nothing_is_measured_and_nothing_waits(tmp_path: Path, monkey
     recorder._worker.send({"kind": "hurry"})
     seen = set()
     deadline = time.monotonic() + 300
-    while not recorder.summary()["word"]["analyzed"]:
+    while recorder.waiting or not open_run(tmp_path).steps("word", analyzed=True):
         assert time.monotonic() < deadline
         recorder.after_batch(recorder.trained_step + 1)
         seen.add(psutil.Process(recorder._worker.process.pid).status())

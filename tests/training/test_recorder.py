@@ -56,16 +56,14 @@ def test_in_the_background_the_newest_snapshot_wins_and_every_one_is_stored(
 ) -> None:
     steps = tuple(range(0, 100, 10))
     with caplog.at_level(logging.WARNING, "visualdl_embedding"):
-        recorder = record(tmp_path, *steps)
+        record(tmp_path, *steps)
     run = open_run(tmp_path)
     assert run.steps("word") == list(steps)
     analyzed = run.steps("word", analyzed=True)
     assert analyzed[0] in (0, 90)
     assert analyzed[-1] == 90
-    counted = recorder.summary()["word"]
-    assert counted == {"recorded": 10, "analyzed": len(analyzed), "skipped": 10 - len(analyzed)}
-    assert counted["skipped"] > 0
-    assert f"{counted['skipped']} of 10 snapshots are stored without an analysis" in caplog.text
+    assert len(analyzed) < 10
+    assert f"{10 - len(analyzed)} of 10 snapshots are stored without an analysis" in caplog.text
 
 
 def test_gaps_are_filled_with_the_numbers_that_training_would_have_given(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import queue
 import threading
 import weakref
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -199,11 +199,6 @@ class Recorder:
         """Number of running and pending analyses."""
         return sum(t.pending is not None for t in self._tables.values()) + (self._busy is not None)
 
-    def summary(self) -> Mapping[str, Mapping[str, int]]:
-        """Numbers of ``recorded``, ``analyzed`` and ``skipped`` snapshots by table."""
-        counts = ("recorded", "analyzed", "skipped")
-        return {name: {count: getattr(t, count) for count in counts} for name, t in self._tables.items()}
-
     def _log_gaps(self) -> None:
         why = "training was faster than their analysis" if self._failures == 0 else "of the error logged above"
         if self._governor is not None and self._governor.has_waited and self._failures == 0:
@@ -264,7 +259,6 @@ class Recorder:
     def _take(self, snapshot: Snapshot, final: bool) -> None:
         table = self._store(snapshot)
         if self._analyzing:
-            table.skipped += table.pending is not None
             table.pending = Job(snapshot.table, snapshot.step, self._choose(table, snapshot, final))
             self._dispatch()
         self._log.flush()
@@ -372,8 +366,6 @@ class Recorder:
             if job.tries == 0 and table.pending is None:
                 job.tries += 1
                 table.pending = job
-            else:
-                table.skipped += 1
 
     def _stop_analyzing(self, why: str) -> None:
         self._analyzing = False

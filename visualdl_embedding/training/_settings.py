@@ -107,7 +107,6 @@ class RecordedTable:
     pending: Job | None = None
     recorded: int = 0
     analyzed: int = 0
-    skipped: int = 0
     noted: set[str] = field(default_factory=set)
 
     @property
