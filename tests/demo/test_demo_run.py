@@ -128,7 +128,7 @@ def test_a_directory_in_use_is_left_alone(tmp_path: Path) -> None:
 def test_no_paddle(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "paddle", None)
     with pytest.raises(
-        ModuleNotFoundError, match=r'PaddlePaddle, but it is not installed.*"visualdl-embedding\[demo\]"'
+        ModuleNotFoundError, match=r'PaddlePaddle, which is not installed.*"visualdl-embedding\[demo\]"'
     ):
         run_demo(tmp_path / "demo")
     assert not (tmp_path / "demo").exists()

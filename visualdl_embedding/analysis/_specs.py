@@ -124,7 +124,7 @@ def plan_projections(
     dimensions = _distinct("n_components", n_components, (2, 3))
     sizes: dict[str, list[float]] = {
         "perplexity": [float(value) for value in _above("perplexity", perplexity, 1.0)],
-        "n_neighbors": [int(value) for value in _above("n_neighbors", n_neighbors, 2)],
+        "n_neighbors": [int(value) for value in _above("n_neighbors", n_neighbors, 1)],
     }
     if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 1:
         raise ValueError(f"repeats counts the seeds from 1, not {repeats!r}.")
