@@ -1,7 +1,7 @@
 """Entry point of child processes: ``python …/core/_child.py MODULE`` calls ``MODULE.main()``.
 
-Python adds the directory of a script to its path, not the current directory as with ``-m``. So a user's random.py
-cannot replace the standard library's, not even on Python 3.10, which lacks ``-P``.
+Python adds the directory of a script to its path, whereas ``-m`` adds the current directory. A random.py in the current
+directory therefore cannot shadow the standard library, not even on Python 3.10, which lacks ``-P``.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def run(module: str) -> None:
-    """Call ``main()`` of a module of this package from its file, whether the package is installed or not."""
+    """Call ``main()`` of a module of this package, loaded from its file; the package need not be installed."""
     own = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [folder for folder in sys.path if folder != own]
-    # Import after the path is cleaned.
+    # Import only after the cleanup of the path.
     import importlib
     import importlib.util
 
-    # Load by file: the path may contain another version, or files next to an uninstalled package.
+    # Load by file: the path may contain another version, or lack an uninstalled package.
     spec = importlib.util.spec_from_file_location(
         os.path.basename(PACKAGE), os.path.join(PACKAGE, "__init__.py"), submodule_search_locations=[PACKAGE]
     )

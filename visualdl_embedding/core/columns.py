@@ -1,4 +1,4 @@
-"""Columns of text as numbers."""
+"""Numbers in columns of text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["first_non_number", "is_number", "numbers"]
 
 
 def is_number(text: str) -> bool:
-    """Whether a cell parses as a number."""
+    """Return whether a cell parses as a number."""
     try:
         float(text)
     except ValueError:
@@ -29,7 +29,7 @@ def first_non_number(cells: Iterable[str]) -> str | None:
 
 
 def numbers(cells: Sequence[str]) -> NDArray[np.float64]:
-    """Read cells as numbers, ``(n,)`` float64; NaN for blank cells and for text.
+    """Parse cells as numbers, ``(n,)`` float64; NaN for blank cells and for text.
 
     >>> numbers(["3", "", "many", "0.5"]).tolist()
     [3.0, nan, nan, 0.5]

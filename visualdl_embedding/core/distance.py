@@ -1,4 +1,4 @@
-"""Distances between rows, and the rows for which they are defined."""
+"""Distances between rows, and selection of the rows for which they are defined."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _SMALL, _LARGE = 1e-15, 1e15
 
 
 def is_finite(vectors: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Return the rows without NaN and inf; ``(n,)`` bool for ``(n, d)``."""
+    """Return a mask of the rows without NaN and inf, ``(n,)`` bool for ``(n, d)``."""
     return np.asarray(np.isfinite(vectors).all(axis=1))
 
 
 def _lengths(vectors: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Euclidean norms of the rows, ``(n,)``: accurate even if float32 squares overflow or underflow."""
+    """Return the Euclidean norms of the rows, ``(n,)``; accurate even if float32 squares overflow or underflow."""
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         lengths = np.linalg.norm(vectors, axis=1)
         odd = np.flatnonzero(~((lengths >= _SMALL) & (lengths <= _LARGE)))
@@ -49,7 +49,7 @@ def _lengths(vectors: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def has_direction(vectors: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Return the rows with a direction: finite rows with a norm of at least `SHORTEST`.
+    """Return a mask of the rows with a direction: finite rows with a norm of at least `SHORTEST`.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def has_direction(vectors: NDArray[np.floating]) -> NDArray[np.bool_]:
 
 
 def usable_rows(vectors: NDArray[np.floating], distance: Distance) -> NDArray[np.bool_]:
-    """Return the rows between which a distance is defined.
+    """Return a mask of the rows between which a distance is defined.
 
     Neighbor graphs, metrics and maps use only these rows.
 
@@ -106,7 +106,7 @@ def validate_usable(vectors: NDArray[np.floating], distance: Distance) -> None:
 
 
 def count_rows(vectors: NDArray[np.floating], distance: Distance) -> dict[str, float]:
-    """Count the rows that are analyzed and the rows that are left out.
+    """Count the rows that are analyzed and the rows that are excluded.
 
     Parameters
     ----------
@@ -117,8 +117,8 @@ def count_rows(vectors: NDArray[np.floating], distance: Distance) -> dict[str, f
 
     Returns
     -------
-    The scalars ``"num_rows"``, usable rows; ``"nonfinite_rows"``; and ``"zero_rows"``, rows without a
-    direction, which cosine leaves out. The sum is n.
+    The scalars ``"num_rows"``, usable rows; ``"nonfinite_rows"``; and ``"zero_rows"``, finite rows without a
+    direction, which the cosine distance excludes. The sum is n.
     """
     finite, usable = is_finite(vectors), usable_rows(vectors, distance)
     return {
@@ -129,7 +129,7 @@ def count_rows(vectors: NDArray[np.floating], distance: Distance) -> dict[str, f
 
 
 def left_out_notes(counts: Mapping[str, float]) -> list[str]:
-    """Return a note for each reason why rows are left out, from the result of `count_rows`."""
+    """Return one note per reason for which rows are excluded, from the result of `count_rows`."""
     bad, zero = int(counts["nonfinite_rows"]), int(counts["zero_rows"])
     total = int(counts["num_rows"]) + bad + zero
     notes = []
@@ -161,14 +161,14 @@ def normalize(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def unit_scale(vectors: NDArray[np.floating]) -> float:
-    """Return the power of two by which to divide vectors, so that their squares and sums are within float32.
+    """Return the power of two by which to divide vectors, so that their squares and sums fit into float32.
 
-    1 for vectors whose values are below 1e15, which are then not changed at all.
+    The result is 1 if all absolute values are at most 1e15; division by it leaves the vectors unchanged.
     """
     largest = float(np.abs(vectors).max(initial=0.0))
     return float(2.0 ** np.floor(np.log2(largest))) if largest > _LARGE else 1.0
 
 
 def scaled_back(values: NDArray[np.floating], scale: float | np.floating) -> NDArray[np.float32]:
-    """Multiply by the result of `unit_scale`, clipped to ±1e38, so that sums of a few values are within float32."""
+    """Multiply by the result of `unit_scale`, and clip to ±1e38, so that sums of a few values fit into float32."""
     return np.asarray(np.clip(np.multiply(values, scale, dtype=np.float64), -1e38, 1e38), dtype=np.float32)

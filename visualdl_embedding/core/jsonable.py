@@ -1,6 +1,6 @@
-"""Strict JSON of plain values and of what NumPy holds.
+"""Strict JSON for plain values and NumPy values.
 
-JSON has no NaN and no infinities. `dumps` writes null for them, for readers outside this library. `dumps_exact` and
+JSON has no NaN and no infinities. `dumps` writes null for them, for use outside this library. `dumps_exact` and
 `loads_exact` preserve them, for the store.
 """
 
@@ -27,7 +27,7 @@ def plain(value: Any) -> Any:
     Raises
     ------
     TypeError
-        If `value` contains other types than numbers, strings, None, lists, arrays and mappings.
+        If `value` contains a type other than numbers, strings, None, lists, tuples, arrays and mappings.
 
     Examples
     --------

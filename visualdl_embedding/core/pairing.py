@@ -1,4 +1,4 @@
-"""Pairing of rows by label: which rows of two snapshots are the same word."""
+"""Pairing of the rows of two snapshots by label."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Positions = NDArray[np.intp]
 
 
 def positions_of(labels: Iterable[str]) -> dict[str, int]:
-    """Position of each label; of its first occurrence where a label repeats.
+    """Return the position of each label; the first position for labels that repeat.
 
     >>> positions_of(["雨", "高兴", "雨"])
     {'雨': 0, '高兴': 1}
@@ -28,7 +28,7 @@ def positions_of(labels: Iterable[str]) -> dict[str, int]:
 
 
 def pair_labels(a: Sequence[str], b: Sequence[str]) -> tuple[Positions, Positions]:
-    """Positions of the shared labels in `a` and in `b`, in the order of `a`; each label pairs once.
+    """Return the positions of the shared labels in `a` and in `b`, in the order of `a`; each label is paired once.
 
     >>> [found.tolist() for found in pair_labels(["高兴", "悲伤", "雨"], ["雨", "高兴"])]
     [[0, 2], [1, 0]]
@@ -40,7 +40,7 @@ def pair_labels(a: Sequence[str], b: Sequence[str]) -> tuple[Positions, Position
 
 
 def pair_rows(a: Snapshot, b: Snapshot, distance: Distance) -> tuple[Positions, Positions]:
-    """Positions of the shared labels whose rows are usable in both snapshots, in the order of `a`."""
+    """Return the positions of the shared labels whose rows are usable in both snapshots, in the order of `a`."""
     in_a, in_b = pair_labels(a.labels, b.labels)
     usable = a.usable(distance)[in_a] & b.usable(distance)[in_b]
     return in_a[usable], in_b[usable]

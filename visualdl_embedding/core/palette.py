@@ -1,4 +1,4 @@
-"""Colors of groups: the same on the page, in pictures and in reports."""
+"""Colors of groups, shared by the page, the pictures and the reports."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ GROUPS = (
     "#A3485B",
     "#6E8B3D",
 )
-"""Okabe and Ito's colors first, with a yellow that is dark enough for white paper; black is reserved for text."""
+"""Colors of Okabe and Ito first, with a yellow dark enough for a white background; black is reserved for text."""
 OKABE_ITO = 7
 EXPECTED = {
     GREEN: ("positive", "pos", "积极", "正面", "正向", "褒义", "好评"),
     VERMILLION: ("negative", "neg", "消极", "负面", "负向", "贬义", "差评"),
     GRAY: ("neutral", "neu", "中性", "中立", "中评"),
 }
-"""Conventional colors of sentiment names; readers would misread a red "positive"."""
+"""Conventional colors of sentiment groups; a red "positive" is easily misread."""
 OTHERS = "#A89F91"
-"""Color of groups that are too small for their own."""
+"""Shared color of the groups beyond the largest ``len(GROUPS)``."""
 NO_GROUP = {"light": "#C3C7CE", "dark": "#55585F"}
 """Color of rows without a group, for light and dark backgrounds."""
 ALONE = {"light": "#0072B2", "dark": "#56B4E9"}
-"""Color of all rows without groups."""
+"""Color of all rows of a table without groups, for light and dark backgrounds."""
 
 
 def group_colors(values: Iterable[str]) -> dict[str, str]:
     """Assign distinct colors to the largest groups.
 
-    Colors are assigned by name, so that two tables with the same few groups agree.
+    Colors depend on the names, so two tables with the same few groups have the same colors.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def group_colors(values: Iterable[str]) -> dict[str, str]:
             color[name] = expected
     free = [hue for hue in GROUPS if hue not in color.values()]
     rest = [name for name in names if name not in color]
-    # The largest groups get Okabe and Ito's colors, small ones the others.
+    # The largest groups get the colors of Okabe and Ito, which are easiest to distinguish.
     clearest = len(set(free) & set(GROUPS[:OKABE_ITO]))
     ordered = sorted(rest[:clearest]) + sorted(rest[clearest:])
     color.update(zip(ordered, free, strict=False))
@@ -80,7 +80,7 @@ def group_colors(values: Iterable[str]) -> dict[str, str]:
 
 
 def page_palette() -> dict[str, Any]:
-    """Default colors as plain values for the page."""
+    """Return the default colors as plain values for the page."""
     return {"groups": list(GROUPS), "others": OTHERS, "no_group": NO_GROUP, "alone": ALONE}
 
 

@@ -13,9 +13,9 @@ __all__ = ["start_child"]
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
-# While `Popen` runs, both ends of its pipes are open. A process forked at that time, such as a DataLoader worker,
-# inherits them, and `Popen` blocks until that process exits, because it waits for the end of its error pipe. This lock
-# prevents forks while a child starts. It is reentrant, because a signal handler may fork in the thread that holds it.
+# This lock prevents forks while a child starts. Both ends of the pipes of `Popen` are open while it runs. A process
+# forked at that time, such as a DataLoader worker, inherits them, and `Popen` blocks until that process exits, because
+# it waits for the end of its error pipe. The lock is reentrant: a signal handler may fork in the thread that holds it.
 _starting = threading.RLock()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_starting.acquire, after_in_parent=_starting.release, after_in_child=_starting.release)
@@ -24,17 +24,17 @@ if hasattr(os, "register_at_fork"):
 def start_child(module: str, *, stderr: int | IO[bytes], n_threads: int = 1) -> subprocess.Popen[bytes]:
     """Start ``main()`` of a module of this package in a child process.
 
-    The child has its own session, so Ctrl-C does not reach it. It uses no GPU and never imports from the current
-    directory.
+    The child runs in a new session, so Ctrl-C does not interrupt it. It uses no GPU and does not import from the
+    current directory.
 
     Parameters
     ----------
     module
         Full module name, such as ``"visualdl_embedding.training.worker"``.
     stderr
-        Destination of its standard error: a file, or `subprocess.DEVNULL`.
+        Destination of the standard error: a file or `subprocess.DEVNULL`.
     n_threads
-        Number of threads for its libraries.
+        Number of threads that the numerical libraries of the child use.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Progress and time of work that has parts."""
+"""Progress reports and timing of named parts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Progress = Callable[[str, int, int], None]
 
 @contextmanager
 def timed(seconds: dict[str, float], part: str) -> Iterator[None]:
-    """Add the time of a block to that of its part."""
+    """Add the wall-clock time of a block to ``seconds[part]``, in seconds."""
     start = time.perf_counter()
     yield
     seconds[part] = seconds.get(part, 0.0) + time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""Escaping of labels for terminals, HTML, spreadsheets, single lines and pictures; texts in two languages."""
+"""Escaping of labels for terminals, HTML, spreadsheets, single lines and pictures; text in two languages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Text", "html_text", "one_line", "picture_line", "shorten", "spreadsh
 _HIDDEN = re.compile(
     # Control characters and escapes, the soft hyphen, zero-width and bidirectional marks, line and paragraph ends, the
     # byte order mark, lone surrogates, tags, and U+FFFE and U+FFFF, which XML 1.0 forbids. Joiners (U+200C,
-    # U+200D) are kept, because emoji and Persian require them.
+    # U+200D) are not included, because emoji and Persian require them.
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff\ufffe\uffff"
     "\U000e0000-\U000e007f]"
 )
@@ -32,7 +32,7 @@ class Text:
     zh: str
 
     def __add__(self, other: Text) -> Text:
-        """Join sentences: with a space in English, without in Chinese."""
+        """Join sentences, with a space in English and without one in Chinese."""
         return Text(f"{self.en} {other.en}".strip(), self.zh + other.zh)
 
 
@@ -62,9 +62,9 @@ def html_text(text: str) -> str:
 
 
 def spreadsheet_cell(text: str) -> str:
-    """Return the text of a CSV or TSV cell, protected from evaluation as a formula.
+    """Return text for a CSV or TSV cell that spreadsheets do not evaluate as a formula.
 
-    Numbers are unchanged; other text that begins like a formula is prefixed with an apostrophe.
+    Numbers are unchanged. Other text that begins like a formula is prefixed with an apostrophe.
 
     >>> spreadsheet_cell("=cmd()"), spreadsheet_cell("＝cmd()"), spreadsheet_cell("-0.5"), spreadsheet_cell("高兴")
     ("'=cmd()", "'＝cmd()", '-0.5', '高兴')
@@ -75,7 +75,7 @@ def spreadsheet_cell(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    r"""Replace control characters and line ends by spaces, and code points that cannot be written to a file by U+FFFD.
+    r"""Replace control characters and line ends by spaces, and code points that files cannot hold by U+FFFD.
 
     >>> one_line("a\tb\nc\ud800")
     'a b c�'
@@ -84,7 +84,7 @@ def one_line(text: str) -> str:
 
 
 def picture_line(text: str) -> str:
-    r"""Return the text for a picture: one line without format characters, with single spaces between words.
+    r"""Return text for a picture: one line without format characters, with single spaces between words.
 
     >>> picture_line(" two\twords\u200b\n")
     'two words'
