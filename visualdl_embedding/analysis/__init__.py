@@ -1,4 +1,4 @@
-"""The analysis of a snapshot: neighbors, projections, alignment and metrics, in one pure function."""
+"""Analysis of a snapshot: neighbors, projections, alignment and metrics, in one pure function."""
 
 from visualdl_embedding.analysis._analyze import analyze
 from visualdl_embedding.analysis._config import Config
@@ -9,7 +9,7 @@ from visualdl_embedding.analysis._space import neighbor_graph
 from visualdl_embedding.analysis._specs import ProjectionSpec, as_tuple, plan_projections, projection_key, split_key
 
 analyse = analyze
-"""The name of `analyze` up to version 0.1."""
+"""Alias of `analyze`, the name up to version 0.1."""
 
 __all__ = [
     "Analysis",

@@ -1,4 +1,4 @@
-"""From a snapshot to its analysis: one pure function, the same live, in a replay, of a checkpoint and in a report."""
+"""Pure function that analyzes a snapshot, shared by live runs, replays, checkpoints and reports."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ def analyze(
     Parameters
     ----------
     snapshot
-        The watched rows at one step. Rows that are not finite, and by cosine rows without a direction, are left out
-        and counted.
+        Watched rows at one step. Rows that are not finite are excluded and counted. The cosine distance also excludes
+        rows without a direction.
     state
-        What the analysis before this one returned; None for the first of a run.
+        State returned by the previous call; None for the first analysis of a run.
     config
-        How to analyze; the defaults of `Config` if None.
+        Parameters of the analysis; the defaults of `Config` if None.
     on_progress
         Called as ``on_progress(part, done, total)`` for the parts ``"neighbors"`` and ``"projections"``.
 
     Returns
     -------
-    The analysis, and the state that the next call takes.
+    The analysis, and the state to pass to the next call.
     """
     state, config = state or State(), config or Config()
     tell = on_progress or (lambda part, done, total: None)
@@ -57,7 +57,7 @@ def analyze(
     seconds: dict[str, float] = {}
     rows, counted = select_usable(snapshot, config.distance)
     if not rows.vectors.size:
-        # Nothing can be compared with it: the next frame goes on from the one before.
+        # Without usable rows there is nothing to compare, so keep the state for the next frame.
         return _assemble(snapshot, state, neighbor_graph(rows.vectors, config), counted), state
     with timed(seconds, "neighbors"):
         tell("neighbors", 0, 1)

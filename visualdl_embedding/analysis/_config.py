@@ -1,4 +1,4 @@
-"""How snapshots are analyzed."""
+"""Parameters of the analysis of snapshots."""
 
 from __future__ import annotations
 
@@ -15,35 +15,36 @@ __all__ = ["Config"]
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """How snapshots are analyzed; stored with the run, so that a replay gives the same numbers.
+    """Parameters of the analysis of snapshots, stored with the run for reproducible replays.
 
     Attributes
     ----------
     methods
-        Any of ``"pca"``, ``"tsne"``, ``"umap"``.
+        Projection methods, any of ``"pca"``, ``"tsne"``, ``"umap"``.
     n_components
-        2, 3 or both: each method makes one projection for each.
+        Dimensions of the projections: 2, 3 or both. Each method makes one projection per value.
     distance
-        ``"cosine"`` or ``"euclidean"``, for the neighbors and all that reads them.
+        Distance for the neighbors and for all metrics and projections that use them: ``"cosine"`` or ``"euclidean"``.
     n_neighbors
-        Neighbors of the metrics and of UMAP.
+        Number of neighbors for the metrics and for UMAP.
     perplexity
-        Of t-SNE; lowered, and noted, where there are too few rows for it.
+        Perplexity of t-SNE; reduced with a note if there are too few rows.
     min_dist
-        Of UMAP.
+        Minimum distance between points in UMAP.
     noise_floor_every
-        The noise floor is measured at the first two frames and every so many frames; 0 measures it never.
+        Interval between measurements of the noise floor, in frames. The first two frames are always measured, unless
+        this is 0, which disables the measurement.
     null_pairs
-        So many earlier pairs of consecutive snapshots, which share none with one another, tell how much each watched
-        word moves by itself; its drift is held against them. For snapshots of a settled model, week by week: while a
-        training learns, no two frames are alike. 0: against the other words only.
+        Number of earlier pairs of consecutive snapshots that serve as the null distribution for the drift of each
+        watched word. The pairs share no snapshots. Use this for a stable model with regular snapshots, such as weekly
+        ones; during training, consecutive frames differ by learning. 0 compares each word with the other words only.
     random_state
-        Seed of everything random.
+        Seed of all random operations.
     n_jobs
-        Threads.
+        Number of threads.
     projections
-        The projections to make, where `methods` by `n_components` are not enough: several perplexities, neighbor counts
-        or seeds. Empty for one of each method and number of components. See `plan_projections`.
+        Specs of the projections, for several perplexities, neighbor counts or seeds; see `plan_projections`. If empty,
+        there is one projection per method and number of components.
     """
 
     methods: tuple[str, ...] = ("pca", "tsne", "umap")
@@ -78,18 +79,18 @@ class Config:
 
     @property
     def specs(self) -> tuple[ProjectionSpec, ...]:
-        """The projections to make: those of `projections`, or one for each method and number of components."""
+        """Specs of the projections: `projections`, or one per method and number of components if that is empty."""
         if self.projections:
             return self.projections
         return tuple(self._plain_spec(method, n) for n in self.n_components for method in self.methods)
 
     def spec(self, key: str) -> ProjectionSpec:
-        """Spec of a projection by its key; of a method that the configuration does not name, with its defaults.
+        """Return the spec with a key; for a method that is not in `specs`, a spec with default parameters.
 
         Raises
         ------
         ValueError
-            If the key is neither that of a spec nor that of a method.
+            If the key belongs neither to a spec nor to a method.
         """
         for spec in self.specs:
             if spec.key == key:
@@ -101,7 +102,7 @@ class Config:
         raise ValueError(f"There is no projection {key!r}; known are {known}.")
 
     def parameters_of(self, spec: ProjectionSpec) -> dict[str, Any]:
-        """Parameters of t-SNE and UMAP as `project` takes them: those of the spec, else those given here."""
+        """Return the parameters of t-SNE and UMAP for `project`; those of the spec override those of this object."""
         own = {"perplexity": self.perplexity, "n_neighbors": self.n_neighbors, "min_dist": self.min_dist}
         return own | dict(spec.parameters)
 
@@ -110,7 +111,7 @@ class Config:
         return ProjectionSpec(key, method, n_components, random_state=self.random_state)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
+        """Return plain values for JSON."""
         values = asdict(self)
         if not self.projections:
             del values["projections"]
@@ -118,7 +119,7 @@ class Config:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Config:
-        """Undo `to_dict`; fields that this version does not know are ignored."""
+        """Build a configuration from the result of `to_dict`; unknown fields are ignored."""
         found = _known(cls, values)
         specs = tuple(ProjectionSpec(**_known(ProjectionSpec, spec)) for spec in found.pop("projections", ()))
         return cls(**found, projections=specs)

@@ -1,4 +1,4 @@
-"""What a snapshot says about its groups, its strata and its crowding, and where its watched words are going."""
+"""Diagnosis of a snapshot: groups, frequency strata, crowding, and directions of watched words."""
 
 from __future__ import annotations
 
@@ -26,21 +26,22 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """The numbers, and what they were read off.
+    """Diagnosis of a snapshot, as scalars and as the results from which they are derived.
 
     Attributes
     ----------
     scalars
-        By `visualdl_embedding.core.names.scalar_key`; what is not known is left out.
+        Finite values, keyed by `visualdl_embedding.core.names.scalar_key`.
     row_metrics
-        ``(v,)`` float32 each, of the usable rows: ``"group_purity"``, and ``"crowding"``: how many times more rows the
-        part of the space around a row holds than its share.
+        ``(v,)`` float32 each, of the usable rows: ``"group_purity"``, and ``"crowding"``, the density around a row
+        relative to a uniform distribution (`Crowding.fullness`).
     groups, strata
-        None where the rows have no groups, or no frequencies.
+        Results by group and by frequency stratum; None if the rows have no groups, or no frequencies.
     crowding
-        Of all rows.
+        Crowding of all usable rows.
     directions
-        Of the watched words, against the snapshot before; empty without groups, watched words or such a snapshot.
+        Directions of the watched words since the previous snapshot; empty without groups, watched words or a previous
+        snapshot.
     notes
         Sentences for the user.
     """
@@ -69,17 +70,17 @@ def diagnose(
     Parameters
     ----------
     snapshot
-        Its columns ``"group"`` and ``"frequency"`` are read where it has them.
+        Snapshot with the optional columns ``"group"`` and ``"frequency"``.
     neighbors
-        Graph of its v usable rows.
+        Graph of the v usable rows.
     before
-        The snapshot before, and its graph, or None for a graph that is not at hand; directions need no graph.
+        Previous snapshot and its graph. The graph may be None: directions do not use it.
     overlap, update
-        ``(n,)``: neighbors kept and distance moved since then, NaN where unknown.
+        ``(n,)``: share of neighbors kept, and size of the update since the previous snapshot; NaN where unknown.
     null
-        Pairs of snapshots between which nothing changed, as `compare_snapshots` takes them.
+        Pairs of snapshots without a change, as in `compare_snapshots`.
     random_state
-        Seed of everything random.
+        Seed of all random operations.
     """
     positions = np.flatnonzero(snapshot.usable(neighbors.distance))
     vectors = np.ascontiguousarray(snapshot.vectors[positions])
@@ -136,7 +137,7 @@ def diagnose(
 def diagnose_frame(
     snapshot: Snapshot, rows: UsableRows, graph: Neighbors, *, config: Config, state: State, changed: Measured
 ) -> tuple[Measured, tuple[Direction, ...]]:
-    """Diagnose a snapshot as the frame after `state`: what was measured, and the directions of the watched words."""
+    """Diagnose the frame after `state`; return the measurements and the directions of the watched words."""
     previous, values = state.previous, snapshot.row_values
     update = values["lookups"] * values["gradient_mean"] if "gradient_mean" in values else None
     found = diagnose(
@@ -153,7 +154,7 @@ def diagnose_frame(
 
 
 def direction_scalars(directions: Iterable[Direction]) -> dict[str, float]:
-    """Name how much of each group is around each watched word: ``watch/<label>/group/<group>/share``, 0 to 1."""
+    """Return the share of each group around each watched word, ``watch/<label>/group/<group>/share``, 0 to 1."""
     return {
         scalar_key("share", watch=direction.label, group=direction.group): direction.share_after
         for direction in directions

@@ -1,4 +1,4 @@
-"""A snapshot against earlier ones of the same table: the rows that both have, and what changed of them."""
+"""Comparison of a snapshot with earlier snapshots of the same table, over the rows that they share."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class FramePair:
-    """The rows that a snapshot shares, by label, with an earlier one, usable in both.
+    """Rows that a snapshot and an earlier one share by label, usable in both.
 
     Attributes
     ----------
     positions, then_positions
-        ``(m,)``: where they are among all rows now and then.
+        ``(m,)`` positions of the shared rows among all rows of the current and of the earlier snapshot.
     now_rows
-        ``(m,)``: where they are among the usable rows now.
+        ``(m,)`` positions of the shared rows among the usable rows of the current snapshot.
     now, then
-        Their vectors, ``(m, d)`` float32.
+        Vectors of the shared rows in the current and in the earlier snapshot, ``(m, d)`` float32.
     graph_then
-        The earlier graph if the usable rows are the very same, else None.
+        Graph of the earlier snapshot if both have the same usable rows, else None.
     """
 
     positions: NDArray[np.intp]
@@ -47,7 +47,7 @@ class FramePair:
 
 
 def pair_with(frame: Frame | None, now: Snapshot, config: Config) -> FramePair | None:
-    """Pair a snapshot with an earlier frame; None where nothing is shared or the width of the table has changed."""
+    """Pair a snapshot with an earlier frame; None if they share no usable rows or differ in width."""
     if frame is None or now.vectors.shape[1] != frame.snapshot.vectors.shape[1]:
         return None
     then = frame.snapshot
@@ -73,18 +73,18 @@ def pair_with(frame: Frame | None, now: Snapshot, config: Config) -> FramePair |
 def measure_pairs(
     n: int, graph: Neighbors, config: Config, *, previous: FramePair | None, first: FramePair | None
 ) -> Measured:
-    """Measure what changed since the previous and the first snapshot.
+    """Measure the change since the previous and since the first snapshot.
 
     Parameters
     ----------
     n
         Number of all rows of the snapshot.
     graph
-        Of its usable rows.
+        Neighbor graph of the usable rows.
     config
-        How graphs are made anew where the rows of a pair are not all usable rows.
+        Parameters of the graphs that are built if the rows of a pair differ from the usable rows.
     previous, first
-        None where there is none.
+        Pairs with the previous and with the first snapshot; None if not available.
     """
     scalars: dict[str, float] = {}
     row_metrics: dict[str, Floats] = {}
@@ -105,7 +105,7 @@ def measure_pairs(
 
 
 def _overlap(pair: FramePair, graph: Neighbors, config: Config) -> Floats:
-    """Share of neighbors kept, per shared row, where `graph` is that of all usable rows now."""
+    """Return the share of neighbors kept per shared row; `graph` is the graph of the current usable rows."""
     if pair.graph_then is not None:
         return metrics.neighbor_overlap(pair.graph_then, graph)
     then, now = (

@@ -1,4 +1,4 @@
-"""Projections of a snapshot, each aligned to its previous frame or to the projection that it is like."""
+"""Projections of a snapshot, each aligned to its previous frame or to its reference projection."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ Floats = NDArray[np.float32]
 def choose_basis(
     vectors: Floats, config: Config, *, step: int, previous: Frame | None
 ) -> tuple[Basis | None, tuple[str, ...]]:
-    """Keep the PCA basis of the previous frame, or fit a new one where it no longer serves.
+    """Return the PCA basis of the previous frame, or fit a new one if that is missing or stale.
 
     Returns
     -------
-    The basis, None where neither PCA is asked for nor the previous frame has one; and notes.
+    The basis and notes. Without PCA in the configuration, the basis of the previous frame, which may be None.
     """
     basis = previous.analysis.basis if previous else None
     components = [spec.n_components for spec in config.specs if spec.method == "pca"]
@@ -66,7 +66,7 @@ def make_layout(
     init: Floats | None = None,
     basis: Basis | None = None,
 ) -> Layout:
-    """Project rows as a spec asks, aligned to nothing; PCA needs no graph."""
+    """Project rows according to a spec, without alignment; PCA needs no graph."""
     return project(
         vectors,
         method=spec.method,
@@ -97,21 +97,21 @@ def make_projections(
     Parameters
     ----------
     rows, graph
-        The usable rows and their graph, wide enough for every projection.
+        Usable rows and their graph, with enough neighbors for every projection.
     config
-        Which projections, and how.
+        Specs and parameters of the projections.
     step
-        Of the snapshot.
+        Step of the snapshot.
     state, pair
-        The frames before, and the rows shared with the previous one.
+        Earlier frames, and the rows shared with the previous frame.
     basis
-        Of PCA; None without PCA.
+        Basis of PCA; None without PCA.
     on_progress
-        Called with the number of projections that are made.
+        Called with the number of completed projections.
 
     Returns
     -------
-    The projections by key, what was measured of them, and the seconds that each took.
+    The projections by key, their measurements, and the time in seconds by key.
     """
     before = state.previous.analysis.projections if state.previous else {}
     made: dict[str, Projection] = {}
@@ -147,10 +147,10 @@ def _find_floor(
     last: Projection | None,
     frame: int,
 ) -> tuple[float | None, bool]:
-    """Measure the noise floor, or keep the last one; and whether it was measured."""
+    """Return the noise floor, measured or that of the last frame, and whether it was measured."""
     if spec.method == "pca":
         return 0.0, False
-    # The first map is often of a random table, whose floor does not hold for a trained one: hence the second, too.
+    # The first frame is often a random table, whose floor differs from a trained one, so the second is measured too.
     every = 0 if spec.repeat else config.noise_floor_every
     if not every or (frame != 1 and frame % every):
         return (last.noise_floor if last else None), False
@@ -168,7 +168,7 @@ def _finish(
     floor: tuple[float | None, bool],
     step: int,
 ) -> tuple[Projection, Measured]:
-    """Draw axes, and measure the motion since the last frame where the two compare."""
+    """Choose axes, and measure the motion since the last frame if the two are comparable."""
     key, coordinates, parameters = spec.key, layout.coordinates, dict(layout.parameters)
     comparable = last
     if last and spec.method == "pca" and last.parameters.get("basis_version") != parameters["basis_version"]:
@@ -187,7 +187,7 @@ def _finish(
         parameters["noise_floor_step"] = step
     elif last and "noise_floor_step" in last.parameters:
         parameters["noise_floor_step"] = last.parameters["noise_floor_step"]
-    # Repeats would repeat the notes of the first seed.
+    # Repeats have the same notes as the first seed.
     notes = () if spec.repeat else tuple(f"{key}: {note}" for note in layout.notes)
     projection = Projection(
         method=spec.method,

@@ -1,4 +1,4 @@
-"""What is computed of a snapshot, and what the next snapshot needs of it: data only."""
+"""Results of an analysis, and the state for the next one, as plain data classes."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Projection:
-    """A snapshot drawn by one method.
+    """Coordinates of a snapshot, computed by one method.
 
     Attributes
     ----------
     method
-        ``"pca"``, ``"tsne"`` or ``"umap"``.
+        Method: ``"pca"``, ``"tsne"`` or ``"umap"``.
     coordinates
-        ``(n, n_components)`` float32, NaN where the row was not usable; in the frame of the run (aligned).
+        ``(n, n_components)`` float32, aligned to the earlier frames of the run; NaN for rows that are not usable.
     parameters
-        All that made it: the method's own parameters, seed, iterations done, distance, basis version.
+        Parameters of the method, seed, number of iterations, distance and basis version.
     noise_floor
-        Root mean square motion between two fits of one and the same frame, after alignment, in standard deviations of
-        the layout; None where not measured yet. 0 for PCA, which is a fixed linear map.
+        Root mean square motion between two fits of the same frame, after alignment, in standard deviations of the
+        layout; None if not measured yet. 0 for PCA, which is a fixed linear map.
     axes
-        ``(n_components, 2)`` float32: lower and upper end of the axes that all pictures of this version share.
+        ``(n_components, 2)`` float32: lower and upper limits of the axes, the same for all pictures of a version.
     axes_version
-        Counts up when the axes had to be drawn anew.
+        Version of the axes, incremented whenever new axes are chosen.
     """
 
     method: str
@@ -50,42 +50,42 @@ class Projection:
 
     @property
     def n_components(self) -> int:
-        """2 or 3."""
+        """Number of dimensions: 2 or 3."""
         return int(self.coordinates.shape[1])
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """Everything computed of one snapshot.
+    """Results computed from one snapshot.
 
     Attributes
     ----------
     table, step
-        Of the snapshot.
+        Table name and step of the snapshot.
     previous_step
-        Step of the analysis that this one was compared with; None for the first.
+        Step of the previous analysis, the reference for changes; None for the first.
     first_step
-        Step of the run's first analysis.
+        Step of the first analysis of the run.
     frame
-        How many analyses of this table came before.
+        Number of earlier analyses of this table.
     neighbors
-        The graph in the original space, `Config.n_neighbors` wide; of the usable rows only (`Snapshot.usable`),
-        whose positions it uses.
+        Graph in the original space with `Config.n_neighbors` neighbors per row. It contains only the usable rows
+        (`Snapshot.usable`), and its indices are positions among them.
     projections
-        By key (`ProjectionSpec.key`).
+        Projections by key (`ProjectionSpec.key`).
     scalars
-        By `visualdl_embedding.core.names.scalar_key`.
+        Scalars, keyed by `visualdl_embedding.core.names.scalar_key`.
     row_metrics
         ``(n,)`` float32 each, NaN where unknown: ``"norm"``, ``"displacement"``, ``"neighbor_overlap"``,
         ``"tsne/trustworthiness"``, …
     basis
-        Of PCA; None where PCA was not asked for or no row was usable.
+        Basis of PCA; None if PCA was not requested or no row was usable.
     directions
-        Towards which groups the watched words moved since the previous snapshot.
+        Directions of the watched words towards groups since the previous snapshot.
     notes
-        Sentences for the user about what was lowered, left out or skipped.
+        Sentences for the user about reduced parameters, excluded rows and skipped parts.
     seconds
-        Time spent by part, in seconds.
+        Time by part, in seconds.
     """
 
     table: str
@@ -103,16 +103,16 @@ class Analysis:
     seconds: Mapping[str, float] = field(default_factory=dict)
 
     def numbers(self, key: str) -> dict[str, float]:
-        """Scalars of one projection by their own names, such as ``"trustworthiness"``."""
+        """Return the scalars of one projection without its key, such as ``"trustworthiness"``."""
         return _below(key, self.scalars)
 
     def row_numbers(self, key: str) -> dict[str, NDArray[np.float32]]:
-        """Row metrics of one projection by their own names, such as ``"motion"``."""
+        """Return the row metrics of one projection without its key, such as ``"motion"``."""
         return _below(key, self.row_metrics)
 
 
 def _below(key: str, values: Mapping[str, T]) -> dict[str, T]:
-    """Values whose names begin with ``"<key>/"``, by the rest of their names."""
+    """Return the values whose names begin with ``"<key>/"``, with that prefix removed."""
     return {name.removeprefix(f"{key}/"): value for name, value in values.items() if name.startswith(f"{key}/")}
 
 
@@ -126,14 +126,14 @@ class Frame:
 
 @dataclass(frozen=True)
 class State:
-    """What an analysis needs of those before it; the store can rebuild it from any analysis on disk.
+    """Earlier frames that an analysis uses; the store can rebuild them from any analysis on disk.
 
     Attributes
     ----------
     first, previous
-        Frames.
+        First and previous frame of the run; None before the first analysis.
     earlier
-        Snapshots before the previous one, oldest first: as many as `Config.null_pairs` asks for.
+        Snapshots before the previous one, oldest first; at most two for each of `Config.null_pairs`.
     """
 
     first: Frame | None = None
@@ -141,18 +141,18 @@ class State:
     earlier: tuple[Snapshot, ...] = ()
 
     def followed_by(self, frame: Frame, config: Config) -> State:
-        """Go on with a frame."""
+        """Return the state after a frame."""
         earlier = self.earlier if self.previous is None else (*self.earlier, self.previous.snapshot)
         kept = earlier[-2 * config.null_pairs :] if config.null_pairs else ()
         return State(self.first or frame, frame, kept)
 
     @property
     def frame(self) -> int:
-        """How many frames there are before the next one."""
+        """Number of frames so far."""
         return self.previous.analysis.frame + 1 if self.previous else 0
 
     @property
     def null(self) -> tuple[tuple[Snapshot, Snapshot], ...]:
-        """Pairs of consecutive snapshots that share none with one another, nor with the previous one; newest first."""
+        """Disjoint pairs of consecutive snapshots before the previous one; newest first."""
         newest = range(len(self.earlier) - 1, 0, -2)
         return tuple((self.earlier[i - 1], self.earlier[i]) for i in newest)

@@ -1,4 +1,4 @@
-"""What the stages of an analysis pass on: the rows that can be measured, and what was measured of them."""
+"""Inputs and outputs of the stages of an analysis: usable rows and measurements."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Measured:
     Attributes
     ----------
     scalars
-        By `visualdl_embedding.core.names.scalar_key`.
+        Scalars, keyed by `visualdl_embedding.core.names.scalar_key`.
     row_metrics
-        ``(n,)`` float32 each, of all rows of the snapshot.
+        ``(n,)`` float32 each, for all rows of the snapshot.
     notes
         Sentences for the user.
     """
@@ -37,7 +37,7 @@ class Measured:
 
 
 def merge(*parts: Measured) -> Measured:
-    """Join the results of stages, in order."""
+    """Merge the results of stages, in order; later values replace earlier ones of the same name."""
     return Measured(
         {name: value for part in parts for name, value in part.scalars.items()},
         {name: values for part in parts for name, values in part.row_metrics.items()},
@@ -47,14 +47,14 @@ def merge(*parts: Measured) -> Measured:
 
 @dataclass(frozen=True)
 class UsableRows:
-    """The rows of a snapshot that can be measured.
+    """Rows of a snapshot between which the distance is defined.
 
     Attributes
     ----------
     positions
-        ``(v,)``: where they are among all n rows.
+        ``(v,)`` positions of the usable rows among all n rows.
     vectors
-        ``(v, d)`` float32.
+        ``(v, d)`` float32 vectors of the usable rows.
     n
         Number of all rows.
     """
@@ -64,12 +64,12 @@ class UsableRows:
     n: int
 
     def spread(self, values: NDArray[np.floating]) -> Floats:
-        """Values of these rows, ``(v, …)``, as values of all, ``(n, …)`` float32: NaN elsewhere."""
+        """Expand values of the usable rows, ``(v, …)``, to all rows, ``(n, …)`` float32, with NaN elsewhere."""
         return arrays.spread(values, self.positions, self.n)
 
 
 def select_usable(snapshot: Snapshot, distance: Distance) -> tuple[UsableRows, Measured]:
-    """Leave out the rows between which the distance is not defined, and count them."""
+    """Select the rows between which the distance is defined, and count the others."""
     positions = np.flatnonzero(snapshot.usable(distance))
     counts = count_rows(snapshot.vectors, distance)
     rows = UsableRows(positions, np.ascontiguousarray(snapshot.vectors[positions]), len(snapshot.rows))

@@ -1,4 +1,4 @@
-"""The original space of a snapshot: its neighbor graph, its metrics, the quality of its projections."""
+"""Neighbor graph and metrics of the original space, and quality of projections."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ Floats = NDArray[np.float32]
 
 
 def neighbor_graph(vectors: Floats, config: Config, specs: Sequence[ProjectionSpec] | None = None) -> Neighbors:
-    """Make the one graph that all metrics and projections read, as wide as the widest of them needs.
+    """Build the neighbor graph that all metrics and projections share, with the largest number of neighbors required.
 
     Parameters
     ----------
     vectors
         ``(v, d)`` float32, finite.
     config
-        Distance, size of a neighborhood, seed, threads.
+        Distance, number of neighbors, seed and number of threads.
     specs
-        The projections that read it; those of `config` if None.
+        Projections that use the graph; those of `config` if None.
     """
     if not vectors.size:
         return Neighbors(np.zeros((0, 0), np.int32), np.zeros((0, 0), np.float32), config.distance)
@@ -48,14 +48,14 @@ def neighbor_graph(vectors: Floats, config: Config, specs: Sequence[ProjectionSp
 
 
 def search_notes(graph: Neighbors) -> tuple[str, ...]:
-    """Note an approximate search."""
+    """Return a note if the search was approximate."""
     if graph.exact:
         return ()
     return (f"Neighbors of {len(graph.indices):,} rows were found by an approximate search (PyNNDescent).",)
 
 
 def measure_space(rows: UsableRows, graph: Neighbors) -> Measured:
-    """Measure the space by itself; see `metrics.space_scalars`."""
+    """Measure the original space; see `metrics.space_scalars`."""
     scalars, norms = metrics.space_scalars(rows.vectors, graph)
     return Measured(scalars, {"norm": rows.spread(norms)})
 
@@ -87,7 +87,7 @@ def measure_quality(
 def measure_watched(
     rows: Rows, row_metrics: Mapping[str, Floats], projections: Mapping[str, Projection]
 ) -> dict[str, float]:
-    """Scalars of each watched label: its norm, what changed, and its place in every projection."""
+    """Return the scalars of each watched label: norm, change, and coordinates in every projection."""
     position = positions_of(rows.labels)
     scalars: dict[str, float] = {}
     for label in rows.watch:

@@ -1,4 +1,4 @@
-"""Projections to make: by which method, of how many components, with which parameters and seed."""
+"""Specs of projections: method, number of components, parameters and seed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 
 def projection_key(method: str, n_components: int) -> str:
-    """Key of a method's projection where it is the only one of its kind.
+    """Return the key of the only projection of a method with a number of components.
 
     >>> projection_key("tsne", 2), projection_key("tsne", 3)
     ('tsne', 'tsne_3d')
@@ -30,7 +30,7 @@ def projection_key(method: str, n_components: int) -> str:
 
 
 def split_key(key: str) -> tuple[str, int]:
-    """Return the method and the number of components, with which a key begins.
+    """Return the method and the number of components that a key begins with.
 
     >>> split_key("tsne"), split_key("umap_3d"), split_key("tsne_3d_perplexity5")
     (('tsne', 2), ('umap', 3), ('tsne', 3))
@@ -41,26 +41,26 @@ def split_key(key: str) -> tuple[str, int]:
 
 @dataclass(frozen=True)
 class ProjectionSpec:
-    """One projection to make.
+    """Specification of one projection.
 
     Attributes
     ----------
     key
-        Its name everywhere: `projection_key`, and where there are several of a kind what sets it apart after ``"_"``:
-        ``"tsne_perplexity5"``, ``"umap_3d_seed43"``.
+        Unique name: the result of `projection_key`, with a suffix after ``"_"`` if there are several of the same method
+        and number of components, such as ``"tsne_perplexity5"`` or ``"umap_3d_seed43"``.
     method
-        ``"pca"``, ``"tsne"`` or ``"umap"``.
+        Method: ``"pca"``, ``"tsne"`` or ``"umap"``.
     n_components
-        2 or 3.
+        Number of dimensions: 2 or 3.
     parameters
-        Of the method: ``perplexity`` of t-SNE, ``n_neighbors`` and ``min_dist`` of UMAP. What is missing is that of the
-        `Config`.
+        Parameters of the method: ``perplexity`` for t-SNE, ``n_neighbors`` and ``min_dist`` for UMAP. Missing ones are
+        taken from the `Config`.
     random_state
-        Seed.
+        Seed of the projection.
     like
-        Key of an earlier projection to which this one is aligned in its first frame; empty for none.
+        Key of an earlier projection to which the first frame of this one is aligned; empty for none.
     repeat
-        0 for the first seed, 1 for the second, … The noise floor is measured of the first seed only.
+        Index of the seed: 0 for the first, 1 for the second, … The noise floor is measured for the first seed only.
     """
 
     key: str
@@ -87,7 +87,7 @@ class ProjectionSpec:
 
 
 def check_specs(specs: Sequence[ProjectionSpec]) -> None:
-    """Raise ValueError unless keys are distinct and `like` names an earlier projection of as many components."""
+    """Raise ValueError unless keys are distinct and `like` is an earlier key with the same number of components."""
     earlier: dict[str, ProjectionSpec] = {}
     for spec in specs:
         if spec.key in earlier:
@@ -109,12 +109,12 @@ def plan_projections(
     repeats: int = 1,
     random_state: int = 42,
 ) -> tuple[ProjectionSpec, ...]:
-    """List the projections for every method, number of components, parameter value and seed.
+    """Return a spec for every method, number of components, parameter value and seed.
 
     Raises
     ------
     ValueError
-        An unknown method, no method at all, or a value out of range.
+        If a method is unknown, no method is given, or a value is out of range.
 
     >>> specs = plan_projections(["pca", "tsne"], perplexity=[5, 30], repeats=2)
     >>> [spec.key for spec in specs]
@@ -166,7 +166,7 @@ def _above(name: str, values: Any, least: float) -> tuple[Any, ...]:
 
 
 def as_tuple(name: str, values: Any) -> tuple[Any, ...]:
-    """One value or several, each once."""
+    """Return one or more values as a tuple without duplicates."""
     if isinstance(values, str | int | float | np.number):
         values = (values,)
     if not isinstance(values, Iterable):
