@@ -1,4 +1,4 @@
-"""A saved model's embedding table as pictures, numbers and findings."""
+"""Reports on the embedding table of a saved model: pictures, metrics and findings."""
 
 from visualdl_embedding.reports._make import report
 from visualdl_embedding.reports._report import Report

@@ -1,4 +1,4 @@
-"""What points can be colored by."""
+"""Colorings of points, from columns and from results of the analysis."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from visualdl_embedding.core.suggest import did_you_mean
 __all__ = ["DERIVED", "Coloring", "choose_coloring", "column_colorings", "numeric"]
 
 DERIVED = ("norm", "cluster", "agreement", "stability", "trustworthiness")
-"""What rows can be colored by besides their columns; the last one is of each view."""
+"""Colorings besides the columns; the last one differs by view."""
 MOST_CATEGORIES = 1000
-"""A column with more values is a text of its own for nearly every row, not a grouping."""
+"""Maximum number of groups; a column with more distinct values is free text."""
 FEW_NUMBERS = 9
-"""A column of so few different whole numbers holds classes, not quantities."""
+"""Maximum number of distinct integers in a column that are treated as classes rather than as quantities."""
 
 
 @dataclass(frozen=True)
 class Coloring:
-    """Values of the n rows, either names or numbers.
+    """Values by which n rows are colored, either group names or numbers.
 
     Attributes
     ----------
     name
-        ``"group"``, ``"frequency"``, ``"norm"``, ``"cluster"``, a column's name, …
+        Name of a column or of a result: ``"group"``, ``"frequency"``, ``"norm"``, ``"cluster"``, …
     groups
-        n names, ``""`` for none; None for numbers.
+        n group names, ``""`` for rows without a group; None for numbers.
     values
-        ``(n,)`` float64, NaN where unknown; None for names.
+        ``(n,)`` float64, NaN where unknown; None for group names.
     logarithmic
-        Whether the numbers span orders of magnitude, as frequencies do.
+        Whether the color scale is logarithmic, for numbers that span orders of magnitude, such as frequencies.
     derived
-        Whether the names are made up here, as those of clusters are.
+        Whether the group names are generated, such as those of clusters.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Coloring:
 
 
 def column_colorings(columns: Mapping[str, Sequence[str]]) -> dict[str, Coloring]:
-    """Find out which columns hold names of groups and which hold numbers; others color nothing.
+    """Return a coloring for each column of group names or numbers; other columns are skipped.
 
     >>> found = column_colorings({"group": ["a", "b", "a"], "frequency": ["1", "20", ""]})
     >>> found["group"].groups, found["frequency"].values.tolist()
@@ -69,7 +69,10 @@ def column_colorings(columns: Mapping[str, Sequence[str]]) -> dict[str, Coloring
 
 
 def numeric(name: str, values: NDArray[np.floating]) -> Coloring:
-    """Color by numbers; positive ones over more than two orders of magnitude by their logarithm."""
+    """Return a coloring by numbers, logarithmic if none is negative and the maximum exceeds 100 times the median.
+
+    The median is that of the positive numbers. Frequencies always have a logarithmic scale.
+    """
     numbers: NDArray[np.float64] = values.astype(np.float64)
     known = numbers[np.isfinite(numbers)]
     positive = known[known > 0]
@@ -78,14 +81,14 @@ def numeric(name: str, values: NDArray[np.floating]) -> Coloring:
 
 
 def choose_coloring(colorings: Mapping[str, Coloring], name: str | None) -> str:
-    """Name the coloring that was asked for; without a wish, what tells most.
+    """Return the name of the requested coloring, or the default one if `name` is None.
 
-    That is the user's groups, failing that clusters if most rows lie in one, failing that numbers.
+    The default is the groups of the user, then clusters if they contain most rows, then numbers.
 
     Raises
     ------
     ValueError
-        There is no such coloring; the message names those that there are.
+        If there is no such coloring; the message lists the available ones.
     """
     if name is None:
         groupings = [key for key, coloring in colorings.items() if coloring.groups and not coloring.derived]

@@ -24,7 +24,7 @@ SHOWN_NEIGHBORS = 5
 
 
 def plain(text: str) -> str:
-    """Escape what Plotly would take for markup, or MathJax for a formula.
+    """Escape markup for Plotly and formulas for MathJax.
 
     >>> plain("<b>$x$</b>")
     '&lt;b&gt;&#36;x&#36;&lt;/b&gt;'
@@ -33,7 +33,7 @@ def plain(text: str) -> str:
 
 
 def view_title(view: View) -> str:
-    """Name a view for people: ``"t-SNE, perplexity 30"``."""
+    """Return the display name of a view, such as ``"t-SNE, perplexity 30"``."""
     name = METHOD_NAMES[view.spec.method] + (" in 3-D" if view.spec.n_components == 3 else "")
     words = [f"{key.replace('_', ' ')} {value:g}" for key, value in view.spec.parameters.items()]
     if view.spec.repeat:
@@ -42,7 +42,7 @@ def view_title(view: View) -> str:
 
 
 def view_figure(report: Report, view: View, *, color: str | None) -> plotly.graph_objects.Figure:
-    """See `Report.figure`."""
+    """Draw a view; see `Report.figure`."""
     try:
         import plotly.graph_objects as go
     except ModuleNotFoundError:
@@ -91,7 +91,7 @@ def view_figure(report: Report, view: View, *, color: str | None) -> plotly.grap
 
 
 def _traces(coloring: Coloring, n: int) -> list[tuple[str, NDArray[np.intp], dict[str, Any]]]:
-    """Names, rows and marker colors: a trace for each line of the legend, or one for all numbers."""
+    """Return names, rows and marker colors: one trace per legend entry, or one trace for numbers."""
     if coloring.groups is None:
         assert coloring.values is not None
         values = coloring.values

@@ -1,4 +1,4 @@
-"""One call from a saved model to its report."""
+"""Function that makes a report of a saved model."""
 
 from __future__ import annotations
 
@@ -41,55 +41,55 @@ def report(
     n_jobs: int = 1,
     on_progress: Progress | None = None,
 ) -> Report:
-    """Look at the embedding table of a saved model: maps, metrics, and findings.
+    """Make a report on the embedding table of a saved model, with maps, metrics and findings.
 
-    Nothing is written until `Report.write`. With one thread the same call makes the same report, bit by bit.
+    Only `Report.write` writes files. With one thread, equal calls make bitwise identical reports.
 
     Parameters
     ----------
     source
-        Whatever `visualdl_embedding.models.open_model` takes: a path to a saved model or a run, a layer, a run, or an
-        ``(n, d)`` array, whose labels are then `vocabulary`.
+        Any source that `visualdl_embedding.models.open_model` accepts: a path to a saved model or a run, a layer, a
+        run, or an ``(n, d)`` array. For an array, `vocabulary` contains the labels.
     table
-        Which table of the model, by name; needed only where several are candidates.
+        Name of the table; required only if the model has several candidates.
     vocabulary
-        What the row ids mean, in any form that `visualdl_embedding.vocabulary.open_vocabulary` takes; None for what is
-        in the model's file or beside it.
+        Labels of the row ids, in any form that `visualdl_embedding.vocabulary.open_vocabulary` accepts. None uses the
+        vocabulary in the model file or next to it.
     metadata
-        Columns (group, frequency, …) in any form that `read_metadata` takes, or a list of several such.
+        Columns (group, frequency, …) in any form that `read_metadata` accepts, or a list of such forms.
     rows, watch, keep, groups
-        Which rows are shown, as `visualdl_embedding.vocabulary.select_rows` takes it: ``rows=500`` for the 500 most
-        frequent, or the first 500. Rows of `watch` are always labeled.
+        Selection of the rows, as in `visualdl_embedding.vocabulary.select_rows`: ``rows=500`` selects the 500 most
+        frequent rows, or the first 500 without frequencies. Rows in `watch` are always labeled.
     methods
-        Any of ``"pca"``, ``"tsne"``, ``"umap"``.
+        Projection methods, any of ``"pca"``, ``"tsne"``, ``"umap"``.
     n_components
-        2, 3, or both.
+        Dimensions of the projections: 2, 3, or both.
     perplexity
-        Of t-SNE; several give a view each.
+        Perplexity of t-SNE; one view per value.
     n_neighbors
-        Of UMAP; several give a view each. The first is also the size of a neighborhood for all metrics.
+        Number of neighbors in UMAP; one view per value. All metrics use the first value.
     repeats
-        How many seeds t-SNE and UMAP are run with, from `random_state` on. Together with the parameter values they tell
-        how stable each row's place is.
+        Number of seeds for t-SNE and UMAP, starting at `random_state`. The stability of each row is measured over the
+        seeds and the parameter values.
     axes
-        Lines between words, each a pair ``("悲伤", "高兴")`` of a word or a list of words: every row's place on the
-        line becomes a column ``"悲伤 → 高兴"``, 0 beside the one end and 1 beside the other.
+        Axes between words, each a pair such as ``("悲伤", "高兴")`` of words or lists of words. Each axis adds a column
+        ``"悲伤 → 高兴"`` with the position of every row, from 0 near the first end to 1 near the second.
     color
-        What pictures are colored by, ``"group"``, ``"cluster"``, ``"norm"`` or any column; None: groups where there are
+        Coloring of the pictures: ``"group"``, ``"cluster"``, ``"norm"`` or any column. None uses groups if there are
         any, else clusters.
     distance
-        ``"cosine"`` or ``"euclidean"``, in the original space.
+        Distance in the original space: ``"cosine"`` or ``"euclidean"``.
     random_state
-        Seed of everything random.
+        Seed of all random operations.
     n_jobs
-        Threads.
+        Number of threads.
     on_progress
         Called as ``on_progress(part, done, total)``.
 
     Raises
     ------
     FileNotFoundError, ValueError, TypeError
-        An unreadable model, a vocabulary that cannot be this table's, or a wrong argument.
+        If the model is unreadable, the vocabulary does not match the table, or an argument is invalid.
 
     Examples
     --------
@@ -131,7 +131,7 @@ def report(
         snapshot = opened.snapshot(rows=rows, watch=watch, groups=groups, random_state=random_state, on_progress=tell)
         snapshot = opened.with_axes(snapshot, axes, distance=distance)
     if color is not None:
-        # Before the work, not after it.
+        # Check the color before the slow analysis.
         choose_coloring(column_colorings(snapshot.rows.columns) | {name: Coloring(name) for name in DERIVED}, color)
     if not snapshot.usable(distance).any():
         raise ValueError(
@@ -179,7 +179,7 @@ def report(
 
 
 def _listed(values: Any) -> Any:
-    """Let an iterable be read twice; what is none is refused where it is used."""
+    """Convert an iterable to a list, so that it can be read twice; other values are validated at their use."""
     return values if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable) else list(values)
 
 

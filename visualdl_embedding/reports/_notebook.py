@@ -1,4 +1,4 @@
-"""A report in a notebook, when it is the value of a cell: a summary, small, without a script."""
+"""HTML summary of a report as the output of a notebook cell, without scripts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["summary_html"]
 
 
 def summary_html(report: Report) -> str:
-    """Sum up views and findings as HTML; all that comes from data is escaped."""
+    """Return a summary of views and findings as HTML, with all data escaped."""
     rows, table = report.snapshot.rows, report.table
     views = "".join(
         f"<tr><td>{html_text(view.key)}</td><td style='text-align:left'>{html_text(view_title(view))}</td>"

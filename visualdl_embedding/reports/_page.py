@@ -1,4 +1,4 @@
-"""A report as the data of the page: a run with one step."""
+"""Page of a report, with the report as a run of one step."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 __all__ = ["page", "page_data"]
 
 MOST_PANELS = 4
-"""Of the page; maps beyond them can be chosen in each panel."""
+"""Maximum number of initial panels; other maps can be selected in each panel."""
 OF_ROWS = ("norm", "agreement", "stability", "trustworthiness")
-"""Colorings that the page has as numbers of rows."""
+"""Colorings that the page represents as row metrics."""
 MEANINGS = {
     "agreement": {
         "low": 0.0,
@@ -40,18 +40,18 @@ MEANINGS = {
 
 
 def page(report: Report) -> str:
-    """Write ``report.html``; equal reports give equal pages.
+    """Return the content of ``report.html``; equal reports give equal pages.
 
     Raises
     ------
     FileNotFoundError
-        The page was not built at installation.
+        If the page was not built at installation.
     """
     return html_file(page_data(report), title=f"{report.table.name} · {report.name}")
 
 
 def page_data(report: Report) -> dict[str, Any]:
-    """List all that the page shows."""
+    """Return the data of the page."""
     study = report.study
     only_here: dict[str, list[Any]] = {}
     for doubt in study.doubtful:
@@ -112,7 +112,7 @@ def _opening(report: Report) -> dict[str, Any]:
 
 
 def _color(report: Report) -> str:
-    """Name the coloring as the page does."""
+    """Return the identifier of the coloring on the page; empty if the page has no such coloring."""
     name = report.color
     if name in report.snapshot.rows.columns:
         return name

@@ -1,4 +1,4 @@
-"""Views as PNG, at print quality."""
+"""PNG pictures of views in print resolution."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ __all__ = ["picture"]
 DOTS_PER_INCH = 220
 LABELS = 28
 MARGIN = 0.06
-"""Room around the points, as a share of their extent."""
+"""Margin around the points, as a fraction of their extent."""
 
 
 def picture(report: Report, view: View) -> bytes:
-    """Draw a view in the report's color: 2200 by 1760 pixels."""
+    """Draw a view with the coloring of the report as a PNG of 2200 by 1760 pixels."""
     rows = report.snapshot.rows
     name = report.color
     coloring = report.colorings.get(name)
     values = coloring.values if coloring else None
     if name == "trustworthiness":
         values = view.trustworthiness.astype(np.float64)
-    # The axes of a run leave room for later frames, which a report has not.
+    # The axes of a run have a margin for later frames, but a report has one frame.
     axes, _ = draw_axes(view.projection.coordinates, margin=MARGIN)
     return render_map(
         replace(view.projection, axes=axes),

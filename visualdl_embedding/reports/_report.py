@@ -1,4 +1,4 @@
-"""What a report holds."""
+"""Report on an embedding table."""
 
 from __future__ import annotations
 
@@ -28,36 +28,35 @@ __all__ = ["Report"]
 
 @dataclass(frozen=True, repr=False)
 class Report:
-    """A table looked at: `visualdl_embedding.reports.report` makes it.
+    """Report on an embedding table, made by `visualdl_embedding.reports.report`.
 
     Attributes
     ----------
     name
-        Of the model, for people.
+        Display name of the model.
     source
-        The model as it was given; ``"array"`` for an array.
+        Source of the model as given; ``"array"`` for an array.
     table
-        The whole table.
+        Description of the whole table.
     snapshot
-        The n rows that are shown.
+        Snapshot of the n selected rows.
     analysis
-        What `analyze` makes of the snapshot with `config`: neighbors in the original space (of finite rows only, whose
-        positions they use), projections, metrics.
+        Result of `analyze` for the snapshot and `config`: neighbors in the original space, projections and metrics. The
+        neighbors are positions among the usable rows.
     config
-        How it was analyzed; its specs are the projections, one for each method, number of components, parameter value
-        and seed.
+        Parameters of the analysis, with one spec per method, number of components, parameter value and seed.
     study
-        How far the projections agree, how stable each row's place is, clusters, and which of them are doubtful.
+        Agreement of the projections, stability of the rows, clusters, and doubtful clusters.
     findings
-        What to look at, the gravest first.
+        Findings, most severe first.
     parameters
-        All that `report` was told, plain values for JSON: the same call makes the same report.
+        Arguments of `report` as plain values for JSON; equal arguments make equal reports.
     versions
-        Of the libraries that made it.
+        Versions of the libraries.
     notes
-        Sentences about what was lowered, left out or missing.
+        Sentences about reduced parameters, excluded rows and missing data.
     seconds
-        Time spent by part.
+        Time by part, in seconds.
     """
 
     name: str
@@ -87,26 +86,26 @@ class Report:
 
     @property
     def counters(self) -> Mapping[str, float]:
-        """Numbers about the whole table, by name; empty for an array."""
+        """Counters of the whole table by name; empty for an array."""
         return self.snapshot.counters
 
     @property
     def clusters(self) -> NDArray[np.int32]:
-        """``(n,)`` int32: clusters of the original space, -1 for rows of none."""
+        """Cluster numbers in the original space, ``(n,)`` int32; -1 for rows without a cluster."""
         return self.study.clusters
 
     @cached_property
     def views(self) -> tuple[View, ...]:
-        """The projections of the analysis, each with what was measured of it."""
+        """Projections of the analysis with their measurements."""
         return views_of(self.analysis, self.config)
 
     def view(self, key: str) -> View:
-        """Look up a view.
+        """Return the view with a key.
 
         Raises
         ------
         ValueError
-            There is none of this name; the message names those that there are.
+            If there is no such view; the message lists the available keys.
         """
         for view in self.views:
             if view.key == key:
@@ -115,7 +114,7 @@ class Report:
 
     @cached_property
     def colorings(self) -> dict[str, Coloring]:
-        """What points can be colored by, besides each view's own trustworthiness."""
+        """Colorings of the points by name, except for the trustworthiness of each view."""
         found = column_colorings(self.snapshot.rows.columns)
         study = self.study
         clusters = tuple("" if c < 0 else f"cluster {c + 1}" for c in study.clusters.tolist())
@@ -126,23 +125,23 @@ class Report:
             if values is not None and np.isfinite(values).any():
                 ours.append(Coloring(name, values=values.astype(np.float64)))
         for coloring in ours:
-            # A column of the user's of the same name keeps it.
+            # Columns of the user take precedence over results with the same name.
             name = coloring.name if coloring.name not in self.snapshot.rows.columns else f"{coloring.name} (computed)"
             found[name] = coloring
         return found
 
     @property
     def color(self) -> str:
-        """The coloring that the pictures use: what was asked for, or else what tells most."""
+        """Name of the coloring of the pictures: the requested one, or the default of `choose_coloring`."""
         wish = self.parameters.get("color")
         return wish if wish == "trustworthiness" or wish in self.colorings else choose_coloring(self.colorings, None)
 
     @cached_property
     def representative(self) -> NDArray[np.float32]:
-        """``(n,)`` float32: how well a row's label represents its surroundings; the highest are labeled on the maps.
+        """Rank of each row for the choice of labels on the maps, ``(n,)`` float32, 0 to 1, highest first.
 
-        The mean of two ranks: how honestly the maps place the row (where its neighbors on the map are its neighbors in
-        the original space, a label speaks for its surroundings), and how frequent it is, where that is known.
+        This is the mean of two ranks: the agreement of the maps, and the frequency, if known. A row with high agreement
+        has the same neighbors on the maps as in the original space, so its label represents its surroundings.
         """
         ranks = []
         honest = self.study.agreement
@@ -157,24 +156,24 @@ class Report:
         return mean
 
     def coordinates(self) -> dict[str, NDArray[Any]]:
-        """List everything known of every row, by column, in the order of `snapshot.rows`.
+        """Return the data of every row by column, in the order of `snapshot.rows`.
 
         Returns
         -------
-        Arrays of n values: id, label, the vocabulary's columns, norm, cluster, agreement, stability, and each view's
-        coordinates and trustworthiness, as ``tsne_x``, ``tsne_y``, ``tsne_trustworthiness``.
+        Arrays of n values: id, label, the columns of the vocabulary, norm, cluster, agreement, stability, and for each
+        view the coordinates and the trustworthiness, such as ``tsne_x``, ``tsne_y``, ``tsne_trustworthiness``.
         """
         from visualdl_embedding.reports._tables import coordinate_columns
 
         return coordinate_columns(self)
 
     def to_frame(self) -> pandas.DataFrame:
-        """Give `coordinates` as a pandas DataFrame.
+        """Return `coordinates` as a pandas DataFrame.
 
         Raises
         ------
         ModuleNotFoundError
-            pandas is not installed.
+            If pandas is not installed.
         """
         try:
             import pandas
@@ -186,21 +185,22 @@ class Report:
         return pandas.DataFrame(self.coordinates())
 
     def figure(self, view_key: str, *, color: str | None = None) -> plotly.graph_objects.Figure:
-        """Draw a view for a notebook: hover shows label, id, group and the nearest neighbors with their cosine.
+        """Draw a view as a Plotly figure for notebooks.
 
-        Needs the extra ``notebook``.
+        Hover text shows the label, id, group and nearest neighbors with their cosine similarities. This requires the
+        extra ``notebook``.
 
         Parameters
         ----------
         view_key
-            ``"tsne"``: one of the views' keys.
+            Key of a view, such as ``"tsne"``.
         color
-            One of `colorings`, or ``"trustworthiness"``; the report's own if None.
+            Name in `colorings`, or ``"trustworthiness"``; the coloring of the report if None.
 
         Raises
         ------
         ModuleNotFoundError
-            plotly is not installed.
+            If plotly is not installed.
         """
         from visualdl_embedding.reports._figures import view_figure
 
@@ -208,34 +208,34 @@ class Report:
 
     @cached_property
     def figures(self) -> dict[str, plotly.graph_objects.Figure]:
-        """A figure for every view, by key; made when first asked for."""
+        """Figures of all views by key, created at first access."""
         return {view.key: self.figure(view.key) for view in self.views}
 
     def write(self, folder: str | Path, *, overwrite: bool = False) -> list[Path]:
-        """Write the page, the pictures and the tables into a folder, all or nothing.
+        """Write the page, the pictures and the tables into a folder.
 
-        A folder that holds nothing but an earlier report is replaced: reports are made again and again, and this one
-        says all that made it. A folder that holds anything else is left alone.
+        All files are written to a temporary folder first and moved when complete. A folder with only an earlier report
+        is replaced. A folder with other files is unchanged, unless `overwrite` is true.
 
         Parameters
         ----------
         folder
-            Made where it does not exist.
+            Destination; created if it does not exist.
         overwrite
-            Write into a folder that holds other things too. Files with the names of a report's are replaced, all others
-            stay.
+            Whether to write into a folder with other files. Files with the names of report files are replaced, and
+            all others are kept.
 
         Returns
         -------
-        The files written, ``report.html`` first. Where the page was not built at installation, that is left out, with a
-        warning in the log.
+        Paths of the written files, ``report.html`` first. If the page was not built at installation, that file is
+        omitted and a warning is logged.
 
         Raises
         ------
         FileExistsError
-            The folder holds something else.
+            If the folder contains other files.
         PermissionError, NotADirectoryError
-            It cannot be written.
+            If the folder cannot be written.
         """
         from visualdl_embedding.reports._write import write_report
 
@@ -243,7 +243,7 @@ class Report:
 
 
 def _rank(values: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Ranks from 0 to 1, equal values the same; what is not finite ranks lowest."""
+    """Return ranks from 0 to 1, equal for equal values and lowest for values that are not finite."""
     known = np.where(np.isfinite(values), values, -np.inf)
     _, inverse = np.unique(known, return_inverse=True)
     return inverse / max(1, int(inverse.max()))

@@ -1,4 +1,4 @@
-"""What the views say together: how far they agree, how stable each row's place is, which clusters there are."""
+"""Comparison of the views of a report: agreement, stability and clusters."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Doubt:
-    """A cluster that only one method shows.
+    """Cluster that only one method shows.
 
     Attributes
     ----------
     view
         Key of the view that shows it.
     rows
-        ``(m,)``: its rows, as positions in the snapshot.
+        ``(m,)`` positions of the rows of the cluster in the snapshot.
     """
 
     view: str
@@ -44,23 +44,24 @@ class Doubt:
 
 @dataclass(frozen=True)
 class Study:
-    """What the views say together, for all n rows of the snapshot.
+    """Comparison of the views, for all n rows of the snapshot.
 
     Attributes
     ----------
     maps
-        How far the 2-D views of the first seed agree with one another and with the original space, for finite rows.
+        Agreement of the views of the first seed with each other and with the original space, for usable rows.
     agreement
-        ``(n,)`` float32, 0 to 1, higher is better, NaN where unknown.
+        Agreement of each row, ``(n,)`` float32, 0 to 1, higher is better, NaN where unknown.
     stability
-        ``(n,)`` float32, 0 to 1: neighbors on the map that stay under other seeds and parameters; None where every
-        method was run once.
+        Share of neighbors on the map that are the same under other seeds and parameters, ``(n,)`` float32, 0 to 1; None
+        if every method was run once.
     clusters
-        ``(n,)`` int32: clusters of the original space, numbered from 0, the largest first; -1 for rows of none.
+        Cluster numbers in the original space, ``(n,)`` int32 from 0, the largest cluster first; -1 for rows without a
+        cluster.
     doubtful
         Clusters that only one method shows.
     seen
-        All clusters of the maps, as positions among the finite rows.
+        All clusters of the maps, as positions among the usable rows.
     """
 
     maps: Agreement | None
@@ -71,7 +72,7 @@ class Study:
     seen: tuple[MapCluster, ...] = ()
 
     def doubtful_rows(self, view: str) -> NDArray[np.bool_]:
-        """``(n,)`` bool: rows that a view puts into a cluster that only its method shows."""
+        """Return a mask of the rows in doubtful clusters of a view, ``(n,)`` bool."""
         marked = np.zeros(len(self.clusters), dtype=bool)
         for doubt in self.doubtful:
             if doubt.view == view:
@@ -80,14 +81,14 @@ class Study:
 
 
 def study_projections(snapshot: Snapshot, analysis: Analysis, config: Config) -> Study:
-    """Compare the projections of an analysis with one another and with the original space.
+    """Compare the projections of an analysis with each other and with the original space.
 
     Parameters
     ----------
     snapshot, analysis
-        The snapshot and what `analyze` made of it with `config`; the width of its graph is the size of a neighborhood.
+        Snapshot, and the result of `analyze` for it and `config`. Its graph sets the number of neighbors.
     config
-        Its specs tell repeats and parameter values of a kind apart.
+        Parameters of the analysis; the specs identify repeats and parameter values of the same method.
     """
     n, neighbors = len(snapshot.rows), analysis.neighbors
     k = neighbors.n_neighbors
@@ -115,9 +116,9 @@ def study_projections(snapshot: Snapshot, analysis: Analysis, config: Config) ->
 
 
 def _is_doubtful(cluster: MapCluster, method: Mapping[str, str]) -> bool:
-    """Whether neither the original space nor a map of another method holds the cluster together.
+    """Return whether neither the original space nor a map of another method supports a cluster.
 
-    Maps of the same method with other perplexities are no independent evidence.
+    Maps of the same method with other parameters are not independent evidence.
     """
     return all(value < SUPPORTED for key, value in cluster.support.items() if method.get(key) != method[cluster.key])
 
@@ -125,7 +126,7 @@ def _is_doubtful(cluster: MapCluster, method: Mapping[str, str]) -> bool:
 def _stability(
     specs: Sequence[ProjectionSpec], places: Mapping[str, Floats], *, n_neighbors: int
 ) -> NDArray[np.float64] | None:
-    """Mean over the methods that were run more than once."""
+    """Return the mean stability over the methods that were run more than once; None if there are none."""
     kinds: dict[str, list[Floats]] = {}
     for spec in specs:
         if spec.method != "pca":

@@ -1,4 +1,4 @@
-"""A report as tables: coordinates by row, neighbors by pair, and everything else as JSON."""
+"""Tables of a report: coordinates by row, neighbors by pair, and all other data as JSON."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ __all__ = [
 ]
 
 FORMAT = "visualdl-embedding report"
-"""Marks a ``report.json``, and so its folder, as ours."""
+"""Format name in ``report.json``, which identifies the folder of a report."""
 FORMAT_VERSION = 1
 
 
 def coordinate_columns(report: Report) -> dict[str, NDArray[Any]]:
-    """See `Report.coordinates`."""
+    """Return the data of every row by column; see `Report.coordinates`."""
     rows, study = report.snapshot.rows, report.study
     columns: dict[str, NDArray[Any]] = {"id": rows.ids, "label": np.array(rows.labels, dtype=object)}
     for name, cells in rows.columns.items():
@@ -54,14 +54,14 @@ def coordinate_columns(report: Report) -> dict[str, NDArray[Any]]:
 
 
 def coordinates_csv(report: Report) -> str:
-    """`Report.coordinates` as CSV; labels that a spreadsheet would run as formulas begin with an apostrophe."""
+    """Return `Report.coordinates` as CSV, with an apostrophe before text that spreadsheets read as a formula."""
     columns = coordinate_columns(report)
     cells = [_cells(values) for values in columns.values()]
     return _table([spreadsheet_cell(name) for name in columns], zip(*cells, strict=True), delimiter=",")
 
 
 def neighbors_tsv(report: Report) -> str:
-    """Neighbors in the original space: row, rank, neighbor, cosine, and the distance where it is another."""
+    """Return the neighbors in the original space as TSV: row, rank, neighbor, cosine, and any other distance."""
     indices, cosines, distances = neighbor_table(report.snapshot, report.analysis)
     labels = [spreadsheet_cell(label) for label in report.snapshot.rows.labels]
     euclidean = report.analysis.neighbors.distance == "euclidean"
@@ -78,7 +78,7 @@ def neighbors_tsv(report: Report) -> str:
 
 
 def report_json(report: Report, files: Sequence[str]) -> str:
-    """Everything but the rows: metrics, findings, parameters, seeds, versions."""
+    """Return all data except rows as JSON: metrics, findings, parameters, seeds and versions."""
     rows, table = report.snapshot.rows, report.table
     study = report.study
     content = {
@@ -139,7 +139,7 @@ def _table(header: list[str], lines: Iterable[Sequence[str]], *, delimiter: str)
     if delimiter == ",":
         writer = csv.writer(text, lineterminator="\n")
     else:
-        # Tabs and line ends inside cells are escapes by now, so a TSV needs no quotes.
+        # Tabs and line ends inside cells are already escaped, so a TSV needs no quotes.
         writer = csv.writer(text, delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_NONE, quotechar=None)
     writer.writerow(header)
     writer.writerows(lines)

@@ -1,4 +1,4 @@
-"""Read-only access to the projections of a report, each with what was measured of it."""
+"""Read-only views of the projections of a report, with their measurements."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ __all__ = ["View", "views_of"]
 NO_PICTURE = frozenset(
     {"rearranged", "rescaled", "basis_step", "basis_version", "method", "warm", "noise_floor_step", "random_state"}
 )
-"""Parameters of a projection that tell nothing of a single picture."""
+"""Parameters of a projection that are irrelevant for a single picture."""
 
 
 @dataclass(frozen=True)
 class View:
-    """A projection of an analysis.
+    """Projection of an analysis with its measurements.
 
     Attributes
     ----------
     spec
-        What was asked for.
+        Specification of the projection.
     projection
-        Coordinates of all n rows, NaN for those that are not valid.
+        Coordinates of all n rows, NaN for rows that are not usable.
     numbers
-        Finite scalars: ``"trustworthiness"``, ``"continuity"``, ``"noise_floor"``, ``"explained_variance"``, …
+        Finite scalars by name: ``"trustworthiness"``, ``"continuity"``, ``"noise_floor"``, ``"explained_variance"``, …
     trustworthiness
-        ``(n,)`` float32, 0 to 1: of each row.
+        Trustworthiness of each row, ``(n,)`` float32, 0 to 1, higher is better.
     """
 
     spec: ProjectionSpec
@@ -41,18 +41,18 @@ class View:
 
     @property
     def key(self) -> str:
-        """Its name: that of its picture, and of its columns in the table of coordinates."""
+        """Key of the projection, used for the picture and for the columns of the coordinates."""
         return self.spec.key
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Parameters worth reading beside the picture, the seed last."""
+        """Parameters to show next to the picture, with the seed last."""
         shown = {k: v for k, v in self.projection.parameters.items() if k not in NO_PICTURE}
         return shown if self.spec.method == "pca" else shown | {"random_state": self.spec.random_state}
 
 
 def views_of(analysis: Analysis, config: Config) -> tuple[View, ...]:
-    """List the projections of an analysis in the order of its configuration."""
+    """Return the projections of an analysis in the order of its configuration."""
     return tuple(
         View(
             spec=spec,

@@ -1,4 +1,4 @@
-"""A report as a folder: written beside its place, and moved there when it is whole."""
+"""Output of a report into a folder, through a temporary folder that is moved when complete."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ ENDINGS = (".html", ".png", ".csv", ".tsv", ".json")
 
 
 def write_report(report: Report, folder: Path, *, overwrite: bool) -> list[Path]:
-    """See `Report.write`."""
+    """Write a report into a folder; see `Report.write`."""
     from visualdl_embedding.reports._page import page
     from visualdl_embedding.reports._pictures import picture
 
-    # A link to a folder stays a link.
+    # Resolve links, so that a link to a folder is kept.
     folder = Path(os.path.realpath(folder))
     replaced = _may_be_replaced(folder, overwrite)
     partial = _make_partial(folder)
@@ -46,7 +46,7 @@ def write_report(report: Report, folder: Path, *, overwrite: bool) -> list[Path]
             _log.warning("%s is not written. %s", PAGE, missing)
         for view in pictures:
             (partial / f"{view.key}.png").write_bytes(picture(report, view))
-        # Excel takes a CSV without this mark for the local encoding, and Chinese for noise.
+        # Without the byte order mark, Excel reads a CSV in the local encoding and garbles Chinese text.
         (partial / "coordinates.csv").write_text(coordinates_csv(report), encoding="utf-8-sig", newline="\n")
         (partial / "neighbors.tsv").write_text(neighbors_tsv(report), encoding="utf-8", newline="\n")
         (partial / RECORD).write_text(report_json(report, names), encoding="utf-8", newline="\n")
@@ -62,7 +62,7 @@ def write_report(report: Report, folder: Path, *, overwrite: bool) -> list[Path]
 
 
 def check_folder(folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-    """Find out, before the work, whether a report may be written to a folder; errors are those of `Report.write`."""
+    """Check before the analysis that a report can be written to a folder; errors are those of `Report.write`."""
     place = Path(os.path.realpath(folder))
     _may_be_replaced(place, overwrite)
     above = place
@@ -75,15 +75,15 @@ def check_folder(folder: str | os.PathLike[str], *, overwrite: bool = False) -> 
 
 
 def _make_partial(folder: Path) -> Path:
-    """Make the folder that the report is written to first."""
-    # A mounted folder (a container's volume) cannot be renamed, and the one above it is often not ours.
+    """Create the temporary folder of the report."""
+    # A mounted folder (a container volume) cannot be renamed, and its parent is often not writable.
     inside = folder.exists() and (os.path.ismount(folder) or not os.access(folder.parent, os.W_OK))
     try:
         if not inside:
             folder.parent.mkdir(parents=True, exist_ok=True)
         where = folder if inside else folder.parent
         partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=PARTIAL, dir=where))
-        # mkdtemp makes it private; a report is there to be shared.
+        # mkdtemp makes the folder private; give it the default permissions, so that a report can be shared.
         partial.chmod(0o777 & ~_umask())
     except (FileExistsError, NotADirectoryError):
         raise NotADirectoryError(f"Cannot make the folder '{folder}': a part of its path is a file.") from None
@@ -93,7 +93,7 @@ def _make_partial(folder: Path) -> Path:
 
 
 def _may_be_replaced(folder: Path, overwrite: bool) -> bool:
-    """Whether the folder may be replaced as a whole; raises where it must be left alone."""
+    """Return whether the whole folder may be replaced; raise FileExistsError if it must not be changed."""
     if not folder.exists():
         return False
     if not folder.is_dir():
@@ -115,7 +115,7 @@ def _may_be_replaced(folder: Path, overwrite: bool) -> bool:
 
 
 def _earlier(folder: Path) -> set[str]:
-    """Names of the files of the report that the folder holds, if it holds one."""
+    """Return the names of the files of an earlier report in the folder; empty if there is none."""
     try:
         record = json.loads((folder / RECORD).read_text("utf-8"))
         if record["format"] == FORMAT:
@@ -127,7 +127,7 @@ def _earlier(folder: Path) -> set[str]:
 
 
 def _is_left_over(entry: Path) -> bool:
-    """Whether this is what a report that was killed left behind."""
+    """Return whether an entry is the temporary folder of an interrupted report."""
     return entry.name.startswith(f".{entry.parent.name}.") and entry.name.endswith(PARTIAL)
 
 
