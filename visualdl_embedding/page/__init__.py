@@ -1,4 +1,4 @@
-"""What the page is given: answers of the server's API, and one file that holds the page with its data."""
+"""Data of the page: responses of the server API, and a self-contained HTML file."""
 
 from visualdl_embedding.page._answers import frame_info, metric_infos, rows_answer, scalar_series, table_info
 from visualdl_embedding.page._file import embedded_json, html_file, missing_page

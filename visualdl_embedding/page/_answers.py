@@ -1,4 +1,4 @@
-"""Answers that the server's API and the data inlined in a file share: plain values, no I/O."""
+"""Plain values shared by the server API and the data inlined in a file, without I/O."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["frame_info", "metric_infos", "rows_answer", "scalar_series", "table_
 
 _METRIC_FIELDS = ("low", "high", "higher_is_better", "description", "description_zh", "reference")
 _NO_PARAMETERS = ("method", "random_state")
-"""Told in fields of their own."""
+"""Parameters that have separate fields in the description of a frame."""
 
 
 def table_info(
@@ -31,18 +31,18 @@ def table_info(
     analyzed: Sequence[int],
     rows_version: str,
 ) -> dict[str, Any]:
-    """Describe a table.
+    """Return the description of a table.
 
     Parameters
     ----------
     distance, n_neighbors
-        Of the analysis.
+        Parameters of the analysis.
     n
         Number of watched rows.
     columns, projections
-        Names.
+        Names of the columns and keys of the projections.
     steps, analyzed
-        Steps with a snapshot, and those of them with an analysis.
+        Steps with a snapshot, and the subset with an analysis.
     """
     return {
         "name": table.name,
@@ -61,7 +61,7 @@ def table_info(
 
 
 def rows_answer(rows: Rows, *, version: str) -> dict[str, Any]:
-    """Describe rows: ids, labels, columns with the colors of their groups, pieces of composed rows."""
+    """Return ids, labels, columns, colors of the column values, and pieces of composed rows."""
     by_id = dict(zip(rows.ids.tolist(), rows.labels, strict=True))
     return {
         "ids": rows.ids.tolist(),
@@ -80,14 +80,14 @@ def rows_answer(rows: Rows, *, version: str) -> dict[str, Any]:
 def frame_info(
     projection: Projection, key: str, *, scalars: Mapping[str, float], previous_step: int | None
 ) -> dict[str, Any]:
-    """Describe how a frame was made, how true it is, and how much of its motion is noise.
+    """Return the parameters, quality, motion and noise floor of a frame.
 
     Parameters
     ----------
     key
-        Of the projection.
+        Key of the projection.
     scalars, previous_step
-        Of its analysis.
+        Attributes of the analysis.
     """
     return {
         "method": projection.method,
@@ -105,7 +105,7 @@ def frame_info(
 
 
 def scalar_series(scalars: Mapping[int, Mapping[str, float]]) -> dict[str, dict[str, list[Any]]]:
-    """Turn scalars by step into steps and values by scalar.
+    """Convert scalars by step to steps and values by scalar.
 
     >>> scalar_series({0: {"norm_mean": 1.0}, 5: {"norm_mean": 2.0, "cka": 0.5}})["norm_mean"]
     {'steps': [0, 5], 'values': [1.0, 2.0]}
@@ -120,5 +120,5 @@ def scalar_series(scalars: Mapping[int, Mapping[str, float]]) -> dict[str, dict[
 
 
 def metric_infos() -> dict[str, dict[str, Any]]:
-    """Describe every metric: range, direction, meaning in both languages, paper."""
+    """Return the range, direction, description in both languages and reference of every metric."""
     return {name: {field: getattr(metric, field) for field in _METRIC_FIELDS} for name, metric in METRICS.items()}

@@ -1,4 +1,4 @@
-"""The page as one HTML file that holds its data, its program and its style, and asks no host for anything."""
+"""Self-contained HTML file of the page, with data, script and style, and without network requests."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _FOR_JSON = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u20
 
 
 def html_file(data: Any, *, title: str) -> str:
-    """Write the page with its data into one file; equal data give equal files.
+    """Return the page with its data as one HTML file; equal data give equal files.
 
-    Its content security policy admits the one script that it holds, by its hash, and no request to any host.
+    The content security policy permits only the inlined script, by its hash, and no network requests.
 
     Parameters
     ----------
     data
-        From `inlined`.
+        Result of `inlined`.
 
     Raises
     ------
     FileNotFoundError
-        The page was not built; see `missing_page`.
+        If the page was not built; see `missing_page`.
     """
     missing = missing_page()
     if missing:
@@ -47,12 +47,12 @@ def html_file(data: Any, *, title: str) -> str:
         "LICENSES": html.escape(licenses, quote=False),
         "SCRIPT": script,
     }
-    # One pass, so that what is filled in is never searched for places to fill.
+    # Replace in one pass, so that placeholders inside inserted text are not replaced.
     return re.sub(r"@@([A-Z]+)@@", lambda found: parts[found[1]], _TEMPLATE)
 
 
 def missing_page() -> str | None:
-    """Why no page can be written, as a sentence; None where the page was built."""
+    """Return the reason why the page is not available, as a sentence; None if the page was built."""
     if (_built() / "index.html").is_file():
         return None
     return (
@@ -62,7 +62,7 @@ def missing_page() -> str | None:
 
 
 def embedded_json(value: Any) -> str:
-    r"""JSON that may stand in a script element: no label can end it or open a comment.
+    r"""Return JSON for a script element, escaped so that no label can end the element or open a comment.
 
     >>> embedded_json(["</script><!--"])
     '["\\u003c/script\\u003e\\u003c!--"]'
@@ -79,13 +79,13 @@ def _policy(script: str) -> str:
 
 
 def _built() -> Traversable:
-    # As files of the package: the server, which has them too, need not be importable.
+    # Locate the files through the package, because the server module may not be importable.
     return files("visualdl_embedding") / "server" / "static"
 
 
 @cache
 def _bundle() -> tuple[str, str, str]:
-    """Script, style and licenses of the built page."""
+    """Return the script, style and licenses of the built page."""
     folder = _built()
     index = (folder / "index.html").read_text("utf-8")
 
@@ -94,7 +94,7 @@ def _bundle() -> tuple[str, str, str]:
 
     script = read(r'<script[^>]*\bsrc="\./([^"]+)"')
     style = read(r'<link[^>]*\brel="stylesheet"[^>]*\bhref="\./([^"]+)"')
-    # An HTML parser ends a script at the first "</script", also inside a string of the program.
+    # An HTML parser ends a script at the first "</script", even inside a string of the script.
     script = re.sub(r"</(?=script)", r"<\\/", script, flags=re.IGNORECASE).replace("<!--", r"\x3c!--")
     return script, style, (folder / "assets" / "licenses.md").read_text("utf-8")
 

@@ -1,4 +1,4 @@
-"""Data that a file holds for the page: a list of runs, their tables, the tables' steps, and the frames of each step."""
+"""Data of the page inlined in a file: runs, their tables, the steps of each table, and the frames of each step."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from visualdl_embedding.page._answers import frame_info, metric_infos, rows_answ
 __all__ = ["FORMAT", "Moment", "inline_run", "inlined", "neighbor_table"]
 
 FORMAT = 1
-"""Of the data; the page reads this one only."""
+"""Version of the data format; the page accepts only this version."""
 SHOWN_NEIGHBORS = 15
 
 
 @dataclass(frozen=True)
 class Moment:
-    """One step of a table, with all that the page shows of it.
+    """Data of one step of a table for the page.
 
     Attributes
     ----------
     snapshot, analysis
-        Of the step.
+        Snapshot and analysis of the step.
     findings
-        As plain values.
+        Findings as plain values.
     clusters
-        ``(n,)`` int32 from 0, the largest first; -1 for rows in none.
+        ``(n,)`` int32 cluster numbers from 0, the largest cluster first; -1 for rows without a cluster.
     row_metrics
-        ``(n,)`` float32 each, NaN where unknown, beside those of the analysis.
+        ``(n,)`` float32 each, NaN where unknown, in addition to those of the analysis.
     only_here
-        By key of a projection: the rows of each cluster that only its method shows.
+        Rows of each cluster that only one method shows, by key of the projection.
     """
 
     snapshot: Snapshot
@@ -59,22 +59,23 @@ def inlined(
     opening: Mapping[str, Any],
     metrics: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """Join runs to the data of a file.
+    """Return the data of a file with the given runs.
 
     Parameters
     ----------
     runs
-        From `inline_run`.
+        Results of `inline_run`.
     about
         Title, facts, notes, numbers, parameters and versions.
     opening
-        The view that the page opens with: panels, color and pinned labels.
+        Initial view of the page: panels, color and pinned labels.
     metrics
-        Meanings of metrics that the library's registry does not have.
+        Descriptions of metrics that are not in the registry of the library.
 
     Returns
     -------
-    Plain values for JSON. Labels and all other texts are shown as they are, so none holds control characters.
+    Plain values for JSON. Control characters in labels and all other text are escaped, because the page shows text
+    unchanged.
     """
     content = {
         "format": FORMAT,
@@ -89,7 +90,7 @@ def inlined(
 
 
 def _visible(value: Any) -> Any:
-    """Escape characters that act in every string, names of columns and groups too."""
+    """Escape control and format characters in every string, including names of columns and groups."""
     if isinstance(value, str):
         return visible_text(value)
     if isinstance(value, dict):
@@ -100,16 +101,16 @@ def _visible(value: Any) -> Any:
 def inline_run(
     name: str, table: Table, moments: Sequence[Moment], *, representative: Iterable[int] | None = None
 ) -> dict[str, Any]:
-    """Describe a run with one table.
+    """Return the data of a run with one table.
 
     Parameters
     ----------
     name
-        Of the run.
+        Name of the run.
     moments
-        Ascending by step, all of the same rows.
+        Steps in ascending order, all with the same rows.
     representative
-        Rows in the order in which they get labels; None where they are not ranked.
+        Rows in the order in which they are labeled; None if they are not ranked.
     """
     last = moments[-1]
     rows = last.snapshot.rows
@@ -176,12 +177,12 @@ def _step(moment: Moment) -> dict[str, Any]:
 def neighbor_table(
     snapshot: Snapshot, analysis: Analysis
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
-    """Neighbors in the original space as positions among all n rows.
+    """Return the neighbors in the original space as positions among all n rows.
 
     Returns
     -------
-    ``(n, k)`` int64, nearest first, -1 for rows that are not usable; their cosine, -1 to 1, and their distance, both
-    ``(n, k)`` float32, NaN there.
+    Neighbors, ``(n, k)`` int64, nearest first, -1 for rows that are not usable; their cosine similarities, -1 to 1, and
+    their distances, both ``(n, k)`` float32, NaN for rows that are not usable.
     """
     graph, n = analysis.neighbors, len(snapshot.rows)
     positions = np.flatnonzero(snapshot.usable(graph.distance))
@@ -209,5 +210,5 @@ def _integers(values: ArrayLike) -> str:
 
 
 def _packed(values: ArrayLike, dtype: str) -> str:
-    """Little-endian bytes as base64, a quarter of what JSON takes."""
+    """Encode little-endian bytes as base64, a quarter of the size of JSON."""
     return base64.b64encode(np.ascontiguousarray(values, dtype=dtype).tobytes()).decode("ascii")
