@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -91,6 +91,7 @@ def test_the_summary_is_printed(seen: tuple[DemoSummary, str]) -> None:
     assert "\x1b" not in out, "a log file is no terminal"
 
 
+@settings(deadline=None)  # the first call compiles
 @given(st.integers(2, 40), st.integers(1, 5), st.integers(0, 2**32 - 1))
 def test_purity_is_a_share_and_no_rotation_changes_it(n: int, kinds: int, seed: int) -> None:
     random = np.random.default_rng(seed)
