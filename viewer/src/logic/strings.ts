@@ -38,7 +38,7 @@ export const STRINGS = {
   "search.regex": ["Regular expression", "正则表达式"],
   "search.none": ["No word matches.", "没有匹配的词。"],
   "search.found": ["{n} matches", "{n} 个匹配"],
-  "search.bad": ["Invalid regular expression: {error}", "正则表达式有误：{error}"],
+  "search.bad": ["{error}", "正则表达式有误：{error}"],
   "search.more": ["and {n} more", "还有 {n} 个"],
   "search.pin-all": ["Pin all", "全部固定"],
   "search.pin-first": ["Pin the first {n}", "固定前 {n} 个"],
