@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import sys
+from collections.abc import Mapping
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -42,9 +44,14 @@ def imported() -> dict[str, set[str]]:
     return {name: files for name, files in found.items() if name not in sys.stdlib_module_names}
 
 
+@cache
+def installed() -> Mapping[str, list[str]]:
+    return packages_distributions()
+
+
 def distributions(name: str) -> set[str]:
-    """Distributions that an import name may come from; a name of none that is installed stands for itself."""
-    return {canonicalize_name(found) for found in packages_distributions().get(name, [name])}
+    """Distributions that an import name may come from; without one that is installed, the name itself."""
+    return {canonicalize_name(found) for found in installed().get(name, [name])}
 
 
 def test_every_import_is_declared() -> None:

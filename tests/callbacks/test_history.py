@@ -152,6 +152,7 @@ def test_recomputation_counts_a_lookup_once() -> None:
     assert counts.gradient_mean[0] == pytest.approx(np.linalg.norm(hidden.weight.numpy().sum(axis=1)), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_code_that_is_compiled_piece_by_piece_is_counted() -> None:
     layer = make_layer()
     history = TrainingHistory(layer, np.array([4]))

@@ -26,6 +26,7 @@ def test_the_script(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "tsne.png").is_file()
 
 
+@pytest.mark.slow
 def test_the_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     notebook = nbformat.read(ROOT / "examples" / "report.ipynb", as_version=4)

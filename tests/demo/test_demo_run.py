@@ -148,7 +148,12 @@ def test_importing_the_demo_loads_nothing_heavy() -> None:
     ("script", "arguments", "table"),
     [
         ("minimal_callback.py", ["run"], "word"),
-        ("train_review_classifier.py", ["--log-dir", "run", "--size", "small"], "embedding"),
+        pytest.param(
+            "train_review_classifier.py",
+            ["--log-dir", "run", "--size", "small"],
+            "embedding",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_an_example(script: str, arguments: list[str], table: str, tmp_path: Path) -> None:

@@ -132,6 +132,7 @@ def test_the_log_keeps_to_its_bytes_and_holds_the_first_and_the_last_frame(tmp_p
     assert [r.id for r in norms] == list(range(0, 300, 10))
 
 
+@pytest.mark.slow
 def test_the_store_keeps_to_its_bytes_and_what_is_left_can_be_replayed(tmp_path: Path) -> None:
     record(tmp_path, *range(0, 300, 10), background=False, max_store_bytes=150_000)
     run = open_run(tmp_path)
