@@ -1,4 +1,4 @@
-"""Routes of the API."""
+"""Endpoints of the API and their routes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,18 @@ from functools import partial
 
 from flask import Blueprint, Response, request
 
-from visualdl_embedding.server._endpoint import Answer, BadRequest, Endpoint, NotFound, NotReady, parse
-from visualdl_embedding.server._endpoints import ENDPOINTS
+from visualdl_embedding.core.distance import DISTANCES
+from visualdl_embedding.server import _answers, _joint, _neighbors
+from visualdl_embedding.server._endpoint import (
+    LARGEST_INTEGER,
+    Answer,
+    BadRequest,
+    Endpoint,
+    NotFound,
+    NotReady,
+    Parameter,
+    parse,
+)
 from visualdl_embedding.server._http import error_response, respond
 from visualdl_embedding.server._openapi import describe_api
 from visualdl_embedding.server._source import RunSource
@@ -18,20 +28,78 @@ from visualdl_embedding.store import DamagedFileError, NewerFormatError, NotAnal
 __all__ = ["API_PATH", "api_blueprint"]
 
 API_PATH = "/api/v1"
+MAX_NEIGHBORS = 200
+
+_INTEGER = {"type": "integer", "minimum": 0, "maximum": LARGEST_INTEGER}
+_SIDE = {"type": "string", "enum": ("a", "b")}
+_STEP = Parameter("step", "stored step", _INTEGER)
+_PROJECTION = Parameter("projection", "key of a stored projection, such as `tsne` or `tsne_3d`")
+_ROW = Parameter("row", "position of a row, from 0, as in `rows`", _INTEGER)
+_SEVERAL = {"type": "array", "items": _INTEGER, "minItems": 2, "maxItems": 20, "uniqueItems": True}
+_ROWS = Parameter("rows", "positions of 2 to 20 rows, separated by commas", _SEVERAL)
+_K = Parameter(
+    "k", "number of neighbors", {"type": "integer", "minimum": 1, "maximum": MAX_NEIGHBORS, "default": 15}, False
+)
+_DISTANCE = Parameter(
+    "distance", "distance between rows", {"type": "string", "enum": DISTANCES, "default": "cosine"}, False
+)
+_HOW = Parameter(
+    "how",
+    "`joint` for the joint map, `procrustes` for the stored maps aligned with each other",
+    {"type": "string", "enum": ("joint", "procrustes"), "default": "joint"},
+    False,
+)
+_METRIC = Parameter("name", "name of a metric, as in `row-metrics`")
+_RUN = Parameter("run", "name of a run, as in `runs`")
+_TABLE = (_RUN, Parameter("table", "name of a table; may contain slashes"))
+_MOMENT = (*_TABLE, _STEP)
+_FRAME = (*_MOMENT, _PROJECTION)
+_OTHER = (
+    Parameter("other_run", "run to compare with; by default the same run", required=False),
+    Parameter("other_table", "table to compare with; by default the same table", required=False),
+    Parameter("other_step", "step to compare with; by default the same step", _INTEGER, required=False),
+)
+_SIDES = (
+    *(
+        parameter
+        for side in ("a", "b")
+        for parameter in (
+            Parameter(f"run_{side}", f"name of the run on side {side}"),
+            Parameter(f"table_{side}", f"name of the table on side {side}"),
+            Parameter(f"step_{side}", f"analyzed step on side {side}", _INTEGER),
+        )
+    ),
+    _PROJECTION,
+)
+
+ENDPOINTS = (
+    Endpoint(_answers.status),
+    Endpoint(_answers.runs),
+    Endpoint(_answers.rows, _TABLE),
+    Endpoint(_answers.frame, _FRAME),
+    Endpoint(_answers.frame_info, _FRAME),
+    Endpoint(_answers.row_metrics, _MOMENT),
+    Endpoint(_answers.row_metric, (*_MOMENT, _METRIC)),
+    Endpoint(_answers.row, (*_MOMENT, _ROW)),
+    Endpoint(_answers.scalars, _TABLE),
+    Endpoint(_answers.metrics),
+    Endpoint(_answers.curves, (_RUN,)),
+    Endpoint(_neighbors.neighbors, (*_MOMENT, _ROW, _K, _DISTANCE)),
+    Endpoint(_neighbors.neighbor_changes, (*_MOMENT, _ROW, *_OTHER, _K, _DISTANCE)),
+    Endpoint(_neighbors.neighbor_timeline, (*_TABLE, _ROW, _K)),
+    Endpoint(_neighbors.similarities, (*_TABLE, _ROWS)),
+    Endpoint(_answers.alerts, _TABLE),
+    Endpoint(_answers.findings, _MOMENT),
+    Endpoint(_answers.clusters, _MOMENT),
+    Endpoint(_joint.compare, _SIDES),
+    Endpoint(_joint.compare_frame, (*_SIDES, Parameter("side", "side of the map", _SIDE), _HOW)),
+)
 
 _log = logging.getLogger(__name__)
 
 
 def api_blueprint(source: RunSource, *, prefix: str) -> Blueprint:
-    """Create the routes of the API.
-
-    Parameters
-    ----------
-    source
-        Runs to serve.
-    prefix
-        Path of the page: ``"/app/embeddings"``.
-    """
+    """Create the routes of the API; `prefix` is the path of the page: ``"/app/embeddings"``."""
     blueprint = Blueprint("visualdl_embedding_api", __name__, url_prefix=prefix + API_PATH)
     document = describe_api(ENDPOINTS, path=prefix + API_PATH)
     for endpoint in ENDPOINTS:

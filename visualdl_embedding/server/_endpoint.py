@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from visualdl_embedding.errors import EmbeddingError
 
 if TYPE_CHECKING:
     from visualdl_embedding.server._source import RunSource
 
-__all__ = ["BINARY", "Answer", "Asked", "BadRequest", "Endpoint", "NotFound", "NotReady", "Parameter", "parse"]
+__all__ = [
+    "BINARY",
+    "LARGEST_INTEGER",
+    "Answer",
+    "Asked",
+    "BadRequest",
+    "Endpoint",
+    "NotFound",
+    "NotReady",
+    "Parameter",
+    "parse",
+]
 
 Asked: TypeAlias = Mapping[str, Any]
 """Parameter values of a request, by name."""
 BINARY = "application/octet-stream"
-_LARGEST = 2**53 - 1
-_MAX_INTEGERS = 20
+LARGEST_INTEGER = 2**53 - 1
+"""Largest integer that JavaScript represents exactly."""
 _INTEGER = re.compile(r"[0-9]{1,16}")
 
 
@@ -40,22 +51,15 @@ class Parameter:
 
     Attributes
     ----------
-    kind
-        ``"text"``, ``"integer"`` from `low` to `high`, or ``"integers"``: 2 to 20 of them, separated by commas.
-    default
-        Value of an optional parameter that is not given.
-    choices
-        Allowed texts; empty for any text.
+    schema
+        JSON schema of a text, an integer, or integers separated by commas, with the default of an optional parameter.
+        The OpenAPI document contains it, and `parse` checks requests by it.
     """
 
     name: str
     description: str
-    kind: Literal["text", "integer", "integers"] = "text"
+    schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
     required: bool = True
-    default: Any = None
-    low: int = 0
-    high: int = _LARGEST
-    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,58 +93,51 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Endpoint of the API.
+    """Endpoint of the API: a function of the run source and the parameter values, and its parameters.
 
-    Attributes
-    ----------
-    name
-        Last part of the address.
-    handler
-        Function of the run source and the parameter values.
-    summary
-        One line.
-    schema
-        JSON schema of the body; None for little-endian float32.
+    The function's name and docstring are the last part of the address and the summary in the OpenAPI document.
     """
 
-    name: str
     handler: Callable[[RunSource, Asked], Answer]
-    summary: str
-    schema: Mapping[str, Any] | None
     parameters: tuple[Parameter, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Last part of the address."""
+        return self.handler.__name__.replace("_", "-")
+
+    @property
+    def summary(self) -> str:
+        """One line."""
+        return (self.handler.__doc__ or self.name).rstrip(".")
 
 
 def parse(parameters: tuple[Parameter, ...], query: Mapping[str, str]) -> dict[str, Any]:
-    """Parse a query string.
-
-    Raises
-    ------
-    BadRequest
-        If a parameter is missing or invalid.
-    """
+    """Parse a query string. Raise `BadRequest` if a parameter is missing or invalid."""
     return {parameter.name: _value(parameter, query.get(parameter.name)) for parameter in parameters}
 
 
 def _value(parameter: Parameter, given: str | None) -> Any:
-    name = parameter.name
-    if given is None or (given == "" and parameter.kind != "text"):
+    name, schema = parameter.name, parameter.schema
+    if given is None or (given == "" and schema["type"] != "string"):
         if parameter.required:
             raise BadRequest(f"The parameter {name!r} is missing; pass the {parameter.description}.")
-        return parameter.default
-    if parameter.kind == "integer":
-        return _number(parameter, given)
-    if parameter.kind == "integers":
+        return schema.get("default")
+    if schema["type"] == "integer":
+        return _number(name, given, schema)
+    if schema["type"] == "array":
         parts = given.split(",")
-        if len(parts) > _MAX_INTEGERS:
-            raise BadRequest(f"{name} must be at most {_MAX_INTEGERS} numbers, not {len(parts)}.")
-        return tuple(_number(parameter, part) for part in parts)
-    if parameter.choices and given not in parameter.choices:
-        raise BadRequest(f"{name} must be one of {', '.join(parameter.choices)}, not {given[:80]!r}.")
+        if len(parts) > schema["maxItems"]:
+            raise BadRequest(f"{name} must be at most {schema['maxItems']} numbers, not {len(parts)}.")
+        return tuple(_number(name, part, schema["items"]) for part in parts)
+    if given not in schema.get("enum", (given,)):
+        raise BadRequest(f"{name} must be one of {', '.join(schema['enum'])}, not {given[:80]!r}.")
     return given
 
 
-def _number(parameter: Parameter, given: str) -> int:
-    if not _INTEGER.fullmatch(given) or not parameter.low <= int(given) <= parameter.high:
-        most = "" if parameter.high == _LARGEST else f" to {parameter.high}"
-        raise BadRequest(f"{parameter.name} must be a whole number from {parameter.low}{most}, not {given[:80]!r}.")
+def _number(name: str, given: str, schema: Mapping[str, Any]) -> int:
+    low, high = schema["minimum"], schema["maximum"]
+    if not _INTEGER.fullmatch(given) or not low <= int(given) <= high:
+        most = "" if high == LARGEST_INTEGER else f" to {high}"
+        raise BadRequest(f"{name} must be a whole number from {low}{most}, not {given[:80]!r}.")
     return int(given)

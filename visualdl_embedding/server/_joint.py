@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from visualdl_embedding.analysis import split_key
 from visualdl_embedding.core.process import start_child
 from visualdl_embedding.runs import Joint, SnapshotReference, align_maps, cache_folder, read_cached
+from visualdl_embedding.server._answers import float32_bytes
 from visualdl_embedding.server._endpoint import Answer, Asked, BadRequest, NotFound, NotReady
-from visualdl_embedding.server._frames import float32_bytes
 from visualdl_embedding.server._served import ServedTable
 from visualdl_embedding.server._source import RunSource
 
@@ -170,7 +170,7 @@ class Comparisons:
 
 
 def compare(source: RunSource, asked: Asked) -> Answer:
-    """State of a joint map, which is requested if it does not exist."""
+    """State of the joint map of two snapshots."""
     pair = _pair(source, asked)
     joint = pair.joint()
     if joint is None:
@@ -188,7 +188,7 @@ def compare(source: RunSource, asked: Asked) -> Answer:
 
 
 def compare_frame(source: RunSource, asked: Asked) -> Answer:
-    """Coordinates of one side of a joint map, or of the stored maps aligned with each other."""
+    """Coordinates of one side of a joint map: float32."""
     pair = _pair(source, asked)
     table, step = (pair.a, pair.at_a.step) if asked["side"] == "a" else (pair.b, pair.at_b.step)
     _, n_components = split_key(pair.projection)
