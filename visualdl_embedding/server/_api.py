@@ -28,7 +28,6 @@ from visualdl_embedding.store import DamagedFileError, NewerFormatError, NotAnal
 __all__ = ["API_PATH", "api_blueprint"]
 
 API_PATH = "/api/v1"
-MAX_NEIGHBORS = 200
 
 _INTEGER = {"type": "integer", "minimum": 0, "maximum": LARGEST_INTEGER}
 _SIDE = {"type": "string", "enum": ("a", "b")}
@@ -37,18 +36,12 @@ _PROJECTION = Parameter("projection", "key of a stored projection, such as `tsne
 _ROW = Parameter("row", "position of a row, from 0, as in `rows`", _INTEGER)
 _SEVERAL = {"type": "array", "items": _INTEGER, "minItems": 2, "maxItems": 20, "uniqueItems": True}
 _ROWS = Parameter("rows", "positions of 2 to 20 rows, separated by commas", _SEVERAL)
-_K = Parameter(
-    "k", "number of neighbors", {"type": "integer", "minimum": 1, "maximum": MAX_NEIGHBORS, "default": 15}, False
-)
-_DISTANCE = Parameter(
-    "distance", "distance between rows", {"type": "string", "enum": DISTANCES, "default": "cosine"}, False
-)
-_HOW = Parameter(
-    "how",
-    "`joint` for the joint map, `procrustes` for the stored maps aligned with each other",
-    {"type": "string", "enum": ("joint", "procrustes"), "default": "joint"},
-    False,
-)
+_K = Parameter("k", "number of neighbors", {**_INTEGER, "minimum": 1, "maximum": 200, "default": 15}, False)
+_COSINE = {"type": "string", "enum": DISTANCES, "default": "cosine"}
+_DISTANCE = Parameter("distance", "distance between rows", _COSINE, False)
+_JOINT = {"type": "string", "enum": ("joint", "procrustes"), "default": "joint"}
+_ABOUT_HOW = "`joint` for the joint map, `procrustes` for the stored maps aligned with each other"
+_HOW = Parameter("how", _ABOUT_HOW, _JOINT, False)
 _METRIC = Parameter("name", "name of a metric, as in `row-metrics`")
 _RUN = Parameter("run", "name of a run, as in `runs`")
 _TABLE = (_RUN, Parameter("table", "name of a table; may contain slashes"))

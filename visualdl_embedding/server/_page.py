@@ -12,8 +12,8 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from visualdl_embedding.server._cache import Cache
 from visualdl_embedding.server._endpoint import Answer
+from visualdl_embedding.server._files import stamp_of
 from visualdl_embedding.server._http import error_response, respond
-from visualdl_embedding.server._stamps import stamp_of
 
 __all__ = ["LANGUAGES", "PAGE_PATH", "STATIC", "add_bar", "page_blueprint"]
 

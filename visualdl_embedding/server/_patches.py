@@ -12,30 +12,30 @@ import hashlib
 import inspect
 import io
 import logging
+import os
 import textwrap
 import threading
 import tokenize
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from visualdl_embedding.logs import LARGEST_RECORD_BYTES
-from visualdl_embedding.server._forget import register_readers
+from visualdl_embedding.server._files import Mark, mark
 
-__all__ = ["PATCHES", "Part", "Patch", "apply_patches", "complete_language", "end_with_process", "fingerprint"]
+__all__ = ["PATCHES", "apply_patches", "complete_language"]
 
 _log = logging.getLogger(__name__)
 
 _SPACE = (tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
 _reading = threading.RLock()
 """VisualDL's readers are not thread-safe."""
+_MARKS = "_visualdl_embedding_marks"
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """Replacement of one function.
 
     Attributes
@@ -54,19 +54,8 @@ class Part:
     new: Callable[..., Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Patch:
-    """Fault, and the replacements that fix it.
-
-    Attributes
-    ----------
-    name
-        Name of the fault.
-    why
-        Effect for users of VisualDL 2.5.3.
-    parts
-        Applied together, or not at all if one of the functions is not the known one.
-    """
+class Patch(NamedTuple):
+    """Fault, its effect for users of VisualDL 2.5.3, and the replacements that fix it, applied all or none."""
 
     name: str
     why: str
@@ -229,6 +218,55 @@ def _get_embedding_tensors(stock: Any, log_reader: Any, name: str) -> bytes:
     return np.array([row.vectors for row in rows], dtype=np.float32).tobytes()
 
 
+def _register_readers(stock: Any, self: Any, update: bool = False) -> None:
+    """Forget the runs of replaced and deleted files, so that they are read again."""
+    # A file is always marked before it is read: the next call notices a replacement in between.
+    marks: dict[str, Mark] = vars(self).setdefault(_MARKS, {})
+    replaced = []
+    for path in self.readers:
+        found = mark(path, marks.get(path))
+        if found is not None:
+            marks[path] = found
+        elif path in marks:
+            replaced.append(path)
+    for folder in {self.readers[path].dir for path in replaced}:
+        for path in _forget(self, folder):
+            marks.pop(path, None)
+    stock(self, update)
+    marks |= {path: found for path in self.readers.keys() - marks.keys() if (found := mark(path)) is not None}
+
+
+def _forget(reader: Any, folder: str) -> list[str]:
+    """Remove the data of a run's files from a `LogReader`; return the paths of the files."""
+    from visualdl.io import bfile
+
+    paths = [path for path, one in reader.readers.items() if one.dir == folder]
+    for path in paths:
+        del reader.readers[path]
+    # VisualDL stores `a/b` as `a%b`, so the tag follows the last slash.
+    tags = {path: os.path.basename(path) for path in reader._tags}
+    for path, tag in tags.items():
+        if bfile.join(folder, tag) == path:
+            _forget_tag(reader.data_manager, reader._tags.pop(path), folder, tag)
+    reader._log_datas.pop(folder, None)
+    name = reader.tags2name.pop(folder, None)
+    reader.name2tags.pop(name, None)
+    return paths
+
+
+def _forget_tag(data_manager: Any, component: str, folder: str, tag: str) -> None:
+    several = component == "scalars"
+    reservoir = data_manager.get_reservoir("scalar" if several else component)
+    with reservoir._mutex:
+        gone = [f"{folder}/{tag}"]
+        if several:
+            # A tag of several curves has one bucket for each: see VisualDL's `Reservoir.add_scalar_item`.
+            begin, end = f"{folder}/{tag.replace('%', '_')}_", f"/{tag}"
+            gone = [key for key in reservoir._buckets if key.startswith(begin) and key.endswith(end)]
+        for key in gone:
+            reservoir._buckets.pop(key, None)
+
+
 _LIB = "visualdl.server.lib"
 _API = "visualdl.server.api"
 _READER = "visualdl.reader.reader"
@@ -264,15 +302,9 @@ PATCHES = (
     Patch(
         "replaced files",
         "Reading of a replaced file (`relog`) continues in its middle, and the content of the old file remains.",
-        (Part(_READER, "LogReader.register_readers", "41480c552e6b9145", register_readers),),
+        (Part(_READER, "LogReader.register_readers", "41480c552e6b9145", _register_readers),),
     ),
 )
-
-
-def end_with_process() -> None:
-    """Make the profiler's thread, which waits on a queue forever, a daemon, so that Ctrl-C ends the server."""
-    module: Any = import_module("visualdl.component.profiler.profiler_reader")
-    module.Thread = functools.partial(threading.Thread, daemon=True)
 
 
 def complete_language(environ: dict[str, Any], default: str) -> None:

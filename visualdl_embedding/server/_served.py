@@ -15,7 +15,7 @@ from visualdl_embedding.core.pairing import pair_labels, positions_of
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.server._cache import Cache
 from visualdl_embedding.server._endpoint import NotFound
-from visualdl_embedding.server._listing import Listing
+from visualdl_embedding.server._files import Listing
 from visualdl_embedding.store import (
     DamagedFileError,
     Description,

@@ -14,7 +14,7 @@ from pathlib import Path
 from visualdl_embedding.server._cache import Cache
 from visualdl_embedding.server._curves import Curves
 from visualdl_embedding.server._endpoint import Asked, NotFound
-from visualdl_embedding.server._listing import Listing, list_folder
+from visualdl_embedding.server._files import Listing, list_folder
 from visualdl_embedding.server._served import BoundedReader, ServedTable
 from visualdl_embedding.store import DamagedFileError, NewerFormatError, read_description
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from flask import Flask
 
 from visualdl_embedding.logs import quiet_import
-from visualdl_embedding.server._patches import apply_patches, end_with_process
+from visualdl_embedding.server._patches import apply_patches
 
 __all__ = ["THEMES", "create_visualdl_app"]
 
@@ -21,41 +22,26 @@ THEMES = ("light", "dark")
 _creating = threading.Lock()
 
 
-def create_visualdl_app(
-    log_dirs: Sequence[str],
-    *,
-    public_path: str,
-    language: str | None,
-    theme: str | None,
-    cache_timeout: float,
-    model: str,
-) -> Flask:
+def create_visualdl_app(log_dirs: Sequence[str], **options: Any) -> Flask:
     """Create VisualDL's application with all its pages and API, patched and without telemetry.
 
-    Parameters
-    ----------
-    log_dirs
-        As the user gave them: VisualDL names runs by them.
-    public_path, language, theme, cache_timeout, model
-        Options of VisualDL.
+    VisualDL names runs by the log directories, so they are as the user gave them. The options are also VisualDL's.
     """
     with quiet_import():
         stock = import_module("visualdl.server.app")
         arguments = import_module("visualdl.server.args")
         import_module("visualdl.server.log").init_logger(0)
     apply_patches()
-    end_with_process()
+    # A daemon thread: the profiler's, which waits on a queue forever, would keep the server running after Ctrl-C.
+    profiler_reader: Any = import_module("visualdl.component.profiler.profiler_reader")
+    profiler_reader.Thread = partial(threading.Thread, daemon=True)
     args = arguments.ParseArgs(
         logdir=list(log_dirs),
         # Used in a printed line only. Without a host, VisualDL looks up the name of this machine.
         host="localhost",
         port=0,
-        public_path=public_path,
-        language=language,
-        theme=theme,
-        cache_timeout=cache_timeout,
-        model=model,
         telemetry=False,
+        **options,
     )
     with _creating, _own_state(stock):
         app: Flask = stock.create_app(args)
