@@ -14,7 +14,7 @@ from served_runs import begin, make_run, within
 
 from visualdl_embedding import open_run
 from visualdl_embedding.server import RunSource, make_server
-from visualdl_embedding.server._cache import Cache
+from visualdl_embedding.server._http import Cache
 
 PREFIX = "/app/embeddings/api/v1/"
 

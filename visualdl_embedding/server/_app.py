@@ -76,14 +76,8 @@ def make_server(
             "A token is made of ASCII letters, digits and signs without spaces; pass a valid, non-empty one."
         )
     if visualdl:
-        app = create_visualdl_app(
-            run_source.given,
-            public_path=public_path.rstrip("/"),
-            language=language,
-            theme=theme,
-            cache_timeout=cache_timeout,
-            model=model,
-        )
+        options = {"language": language, "theme": theme, "cache_timeout": cache_timeout, "model": model}
+        app = create_visualdl_app(run_source.given, public_path=public_path.rstrip("/"), **options)
     else:
         app = Flask("visualdl_embedding", static_folder=None)
     protect(app, token=token, host=host, page_path=prefix)

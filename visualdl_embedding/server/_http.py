@@ -1,19 +1,54 @@
-"""Responses: strict JSON, entity tags, gzip."""
+"""Responses: strict JSON, entity tags, gzip; and a bounded cache of them."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
+import threading
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar, cast
 
+from cachetools import LRUCache, cached
 from flask import Request, Response
 
 from visualdl_embedding.core.jsonable import dumps
-from visualdl_embedding.server._cache import Cache
 from visualdl_embedding.server._endpoint import BINARY, Answer
 
-__all__ = ["error_response", "respond"]
+__all__ = ["Cache", "error_response", "respond"]
+
+Value = TypeVar("Value")
 
 _COMPRESSED = ("text/", "application/javascript", "application/json", "image/svg+xml", BINARY)
+
+
+class Cache:
+    """Cache of the most recently used values, bounded in bytes. Thread-safe; concurrent calls compute a value once.
+
+    A value larger than the bound is computed for every request.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._values: LRUCache[Hashable, tuple[Any, int]] = LRUCache(max_bytes, getsizeof=lambda entry: entry[1])
+
+        @cached(self._values, key=lambda key, make, size: key, condition=threading.Condition())
+        def entry(key: Hashable, make: Callable[[], Any], size: Callable[[Any], int]) -> tuple[Any, int]:
+            value = make()
+            return value, size(value)
+
+        self._entry = entry
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of all cached values."""
+        return int(self._values.currsize)
+
+    def get(self, key: Hashable, make: Callable[[], Value], *, size: Callable[[Any], int] = len) -> Value:
+        """Return a cached value, or compute it. `size` returns its bytes; exceptions of `make` are passed on.
+
+        The key is everything that the value depends on, including the stamps of the files that it is read from: a value
+        never changes, and a changed file gives another key.
+        """
+        return cast(Value, self._entry(key, make, size)[0])
 
 
 def respond(answer: Answer, request: Request, cache: Cache) -> Response:

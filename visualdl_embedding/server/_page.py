@@ -10,10 +10,9 @@ from flask import Blueprint, Response, redirect, request
 from werkzeug.security import safe_join
 from werkzeug.wrappers import Response as AnyResponse
 
-from visualdl_embedding.server._cache import Cache
 from visualdl_embedding.server._endpoint import Answer
 from visualdl_embedding.server._files import stamp_of
-from visualdl_embedding.server._http import error_response, respond
+from visualdl_embedding.server._http import Cache, error_response, respond
 
 __all__ = ["LANGUAGES", "PAGE_PATH", "STATIC", "add_bar", "page_blueprint"]
 
@@ -29,18 +28,9 @@ _PAGES = Path(__file__).parent / "pages"
 def page_blueprint(
     cache: Cache, *, prefix: str, language: str | None, theme: str | None, static: Path = STATIC
 ) -> Blueprint:
-    """Create the routes of the page.
+    """Create the routes of the page, whose path is `prefix`, with the options of `make_server`.
 
-    Parameters
-    ----------
-    cache
-        Cache of compressed files.
-    prefix
-        Path of the page: ``"/app/embeddings"``.
-    language, theme
-        Options of `make_server`. The page reads the theme from ``data-theme`` of its first element.
-    static
-        Directory of the built page.
+    The page reads the theme from ``data-theme`` of its first element.
     """
     blueprint = Blueprint("visualdl_embedding_page", __name__, url_prefix=prefix)
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
-from visualdl_embedding.server._cache import Cache
 from visualdl_embedding.server._curves import Curves
 from visualdl_embedding.server._endpoint import Asked, NotFound
 from visualdl_embedding.server._files import Listing, list_folder
+from visualdl_embedding.server._http import Cache
 from visualdl_embedding.server._served import BoundedReader, ServedTable
 from visualdl_embedding.store import DamagedFileError, NewerFormatError, read_description
 
@@ -28,21 +28,10 @@ _MAX_DEPTH = 12
 
 @dataclass(frozen=True)
 class ServedRun:
-    """Run as it is served.
+    """Run with the directories of its tables, its readable tables by name, and sentences about unreadable files.
 
-    Attributes
-    ----------
-    name
-        Path relative to the log directory, ``"."`` for the log directory itself; with the name of the log directory
-        in front if there are several.
-    path, log_dir
-        Directory of the run, and the log directory that contains it.
-    folders
-        Directories of the tables.
-    tables
-        By name, sorted.
-    missing
-        Sentences about unreadable files.
+    Its name is its path relative to the log directory, ``"."`` for the log directory itself; with the name of the log
+    directory in front if there are several.
     """
 
     name: str
@@ -55,7 +44,7 @@ class ServedRun:
 
 @dataclass(frozen=True)
 class KnownRuns:
-    """All runs at a moment."""
+    """All runs at a moment, by name."""
 
     runs: Mapping[str, ServedRun]
     revision: str
@@ -117,13 +106,7 @@ class RunSource:
             return self._view
 
     def run(self, name: str) -> ServedRun:
-        """Return a run.
-
-        Raises
-        ------
-        NotFound
-            If there is no such run; the message lists up to ten runs.
-        """
+        """Return a run. Raise `NotFound` if there is none; the message lists up to ten runs."""
         runs = self.view().runs
         if name not in runs:
             known = ", ".join(map(repr, list(runs)[:10])) or "none yet"
@@ -131,13 +114,7 @@ class RunSource:
         return runs[name]
 
     def table(self, run: str, table: str) -> ServedTable:
-        """Return a table of a run.
-
-        Raises
-        ------
-        NotFound
-            If there is no such run or table; the message lists known ones.
-        """
+        """Return a table of a run. Raise `NotFound` if there is no such run or table; the message lists known ones."""
         tables = self.run(run).tables
         if table not in tables:
             known = ", ".join(map(repr, tables)) or "none"
@@ -145,13 +122,7 @@ class RunSource:
         return tables[table]
 
     def table_at(self, asked: Asked, *, analyzed: bool = False) -> tuple[ServedTable, int]:
-        """Return the table and the step of a request.
-
-        Raises
-        ------
-        NotFound
-            If there is no such run, table or stored step, or if `analyzed` and the step is not analyzed.
-        """
+        """Return the table and the step of a request, after `ServedTable.check_step`."""
         table = self.table(asked["run"], asked["table"])
         table.check_step(asked["step"], analyzed=analyzed)
         return table, asked["step"]
