@@ -51,7 +51,7 @@ def test_we_read_what_the_official_writer_writes(folder: Path, tensors: dict[str
     save_file(tensors, path, {"a": "文"})
     with TensorFile(path) as file:
         assert file.metadata == {"a": "文"}
-        assert sorted(file.names()) == sorted(tensors)
+        assert sorted(file.places) == sorted(tensors)
         for name, array in tensors.items():
             found = file.read(name)
             assert (found.dtype, found.shape, found.tobytes()) == (array.dtype, array.shape, array.tobytes())
@@ -151,7 +151,7 @@ def test_any_damage_raises_a_clear_error(folder: Path, data: st.DataObject) -> N
     path = folder / "damaged"
     path.write_bytes(content)
     with contextlib.suppress(DamagedFileError), TensorFile(path) as file:
-        for name in file.names():
+        for name in file.places:
             assert file.read(name).nbytes <= len(content)
 
 

@@ -127,7 +127,7 @@ class Comparisons:
     def _compute(self, pair: _Pair) -> str | None:
         """Compute a map in a child process. Return the reason if it fails."""
         failure = None
-        order = {side: vars(place) for side, place in pair.places.items()}
+        order: dict[str, Any] = {side: vars(place) for side, place in pair.places.items()}
         order |= {"projection": pair.projection, "cache": str(pair.cache)}
         with start_child("visualdl_embedding.runs.joint_worker", stderr=subprocess.DEVNULL) as process:
             assert process.stdin is not None

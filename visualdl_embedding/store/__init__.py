@@ -10,7 +10,6 @@ from visualdl_embedding.store._run import Run, is_run, nearest_steps, open_run, 
 from visualdl_embedding.store._safetensors import TensorFile
 from visualdl_embedding.store._table_reader import TableReader
 from visualdl_embedding.store._table_store import TableStore
-from visualdl_embedding.store._thinning import choose_to_drop
 
 __all__ = [
     "DamagedFileError",
@@ -22,7 +21,6 @@ __all__ = [
     "TableStore",
     "TensorFile",
     "append_alerts",
-    "choose_to_drop",
     "fresh_directory",
     "installed_versions",
     "is_run",

@@ -16,19 +16,9 @@ __all__ = ["append_alerts", "parse_alerts", "read_alerts", "write_alerts"]
 
 
 def append_alerts(path: str | os.PathLike[str], alerts: Iterable[Mapping[str, Any]]) -> None:
-    """Append alerts in one write, as in `append_line`. Without alerts the file is not touched.
+    """Append alerts from `Alert.to_dict` in one write, as in `append_line`; the folder must exist.
 
-    Parameters
-    ----------
-    path
-        ``alerts.jsonl`` in the table's folder, which must exist.
-    alerts
-        Alerts from `Alert.to_dict`.
-
-    Raises
-    ------
-    OSError
-        With the system's reason; the file then has its previous length.
+    Without alerts the file is not touched.
     """
     if lines := [dumps_exact(alert) for alert in alerts]:
         append_line(Path(path), "\n".join(lines))

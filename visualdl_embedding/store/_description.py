@@ -14,8 +14,7 @@ from visualdl_embedding.analysis import Config
 from visualdl_embedding.core.jsonable import dumps_exact, loads_exact
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.table import Table
-from visualdl_embedding.store._files import write_atomically
-from visualdl_embedding.store._format import FORMAT_VERSION, check_format, reading
+from visualdl_embedding.store._files import FORMAT_VERSION, check_format, reading, write_atomically
 
 __all__ = ["Description", "Selection", "describe", "read_description", "write_description"]
 

@@ -24,8 +24,7 @@ from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import Direction
 from visualdl_embedding.errors import DamagedFileError
 from visualdl_embedding.projection import Basis
-from visualdl_embedding.store._files import write_atomically
-from visualdl_embedding.store._format import FORMAT_VERSION, check_format, reading
+from visualdl_embedding.store._files import FORMAT_VERSION, check_format, reading, write_atomically
 from visualdl_embedding.store._safetensors import TensorFile
 
 __all__ = [

@@ -33,11 +33,13 @@ class TensorFile(AbstractContextManager["TensorFile"]):
         Path of the file.
     metadata
         Text values by name.
+    places
+        Places of the tensors by name, in file order.
 
     Raises
     ------
     DamagedFileError
-        If it is not a complete safetensors file.
+        If it is not a complete safetensors file, or has no such tensor or position.
     """
 
     def __init__(self, path: Path) -> None:
@@ -52,18 +54,8 @@ class TensorFile(AbstractContextManager["TensorFile"]):
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def names(self) -> list[str]:
-        """Names of the tensors, in file order."""
-        return list(self._places)
-
     def read(self, name: str) -> NDArray[Any]:
-        """Read one tensor. Large tensors are memory-mapped, copy-on-write.
-
-        Raises
-        ------
-        DamagedFileError
-            If there is no such tensor.
-        """
+        """Read one tensor, which must exist. Large tensors are memory-mapped, copy-on-write."""
         place, dtype = self._place(name)
         if place.stop - place.start >= _MAP_FROM:
             mapped = np.memmap(self._file, dtype=dtype, mode="c", offset=place.start, shape=place.shape)
@@ -79,11 +71,6 @@ class TensorFile(AbstractContextManager["TensorFile"]):
         """Read one number of a one-dimensional tensor without reading the rest.
 
         Eight arrays of 1,000,000 rows are 32 MB; eight numbers are eight short reads.
-
-        Raises
-        ------
-        DamagedFileError
-            If the tensor is not there, or has no such position.
         """
         place, dtype = self._place(name)
         if len(place.shape) != 1 or not 0 <= position < place.shape[0]:
@@ -92,9 +79,9 @@ class TensorFile(AbstractContextManager["TensorFile"]):
         return float(np.frombuffer(self._file.read(dtype.itemsize), dtype)[0])
 
     def _place(self, name: str) -> tuple[TensorPlace, np.dtype[Any]]:
-        if name not in self._places:
+        if name not in self.places:
             raise DamagedFileError(self.path, f"the tensor {name!r} is missing")
-        place = self._places[name]
+        place = self.places[name]
         return place, np.dtype(place.dtype).newbyteorder("<")
 
     def _read_layout(self) -> None:
@@ -109,4 +96,4 @@ class TensorFile(AbstractContextManager["TensorFile"]):
         if not isinstance(layout.metadata, dict):
             raise DamagedFileError(self.path, "its metadata are not a mapping")
         self.metadata: dict[str, str] = layout.metadata
-        self._places = layout.places
+        self.places = layout.places
