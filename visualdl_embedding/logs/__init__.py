@@ -1,8 +1,7 @@
 """Records for VisualDL, their log files, and a size limit."""
 
-from visualdl_embedding.logs._budget import DEFAULT_LOG_BYTES, SHARES, LogBudget
-from visualdl_embedding.logs._entries import Entry, Tally, is_ours
-from visualdl_embedding.logs._library import quiet_import, record_class
+from visualdl_embedding.logs._budget import DEFAULT_LOG_BYTES, SHARES, LogBudget, Tally
+from visualdl_embedding.logs._entries import Entry, is_ours, quiet_import, record_class
 from visualdl_embedding.logs._records import reduce_dimensions, snapshot_records, snapshot_sizes, text_record
 from visualdl_embedding.logs._repair import hidden_files_note, log_files, repair, rewrite
 from visualdl_embedding.logs._scan import LARGEST_RECORD_BYTES, scan

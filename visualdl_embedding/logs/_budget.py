@@ -1,16 +1,19 @@
-"""Size limit of the log for a number of frames that may be unknown."""
+"""Size limit of the log for a number of frames that may be unknown, and the bytes used of it."""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from visualdl_embedding.analysis import Config
+from visualdl_embedding.core import names
 from visualdl_embedding.core.snapshot import Snapshot
+from visualdl_embedding.logs._entries import Entry, parse_entry, table_level
 from visualdl_embedding.logs._records import snapshot_sizes
 
-__all__ = ["DEFAULT_LOG_BYTES", "SHARES", "LogBudget"]
+__all__ = ["DEFAULT_LOG_BYTES", "SHARES", "LogBudget", "Tally"]
 
 DEFAULT_LOG_BYTES = 200_000_000
 SHARES: Mapping[str, float] = MappingProxyType({"vectors": 0.45, "projections": 0.3, "images": 0.2})
@@ -102,3 +105,27 @@ class LogBudget:
     def _reached(self, frame: int) -> float:
         """Share of the limit that the log may use up to a frame, 0 to 1."""
         return min(1.0, math.log1p(10 * frame) / math.log1p(10 * (self.frames or MANY_FRAMES)))
+
+
+class Tally:
+    """Counter of the bytes of our records by table and kind."""
+
+    def __init__(self) -> None:
+        self._bytes: Counter[tuple[str, str]] = Counter()
+
+    def add(self, entry: Entry) -> None:
+        """Count a record if a `LogBudget` limits its kind."""
+        table = table_level(entry.tag)
+        if table is not None and entry.kind in ("image", "embeddings"):
+            vectors = "vectors" if entry.tag.split("/")[1] == "vectors" else "projections"
+            self._bytes[table, "images" if entry.kind == "image" else vectors] += len(entry.data)
+
+    def add_record(self, record: bytes) -> None:
+        """Count a serialized record."""
+        if entry := parse_entry(record):
+            self.add(entry)
+
+    def of(self, table: str) -> dict[str, int]:
+        """Bytes of a table's ``"vectors"``, ``"projections"`` and ``"images"``."""
+        level = names.escape(table)
+        return {kind: self._bytes[level, kind] for kind in SHARES}

@@ -1,19 +1,37 @@
-"""Tag, kind and table of a log record."""
+"""Records of a VisualDL log: VisualDL's message, its tag and kind, and whether it is ours."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Collection
+import warnings
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from visualdl_embedding.core import names
-from visualdl_embedding.logs._library import record_class
 
-__all__ = ["Entry", "Tally", "is_ours", "parse_entry"]
+__all__ = ["Entry", "is_ours", "parse_entry", "quiet_import", "record_class", "table_level"]
 
 _STEP = re.compile(r"step_\d{9,}")
+
+
+@contextmanager
+def quiet_import() -> Iterator[None]:
+    """Suppress the warnings of VisualDL's import, such as those about invalid escapes in baidubce, a dependency."""
+    with warnings.catch_warnings():
+        for category in (DeprecationWarning, SyntaxWarning, UserWarning, ImportWarning):
+            warnings.simplefilter("ignore", category)
+        yield
+
+
+@cache
+def record_class() -> Any:
+    """`visualdl.proto.record_pb2.Record`, the message that a log is made of."""
+    with quiet_import():
+        from visualdl.proto.record_pb2 import Record
+    return Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,42 +80,15 @@ def is_ours(tag: str, tables: Collection[str] | None = None) -> bool:
     >>> is_ours("embedding/word/tsne/map"), is_ours("word/tsne/step_000000100"), is_ours("train/loss")
     (True, True, False)
     """
-    table = _table_level(tag)
+    table = table_level(tag)
     return table is not None and (tables is None or table in {names.escape(name) for name in tables})
 
 
-def _table_level(tag: str) -> str | None:
+def table_level(tag: str) -> str | None:
+    """Table of a tag as one level of it; None if the tag is not ours."""
     levels = tag.split("/")
     if len(levels) >= 3 and (levels[0] == "embedding" or (levels[0].split(" ")[0] in names.PARTS and " " in levels[0])):
         return levels[1]
     if len(levels) == 3 and _STEP.fullmatch(levels[2]):
         return levels[0]
     return None
-
-
-class Tally:
-    """Counter of the bytes of our records by table and kind."""
-
-    def __init__(self) -> None:
-        self._bytes: Counter[tuple[str, str]] = Counter()
-
-    def add(self, entry: Entry) -> None:
-        """Count a record if a `LogBudget` limits its kind."""
-        table = _table_level(entry.tag)
-        if table is None:
-            return
-        if entry.kind == "image":
-            self._bytes[table, "images"] += len(entry.data)
-        elif entry.kind == "embeddings":
-            kind = "vectors" if entry.tag.split("/")[1] == "vectors" else "projections"
-            self._bytes[table, kind] += len(entry.data)
-
-    def add_record(self, record: bytes) -> None:
-        """Count a serialized record."""
-        if entry := parse_entry(record):
-            self.add(entry)
-
-    def of(self, table: str) -> dict[str, int]:
-        """Bytes of a table's ``"vectors"``, ``"projections"`` and ``"images"``."""
-        level = names.escape(table)
-        return {kind: self._bytes[level, kind] for kind in ("vectors", "projections", "images")}

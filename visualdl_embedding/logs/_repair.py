@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from visualdl_embedding.logs._entries import Tally, parse_entry
-from visualdl_embedding.logs._library import record_class
+from visualdl_embedding.logs._budget import Tally
+from visualdl_embedding.logs._entries import parse_entry, record_class
 from visualdl_embedding.logs._scan import HEADER_BYTES, Gap, scan, walk
 
 __all__ = ["hidden_files_note", "log_files", "repair", "rewrite"]
