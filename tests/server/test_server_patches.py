@@ -250,7 +250,7 @@ assert apply_patches() == done
 def test_all_patches_know_this_visualdl() -> None:
     code = """
 from visualdl_embedding.server._patches import PATCHES, apply_patches
-assert apply_patches() == apply_patches() == tuple(patch.name for patch in PATCHES)
+assert apply_patches() == apply_patches() == tuple(PATCHES)
 """
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -194,20 +194,11 @@ def _metadata(snapshot: Snapshot, analysis: Analysis, rows: NDArray[np.intp]) ->
     return [one_line(name) for name in columns], [list(row) for row in zip(*cells, strict=True)]
 
 
-def _varint(number: int) -> bytes:
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
-
-
 def _embeddings(vectors: Floats, header: Sequence[str], cells: Sequence[Sequence[str]]) -> Any:
     message = record_class().Embeddings(label_meta=header)
-    # Field 2, packed: 4 bytes per float. Passing bytes takes 0.2 s for 50,000 x 200, lists of floats 1.8 s.
+    # A packed field: tag, length, 4 bytes per float. Passing bytes takes 0.2 s for 50,000 x 200, lists of floats 1.8 s.
     flat, stride = np.ascontiguousarray(vectors, dtype="<f4").tobytes(), 4 * vectors.shape[1]
-    head = b"\x12" + _varint(stride)
+    head = record_class().Embedding(vectors=[0.0] * vectors.shape[1]).SerializeToString()[:-stride]
     for row, cell in enumerate(cells):
         item = message.embeddings.add(label=cell)
         item.MergeFromString(head + flat[row * stride : (row + 1) * stride])

@@ -54,14 +54,6 @@ class Part(NamedTuple):
     new: Callable[..., Any]
 
 
-class Patch(NamedTuple):
-    """Fault, its effect for users of VisualDL 2.5.3, and the replacements that fix it, applied all or none."""
-
-    name: str
-    why: str
-    parts: tuple[Part, ...]
-
-
 def fingerprint(function: Callable[..., Any]) -> str:
     """Hash a function's source without comments, white space and line breaks; ``""`` without source."""
     try:
@@ -83,17 +75,17 @@ def apply_patches() -> tuple[str, ...]:
     """
     done = []
     with _reading:
-        for patch in PATCHES:
-            found = [_find(part) for part in patch.parts]
+        for fault, parts in PATCHES.items():
+            found = [_find(part) for part in parts]
             functions: list[Any] = [getattr(owner, name, None) for owner, name in found]
             if all(getattr(function, "_patched", False) for function in functions):
-                done.append(patch.name)
-            elif [fingerprint(function) for function in functions] == [part.known for part in patch.parts]:
-                for part, (owner, name) in zip(patch.parts, found, strict=True):
+                done.append(fault)
+            elif [fingerprint(function) for function in functions] == [part.known for part in parts]:
+                for part, (owner, name) in zip(parts, found, strict=True):
                     _replace(owner, name, part.new)
-                done.append(patch.name)
+                done.append(fault)
             else:
-                _log.info("The patch for %s is not applied: VisualDL has changed.", patch.name)
+                _log.info("The patch for %s is not applied: VisualDL has changed.", fault)
         reader = import_module("visualdl.reader.reader").LogReader
         for name in ("logs", "load_new_data", "get_log_data"):
             if not getattr(getattr(reader, name), "_patched", False):
@@ -271,40 +263,29 @@ _LIB = "visualdl.server.lib"
 _API = "visualdl.server.api"
 _READER = "visualdl.reader.reader"
 
-PATCHES = (
-    Patch(
-        "half a record",
-        "An incomplete record at the end of a file prevents the start of the server, or shifts all later reads.",
-        (
-            Part("visualdl.reader.record_reader", "_RecordReader.get_next", "f7d7ed10065cb21a", _get_next),
-            Part(_READER, "LogReader.add_remain", "f03d780d16100c23", _add_remain),
-        ),
+# By the name of the fault; a comment has its effect for users of VisualDL 2.5.3. All parts are applied, or none.
+PATCHES = {
+    # An incomplete record at the end of a file prevents the start of the server, or shifts all later reads.
+    "half a record": (
+        Part("visualdl.reader.record_reader", "_RecordReader.get_next", "f7d7ed10065cb21a", _get_next),
+        Part(_READER, "LogReader.add_remain", "f03d780d16100c23", _add_remain),
     ),
-    Patch(
-        "absolute log directories",
-        "With an absolute --logdir, labels and vectors have the same cache key: requests for labels return vectors.",
-        (Part(_API, "Api._get", "d1cfcda68bf4b016", _get), Part(_API, "Api._get_with_retry", "f4415b388d651f41", _get)),
+    # With an absolute --logdir, labels and vectors have the same cache key: requests for labels return vectors.
+    "absolute log directories": (
+        Part(_API, "Api._get", "d1cfcda68bf4b016", _get),
+        Part(_API, "Api._get_with_retry", "f4415b388d651f41", _get),
     ),
-    Patch(
-        "late tags",
-        "Tags written while the server runs are not listed until another request reads the files.",
-        (Part(_LIB, "get_logs", "6684c029db04eed5", _get_logs),),
+    # Tags written while the server runs are not listed until another request reads the files.
+    "late tags": (Part(_LIB, "get_logs", "6684c029db04eed5", _get_logs),),
+    # Embeddings written after the first listing are never listed, nor any record of a tag except the first.
+    "late embeddings": (
+        Part(_LIB, "get_embeddings_list", "b83daae3b43cf60b", _get_embeddings_list),
+        Part(_LIB, "get_embedding_labels", "bed393237269fc6b", _get_embedding_labels),
+        Part(_LIB, "get_embedding_tensors", "fb976aec8f0db874", _get_embedding_tensors),
     ),
-    Patch(
-        "late embeddings",
-        "Embeddings written after the first listing are never listed, nor any record of a tag except the first.",
-        (
-            Part(_LIB, "get_embeddings_list", "b83daae3b43cf60b", _get_embeddings_list),
-            Part(_LIB, "get_embedding_labels", "bed393237269fc6b", _get_embedding_labels),
-            Part(_LIB, "get_embedding_tensors", "fb976aec8f0db874", _get_embedding_tensors),
-        ),
-    ),
-    Patch(
-        "replaced files",
-        "Reading of a replaced file (`relog`) continues in its middle, and the content of the old file remains.",
-        (Part(_READER, "LogReader.register_readers", "41480c552e6b9145", _register_readers),),
-    ),
-)
+    # Reading of a replaced file (`relog`) continues in its middle, and the content of the old file remains.
+    "replaced files": (Part(_READER, "LogReader.register_readers", "41480c552e6b9145", _register_readers),),
+}
 
 
 def complete_language(environ: dict[str, Any], default: str) -> None:

@@ -24,6 +24,7 @@ LOOK_SECONDS = 0.3
 """Maximum age of a view: a page that polls every second shows a new frame within two seconds."""
 WALK_SECONDS = 1.0
 _MAX_DEPTH = 12
+_CACHE_BYTES = 128 * 2**20
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,6 @@ class RunSource:
     ----------
     logdir
         One log directory or several. They may be created later.
-    cache_bytes
-        Bound of the cache.
 
     Attributes
     ----------
@@ -73,9 +72,7 @@ class RunSource:
         Cache of all answers.
     """
 
-    def __init__(
-        self, logdir: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], *, cache_bytes: int = 128 * 2**20
-    ) -> None:
+    def __init__(self, logdir: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> None:
         given = [logdir] if isinstance(logdir, str | os.PathLike) else list(logdir)
         if not given:
             raise ValueError("No log directory was given; pass that of a training, such as 'runs'.")
@@ -86,7 +83,7 @@ class RunSource:
                 )
         self.given = tuple(os.fspath(folder) for folder in given)
         self.log_dirs = tuple(dict.fromkeys(Path(folder).resolve() for folder in given))
-        self.cache = Cache(cache_bytes)
+        self.cache = Cache(_CACHE_BYTES)
         self._prefixes = _prefixes(self.log_dirs)
         self._lock = threading.Lock()
         self._view: KnownRuns | None = None
