@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 
 import visualdl_embedding.store._safetensors as module
 from visualdl_embedding.core.safetensors_format import pack
-from visualdl_embedding.store import DamagedFileError
+from visualdl_embedding.errors import DamagedFileError
 from visualdl_embedding.store._files import write_atomically
 from visualdl_embedding.store._safetensors import TensorFile
 

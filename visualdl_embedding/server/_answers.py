@@ -14,7 +14,7 @@ from visualdl_embedding.core.palette import page_palette
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.findings import find
 from visualdl_embedding.metrics import agreement
-from visualdl_embedding.server._endpoint import Answer, Asked, NotFound
+from visualdl_embedding.server._http import Answer, Asked, NotFound
 from visualdl_embedding.server._served import ServedTable
 from visualdl_embedding.server._source import RunSource
 from visualdl_embedding.store import TensorFile

@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 import logging
+import re
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from flask import Blueprint, Response, request
 
 from visualdl_embedding.core.distance import DISTANCES
+from visualdl_embedding.errors import DamagedFileError, NewerFormatError, NotAnalyzedError
 from visualdl_embedding.server import _answers, _joint, _neighbors
-from visualdl_embedding.server._endpoint import (
-    LARGEST_INTEGER,
-    Answer,
-    BadRequest,
-    Endpoint,
-    NotFound,
-    NotReady,
-    Parameter,
-    parse,
-)
-from visualdl_embedding.server._http import error_response, respond
-from visualdl_embedding.server._openapi import describe_api
+from visualdl_embedding.server._http import Answer, Asked, BadRequest, NotFound, NotReady, error_response, respond
+from visualdl_embedding.server._openapi import Endpoint, Parameter, describe_api
 from visualdl_embedding.server._source import RunSource
-from visualdl_embedding.store import DamagedFileError, NewerFormatError, NotAnalyzedError
 
 __all__ = ["API_PATH", "api_blueprint"]
 
 API_PATH = "/api/v1"
+_DIGITS = re.compile(r"[0-9]{1,16}")
+_LARGEST = 2**53 - 1
+"""Largest integer up to which JavaScript represents all exactly."""
 
-_INTEGER = {"type": "integer", "minimum": 0, "maximum": LARGEST_INTEGER}
+_INTEGER = {"type": "integer", "minimum": 0, "maximum": _LARGEST}
 _SIDE = {"type": "string", "enum": ("a", "b")}
 _STEP = Parameter("step", "stored step", _INTEGER)
 _PROJECTION = Parameter("projection", "key of a stored projection, such as `tsne` or `tsne_3d`")
@@ -113,7 +109,7 @@ def api_blueprint(source: RunSource, *, prefix: str) -> Blueprint:
 def _respond(source: RunSource, endpoint: Endpoint) -> Response:
     """Answer a request. Errors become a status and a sentence, never a traceback."""
     try:
-        asked = parse(endpoint.parameters, request.args)
+        asked = _parse(endpoint.parameters, request.args)
         answer = endpoint.handler(source, asked)
         key = (endpoint.name, tuple(asked.values()), answer.key)
         return respond(replace(answer, key=key), request, source.cache)
@@ -129,3 +125,34 @@ def _respond(source: RunSource, endpoint: Endpoint) -> Response:
         # Only the terminal shows the traceback, which contains paths.
         _log.exception("Error in the answer to %s", request.path)
         return error_response(500, "Internal error of the server; its terminal shows the traceback.")
+
+
+def _parse(parameters: tuple[Parameter, ...], query: Mapping[str, str]) -> Asked:
+    """Parse a query string. Raise `BadRequest` if a parameter is missing or invalid."""
+    return {parameter.name: _value(parameter, query.get(parameter.name)) for parameter in parameters}
+
+
+def _value(parameter: Parameter, given: str | None) -> Any:
+    name, schema = parameter.name, parameter.schema
+    if given is None or (given == "" and schema["type"] != "string"):
+        if parameter.required:
+            raise BadRequest(f"The parameter {name!r} is missing; pass the {parameter.description}.")
+        return schema.get("default")
+    if schema["type"] == "integer":
+        return _number(name, given, schema)
+    if schema["type"] == "array":
+        parts = given.split(",")
+        if len(parts) > schema["maxItems"]:
+            raise BadRequest(f"{name} must be at most {schema['maxItems']} numbers, not {len(parts)}.")
+        return tuple(_number(name, part, schema["items"]) for part in parts)
+    if given not in schema.get("enum", (given,)):
+        raise BadRequest(f"{name} must be one of {', '.join(schema['enum'])}, not {given[:80]!r}.")
+    return given
+
+
+def _number(name: str, given: str, schema: Mapping[str, Any]) -> int:
+    low, high = schema["minimum"], schema["maximum"]
+    if not _DIGITS.fullmatch(given) or not low <= int(given) <= high:
+        most = "" if high == _LARGEST else f" to {high}"
+        raise BadRequest(f"{name} must be a whole number from {low}{most}, not {given[:80]!r}.")
+    return int(given)

@@ -14,7 +14,7 @@ from visualdl_embedding.core.pairing import positions_of
 from visualdl_embedding.core.query import cosines, nearest_rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.server._answers import with_missing
-from visualdl_embedding.server._endpoint import Answer, Asked, BadRequest
+from visualdl_embedding.server._http import Answer, Asked, BadRequest
 from visualdl_embedding.server._served import ServedTable
 from visualdl_embedding.server._source import RunSource
 

@@ -1,15 +1,16 @@
-"""OpenAPI 3.1 document of the API, with the JSON schemas of all answers."""
+"""Definition of endpoints, the JSON schemas of their answers, and the OpenAPI 3.1 document of both."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from visualdl_embedding import __version__
-from visualdl_embedding.server._endpoint import BINARY, Endpoint, Parameter
+from visualdl_embedding.server._http import BINARY, Answer, Asked
+from visualdl_embedding.server._source import RunSource
 
-__all__ = ["SCHEMAS", "describe_api"]
+__all__ = ["SCHEMAS", "Endpoint", "Parameter", "describe_api"]
 
 API_VERSION = "1"
 
@@ -120,6 +121,44 @@ _STATUSES = {
     "404": "Unknown run, table, step, row or projection",
     "409": "The answer is not computed yet",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """Query parameter.
+
+    Attributes
+    ----------
+    schema
+        JSON schema of a text, an integer, or integers separated by commas, with the default of an optional parameter.
+        The OpenAPI document contains it, and `parse` checks requests by it.
+    """
+
+    name: str
+    description: str
+    schema: Mapping[str, Any] = field(default_factory=lambda: TEXT)
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Endpoint of the API: a function of the run source and the parameter values, and its parameters.
+
+    The function's name and docstring are the last part of the address and the summary in the OpenAPI document.
+    """
+
+    handler: Callable[[RunSource, Asked], Answer]
+    parameters: tuple[Parameter, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Last part of the address."""
+        return self.handler.__name__.replace("_", "-")
+
+    @property
+    def summary(self) -> str:
+        """One line."""
+        return (self.handler.__doc__ or self.name).rstrip(".")
 
 
 def describe_api(endpoints: Iterable[Endpoint], *, path: str) -> dict[str, Any]:

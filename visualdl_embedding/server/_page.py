@@ -10,9 +10,8 @@ from flask import Blueprint, Response, redirect, request
 from werkzeug.security import safe_join
 from werkzeug.wrappers import Response as AnyResponse
 
-from visualdl_embedding.server._endpoint import Answer
 from visualdl_embedding.server._files import stamp_of
-from visualdl_embedding.server._http import Cache, error_response, respond
+from visualdl_embedding.server._http import Answer, Cache, error_response, respond
 
 __all__ = ["LANGUAGES", "PAGE_PATH", "STATIC", "add_bar", "page_blueprint"]
 

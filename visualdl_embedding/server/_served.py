@@ -13,19 +13,10 @@ from numpy.typing import NDArray
 from visualdl_embedding.analysis import Projection
 from visualdl_embedding.core.pairing import pair_labels, positions_of
 from visualdl_embedding.core.rows import Rows
-from visualdl_embedding.server._endpoint import NotFound
+from visualdl_embedding.errors import DamagedFileError, NewerFormatError
 from visualdl_embedding.server._files import Listing
-from visualdl_embedding.server._http import Cache
-from visualdl_embedding.store import (
-    DamagedFileError,
-    Description,
-    NewerFormatError,
-    TableReader,
-    nearest_steps,
-    parse_rows,
-    read_header,
-    read_projection,
-)
+from visualdl_embedding.server._http import Cache, NotFound
+from visualdl_embedding.store import Description, TableReader, nearest_steps, parse_rows, read_header, read_projection
 
 __all__ = ["BoundedReader", "ServedTable"]
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
+from visualdl_embedding.errors import DamagedFileError, NewerFormatError
 from visualdl_embedding.server._curves import Curves
-from visualdl_embedding.server._endpoint import Asked, NotFound
 from visualdl_embedding.server._files import Listing, list_folder
-from visualdl_embedding.server._http import Cache
+from visualdl_embedding.server._http import Asked, Cache, NotFound
 from visualdl_embedding.server._served import BoundedReader, ServedTable
-from visualdl_embedding.store import DamagedFileError, NewerFormatError, read_description
+from visualdl_embedding.store import read_description
 
 __all__ = ["KnownRuns", "RunSource", "ServedRun"]
 

@@ -6,21 +6,23 @@ import hashlib
 import os
 import re
 import unicodedata
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from visualdl_embedding.alerts import Alert
 from visualdl_embedding.analysis import Analysis, Frame, State
+from visualdl_embedding.core.jsonable import loads_exact
 from visualdl_embedding.core.names import escape, step_name
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import Direction
 from visualdl_embedding.errors import DamagedFileError
 from visualdl_embedding.store import _frames
-from visualdl_embedding.store._alerts import parse_alerts
 from visualdl_embedding.store._description import Description, read_description
 from visualdl_embedding.store._metadata import parse_rows
 
-__all__ = ["KINDS", "Kind", "TableReader", "folder_name", "list_steps", "table_folder"]
+__all__ = ["KINDS", "Kind", "TableReader", "folder_name", "list_steps", "read_alerts", "table_folder"]
 
 Kind = Literal["snapshot", "analysis"]
 KINDS: tuple[Kind, ...] = ("analysis", "snapshot")
@@ -149,7 +151,7 @@ class TableReader:
 
     def alerts(self) -> list[dict[str, Any]]:
         """Read all alerts, oldest first; incomplete lines are skipped."""
-        return parse_alerts(self.folder / "alerts.jsonl")
+        return _parse_alerts(self.folder / "alerts.jsonl")
 
     def load_state(self, step: int | None = None) -> State:
         """Rebuild the state for the next analysis from the analyses on disk.
@@ -211,3 +213,26 @@ class TableReader:
             if rows.version == version:
                 return rows
         raise DamagedFileError(current, f"its rows were changed since they were written (they were version {version})")
+
+
+def read_alerts(path: str | os.PathLike[str]) -> tuple[Alert, ...]:
+    """Read all alerts of a file, oldest first; invalid ones are skipped."""
+    found = []
+    for values in _parse_alerts(path):
+        with suppress(ValueError):
+            found.append(Alert.from_dict(values))
+    return tuple(found)
+
+
+def _parse_alerts(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """Read a file with one alert per line, as written, oldest first; none if there is no file."""
+    try:
+        lines = Path(path).read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return []
+    found = []
+    for line in lines:
+        with suppress(ValueError):
+            if isinstance(alert := loads_exact(line), dict):
+                found.append(alert)
+    return found

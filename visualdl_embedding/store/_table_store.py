@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from visualdl_embedding.analysis import Analysis, Config
+from visualdl_embedding.core.jsonable import dumps_exact
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.table import Table
 from visualdl_embedding.errors import DamagedFileError
 from visualdl_embedding.store import _frames
-from visualdl_embedding.store._alerts import append_alerts, write_alerts
 from visualdl_embedding.store._description import Description, describe, write_description
-from visualdl_embedding.store._files import check_writable, fresh_directory, remove_stale, write_atomically
+from visualdl_embedding.store._files import append_line, check_writable, fresh_directory, remove_stale, write_atomically
 from visualdl_embedding.store._metadata import format_rows
 from visualdl_embedding.store._resume import difference, move_aside
 from visualdl_embedding.store._table_reader import KINDS, TableReader, list_steps, table_folder
@@ -169,14 +169,14 @@ class TableStore(TableReader):
 
     def append_alert(self, alert: Mapping[str, Any]) -> None:
         """Add an alert. It should have a ``"step"``: thinning keeps steps with alerts."""
-        append_alerts(self.folder / "alerts.jsonl", [alert])
+        append_line(self.folder / "alerts.jsonl", dumps_exact(alert))
 
     def drop_alerts(self, *, since: int) -> None:
         """Remove the alerts of a step and of later steps before these steps are evaluated again."""
         alerts = self.alerts()
         kept = [alert for alert in alerts if _step_of(alert) < since]
         if len(kept) < len(alerts):
-            write_alerts(self.folder / "alerts.jsonl", kept)
+            _write_alerts(self.folder, kept)
 
     def thin(self, budget: int, *, protected: Collection[int] = ()) -> list[int]:
         """Remove snapshots and their analyses until the rest fits a budget.
@@ -225,9 +225,13 @@ class TableStore(TableReader):
         alerts = self.alerts()
         gone = [alert for alert in alerts if _step_of(alert) > initial_step]
         if gone:
-            write_alerts(aside / "alerts.jsonl", gone)
-            write_alerts(self.folder / "alerts.jsonl", [alert for alert in alerts if alert not in gone])
+            _write_alerts(aside, gone)
+            _write_alerts(self.folder, [alert for alert in alerts if alert not in gone])
         self.superseded = tuple(sorted(beyond))
+
+
+def _write_alerts(folder: Path, alerts: Iterable[Mapping[str, Any]]) -> None:
+    write_atomically(folder / "alerts.jsonl", [f"{dumps_exact(alert)}\n".encode() for alert in alerts])
 
 
 def _step_of(alert: Mapping[str, Any]) -> int:
