@@ -36,18 +36,10 @@ def record_class() -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Complete record of a log file.
+    """Complete record of a log file, serialized without its length, and the offset of the byte after it.
 
-    Attributes
-    ----------
-    tag
-        Tag with ``/`` between its levels.
-    kind
-        Field of the message: ``"value"`` (a scalar), ``"embeddings"``, ``"image"``, ``"histogram"``, …
-    data
-        Serialized record, without its length.
-    end
-        Offset of the byte after the record.
+    The tag has ``/`` between its levels. The kind is the field of the message: ``"value"`` (a scalar),
+    ``"embeddings"``, ``"image"``, ``"histogram"``, …
     """
 
     tag: str

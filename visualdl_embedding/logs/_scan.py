@@ -28,15 +28,10 @@ _LONGEST_VARINT = 5
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Unreadable bytes of a log file.
+    """Offsets of unreadable bytes of a log file: a damaged record, or what follows the last complete record.
 
-    Attributes
-    ----------
-    start, stop
-        Offsets in bytes of a damaged record, or of the bytes after the last complete record.
-    torn
-        Whether the gap is an incomplete record at the end of the file, or only zeros: the result of an interrupted
-        write, with no usable content.
+    A torn gap is an incomplete record at the end of the file, or only zeros: the result of an interrupted write, with
+    no usable content.
     """
 
     start: int

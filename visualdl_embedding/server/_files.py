@@ -70,16 +70,8 @@ def mark(path: str | os.PathLike[str], before: Mark | None = None) -> Mark | Non
 class Listing:
     """Content of a table's folder, without reading any file.
 
-    Attributes
-    ----------
-    snapshots, analyses
-        Stamps by step, ascending; analyses of stored snapshots only.
-    others
-        Stamps of ``table.json``, ``metadata.tsv`` and ``alerts.jsonl`` by name, if they exist.
-    folder_changed
-        Time of the last change to the names in the folder, in ns.
-    links
-        Names of entries that are links.
+    Stamps of snapshots and their analyses are by step, ascending; those of ``table.json``, ``metadata.tsv`` and
+    ``alerts.jsonl`` by name, if they exist. `folder_changed` is the time of the last change to the names, in ns.
     """
 
     snapshots: Mapping[int, Stamp]

@@ -72,19 +72,14 @@ class Cache:
     """
 
     def __init__(self, max_bytes: int) -> None:
-        self._values: LRUCache[Hashable, tuple[Any, int]] = LRUCache(max_bytes, getsizeof=lambda entry: entry[1])
+        self.values: LRUCache[Hashable, tuple[Any, int]] = LRUCache(max_bytes, getsizeof=lambda entry: entry[1])
 
-        @cached(self._values, key=lambda key, make, size: key, condition=threading.Condition())
+        @cached(self.values, key=lambda key, make, size: key, condition=threading.Condition())
         def entry(key: Hashable, make: Callable[[], Any], size: Callable[[Any], int]) -> tuple[Any, int]:
             value = make()
             return value, size(value)
 
         self._entry = entry
-
-    @property
-    def num_bytes(self) -> int:
-        """Bytes of all cached values."""
-        return int(self._values.currsize)
 
     def get(self, key: Hashable, make: Callable[[], Value], *, size: Callable[[Any], int] = len) -> Value:
         """Return a cached value, or compute it. `size` returns its bytes; exceptions of `make` are passed on.

@@ -36,16 +36,9 @@ _MARKS = "_visualdl_embedding_marks"
 
 
 class Part(NamedTuple):
-    """Replacement of one function.
+    """Replacement of one function, such as ``"visualdl.server.api"``, ``"Api._get"``.
 
-    Attributes
-    ----------
-    module, name
-        Place of the function: ``"visualdl.server.api"``, ``"Api._get"``.
-    known
-        Fingerprint of the function with the fault.
-    new
-        Takes the replaced function, then its arguments.
+    It is applied to a function with the known fingerprint. The new one takes the replaced one, then its arguments.
     """
 
     module: str

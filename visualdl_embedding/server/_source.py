@@ -64,10 +64,8 @@ class RunSource:
 
     Attributes
     ----------
-    given
-        The log directories as given: VisualDL names runs by them.
-    log_dirs
-        The absolute log directories.
+    given, log_dirs
+        The log directories as given, by which VisualDL names runs, and absolute.
     cache
         Cache of all answers.
     """

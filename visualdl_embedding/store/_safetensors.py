@@ -25,21 +25,13 @@ _NOT_NUMPY = ("bfloat16", "float8_e4m3fn", "float8_e5m2")
 class TensorFile(AbstractContextManager["TensorFile"]):
     """Safetensors file open for reading; a context manager.
 
-    All reads use the same open file, so replacing the file on disk is safe.
+    All reads use the same open file, so replacing the file on disk is safe. Opening and reading raise
+    `DamagedFileError` if it is not a complete safetensors file, or has no such tensor or position.
 
     Attributes
     ----------
-    path
-        Path of the file.
-    metadata
-        Text values by name.
-    places
-        Places of the tensors by name, in file order.
-
-    Raises
-    ------
-    DamagedFileError
-        If it is not a complete safetensors file, or has no such tensor or position.
+    metadata, places
+        Text values and places of the tensors, by name and in file order.
     """
 
     def __init__(self, path: Path) -> None:

@@ -33,16 +33,7 @@ class TableStore(TableReader):
     Every file has one writer: the worker process writes the analyses, the training process all other files. Any number
     of processes may read at any time. If a write fails, it raises OSError with the system's reason, and the old file
     is intact.
-
-    Attributes
-    ----------
-    superseded
-        Steps moved aside when this training was resumed.
     """
-
-    def __init__(self, folder: Path, description: Description) -> None:
-        super().__init__(folder, description)
-        self.superseded: tuple[int, ...] = ()
 
     @classmethod
     def open_for_writing(
@@ -59,8 +50,7 @@ class TableStore(TableReader):
         """Create the folder of a table, or continue a stored one.
 
         A resumed training continues after the last stored step, or after `initial_step` if it restarts from an earlier
-        checkpoint. Steps after that are superseded: their files are moved into ``superseded-N``, and `superseded` lists
-        the steps.
+        checkpoint. Steps after that are superseded: their files are moved into ``superseded-N``.
 
         Parameters
         ----------
@@ -155,7 +145,8 @@ class TableStore(TableReader):
             # A damaged snapshot is replaced.
             with suppress(DamagedFileError):
                 stored = self.read_snapshot(snapshot.step)
-                if _same(stored, snapshot):
+                same = np.array_equal(stored.vectors, snapshot.vectors, equal_nan=True)
+                if same and stored.rows.version == snapshot.rows.version:
                     return
                 raise FileExistsError(
                     f"{path} holds a different snapshot of step {snapshot.step} and is not overwritten. Resume with "
@@ -227,7 +218,6 @@ class TableStore(TableReader):
         if gone:
             _write_alerts(aside, gone)
             _write_alerts(self.folder, [alert for alert in alerts if alert not in gone])
-        self.superseded = tuple(sorted(beyond))
 
 
 def _write_alerts(folder: Path, alerts: Iterable[Mapping[str, Any]]) -> None:
@@ -237,10 +227,6 @@ def _write_alerts(folder: Path, alerts: Iterable[Mapping[str, Any]]) -> None:
 def _step_of(alert: Mapping[str, Any]) -> int:
     """Step of an alert; -1 if it has none."""
     return step if isinstance(step := alert.get("step"), int) else -1
-
-
-def _same(stored: Snapshot, given: Snapshot) -> bool:
-    return stored.rows.version == given.rows.version and np.array_equal(stored.vectors, given.vectors, equal_nan=True)
 
 
 def _size(path: Path) -> int:
