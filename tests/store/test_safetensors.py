@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from safetensors.numpy import load_file, save_file
 
-import visualdl_embedding.store._safetensors as module
+import visualdl_embedding.store._frames as module
 from visualdl_embedding.core.safetensors_format import pack
 from visualdl_embedding.errors import DamagedFileError
 from visualdl_embedding.store._files import write_atomically
-from visualdl_embedding.store._safetensors import TensorFile
+from visualdl_embedding.store._frames import TensorFile
 
 arrays = st.sampled_from(["f8", "f4", "f2", "i8", "i4", "i2", "i1", "u1", "?"]).flatmap(
     lambda dtype: hnp.arrays(np.dtype(dtype), hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4))

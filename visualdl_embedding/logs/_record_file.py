@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from functools import cache
 from typing import Any
 
-from visualdl_embedding.logs._entries import quiet_import
+from visualdl_embedding.logs._scan import quiet_import
 
 __all__ = ["RecordFile", "file_lock", "log_writer_class", "protect_writer", "quiet_thread"]
 

@@ -14,7 +14,7 @@ from visualdl_embedding.core import names
 from visualdl_embedding.core.distance import Distance, scaled_back, unit_scale
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.text import one_line
-from visualdl_embedding.logs._entries import record_class
+from visualdl_embedding.logs._scan import record_class
 
 __all__ = ["PAGE_DIMENSIONS", "PAGE_ROWS", "reduce_dimensions", "snapshot_records", "snapshot_sizes", "text_record"]
 

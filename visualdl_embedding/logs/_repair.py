@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from visualdl_embedding.logs._budget import Tally
-from visualdl_embedding.logs._entries import parse_entry, record_class
-from visualdl_embedding.logs._scan import HEADER_BYTES, Gap, scan, walk
+from visualdl_embedding.logs._scan import HEADER_BYTES, Gap, parse_entry, record_class, scan, walk
 
 __all__ = ["hidden_files_note", "log_files", "repair", "rewrite"]
 

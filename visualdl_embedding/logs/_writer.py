@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from visualdl_embedding.logs._budget import Tally
-from visualdl_embedding.logs._entries import parse_entry
 from visualdl_embedding.logs._record_file import RecordFile, file_lock, log_writer_class, protect_writer, quiet_thread
 from visualdl_embedding.logs._repair import hidden_files_note, log_files, repair
-from visualdl_embedding.logs._scan import scan
+from visualdl_embedding.logs._scan import parse_entry, scan
 
 __all__ = ["LogFile"]
 

@@ -14,10 +14,9 @@ from visualdl_embedding.server._api import API_PATH, api_blueprint
 from visualdl_embedding.server._files import stamp_of
 from visualdl_embedding.server._http import Answer, Cache, error_response, respond
 from visualdl_embedding.server._joint import EXTENSION, Comparisons
-from visualdl_embedding.server._patches import complete_language
 from visualdl_embedding.server._security import protect
 from visualdl_embedding.server._source import RunSource
-from visualdl_embedding.server._visualdl import THEMES, create_visualdl_app
+from visualdl_embedding.server._visualdl import THEMES, complete_language, create_visualdl_app
 
 __all__ = ["make_server"]
 
