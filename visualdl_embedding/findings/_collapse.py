@@ -2,170 +2,144 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 import numpy as np
 
 from visualdl_embedding import metrics
 from visualdl_embedding.core.text import Text
-from visualdl_embedding.findings._finding import Finding, Severity
-from visualdl_embedding.findings._remedies import PRETRAINED
-from visualdl_embedding.findings._space import Space
-from visualdl_embedding.findings._text import name_some, percent, rounded
+from visualdl_embedding.findings._finding import EMPTY, PRETRAINED, Advice, Finding, percent, rounded, texts
+from visualdl_embedding.findings._shared import Space
 
 __all__ = ["find_collapse", "find_hubs"]
 
 _MIN_ROWS = 10
 _MIN_DIM = 8
-_COSINE: tuple[float, float] = (0.5, 0.9)
+_COSINE = (0.5, 0.9)
 """Mean cosine at which a cone is a warning, and critical."""
-_RANK: tuple[float, float] = (0.2, 0.05)
+_RANK = (0.2, 0.05)
 """Effective rank, as a share of the possible rank, below which it is reported; 0.9 for a power law of 1 / rank."""
 _HUB = 10
 """Minimum number of times that a hub is a neighbor, relative to the mean …"""
 _HUB_SHARE = 0.1
 """… and as a share of all rows: below 0.07 in Gaussian spaces with power-law spectra, by cosine."""
+_COLLAPSE = Advice(
+    texts(
+        "A common mean due to unbalanced frequencies, frequent in language models.",
+        "频率不均衡的训练给所有行加上了共同的均值；这在语言模型中很常见。",
+        "A loss without negatives or regularization, which is minimal if all rows are equal.",
+        "损失函数没有负样本或正则，所有行一致时即可满足。",
+        "More columns than the task requires, or a learning rate that is too high and moves all rows in one direction.",
+        "列数超过任务所需，或学习率过高使所有行朝同一方向移动。",
+    ),
+    Text(
+        "Subtract the mean row (and the first components), and check whether neighbors improve; watch mean_cosine and "
+        "effective_rank during training.",
+        "减去均值行（以及前几个主成分），检查近邻是否改善；在训练中观察 mean_cosine 和 effective_rank。",
+    ),
+    (
+        *texts(
+            "Center the rows, and remove the first components, before neighbors are computed: no training is needed.",
+            "在查询近邻的地方先减去均值并去掉前几个主成分：无需重新训练。",
+            "Train with negatives, or with a regularization that decorrelates columns; effective_rank should increase.",
+            "训练时加入负样本，或加入使各列相互区分的正则项；观察 effective_rank 上升。",
+        ),
+        PRETRAINED,
+    ),
+)
+_HUBS = Advice(
+    texts(
+        "Rows close to the common direction of all rows: frequent words, or rows with little training.",
+        "靠近所有行共同方向的行：高频词，或训练不足的行。",
+        "A collapsed space with similar distances everywhere.",
+        "空间坍缩，所有距离都差不多。",
+    ),
+    Text(
+        "Subtract the mean row and check whether the hubs remain; exclude them from neighbor lists shown to users.",
+        "减去均值行后检查它们是否仍是枢纽；在给用户看的近邻列表中排除它们。",
+    ),
+)
+_EUCLIDEAN = Text(
+    "Euclidean distance in many dimensions: rows near the mean are near to all rows; cosine does not have this effect.",
+    "高维空间中的欧氏距离：靠近均值的行与所有行都近；余弦距离没有这个问题。",
+)
 
 
-def find_collapse(space: Space) -> list[Finding]:
+def find_collapse(space: Space) -> Iterator[Finding]:
     """Find a space that has collapsed to a cone or to few directions."""
     n, d = space.vectors.shape
     if n < _MIN_ROWS or d < _MIN_DIM:
-        return []
+        return
     cosine, rank = space.scalar("mean_cosine"), space.scalar("effective_rank")
     if not np.isfinite(cosine):
         cosine = metrics.mean_cosine(space.vectors)
     if not np.isfinite(rank):
         rank = metrics.effective_rank(space.vectors)
     most = min(d, n - 1)
-    grade = max(_grade(cosine, _COSINE), _grade(-rank / most, (-_RANK[0], -_RANK[1])))
-    if not grade:
-        return []
-    severity: Severity = "critical" if grade == 2 else "warning"
-    is_cone = bool(_grade(cosine, _COSINE))
-    is_flat = bool(_grade(-rank / most, (-_RANK[0], -_RANK[1])))
-    cone = Text(
-        f"The mean cosine of two rows is {cosine:.2f}: all rows have similar directions, which compresses cosine "
-        "distances.",
-        f"任意两行的平均余弦为 {cosine:.2f}：所有向量方向相近，余弦距离因此被压缩。",
-    )
-    flat = Text(
-        f"Around their mean the rows use {rounded(rank)} directions (effective rank) out of {most:,}.",
-        f"去掉均值后，各行只用了 {rounded(rank)} 个方向（有效秩），而可用的有 {most:,} 个。",
-    )
-    return [
-        Finding.of(
-            "collapsed_space",
-            severity,
-            Text("The space has collapsed", "空间已坍缩") if grade == 2 else Text("The space is narrow", "空间偏窄"),
-            evidence=(cone if is_cone else Text("", "")) + (flat if is_flat else Text("", "")),
-            causes=[
-                Text(
-                    "A common mean due to unbalanced frequencies, frequent in language models.",
-                    "频率不均衡的训练给所有行加上了共同的均值；这在语言模型中很常见。",
-                ),
-                Text(
-                    "A loss without negatives or regularization, which is minimal if all rows are equal.",
-                    "损失函数没有负样本或正则，所有行一致时即可满足。",
-                ),
-                Text(
-                    "More columns than the task requires, or a learning rate that is too high and moves all rows in "
-                    "one direction.",
-                    "列数超过任务所需，或学习率过高使所有行朝同一方向移动。",
-                ),
-            ],
-            next_check=Text(
-                "Subtract the mean row (and the first components), and check whether neighbors improve; watch "
-                "mean_cosine and effective_rank during training.",
-                "减去均值行（以及前几个主成分），检查近邻是否改善；在训练中观察 mean_cosine 和 effective_rank。",
-            ),
-            numbers={
-                "mean_cosine": float(cosine),
-                "effective_rank": float(rank),
-                "effective_rank_share": float(rank / most),
-            },
-            remedies=[
-                Text(
-                    "Center the rows, and remove the first components, before neighbors are computed: no training is "
-                    "needed.",
-                    "在查询近邻的地方先减去均值并去掉前几个主成分：无需重新训练。",
-                ),
-                Text(
-                    "Train with negatives, or with a regularization that decorrelates columns; effective_rank should "
-                    "increase.",
-                    "训练时加入负样本，或加入使各列相互区分的正则项；观察 effective_rank 上升。",
-                ),
-                PRETRAINED,
-            ],
+    share = rank / most
+    # Numbers of levels reached.
+    cone, flat = sum(cosine >= level for level in _COSINE), sum(share <= level for level in _RANK)
+    if not cone and not flat:
+        return
+    is_critical = max(cone, flat) == 2
+    evidence = EMPTY
+    if cone:
+        evidence += Text(
+            f"The mean cosine of two rows is {cosine:.2f}: all rows have similar directions, which compresses cosine "
+            "distances.",
+            f"任意两行的平均余弦为 {cosine:.2f}：所有向量方向相近，余弦距离因此被压缩。",
         )
-    ]
+    if flat:
+        evidence += Text(
+            f"Around their mean the rows use {rounded(rank)} directions (effective rank) out of {most:,}.",
+            f"去掉均值后，各行只用了 {rounded(rank)} 个方向（有效秩），而可用的有 {most:,} 个。",
+        )
+    yield space.finding(
+        "collapsed_space",
+        "critical" if is_critical else "warning",
+        Text("The space has collapsed", "空间已坍缩") if is_critical else Text("The space is narrow", "空间偏窄"),
+        evidence,
+        _COLLAPSE,
+        numbers={"mean_cosine": cosine, "effective_rank": rank, "effective_rank_share": share},
+    )
 
 
-def _grade(value: float, levels: tuple[float, float]) -> int:
-    """Return the number of levels that a value reaches."""
-    return int(value >= levels[0]) + int(value >= levels[1])
-
-
-def find_hubs(space: Space) -> list[Finding]:
+def find_hubs(space: Space) -> Iterator[Finding]:
     """Find rows that are among the nearest neighbors of very many others."""
     n = len(space)
     # With few rows every row is a neighbor of many: ten times the mean must be possible.
     k = min(space.neighbors.n_neighbors, 15, n // (2 * _HUB))
     if k < 1:
-        return []
+        return
     chosen = np.bincount(space.neighbors.indices[:, :k].ravel(), minlength=n)
     hubs = np.flatnonzero((chosen >= _HUB * k) & (chosen >= _HUB_SHARE * n))
     if not len(hubs):
-        return []
+        return
     hubs = hubs[np.argsort(-chosen[hubs], kind="stable")]
-    names = name_some([space.labels[i] for i in hubs])
+    names, first = space.names(hubs), space.labels[hubs[0]]
     top = int(chosen[hubs[0]])
     covered = float(np.isin(space.neighbors.indices[:, :k], hubs).any(axis=1).mean())
-    note, numbers = space.compare_frequency(hubs)
-    euclidean = space.neighbors.distance == "euclidean"
-    return [
-        Finding.of(
-            "hubs",
-            "warning",
-            Text(f"Hubs (neighbors of very many rows): {len(hubs):,}", f"枢纽（极多行的近邻）：{len(hubs):,} 行"),
-            evidence=Text(
-                f"{names.en}: {space.labels[hubs[0]]} is among the {k} nearest of {top:,} rows ({percent(top / n)}), "
-                f"whereas the mean row is a neighbor of {k}. {percent(covered)} of all rows have such a neighbor.",
-                f"{names.zh}：{space.labels[hubs[0]]} 是 {top:,} 行（{percent(top / n)}）的前 {k} 个近邻之一，"
-                f"而平均每行只是 {k} 行的近邻。{percent(covered)} 的行有这样的近邻。",
-            )
-            + note,
-            causes=[
-                *(
-                    [
-                        Text(
-                            "Euclidean distance in many dimensions: rows near the mean are near to all rows; cosine "
-                            "does not have this effect.",
-                            "高维空间中的欧氏距离：靠近均值的行与所有行都近；余弦距离没有这个问题。",
-                        )
-                    ]
-                    if euclidean
-                    else []
-                ),
-                Text(
-                    "Rows close to the common direction of all rows: frequent words, or rows with little training.",
-                    "靠近所有行共同方向的行：高频词，或训练不足的行。",
-                ),
-                Text("A collapsed space with similar distances everywhere.", "空间坍缩，所有距离都差不多。"),
-            ],
-            next_check=Text(
-                "Subtract the mean row and check whether the hubs remain; exclude them from neighbor lists shown to "
-                "users.",
-                "减去均值行后检查它们是否仍是枢纽；在给用户看的近邻列表中排除它们。",
-            ),
-            rows=space.positions[hubs],
-            labels=space.snapshot.labels,
-            numbers={
-                "num_hubs": len(hubs),
-                "n_neighbors": k,
-                "most": top,
-                "most_share": top / n,
-                "covered_share": covered,
-                **numbers,
-            },
-            details=[f"{space.labels[i]}: {int(chosen[i]):,}" for i in hubs[:20]],
-        )
-    ]
+    is_euclidean = space.neighbors.distance == "euclidean"
+    yield space.finding(
+        "hubs",
+        "warning",
+        Text(f"Hubs (neighbors of very many rows): {len(hubs):,}", f"枢纽（极多行的近邻）：{len(hubs):,} 行"),
+        Text(
+            f"{names.en}: {first} is among the {k} nearest of {top:,} rows ({percent(top / n)}), whereas the mean row "
+            f"is a neighbor of {k}. {percent(covered)} of all rows have such a neighbor.",
+            f"{names.zh}：{first} 是 {top:,} 行（{percent(top / n)}）的前 {k} 个近邻之一，"
+            f"而平均每行只是 {k} 行的近邻。{percent(covered)} 的行有这样的近邻。",
+        ),
+        replace(_HUBS, causes=(_EUCLIDEAN, *_HUBS.causes)) if is_euclidean else _HUBS,
+        rows=hubs,
+        numbers={
+            "num_hubs": len(hubs),
+            "n_neighbors": k,
+            "most": top,
+            "most_share": top / n,
+            "covered_share": covered,
+        },
+        details=[f"{space.labels[i]}: {chosen[i]:,}" for i in hubs],
+        by_frequency=True,
+    )

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.names import scalar_key
 from visualdl_embedding.core.text import Text
-from visualdl_embedding.findings._finding import Finding, Severity
-from visualdl_embedding.findings._purity import NO_CLASS, class_purity
-from visualdl_embedding.findings._remedies import INITIALIZE, LEAVE_OUT, PRETRAINED, WEIGHT_NEGATIVES
-from visualdl_embedding.findings._space import Space
-from visualdl_embedding.findings._text import name_some, percent, rounded
-from visualdl_embedding.findings._training import Cause, weigh
+from visualdl_embedding.findings._finding import (
+    EMPTY,
+    INITIALIZE,
+    LEAVE_OUT,
+    PRETRAINED,
+    Advice,
+    Cause,
+    Finding,
+    Severity,
+    percent,
+    rounded,
+    texts,
+)
+from visualdl_embedding.findings._shared import NO_CLASS, Space, class_purity
 from visualdl_embedding.metrics.strata import STRATA, frequency_strata
 
-__all__ = ["find_crowding", "find_never_looked_up", "find_tail"]
+__all__ = ["find_crowding", "find_never_looked_up"]
 
-_CROWDED: tuple[float, float] = (0.2, 0.5)
+_CROWDED = (0.2, 0.5)
 """Gini coefficient above chance at which crowding is a warning, and critical: uniform spaces are below 0.06, a
 fifth of the rows in a twentieth of the space has about 0.2, and MovieLens with uniform negatives 0.67 in the tail."""
 _APART = 0.5
@@ -29,69 +36,65 @@ _ENOUGH_LOOKUPS = 10
 """Lookups per watched row at which a row without lookups is not just early in training."""
 _MANY = 0.1
 _MIN_ROWS = 20
-
-_CROWDING_CAUSES = (
-    Cause(
-        Text(
+_CROWDING = Advice(
+    (
+        Cause(
             "They occur too rarely: their few updates have the same direction.",
             "它们出现得太少：仅有的少量更新把它们推向同一方向。",
+            lower=("lookups", "frequency"),
         ),
-        ("lookups", "frequency"),
-        "lower",
-    ),
-    Cause(
-        Text(
+        Cause(
             "They occur only as negatives, and are pushed into a region without users.",
             "它们只作为负例出现，被一起推到没有用户的区域。",
+            higher=("lookups_per_use",),
         ),
-        ("lookups_per_use",),
-        "higher",
-    ),
-    Cause(
-        Text(
+        Cause(
             "The loss is already minimal for them, and no gradient separates them.",
             "损失函数对它们已达最小，不再有梯度使它们相互区分。",
+            lower=("gradient_mean",),
         ),
-        ("gradient_mean",),
-        "lower",
+    ),
+    Text(
+        "Compare the lookups, and the mean gradient per lookup, of these rows with those of the head (row values of "
+        "the snapshot), and count how many of them are in any user's top ten.",
+        "将这些行每次查表的平均梯度和查表次数与头部比较（快照的逐行数值），并统计其中有多少进入任何用户的前十推荐。",
+    ),
+    (
+        Text(
+            "Sample negatives by popularity^0.75 instead of uniformly. This spreads the tail, but lowers recall of "
+            "popular items: measure both coverage and recall. Items without interactions are then never trained.",
+            "按流行度的 0.75 次方采样负例，而不是均匀采样。这会使长尾散开，但会降低热门物品的召回：覆盖率与召回率都要"
+            "评估。此时没有交互的物品将得不到训练。",
+        ),
+        INITIALIZE,
+        PRETRAINED,
     ),
 )
-_CROWDING_REMEDIES = [WEIGHT_NEGATIVES, INITIALIZE, PRETRAINED]
-_CROWDING_CHECK = Text(
-    "Compare the lookups, and the mean gradient per lookup, of these rows with those of the head (row values of the "
-    "snapshot), and count how many of them are in any user's top ten.",
-    "将这些行每次查表的平均梯度和查表次数与头部比较（快照的逐行数值），并统计其中有多少进入任何用户的前十推荐。",
+_NEVER_LOOKED_UP = Advice(
+    texts(
+        "They do not occur in the training data after preprocessing.",
+        "经过预处理后，它们不在训练数据中出现。",
+        "The sampler never draws them: sampling negatives by popularity excludes items without interactions.",
+        "采样器抽不到它们：按流行度采样负例时，没有交互的物品不会被抽到。",
+    ),
+    Text(
+        "Count them in the training data, and check whether they are requested in serving.",
+        "在训练数据中统计它们，并确认线上是否会用到它们。",
+    ),
+    (LEAVE_OUT, INITIALIZE, PRETRAINED),
 )
 
 
-@dataclass(frozen=True)
-class _Crowd:
-    """Crowded rows: Gini coefficient (`level`), share of the space (`room`), and names."""
-
-    space: Space
-    level: float
-    rows: NDArray[np.intp]
-    room: float
-    names: Text
-
-    def finding(self, kind: str, title: Text, *, evidence: Text, numbers: Mapping[str, float]) -> Finding:
-        causes, weighed = weigh(self.space, self.rows, _CROWDING_CAUSES)
-        return Finding.of(
-            kind,
-            "critical" if self.level >= _CROWDED[1] else "warning",
-            title,
-            evidence=evidence,
-            causes=causes,
-            next_check=_CROWDING_CHECK,
-            rows=self.space.positions[self.rows],
-            labels=self.space.snapshot.labels,
-            numbers={**numbers, **weighed},
-            remedies=_CROWDING_REMEDIES,
-        )
+def find_crowding(space: Space) -> Iterator[Finding]:
+    """Find a tail that is crowded or separate, or else rows concentrated in a small part of the space."""
+    yield from [*_find_tail(space)] or _find_crowded_rows(space)
 
 
-def _crowded(space: Space, level: float, among: NDArray[np.bool_]) -> _Crowd | None:
-    """Find those of some rows that are in parts with at least twice their share, densest first."""
+def _crowded(space: Space, level: float, among: NDArray[np.bool_]) -> tuple[NDArray[np.intp], float, Severity] | None:
+    """Rows in parts with at least twice their share, densest first, the share of these parts, and the severity.
+
+    None if the Gini coefficient `level` is low or unknown.
+    """
     fullness = space.values("crowding")
     if fullness is None or not level >= _CROWDED[0]:
         return None
@@ -99,184 +102,133 @@ def _crowded(space: Space, level: float, among: NDArray[np.bool_]) -> _Crowd | N
     rows = rows[np.argsort(-fullness[rows], kind="stable")]
     # A part of volume v with c of n rows has fullness c / (v n), so the sum of 1 / (n fullness) over its rows is v.
     room = float((1 / (len(fullness) * fullness[rows])).sum())
-    return _Crowd(space, level, rows, room, name_some([space.labels[i] for i in rows]))
+    return rows, room, "critical" if level >= _CROWDED[1] else "warning"
 
 
-def find_crowding(space: Space) -> list[Finding]:
-    """Find rows concentrated in a small part of the space."""
-    found = _crowded(space, space.scalar("crowding"), np.ones(len(space), dtype=bool))
-    if found is None:
-        return []
-    share = len(found.rows) / len(space)
-    note, frequency = space.compare_frequency(found.rows)
-    return [
-        found.finding(
-            "crowded_rows",
-            Text("Many rows are concentrated in a small part of the space", "许多行集中在空间的一小部分"),
-            evidence=Text(
-                f"{percent(share)} of the rows are in {percent(found.room)} of the space that the rows span: "
-                f"{found.names.en}. The Gini coefficient of rows over space, above chance, is {found.level:.2f} (0: "
-                "uniform, 1: all in one place).",
-                f"{percent(share)} 的行位于各行所占空间的 {percent(found.room)} 中：{found.names.zh}。"
-                f"行在空间上的基尼系数（扣除随机部分）为 {found.level:.2f}（0 为均匀，1 为全部挤在一处）。",
-            )
-            + note,
-            numbers={"crowding": found.level, "share": share, "space_share": found.room, **frequency},
+def _find_crowded_rows(space: Space) -> Iterator[Finding]:
+    level = space.scalar("crowding")
+    if not (found := _crowded(space, level, np.ones(len(space), dtype=bool))):
+        return
+    rows, room, severity = found
+    share, names = len(rows) / len(space), space.names(rows)
+    yield space.finding(
+        "crowded_rows",
+        severity,
+        Text("Many rows are concentrated in a small part of the space", "许多行集中在空间的一小部分"),
+        Text(
+            f"{percent(share)} of the rows are in {percent(room)} of the space that the rows span: {names.en}. The "
+            f"Gini coefficient of rows over space, above chance, is {level:.2f} (0: uniform, 1: all in one place).",
+            f"{percent(share)} 的行位于各行所占空间的 {percent(room)} 中：{names.zh}。"
+            f"行在空间上的基尼系数（扣除随机部分）为 {level:.2f}（0 为均匀，1 为全部挤在一处）。",
+        ),
+        _CROWDING,
+        rows=rows,
+        numbers={"crowding": level, "share": share, "space_share": room},
+        by_frequency=True,
+    )
+
+
+def _find_tail(space: Space) -> Iterator[Finding]:
+    """Find a tail that is crowded, and one that is separate from the head."""
+    frequency = space.values("frequency")
+    # The strata of the analysis use the column with this name.
+    if space.frequency_column != "frequency" or frequency is None or not np.nansum(frequency) > 0:
+        return
+    strata = np.where(np.isfinite(frequency), frequency_strata(frequency), "")
+    tail, head = strata == "tail", strata == "head"
+    if min(tail.sum(), (~tail).sum()) < _MIN_ROWS:
+        return
+    updates = {name: space.scalar(scalar_key("update_per_row", stratum=name)) for name in STRATA}
+    exposed = {f"{name}_update_per_row": value for name, value in updates.items()}
+    exposure = EMPTY
+    if np.isfinite(updates["head"]) and np.isfinite(updates["tail"]):
+        exposure = Text(
+            f"A tail row receives {rounded(updates['tail'])} times the updates of an average row, a head row "
+            f"{rounded(updates['head'])} times.",
+            f"一个长尾行得到的更新是平均行的 {rounded(updates['tail'])} 倍，头部行为 {rounded(updates['head'])} 倍。",
         )
-    ]
 
-
-def find_tail(space: Space) -> list[Finding]:
-    """Find a tail that is crowded or separate."""
-    names = _strata(space)
-    if names is None:
-        return []
-    tail, head = names == "tail", names == "head"
-    if min(tail.sum(), (names != "tail").sum()) < _MIN_ROWS:
-        return []
-    exposure, numbers = _exposure(space)
-    return [*_crowded_tail(space, tail, exposure, numbers), *_tail_apart(space, tail, head, exposure, numbers)]
-
-
-def _crowded_tail(space: Space, tail: NDArray[np.bool_], exposure: Text, exposed: dict[str, float]) -> list[Finding]:
-    found = _crowded(space, space.scalar(scalar_key("crowding", stratum="tail")), tail)
-    if found is None:
-        return []
-    head = space.scalar(scalar_key("crowding", stratum="head"))
-    beside = "" if np.isnan(head) else f" (head: {head:.2f})"
-    beside_zh = "" if np.isnan(head) else f"（头部为 {head:.2f}）"
-    return [
-        found.finding(
+    level, beside = (space.scalar(scalar_key("crowding", stratum=name)) for name in ("tail", "head"))
+    if found := _crowded(space, level, tail):
+        rows, room, severity = found
+        names = space.names(rows)
+        of, of_zh = ("", "") if np.isnan(beside) else (f" (head: {beside:.2f})", f"（头部为 {beside:.2f}）")
+        yield space.finding(
             "tail_crowded",
+            severity,
             Text("The tail is crowded", "长尾过于拥挤"),
-            evidence=Text(
-                f"{len(found.rows):,} of {int(tail.sum()):,} tail rows are in {percent(found.room)} of the space: "
-                f"{found.names.en}. The Gini coefficient of the tail above chance is {found.level:.2f}{beside}: its "
-                "rows are hard to distinguish.",
-                f"{int(tail.sum()):,} 个长尾行中有 {len(found.rows):,} 个位于 {percent(found.room)} 的空间中："
-                f"{found.names.zh}。长尾的基尼系数（扣除随机部分）为 {found.level:.2f}{beside_zh}："
-                "这些行难以彼此区分。",
+            Text(
+                f"{len(rows):,} of {tail.sum():,} tail rows are in {percent(room)} of the space: {names.en}. The Gini "
+                f"coefficient of the tail above chance is {level:.2f}{of}: its rows are hard to distinguish.",
+                f"{tail.sum():,} 个长尾行中有 {len(rows):,} 个位于 {percent(room)} 的空间中：{names.zh}。"
+                f"长尾的基尼系数（扣除随机部分）为 {level:.2f}{of_zh}：这些行难以彼此区分。",
             )
             + exposure,
-            numbers={"crowding": found.level, "head_crowding": head, "space_share": found.room, **exposed},
+            _CROWDING,
+            rows=rows,
+            numbers={"crowding": level, "head_crowding": beside, "space_share": room, **exposed},
         )
-    ]
 
-
-def _tail_apart(
-    space: Space, tail: NDArray[np.bool_], head: NDArray[np.bool_], exposure: Text, exposed: dict[str, float]
-) -> list[Finding]:
     if head.sum() < _MIN_ROWS or not space.neighbors.n_neighbors:
-        return []
+        return
     # Use head and tail only: the torso is between them in frequency, and mostly in space.
     codes = np.where(tail, 1, np.where(head, 0, NO_CLASS)).astype(np.int32)
     purity = class_purity(space.neighbors.indices[:, :15], codes, 2, random_state=space.random_state)
-    members = np.array([head.sum(), tail.sum()], dtype=np.float64)
+    members = np.array([head.sum(), tail.sum()])
     chance = (members - 1) / (members.sum() - 1)
     over = (purity.observed - chance) / (1 - chance)
     # Require both to be separate: a single small head in a uniform space is a group like any other.
     if not (np.isfinite(over).all() and over.min() >= _APART and purity.overall > purity.overall_shuffled.max()):
-        return []
+        return
     rows = np.flatnonzero(tail)
-    rows = rows[np.argsort(space.frequencies[rows], kind="stable")] if space.frequencies is not None else rows
-    causes, numbers = weigh(space, rows, _CROWDING_CAUSES)
-    return [
-        Finding.of(
-            "tail_apart",
-            "warning",
-            Text("The tail is separate from the head", "长尾与头部相互分离"),
-            evidence=Text(
-                f"Among neighbors in head or tail, {percent(float(purity.observed[1]))} of a tail row's are tail rows "
-                f"(by chance {percent(float(chance[1]))}) and {percent(float(purity.observed[0]))} of a head row's are "
-                f"head rows (by chance {percent(float(chance[0]))}): the space mainly reflects frequency.",
-                f"在属于头部或长尾的近邻中，长尾行有 {percent(float(purity.observed[1]))} 是长尾"
-                f"（随机为 {percent(float(chance[1]))}），头部行有 {percent(float(purity.observed[0]))} 是头部"
-                f"（随机为 {percent(float(chance[0]))}）：空间主要反映频率。",
-            )
-            + exposure,
-            causes=causes,
-            next_check=_CROWDING_CHECK,
-            rows=space.positions[rows],
-            labels=space.snapshot.labels,
-            numbers={
-                "tail_purity": float(purity.observed[1]),
-                "tail_chance": float(chance[1]),
-                "head_purity": float(purity.observed[0]),
-                "head_chance": float(chance[0]),
-                **exposed,
-                **numbers,
-            },
-            remedies=_CROWDING_REMEDIES,
+    in_head, in_tail = (percent(share) for share in purity.observed)
+    by_chance, by_chance_tail = (percent(share) for share in chance)
+    yield space.finding(
+        "tail_apart",
+        "warning",
+        Text("The tail is separate from the head", "长尾与头部相互分离"),
+        Text(
+            f"Among neighbors in head or tail, {in_tail} of a tail row's are tail rows (by chance {by_chance_tail}) "
+            f"and {in_head} of a head row's are head rows (by chance {by_chance}): the space mainly reflects "
+            "frequency.",
+            f"在属于头部或长尾的近邻中，长尾行有 {in_tail} 是长尾（随机为 {by_chance_tail}），头部行有 {in_head} 是头部"
+            f"（随机为 {by_chance}）：空间主要反映频率。",
         )
-    ]
+        + exposure,
+        _CROWDING,
+        rows=rows[np.argsort(frequency[rows], kind="stable")],
+        numbers={
+            "tail_purity": purity.observed[1],
+            "tail_chance": chance[1],
+            "head_purity": purity.observed[0],
+            "head_chance": chance[0],
+            **exposed,
+        },
+    )
 
 
-def find_never_looked_up(space: Space) -> list[Finding]:
+def find_never_looked_up(space: Space) -> Iterator[Finding]:
     """Find rows without lookups in a training with enough lookups."""
     lookups = space.values("lookups")
     if lookups is None:
-        return []
-    known = np.isfinite(lookups)
-    rows = np.flatnonzero(known & (lookups == 0) & ~space.composed)
-    done = float(np.nansum(lookups))
-    if not len(rows) or done < _ENOUGH_LOOKUPS * known.sum():
-        return []
-    share = len(rows) / int(known.sum())
-    names = name_some([space.labels[i] for i in rows])
-    note, numbers = space.compare_frequency(rows)
-    severity: Severity = "warning" if share >= _MANY else "info"
-    return [
-        Finding.of(
-            "never_looked_up",
-            severity,
-            Text(f"Rows without lookups in training: {len(rows):,}", f"训练中从未被查表的行：{len(rows):,}"),
-            evidence=Text(
-                f"{names.en}: {percent(share)} of the watched rows, with {done:,.0f} lookups in total. They still have "
-                "their initial values, and their neighbors do not reflect training.",
-                f"{names.zh}：占观察行的 {percent(share)}，而全部观察行共被查表 {done:,.0f} 次。"
-                "它们仍是初始值，其近邻并不反映训练所学。",
-            )
-            + note,
-            causes=[
-                Text(
-                    "They do not occur in the training data after preprocessing.",
-                    "经过预处理后，它们不在训练数据中出现。",
-                ),
-                Text(
-                    "The sampler never draws them: sampling negatives by popularity excludes items without "
-                    "interactions.",
-                    "采样器抽不到它们：按流行度采样负例时，没有交互的物品不会被抽到。",
-                ),
-            ],
-            next_check=Text(
-                "Count them in the training data, and check whether they are requested in serving.",
-                "在训练数据中统计它们，并确认线上是否会用到它们。",
-            ),
-            rows=space.positions[rows],
-            labels=space.snapshot.labels,
-            numbers={"num_rows": len(rows), "share": share, "lookups": done, **numbers},
-            remedies=[LEAVE_OUT, INITIALIZE, PRETRAINED],
-        )
-    ]
-
-
-def _strata(space: Space) -> NDArray[np.str_] | None:
-    """Stratum of each row, ``""`` for unknown frequency; None if no frequency is above 0."""
-    frequency = space.frequencies
-    # The strata of the analysis use the column with this name.
-    if space.frequency_column != "frequency" or frequency is None or not np.nansum(frequency) > 0:
-        return None
-    return np.where(np.isfinite(frequency), frequency_strata(frequency), "")
-
-
-def _exposure(space: Space) -> tuple[Text, dict[str, float]]:
-    """Describe the share of updates of each stratum, from the analysis."""
-    shares = {name: space.scalar(scalar_key("update_per_row", stratum=name)) for name in STRATA}
-    numbers = {f"{name}_update_per_row": value for name, value in shares.items() if np.isfinite(value)}
-    if not {"head_update_per_row", "tail_update_per_row"} <= set(numbers):
-        return Text("", ""), numbers
-    head, tail = rounded(shares["head"]), rounded(shares["tail"])
-    return Text(
-        f"A tail row receives {tail} times the updates of an average row, a head row {head} times.",
-        f"一个长尾行得到的更新是平均行的 {tail} 倍，头部行为 {head} 倍。",
-    ), numbers
+        return
+    n_known, done = int(np.isfinite(lookups).sum()), float(np.nansum(lookups))
+    rows = np.flatnonzero((lookups == 0) & ~space.composed)
+    if not len(rows) or done < _ENOUGH_LOOKUPS * n_known:
+        return
+    share, names = len(rows) / n_known, space.names(rows)
+    yield space.finding(
+        "never_looked_up",
+        "warning" if share >= _MANY else "info",
+        Text(f"Rows without lookups in training: {len(rows):,}", f"训练中从未被查表的行：{len(rows):,}"),
+        Text(
+            f"{names.en}: {percent(share)} of the watched rows, with {done:,.0f} lookups in total. They still have "
+            "their initial values, and their neighbors do not reflect training.",
+            f"{names.zh}：占观察行的 {percent(share)}，而全部观察行共被查表 {done:,.0f} 次。"
+            "它们仍是初始值，其近邻并不反映训练所学。",
+        ),
+        _NEVER_LOOKED_UP,
+        rows=rows,
+        numbers={"num_rows": len(rows), "share": share, "lookups": done},
+        by_frequency=True,
+    )
