@@ -17,18 +17,18 @@ __all__ = ["duplicate_groups", "find_duplicates", "find_nonfinite", "find_zero_r
 _MANY = 0.1
 """Share of watched rows above which zero or duplicate rows are critical."""
 _NONFINITE = Advice(
+    "Find the first snapshot or checkpoint in which these rows are not finite, and check the loss there.",
+    "找到这些行首次出现非有限值的快照或检查点，查看当时的损失。",
     texts(
         "Diverged training: learning rate too high, no gradient clipping, overflow in float16.",
         "训练发散：学习率过高、没有梯度裁剪、float16 溢出。",
         "A loss that divides by zero or takes the logarithm of zero for some samples.",
         "某些样本使损失函数除以零或对零取对数。",
     ),
-    Text(
-        "Find the first snapshot or checkpoint in which these rows are not finite, and check the loss there.",
-        "找到这些行首次出现非有限值的快照或检查点，查看当时的损失。",
-    ),
 )
 _ZERO = Advice(
+    "Compare with padding_idx; then check whether these tokens occur in the training data.",
+    "与 padding_idx 对照，再检查这些词是否出现在训练数据中。",
     texts(
         "The padding row, which the layer keeps at zero.",
         "填充行（padding_idx），嵌入层将其保持为零。",
@@ -37,12 +37,10 @@ _ZERO = Advice(
         "Values too small for float16, rounded to zero when the model was saved.",
         "数值过小，保存为 float16 时被舍入为零。",
     ),
-    Text(
-        "Compare with padding_idx; then check whether these tokens occur in the training data.",
-        "与 padding_idx 对照，再检查这些词是否出现在训练数据中。",
-    ),
 )
 _DUPLICATES = Advice(
+    "Check whether the ids of these labels differ, and whether the tokens occur in the training data.",
+    "检查这些标签的 id 是否不同，以及它们是否出现在训练数据中。",
     texts(
         "Rows filled with a default vector (the mean, or that of the unknown token) when the vocabulary was extended.",
         "扩充词表时用同一个默认向量（均值或未登录词的向量）填充。",
@@ -50,10 +48,6 @@ _DUPLICATES = Advice(
         "初始化为同一常数、此后从未训练的行。",
         "Two labels mapped to the same row by the vocabulary.",
         "词表把两个标签映射到同一行。",
-    ),
-    Text(
-        "Check whether the ids of these labels differ, and whether the tokens occur in the training data.",
-        "检查这些标签的 id 是否不同，以及它们是否出现在训练数据中。",
     ),
 )
 

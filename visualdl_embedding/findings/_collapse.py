@@ -25,6 +25,9 @@ _HUB = 10
 _HUB_SHARE = 0.1
 """… and as a share of all rows: below 0.07 in Gaussian spaces with power-law spectra, by cosine."""
 _COLLAPSE = Advice(
+    "Subtract the mean row (and the first components), and check whether neighbors improve; watch mean_cosine and "
+    "effective_rank during training.",
+    "减去均值行（以及前几个主成分），检查近邻是否改善；在训练中观察 mean_cosine 和 effective_rank。",
     texts(
         "A common mean due to unbalanced frequencies, frequent in language models.",
         "频率不均衡的训练给所有行加上了共同的均值；这在语言模型中很常见。",
@@ -32,11 +35,6 @@ _COLLAPSE = Advice(
         "损失函数没有负样本或正则，所有行一致时即可满足。",
         "More columns than the task requires, or a learning rate that is too high and moves all rows in one direction.",
         "列数超过任务所需，或学习率过高使所有行朝同一方向移动。",
-    ),
-    Text(
-        "Subtract the mean row (and the first components), and check whether neighbors improve; watch mean_cosine and "
-        "effective_rank during training.",
-        "减去均值行（以及前几个主成分），检查近邻是否改善；在训练中观察 mean_cosine 和 effective_rank。",
     ),
     (
         *texts(
@@ -49,15 +47,13 @@ _COLLAPSE = Advice(
     ),
 )
 _HUBS = Advice(
+    "Subtract the mean row and check whether the hubs remain; exclude them from neighbor lists shown to users.",
+    "减去均值行后检查它们是否仍是枢纽；在给用户看的近邻列表中排除它们。",
     texts(
         "Rows close to the common direction of all rows: frequent words, or rows with little training.",
         "靠近所有行共同方向的行：高频词，或训练不足的行。",
         "A collapsed space with similar distances everywhere.",
         "空间坍缩，所有距离都差不多。",
-    ),
-    Text(
-        "Subtract the mean row and check whether the hubs remain; exclude them from neighbor lists shown to users.",
-        "减去均值行后检查它们是否仍是枢纽；在给用户看的近邻列表中排除它们。",
     ),
 )
 _EUCLIDEAN = Text(
@@ -133,13 +129,7 @@ def find_hubs(space: Space) -> Iterator[Finding]:
         ),
         replace(_HUBS, causes=(_EUCLIDEAN, *_HUBS.causes)) if is_euclidean else _HUBS,
         rows=hubs,
-        numbers={
-            "num_hubs": len(hubs),
-            "n_neighbors": k,
-            "most": top,
-            "most_share": top / n,
-            "covered_share": covered,
-        },
+        numbers={"num_hubs": len(hubs), "n_neighbors": k, "most": top, "most_share": top / n, "covered_share": covered},
         details=[f"{space.labels[i]}: {chosen[i]:,}" for i in hubs],
         by_frequency=True,
     )

@@ -20,6 +20,9 @@ _BEYOND = 2.0
 _TIMES = 2.0
 """Minimum motion relative to the median row; a space with similar motions everywhere has no movers."""
 _MOVED = Advice(
+    "Compare the two snapshots with a null pair (two trainings on the same data), and read recent samples of the "
+    "first words.",
+    "以空对照（同一数据的两次训练）比较这两个快照，并阅读前几个词的新样本。",
     (
         Cause(
             "Their use has changed: newer data contain them in other contexts.",
@@ -37,11 +40,6 @@ _MOVED = Advice(
             higher=("lookups", "frequency"),
         ),
     ),
-    Text(
-        "Compare the two snapshots with a null pair (two trainings on the same data), and read recent samples of the "
-        "first words.",
-        "以空对照（同一数据的两次训练）比较这两个快照，并阅读前几个词的新样本。",
-    ),
     (
         CLEAN,
         Text(
@@ -53,11 +51,9 @@ _MOVED = Advice(
 )
 _MOVED_TOWARDS = replace(
     _MOVED,
-    next_check=Text(
-        "Read samples of these words from before and after, and check whether the motion continues at the next "
-        "snapshot.",
-        "对照阅读这些词在前后两个时期的样本，并检查下一个快照中移动是否继续。",
-    ),
+    next_check="Read samples of these words from before and after, and check whether the motion continues at the next "
+    "snapshot.",
+    next_check_zh="对照阅读这些词在前后两个时期的样本，并检查下一个快照中移动是否继续。",
 )
 
 

@@ -119,10 +119,11 @@ class Cause(Text):
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """Usual causes of a kind of finding, the check that distinguishes them, and remedies, simplest first."""
+    """What is usual for a kind of finding: the parts of `Finding` that do not depend on the measurement."""
 
+    next_check: str
+    next_check_zh: str
     causes: tuple[Text, ...]
-    next_check: Text
     remedies: tuple[Text, ...] = ()
 
 

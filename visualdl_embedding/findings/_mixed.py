@@ -41,6 +41,9 @@ _CONTRAST = Text(
     "加入对比损失：以词典为弱监督，增加一个小权重的辅助损失，拉近同组的词、拉开不同组。",
 )
 _MIXED = Advice(
+    "Read samples of the words with the fewest neighbors in their own group, and check whether the linear probe "
+    "(probe_auc) or the purity of the groups increases during training.",
+    "阅读同组近邻最少的那些词的样本，并检查线性探针（probe_auc）或分组纯度是否随训练增大。",
     texts(
         "The training does not require the difference: the loss does not involve these groups, or this layer leaves it "
         "to later layers.",
@@ -54,14 +57,11 @@ _MIXED = Advice(
         "Groups that are too small, or a wrong column.",
         "分组太小，或该列本身有误。",
     ),
-    Text(
-        "Read samples of the words with the fewest neighbors in their own group, and check whether the linear probe "
-        "(probe_auc) or the purity of the groups increases during training.",
-        "阅读同组近邻最少的那些词的样本，并检查线性探针（probe_auc）或分组纯度是否随训练增大。",
-    ),
     (_CONTRAST, CLEAN, PRETRAINED),
 )
 _MISPLACED = Advice(
+    "Read ten training samples of the first words, and check whether their neighbors change over the last snapshots.",
+    "阅读前几个词的十条训练样本，并查看它们的近邻在最近几个快照中是否变化。",
     (
         Text(
             "They are used in the contexts of the other group: irony, negation, or a sense that the group column "
@@ -84,11 +84,6 @@ _MISPLACED = Advice(
             "领域漂移：新数据以不同方式使用它们，它们正在移动途中。",
             lower=("neighbor_overlap",),
         ),
-    ),
-    Text(
-        "Read ten training samples of the first words, and check whether their neighbors change over the last "
-        "snapshots.",
-        "阅读前几个词的十条训练样本，并查看它们的近邻在最近几个快照中是否变化。",
     ),
     (CLEAN, _CONTRAST, PRETRAINED),
 )
@@ -255,12 +250,7 @@ def _find_misplaced(space: Space, grouped: _Grouped) -> Iterator[Finding]:
         ),
         _MISPLACED,
         rows=grouped.rows[out],
-        numbers={
-            "num_rows": len(out),
-            "share": len(out) / m,
-            "overall_purity": visible,
-            "shuffled_purity": shuffled,
-        },
+        numbers={"num_rows": len(out), "share": len(out) / m, "overall_purity": visible, "shuffled_purity": shuffled},
         details=[
             f"{labels[grouped.rows[i]]} ({home}) → {away} {top[i]}/{known[i]}: {', '.join(foreign(i)[:6])}"
             for i, (home, away) in zip(out[:20], pairs[:20], strict=True)

@@ -45,6 +45,9 @@ _KAPPA = 0.3
 """Minimum purity, as a share of the way from chance to perfect separation."""
 _STRONG = 0.6
 _ADVICE = Advice(
+    "Color the map by script; then check whether these labels are near related words (a number near its unit, a "
+    "brand near its products). If the task does not use them, they are harmless.",
+    "按文字类别给图着色，检查这些标签是否靠近相关的词（数字靠近单位，品牌靠近产品）。若任务用不到它们，则可以忽略。",
     texts(
         "They occur in the same contexts, independent of their meaning, as expected for numbers and punctuation.",
         "它们总是出现在同类上下文中，与含义无关：数字和标点往往如此。",
@@ -52,11 +55,6 @@ _ADVICE = Advice(
         "分词切出的碎片：得到许多词的梯度，却没有任何一个词的含义。",
         "They are rare in the training data, or removed by normalization, and remain close to their initial values.",
         "它们在训练数据中很少，或被规范化去掉，因此停留在初始位置附近。",
-    ),
-    Text(
-        "Color the map by script; then check whether these labels are near related words (a number near its unit, a "
-        "brand near its products). If the task does not use them, they are harmless.",
-        "按文字类别给图着色，检查这些标签是否靠近相关的词（数字靠近单位，品牌靠近产品）。若任务用不到它们，则可以忽略。",
     ),
 )
 

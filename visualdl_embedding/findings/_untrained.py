@@ -39,6 +39,9 @@ _PEAK = 3
 _WINDOWS = 5
 """Maximum number of peaks to test."""
 _ROWS = Advice(
+    "Count these tokens in the data after preprocessing; if the count is zero, remove the row or map it to a "
+    "trained one.",
+    "在完成所有预处理的数据中统计这些词；若为零，删除该行或映射到已训练的行。",
     (
         Cause(
             "Tokens that never occur in the training data: removed by lowercasing, width or script conversion, or by "
@@ -53,14 +56,11 @@ _ROWS = Advice(
             "词表中预留的行。",
         ),
     ),
-    Text(
-        "Count these tokens in the data after preprocessing; if the count is zero, remove the row or map it to a "
-        "trained one.",
-        "在完成所有预处理的数据中统计这些词；若为零，删除该行或映射到已训练的行。",
-    ),
     (LEAVE_OUT, INITIALIZE, PRETRAINED),
 )
 _TABLE = Advice(
+    "Compare with an earlier checkpoint: an untrained table has not changed.",
+    "与更早的检查点比较：未训练的表完全没有变化。",
     texts(
         "The snapshot is from before training.",
         "这是训练之前的快照。",
@@ -68,10 +68,6 @@ _TABLE = Advice(
         "该层被冻结，或模型实际使用的是另一张表。",
         "The checkpoint was saved before the weights were loaded.",
         "检查点在载入权重之前就已保存。",
-    ),
-    Text(
-        "Compare with an earlier checkpoint: an untrained table has not changed.",
-        "与更早的检查点比较：未训练的表完全没有变化。",
     ),
     (PRETRAINED,),
 )
