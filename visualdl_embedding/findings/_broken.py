@@ -17,9 +17,9 @@ __all__ = ["duplicate_groups", "find_duplicates", "find_nonfinite", "find_zero_r
 _MANY = 0.1
 """Share of watched rows above which zero or duplicate rows are critical."""
 _NONFINITE = Advice(
-    "Find the first snapshot or checkpoint in which these rows are not finite, and check the loss there.",
-    "找到这些行首次出现非有限值的快照或检查点，查看当时的损失。",
-    texts(
+    check="Find the first snapshot or checkpoint in which these rows are not finite, and check the loss there.",
+    check_zh="找到这些行首次出现非有限值的快照或检查点，查看当时的损失。",
+    causes=texts(
         "Diverged training: learning rate too high, no gradient clipping, overflow in float16.",
         "训练发散：学习率过高、没有梯度裁剪、float16 溢出。",
         "A loss that divides by zero or takes the logarithm of zero for some samples.",
@@ -27,9 +27,9 @@ _NONFINITE = Advice(
     ),
 )
 _ZERO = Advice(
-    "Compare with padding_idx; then check whether these tokens occur in the training data.",
-    "与 padding_idx 对照，再检查这些词是否出现在训练数据中。",
-    texts(
+    check="Compare with padding_idx; then check whether these tokens occur in the training data.",
+    check_zh="与 padding_idx 对照，再检查这些词是否出现在训练数据中。",
+    causes=texts(
         "The padding row, which the layer keeps at zero.",
         "填充行（padding_idx），嵌入层将其保持为零。",
         "Rows initialized to zero and never trained, or pruned afterwards.",
@@ -39,9 +39,9 @@ _ZERO = Advice(
     ),
 )
 _DUPLICATES = Advice(
-    "Check whether the ids of these labels differ, and whether the tokens occur in the training data.",
-    "检查这些标签的 id 是否不同，以及它们是否出现在训练数据中。",
-    texts(
+    check="Check whether the ids of these labels differ, and whether the tokens occur in the training data.",
+    check_zh="检查这些标签的 id 是否不同，以及它们是否出现在训练数据中。",
+    causes=texts(
         "Rows filled with a default vector (the mean, or that of the unknown token) when the vocabulary was extended.",
         "扩充词表时用同一个默认向量（均值或未登录词的向量）填充。",
         "Rows initialized to a constant and never trained.",

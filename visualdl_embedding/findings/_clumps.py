@@ -23,9 +23,9 @@ _MIN_SIZE = 3
 _LARGE = 0.05
 """Share of all rows above which a single clump is critical: part of the table has collapsed."""
 _ADVICE = Advice(
-    "Check whether the labels of the clump mean the same; if not, compare their frequency and number of updates.",
-    "检查小团内的标签含义是否相同；若不同，比较它们的频率和更新次数。",
-    texts(
+    check="Check whether the labels of the clump mean the same; if not, compare their frequency and number of updates.",
+    check_zh="检查小团内的标签含义是否相同；若不同，比较它们的频率和更新次数。",
+    causes=texts(
         "Rows that are always updated together, or hardly updated: they follow the mean gradient and collapse.",
         "这些行总是一起更新或几乎不更新：只跟随平均梯度，逐渐坍缩到一起。",
         "Several names for the same thing: spelling variants, items of one series, hash collisions.",

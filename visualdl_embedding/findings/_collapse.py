@@ -25,10 +25,10 @@ _HUB = 10
 _HUB_SHARE = 0.1
 """… and as a share of all rows: below 0.07 in Gaussian spaces with power-law spectra, by cosine."""
 _COLLAPSE = Advice(
-    "Subtract the mean row (and the first components), and check whether neighbors improve; watch mean_cosine and "
-    "effective_rank during training.",
-    "减去均值行（以及前几个主成分），检查近邻是否改善；在训练中观察 mean_cosine 和 effective_rank。",
-    texts(
+    check="Subtract the mean row (and the first components), and check whether neighbors improve; watch mean_cosine "
+    "and effective_rank during training.",
+    check_zh="减去均值行（以及前几个主成分），检查近邻是否改善；在训练中观察 mean_cosine 和 effective_rank。",
+    causes=texts(
         "A common mean due to unbalanced frequencies, frequent in language models.",
         "频率不均衡的训练给所有行加上了共同的均值；这在语言模型中很常见。",
         "A loss without negatives or regularization, which is minimal if all rows are equal.",
@@ -36,7 +36,7 @@ _COLLAPSE = Advice(
         "More columns than the task requires, or a learning rate that is too high and moves all rows in one direction.",
         "列数超过任务所需，或学习率过高使所有行朝同一方向移动。",
     ),
-    (
+    remedies=(
         *texts(
             "Center the rows, and remove the first components, before neighbors are computed: no training is needed.",
             "在查询近邻的地方先减去均值并去掉前几个主成分：无需重新训练。",
@@ -47,9 +47,9 @@ _COLLAPSE = Advice(
     ),
 )
 _HUBS = Advice(
-    "Subtract the mean row and check whether the hubs remain; exclude them from neighbor lists shown to users.",
-    "减去均值行后检查它们是否仍是枢纽；在给用户看的近邻列表中排除它们。",
-    texts(
+    check="Subtract the mean row and check whether the hubs remain; exclude them from neighbor lists shown to users.",
+    check_zh="减去均值行后检查它们是否仍是枢纽；在给用户看的近邻列表中排除它们。",
+    causes=texts(
         "Rows close to the common direction of all rows: frequent words, or rows with little training.",
         "靠近所有行共同方向的行：高频词，或训练不足的行。",
         "A collapsed space with similar distances everywhere.",

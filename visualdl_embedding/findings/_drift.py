@@ -20,10 +20,10 @@ _BEYOND = 2.0
 _TIMES = 2.0
 """Minimum motion relative to the median row; a space with similar motions everywhere has no movers."""
 _MOVED = Advice(
-    "Compare the two snapshots with a null pair (two trainings on the same data), and read recent samples of the "
+    check="Compare the two snapshots with a null pair (two trainings on the same data), and read recent samples of the "
     "first words.",
-    "以空对照（同一数据的两次训练）比较这两个快照，并阅读前几个词的新样本。",
-    (
+    check_zh="以空对照（同一数据的两次训练）比较这两个快照，并阅读前几个词的新样本。",
+    causes=(
         Cause(
             "Their use has changed: newer data contain them in other contexts.",
             "它们的用法变了：新数据中它们出现在别的上下文里。",
@@ -40,7 +40,7 @@ _MOVED = Advice(
             higher=("lookups", "frequency"),
         ),
     ),
-    (
+    remedies=(
         CLEAN,
         Text(
             "If the change is real, inform downstream users of the old meaning, and add an alert rule for these words.",
@@ -51,9 +51,9 @@ _MOVED = Advice(
 )
 _MOVED_TOWARDS = replace(
     _MOVED,
-    next_check="Read samples of these words from before and after, and check whether the motion continues at the next "
+    check="Read samples of these words from before and after, and check whether the motion continues at the next "
     "snapshot.",
-    next_check_zh="对照阅读这些词在前后两个时期的样本，并检查下一个快照中移动是否继续。",
+    check_zh="对照阅读这些词在前后两个时期的样本，并检查下一个快照中移动是否继续。",
 )
 
 

@@ -37,10 +37,10 @@ _ENOUGH_LOOKUPS = 10
 _MANY = 0.1
 _MIN_ROWS = 20
 _CROWDING = Advice(
-    "Compare the lookups, and the mean gradient per lookup, of these rows with those of the head (row values of "
+    check="Compare the lookups, and the mean gradient per lookup, of these rows with those of the head (row values of "
     "the snapshot), and count how many of them are in any user's top ten.",
-    "将这些行每次查表的平均梯度和查表次数与头部比较（快照的逐行数值），并统计其中有多少进入任何用户的前十推荐。",
-    (
+    check_zh="将这些行每次查表的平均梯度和查表次数与头部比较（快照的逐行数值），并统计其中有多少进入任何用户的前十推荐。",
+    causes=(
         Cause(
             "They occur too rarely: their few updates have the same direction.",
             "它们出现得太少：仅有的少量更新把它们推向同一方向。",
@@ -57,7 +57,7 @@ _CROWDING = Advice(
             lower=("gradient_mean",),
         ),
     ),
-    (
+    remedies=(
         Text(
             "Sample negatives by popularity^0.75 instead of uniformly. This spreads the tail, but lowers recall of "
             "popular items: measure both coverage and recall. Items without interactions are then never trained.",
@@ -69,15 +69,15 @@ _CROWDING = Advice(
     ),
 )
 _NEVER_LOOKED_UP = Advice(
-    "Count them in the training data, and check whether they are requested in serving.",
-    "在训练数据中统计它们，并确认线上是否会用到它们。",
-    texts(
+    check="Count them in the training data, and check whether they are requested in serving.",
+    check_zh="在训练数据中统计它们，并确认线上是否会用到它们。",
+    causes=texts(
         "They do not occur in the training data after preprocessing.",
         "经过预处理后，它们不在训练数据中出现。",
         "The sampler never draws them: sampling negatives by popularity excludes items without interactions.",
         "采样器抽不到它们：按流行度采样负例时，没有交互的物品不会被抽到。",
     ),
-    (LEAVE_OUT, INITIALIZE, PRETRAINED),
+    remedies=(LEAVE_OUT, INITIALIZE, PRETRAINED),
 )
 
 

@@ -119,10 +119,10 @@ class Cause(Text):
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What is usual for a kind of finding: the parts of `Finding` that do not depend on the measurement."""
+    """What is usual for a kind of finding: next check, causes and remedies, see `Finding`."""
 
-    next_check: str
-    next_check_zh: str
+    check: str
+    check_zh: str
     causes: tuple[Text, ...]
     remedies: tuple[Text, ...] = ()
 

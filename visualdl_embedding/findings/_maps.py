@@ -16,9 +16,9 @@ __all__ = ["find_doubtful_clusters", "find_loose_maps"]
 _LOOSE = 0.2
 """Mean share of true neighbors below which neighbors on a map are unreliable."""
 _DOUBTFUL_CLUSTERS = Advice(
-    "Repeat the map with other seeds and another perplexity; do not rely on clusters that change.",
-    "换随机种子和困惑度重做该图；不要依赖会变动的簇。",
-    texts(
+    check="Repeat the map with other seeds and another perplexity; do not rely on clusters that change.",
+    check_zh="换随机种子和困惑度重做该图；不要依赖会变动的簇。",
+    causes=texts(
         "t-SNE and UMAP split uniform points into islands, especially with a small perplexity or few neighbors.",
         "t-SNE 和 UMAP 会把均匀分布的点撕成小岛，困惑度或近邻数越小越明显。",
         "PCA separates points only along its two axes.",
@@ -26,10 +26,10 @@ _DOUBTFUL_CLUSTERS = Advice(
     ),
 )
 _LOOSE_MAPS = Advice(
-    "Read neighbors from the neighbor list; use each map for its strength, such as PCA for the directions that "
+    check="Read neighbors from the neighbor list; use each map for its strength, such as PCA for the directions that "
     "vary most.",
-    "请从近邻列表读取近邻；各图各有所长，PCA 适合看变化最大的方向。",
-    texts(
+    check_zh="请从近邻列表读取近邻；各图各有所长，PCA 适合看变化最大的方向。",
+    causes=texts(
         "Two or three components keep little of a space with many directions.",
         "空间用到许多方向，两三个分量只能保留其中很少一部分。",
     ),

@@ -41,10 +41,10 @@ _CONTRAST = Text(
     "加入对比损失：以词典为弱监督，增加一个小权重的辅助损失，拉近同组的词、拉开不同组。",
 )
 _MIXED = Advice(
-    "Read samples of the words with the fewest neighbors in their own group, and check whether the linear probe "
+    check="Read samples of the words with the fewest neighbors in their own group, and check whether the linear probe "
     "(probe_auc) or the purity of the groups increases during training.",
-    "阅读同组近邻最少的那些词的样本，并检查线性探针（probe_auc）或分组纯度是否随训练增大。",
-    texts(
+    check_zh="阅读同组近邻最少的那些词的样本，并检查线性探针（probe_auc）或分组纯度是否随训练增大。",
+    causes=texts(
         "The training does not require the difference: the loss does not involve these groups, or this layer leaves it "
         "to later layers.",
         "训练不需要这种区别：损失函数从未涉及这些分组，或该层把区分留给了后面的层。",
@@ -57,12 +57,13 @@ _MIXED = Advice(
         "Groups that are too small, or a wrong column.",
         "分组太小，或该列本身有误。",
     ),
-    (_CONTRAST, CLEAN, PRETRAINED),
+    remedies=(_CONTRAST, CLEAN, PRETRAINED),
 )
 _MISPLACED = Advice(
-    "Read ten training samples of the first words, and check whether their neighbors change over the last snapshots.",
-    "阅读前几个词的十条训练样本，并查看它们的近邻在最近几个快照中是否变化。",
-    (
+    check="Read ten training samples of the first words, and check whether their neighbors change over the last "
+    "snapshots.",
+    check_zh="阅读前几个词的十条训练样本，并查看它们的近邻在最近几个快照中是否变化。",
+    causes=(
         Text(
             "They are used in the contexts of the other group: irony, negation, or a sense that the group column "
             "ignores.",
@@ -85,7 +86,7 @@ _MISPLACED = Advice(
             lower=("neighbor_overlap",),
         ),
     ),
-    (CLEAN, _CONTRAST, PRETRAINED),
+    remedies=(CLEAN, _CONTRAST, PRETRAINED),
 )
 
 

@@ -31,10 +31,10 @@ _MANY = 0.02
 _FEW = 10
 """Share and number of outliers above which the distances have a heavy tail instead of single outliers."""
 _OUTLIERS = Advice(
-    "Check how often and in which contexts these tokens occur in the training data; then check whether their "
+    check="Check how often and in which contexts these tokens occur in the training data; then check whether their "
     "neighbors are plausible.",
-    "查看这些词在训练数据中出现的次数和上下文，再检查它们的近邻是否合理。",
-    texts(
+    check_zh="查看这些词在训练数据中出现的次数和上下文，再检查它们的近邻是否合理。",
+    causes=texts(
         "Rows with large updates in few steps: rare tokens, or tokens of an unusual batch.",
         "训练在少数几步中对这些行更新过猛：低频词，或某个异常批次中的词。",
         "Special tokens, markup or broken text in the vocabulary.",
@@ -44,9 +44,10 @@ _OUTLIERS = Advice(
     ),
 )
 _LENGTHS = Advice(
-    "Color the map by norm and by frequency; if the norm does not follow frequency, check the gradients of these rows.",
-    "按范数和词频给图着色；若范数与词频无关，请检查这些行的梯度。",
-    texts(
+    check="Color the map by norm and by frequency; if the norm does not follow frequency, check the gradients of these "
+    "rows.",
+    check_zh="按范数和词频给图着色；若范数与词频无关，请检查这些行的梯度。",
+    causes=texts(
         "The norm often follows frequency: frequent tokens have many updates, rare ones hardly any.",
         "向量范数常与词频有关：高频词更新多，低频词几乎不更新。",
         "Exploding updates of single rows, or rows loaded from a model with another scale.",

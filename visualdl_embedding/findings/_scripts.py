@@ -45,10 +45,10 @@ _KAPPA = 0.3
 """Minimum purity, as a share of the way from chance to perfect separation."""
 _STRONG = 0.6
 _ADVICE = Advice(
-    "Color the map by script; then check whether these labels are near related words (a number near its unit, a "
+    check="Color the map by script; then check whether these labels are near related words (a number near its unit, a "
     "brand near its products). If the task does not use them, they are harmless.",
-    "按文字类别给图着色，检查这些标签是否靠近相关的词（数字靠近单位，品牌靠近产品）。若任务用不到它们，则可以忽略。",
-    texts(
+    check_zh="按文字类别给图着色，检查这些标签是否靠近相关的词（数字靠近单位，品牌靠近产品）。若任务用不到它们，则可以忽略。",
+    causes=texts(
         "They occur in the same contexts, independent of their meaning, as expected for numbers and punctuation.",
         "它们总是出现在同类上下文中，与含义无关：数字和标点往往如此。",
         "Word pieces from tokenization: they receive gradients of many words and the meaning of none.",

@@ -39,10 +39,10 @@ _PEAK = 3
 _WINDOWS = 5
 """Maximum number of peaks to test."""
 _ROWS = Advice(
-    "Count these tokens in the data after preprocessing; if the count is zero, remove the row or map it to a "
+    check="Count these tokens in the data after preprocessing; if the count is zero, remove the row or map it to a "
     "trained one.",
-    "在完成所有预处理的数据中统计这些词；若为零，删除该行或映射到已训练的行。",
-    (
+    check_zh="在完成所有预处理的数据中统计这些词；若为零，删除该行或映射到已训练的行。",
+    causes=(
         Cause(
             "Tokens that never occur in the training data: removed by lowercasing, width or script conversion, or by "
             "another word segmentation.",
@@ -56,12 +56,12 @@ _ROWS = Advice(
             "词表中预留的行。",
         ),
     ),
-    (LEAVE_OUT, INITIALIZE, PRETRAINED),
+    remedies=(LEAVE_OUT, INITIALIZE, PRETRAINED),
 )
 _TABLE = Advice(
-    "Compare with an earlier checkpoint: an untrained table has not changed.",
-    "与更早的检查点比较：未训练的表完全没有变化。",
-    texts(
+    check="Compare with an earlier checkpoint: an untrained table has not changed.",
+    check_zh="与更早的检查点比较：未训练的表完全没有变化。",
+    causes=texts(
         "The snapshot is from before training.",
         "这是训练之前的快照。",
         "The layer is frozen, or the model uses another table.",
@@ -69,7 +69,7 @@ _TABLE = Advice(
         "The checkpoint was saved before the weights were loaded.",
         "检查点在载入权重之前就已保存。",
     ),
-    (PRETRAINED,),
+    remedies=(PRETRAINED,),
 )
 
 
