@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from visualdl_embedding.core.distance import SHORTEST
 from visualdl_embedding.core.text import Text
-from visualdl_embedding.findings._finding import EMPTY, Advice, Finding, Severity, name_some, percent, texts
+from visualdl_embedding.findings._advice import Advice, texts
+from visualdl_embedding.findings._finding import EMPTY, Finding, Severity, name_some, percent
 from visualdl_embedding.findings._shared import Space
 
 __all__ = ["duplicate_groups", "find_duplicates", "find_nonfinite", "find_zero_rows"]

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.text import Text
-from visualdl_embedding.findings._finding import Advice, Finding, percent, rounded, texts
+from visualdl_embedding.findings._advice import Advice, texts
+from visualdl_embedding.findings._finding import Finding, percent, rounded
 from visualdl_embedding.findings._shared import Space
 
 __all__ = ["Clump", "find_clumps", "intrinsic_dimension", "tight_clumps"]

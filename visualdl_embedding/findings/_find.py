@@ -6,18 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from visualdl_embedding.analysis import Analysis
 from visualdl_embedding.core.snapshot import Snapshot
-from visualdl_embedding.findings._broken import find_duplicates, find_nonfinite, find_zero_rows
-from visualdl_embedding.findings._clumps import find_clumps
-from visualdl_embedding.findings._collapse import find_collapse, find_hubs
-from visualdl_embedding.findings._drift import find_moved_rows, find_moves_towards_groups
-from visualdl_embedding.findings._exposure import find_crowding, find_never_looked_up
+from visualdl_embedding.findings import _broken, _clumps, _groups, _outliers, _space, _training, _untrained
 from visualdl_embedding.findings._finding import SEVERITIES, Finding
-from visualdl_embedding.findings._maps import find_doubtful_clusters, find_loose_maps
-from visualdl_embedding.findings._mixed import find_mixed_groups
-from visualdl_embedding.findings._outliers import find_outliers, find_unusual_lengths
-from visualdl_embedding.findings._scripts import find_scripts
 from visualdl_embedding.findings._shared import Space
-from visualdl_embedding.findings._untrained import find_untrained
 from visualdl_embedding.metrics.agreement import Agreement, MapCluster
 
 __all__ = ["find"]
@@ -84,23 +75,23 @@ def find(
             f"clusters have rows beyond the {len(space.analyzed)} of the analysis; pass those of this snapshot."
         )
     detectors = (
-        find_nonfinite,
-        find_zero_rows,
-        find_collapse,
-        find_untrained,
-        find_duplicates,
-        find_clumps,
-        find_outliers,
-        find_unusual_lengths,
-        find_hubs,
-        find_mixed_groups,
-        find_scripts,
-        find_never_looked_up,
-        find_crowding,
-        find_moves_towards_groups,
-        find_moved_rows,
-        find_doubtful_clusters,
-        find_loose_maps,
+        _broken.find_nonfinite,
+        _broken.find_zero_rows,
+        _space.find_collapse,
+        _untrained.find_untrained,
+        _broken.find_duplicates,
+        _clumps.find_clumps,
+        _outliers.find_outliers,
+        _outliers.find_unusual_lengths,
+        _space.find_hubs,
+        _groups.find_mixed_groups,
+        _groups.find_scripts,
+        _training.find_never_looked_up,
+        _training.find_crowding,
+        _training.find_moves_towards_groups,
+        _training.find_moved_rows,
+        _space.find_doubtful_clusters,
+        _space.find_loose_maps,
     )
     # Without a row with a direction, only the first two have rows.
     found = [finding for detect in (detectors if len(space) else detectors[:2]) for finding in detect(space)]

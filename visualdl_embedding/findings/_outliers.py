@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from visualdl_embedding.core.distance import unit_scale
 from visualdl_embedding.core.text import Text
-from visualdl_embedding.findings._finding import Advice, Finding, percent, rounded, texts
+from visualdl_embedding.findings._advice import Advice, texts
+from visualdl_embedding.findings._finding import Finding, percent, rounded
 from visualdl_embedding.findings._shared import Space
 
 __all__ = ["Distances", "find_outliers", "find_unusual_lengths", "robust_distances"]

@@ -16,7 +16,8 @@ from visualdl_embedding.core.neighbors import Neighbors, graph_rows, nearest_nei
 from visualdl_embedding.core.rows import COMPOSED
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.text import Text
-from visualdl_embedding.findings._finding import EMPTY, Advice, Cause, Finding, Severity, name_some, rounded
+from visualdl_embedding.findings._advice import Advice, Cause
+from visualdl_embedding.findings._finding import EMPTY, Finding, Severity, name_some, rounded
 from visualdl_embedding.metrics.agreement import Agreement, MapCluster
 
 __all__ = ["NO_CLASS", "SHUFFLES", "Space", "class_purity"]
@@ -43,24 +44,15 @@ SHUFFLES = 199
 
 @dataclass(frozen=True, slots=True)
 class _Comparison:
-    """Values of some rows compared with those of all others by the rank test of Mann and Whitney.
+    """Values (`what`) of some rows compared with those of all others by the rank test of Mann and Whitney.
 
-    Attributes
-    ----------
-    medians
-        Median of the rows, and that of all others, as text.
-    numbers
-        Medians and two-sided p-value, by name.
-    trend
-        Direction of the difference; ``""`` if it is not significant.
-    what
-        Description of the values.
+    `numbers` has the medians and the two-sided p-value; `trend` is ``""`` if the difference is not significant.
     """
 
+    what: Text
     medians: str
     numbers: dict[str, float]
     trend: Literal["", "lower", "higher"]
-    what: Text
 
 
 @dataclass(frozen=True)
@@ -104,8 +96,6 @@ class Space:
         graph = self.analysis.neighbors
         if len(self) == len(self.analyzed):
             return graph
-        if not len(self):
-            return Neighbors(np.zeros((0, 0), np.int32), np.zeros((0, 0), np.float32), graph.distance)
         keep = self.snapshot.directed[self.analyzed]
         kept = graph.indices[keep]
         gone = ~keep[kept]
@@ -154,36 +144,33 @@ class Space:
         return self.analysis.scalars.get(name, np.nan) if len(self.analyzed) == len(self) else np.nan
 
     @cached_property
-    def _given(self) -> Mapping[str, NDArray[np.floating]]:
-        frequency = self.snapshot.rows.frequencies(self.frequency_column)
-        return {**self.analysis.row_metrics, **self.snapshot.row_values, "frequency": frequency}
+    def values(self) -> dict[str, NDArray[np.float64]]:
+        """Known values per row, ``(m,)``, NaN for unknown: of training, of the analysis, and ``"frequency"``.
 
-    def values(self, name: str) -> NDArray[np.float64] | None:
-        """Return values per row, ``(m,)``, NaN for unknown: of training, of the analysis, or ``"frequency"``.
-
-        ``"lookups_per_use"`` is the number of lookups per occurrence of a row. None if the run does not have the
-        values.
+        ``"lookups_per_use"`` is the number of lookups per occurrence of a row.
         """
-        if name == "lookups_per_use":
-            lookups, frequency = self.values("lookups"), self.values("frequency")
-            if lookups is None or frequency is None or not (frequency > 0).any():
-                return None
+        frequency = self.snapshot.rows.frequencies(self.frequency_column)
+        given: dict[str, NDArray[np.floating]] = {
+            **self.analysis.row_metrics,
+            **self.snapshot.row_values,
+            "frequency": frequency,
+        }
+        values = {name: v[self.positions].astype(np.float64) for name, v in given.items() if len(v) == len(frequency)}
+        values = {name: v for name, v in values.items() if np.isfinite(v).any()}
+        frequency = values.get("frequency", np.zeros(0))
+        if "lookups" in values and (frequency > 0).any():
             # Add one occurrence to all rows, so that rows that are only looked up as negatives count too.
-            ratio: NDArray[np.float64] = lookups / (frequency + frequency[frequency > 0].min())
-            return ratio
-        given = self._given.get(name)
-        if given is None or len(given) != len(self.snapshot.rows):
-            return None
-        values = given[self.positions].astype(np.float64)
-        return values if np.isfinite(values).any() else None
+            values["lookups_per_use"] = values["lookups"] / (frequency + frequency[frequency > 0].min())
+        return values
 
     def _compare(self, keys: Sequence[str], rows: NDArray[np.intp], *, matched: bool = False) -> _Comparison | None:
         """Compare the first known values of some rows with those of all others; None if fewer than three are known."""
         from scipy.stats import mannwhitneyu
 
-        name, values = next(((key, found) for key in keys if (found := self.values(key)) is not None), ("", None))
-        if values is None:
+        name = next((key for key in keys if key in self.values), None)
+        if name is None:
             return None
+        values = self.values[name]
         ranked = self._within_frequency(values) if matched else values
         chosen, known = np.isin(np.arange(len(self)), rows), np.isfinite(ranked)
         here, rest = ranked[chosen & known], ranked[~chosen & known]
@@ -195,10 +182,10 @@ class Space:
         is_lower = test.statistic < len(here) * len(rest) / 2
         median, median_rest = float(np.nanmedian(values[chosen])), float(np.nanmedian(values[~chosen]))
         return _Comparison(
+            QUANTITIES[name] + _MATCHED if ranked is not values else QUANTITIES[name],
             f"{rounded(median)} / {rounded(median_rest)}",
             {f"median_{name}": median, f"median_{name}_rest": median_rest, f"{name}_p_value": p_value},
             "" if p_value > _RELATED else "lower" if is_lower else "higher",
-            QUANTITIES[name] + _MATCHED if ranked is not values else QUANTITIES[name],
         )
 
     def _within_frequency(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -208,8 +195,7 @@ class Space:
         """
         from scipy.stats import rankdata
 
-        frequency = self.values("frequency")
-        frequency = self.values("lookups") if frequency is None else frequency
+        frequency = self.values.get("frequency", self.values.get("lookups"))
         if frequency is None:
             return values
         ranks = np.full(len(values), np.nan)
@@ -239,12 +225,7 @@ class Space:
         ), found.numbers
 
     def _weigh(self, rows: NDArray[np.intp], causes: Sequence[Text]) -> tuple[list[Text], dict[str, float]]:
-        """Order causes by the measurements of the run: supported ones first, unsupported ones last.
-
-        Returns
-        -------
-        Causes, each with its measurement, and the measurements by name.
-        """
+        """Add measurements of the run to causes; supported ones become the first, unsupported ones the last."""
         weighed: list[tuple[int, Text]] = []
         numbers: dict[str, float] = {}
         for cause in causes:
@@ -277,16 +258,9 @@ class Space:
         details: Sequence[str] = (),
         by_frequency: bool = False,
     ) -> Finding:
-        """Create a finding, with its causes ordered by the measurements of the run.
+        """Create a finding about rows of the space, or about other `positions` in the snapshot.
 
-        Parameters
-        ----------
-        rows
-            Rows of the space, most representative first.
-        positions
-            Positions in the snapshot instead of `rows`, if these contain other rows.
-        by_frequency
-            Whether to describe the frequency of the rows.
+        Its causes are ordered by the measurements of the run; `by_frequency` adds a comparison of frequencies.
         """
         rows = np.zeros(0, dtype=np.intp) if rows is None else rows
         positions = self.positions[rows] if positions is None else positions
@@ -316,18 +290,10 @@ class Space:
 
 @dataclass(frozen=True)
 class ClassPurity:
-    """Mean share of a row's neighbors in its own class.
+    """Share of a row's neighbors in its own class: by row ``(n,)``, and means by class ``(c,)`` and over all rows.
 
-    Attributes
-    ----------
-    rows
-        ``(n,)`` by row; NaN without a class, or without neighbors that have one.
-    observed
-        ``(c,)`` by class; NaN for a class without neighbors that have a class.
-    shuffled
-        ``(SHUFFLES, c)``: the same for shuffled classes.
-    overall, overall_shuffled
-        The same over all rows: a number, and ``(SHUFFLES,)``.
+    Rows of the shuffled means belong to `SHUFFLES` shuffles of the classes. Values are NaN without neighbors that have
+    a class.
     """
 
     rows: NDArray[np.float64]
@@ -340,17 +306,7 @@ class ClassPurity:
 def class_purity(
     indices: NDArray[np.int32], codes: NDArray[np.int32], n_classes: int, *, random_state: int = 42
 ) -> ClassPurity:
-    """Compute the purity by class, and for shuffled classes.
-
-    Parameters
-    ----------
-    indices
-        ``(n, k)`` neighbors.
-    codes
-        ``(n,)`` int32: class of each row, 0 to ``n_classes - 1``, or `NO_CLASS`.
-    random_state
-        Seed of the shuffles.
-    """
+    """Compute the purity of ``(n, k)`` neighbors for classes, 0 to ``n_classes - 1`` or `NO_CLASS` for each row."""
     rng = np.random.default_rng(random_state)
     members = np.flatnonzero(codes != NO_CLASS)
     # Use one byte instead of four for the n × k neighbors: memory bandwidth limits the shuffles.
@@ -361,22 +317,20 @@ def class_purity(
     graph, members_used, counted = graph[usable], members[usable], counted[usable]
     weight = 1 / counted
 
-    def same(labels: NDArray[np.int8] | NDArray[np.int32]) -> NDArray[np.intp]:
-        return np.asarray((labels[graph] == labels[members_used, None]).sum(axis=1))
-
-    def measure(labels: NDArray[np.int8] | NDArray[np.int32]) -> tuple[NDArray[np.float64], float]:
-        own, share = labels[members_used], same(labels) * weight
-        size = np.bincount(own, minlength=n_classes)
-        total = np.bincount(own, share, n_classes)
+    def measure(labels: NDArray[np.int8] | NDArray[np.int32]) -> tuple[NDArray[np.intp], NDArray[np.float64], float]:
+        own = labels[members_used]
+        same = (labels[graph] == own[:, None]).sum(axis=1)
+        share = same * weight
+        size, total = np.bincount(own, minlength=n_classes), np.bincount(own, share, n_classes)
         by_class = np.divide(total, size, out=np.full(n_classes, np.nan), where=size > 0)
-        return by_class, float(share.mean()) if len(share) else np.nan
+        return same, by_class, float(share.mean()) if len(share) else np.nan
 
+    same, observed, overall = measure(small)
     by_row = np.full(len(codes), np.nan)
-    by_row[members_used] = same(small) / counted
-    observed, overall = measure(small)
+    by_row[members_used] = same / counted
     shuffled, overall_shuffled = np.empty((SHUFFLES, n_classes)), np.empty(SHUFFLES)
     dealt = small.copy()
     for i in range(SHUFFLES):
         dealt[members] = rng.permutation(small[members])
-        shuffled[i], overall_shuffled[i] = measure(dealt)
+        _, shuffled[i], overall_shuffled[i] = measure(dealt)
     return ClassPurity(by_row, observed, shuffled, overall, overall_shuffled)

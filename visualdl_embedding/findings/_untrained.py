@@ -10,18 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.text import Text
-from visualdl_embedding.findings._finding import (
-    EMPTY,
-    INITIALIZE,
-    LEAVE_OUT,
-    PRETRAINED,
-    Advice,
-    Cause,
-    Finding,
-    percent,
-    rounded,
-    texts,
-)
+from visualdl_embedding.findings._advice import INITIALIZE, LEAVE_OUT, PRETRAINED, Advice, Cause, texts
+from visualdl_embedding.findings._finding import EMPTY, Finding, percent, rounded
 from visualdl_embedding.findings._shared import Space
 
 __all__ = ["Untrained", "find_untrained", "untrained_rows"]
@@ -127,7 +117,10 @@ def untrained_rows(
         return None
     lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
     units = (vectors / lengths[:, None]).astype(np.float32)
-    random = _random_nearest(units, random_state)
+    controls = np.random.default_rng(random_state).standard_normal((_CONTROLS, d), dtype=np.float32)
+    controls /= np.linalg.norm(controls, axis=1, keepdims=True)
+    best = [(controls @ units[start : start + 4096].T).max(axis=1) for start in range(0, n, 4096)]
+    random = 1 - np.max(best, axis=0).astype(np.float64)
 
     def measure(rows: NDArray[np.intp]) -> NDArray[np.floating]:
         return _nearest_of(units, rows) if nearest is None else nearest[rows]
@@ -137,11 +130,10 @@ def untrained_rows(
         if len(rows) >= 0.95 * n:
             rows, preference, rest = np.arange(n), np.nan, np.nan
             away = measure(rows[:: 1 + n // _CONTROLS])
-            as_random = np.median(away) >= np.quantile(random, 0.2)
-            if not as_random or _excess(products, n) > 4 * np.sqrt(4 / (n * (n - 1))) + _SLACK:
+            if np.median(away) < np.quantile(random, 0.2) or not _is_even(products, n):
                 continue
         else:
-            chosen = _without_preference(units, products, rows, random_state=random_state)
+            chosen = _without_preference(units, products, rows, controls)
             if chosen is None:
                 continue
             rows, preference, rest = chosen
@@ -171,15 +163,6 @@ def _nearest_of(units: NDArray[np.float32], rows: NDArray[np.intp]) -> NDArray[n
     return nearest
 
 
-def _random_nearest(units: NDArray[np.float32], random_state: int) -> NDArray[np.float64]:
-    """Distance (1 - cosine) of random directions to the nearest of the rows."""
-    random = _random_units(units.shape[1], random_state)
-    best = np.full(_CONTROLS, -1.0, dtype=np.float32)
-    for start in range(0, len(units), 4096):
-        best = np.maximum(best, (random @ units[start : start + 4096].T).max(axis=1))
-    return 1 - best.astype(np.float64)
-
-
 def _length_peaks(lengths: NDArray[np.float64], spread: float) -> list[NDArray[np.intp]]:
     """Rows with norms in a peak as narrow as an initializer's, largest peak first."""
     left = np.argsort(lengths, kind="stable")
@@ -204,7 +187,10 @@ def _length_peaks(lengths: NDArray[np.float64], spread: float) -> list[NDArray[n
 
 
 def _without_preference(
-    units: NDArray[np.float32], products: NDArray[np.float64], candidates: NDArray[np.intp], *, random_state: int
+    units: NDArray[np.float32],
+    products: NDArray[np.float64],
+    candidates: NDArray[np.intp],
+    controls: NDArray[np.float32],
 ) -> tuple[NDArray[np.intp], float, float] | None:
     """Candidates without a preference for the directions of the other rows, their preference, and that of the others.
 
@@ -234,11 +220,10 @@ def _without_preference(
             return None
     mean, m = float(preference.mean()), len(block)
     error = deviation / np.sqrt(m)
-    among = _excess(own, m)
     is_random = (
         abs(mean - 1) <= 4 * error + _SLACK
-        and among <= 4 * np.sqrt(4 / (m * (m - 1))) + _SLACK
-        and _same_distribution(preference, _preference(_random_units(d, random_state), others))
+        and _is_even(own, m)
+        and _same_distribution(preference, _preference(controls, others))
     )
     return (candidates, mean, float(rest)) if is_random and rest - mean > 5 * error + 0.1 else None
 
@@ -249,9 +234,10 @@ def _preference(units: NDArray[np.float32], others: NDArray[np.float64]) -> NDAr
     return np.asarray(units.shape[1] * squared)
 
 
-def _excess(products: NDArray[np.float64], n: int) -> float:
-    """Mean squared cosine of all pairs of n unit vectors, minus the 1 / d of random vectors."""
-    return (float(np.square(products).sum()) - n) / (n * (n - 1)) * len(products) - 1
+def _is_even(products: NDArray[np.float64], n: int) -> bool:
+    """Whether the mean squared cosine of all pairs of n unit vectors hardly exceeds the 1 / d of random vectors."""
+    pairs = n * (n - 1)
+    return (float(np.square(products).sum()) - n) / pairs * len(products) - 1 <= 4 * math.sqrt(4 / pairs) + _SLACK
 
 
 def _same_distribution(a: NDArray[np.floating], b: NDArray[np.floating]) -> bool:
@@ -259,12 +245,6 @@ def _same_distribution(a: NDArray[np.floating], b: NDArray[np.floating]) -> bool
     from scipy.stats import ks_2samp
 
     return float(ks_2samp(a, b, method="asymp").statistic) <= 0.1 + 1.63 * math.sqrt(1 / len(a) + 1 / len(b))
-
-
-def _random_units(d: int, random_state: int) -> NDArray[np.float32]:
-    random = np.random.default_rng(random_state).standard_normal((_CONTROLS, d), dtype=np.float32)
-    units: NDArray[np.float32] = random / np.linalg.norm(random, axis=1, keepdims=True)
-    return units
 
 
 def _initializer(values: NDArray[np.float32]) -> tuple[Text, dict[str, float]]:

@@ -1,31 +1,22 @@
-"""Detectors of rows with too little training, and of a crowded or separate tail."""
+"""Detectors of what training did: missing lookups, crowding and a separate tail, and motion."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.names import scalar_key
+from visualdl_embedding.core.pairing import positions_of
 from visualdl_embedding.core.text import Text
-from visualdl_embedding.findings._finding import (
-    EMPTY,
-    INITIALIZE,
-    LEAVE_OUT,
-    PRETRAINED,
-    Advice,
-    Cause,
-    Finding,
-    Severity,
-    percent,
-    rounded,
-    texts,
-)
+from visualdl_embedding.findings._advice import CLEAN, INITIALIZE, LEAVE_OUT, PRETRAINED, Advice, Cause, texts
+from visualdl_embedding.findings._finding import EMPTY, Finding, Severity, percent, rounded
 from visualdl_embedding.findings._shared import NO_CLASS, Space, class_purity
 from visualdl_embedding.metrics.strata import STRATA, frequency_strata
 
-__all__ = ["find_crowding", "find_never_looked_up"]
+__all__ = ["find_crowding", "find_moved_rows", "find_moves_towards_groups", "find_never_looked_up"]
 
 _CROWDED = (0.2, 0.5)
 """Gini coefficient above chance at which crowding is a warning, and critical: uniform spaces are below 0.06, a
@@ -79,6 +70,47 @@ _NEVER_LOOKED_UP = Advice(
     ),
     remedies=(LEAVE_OUT, INITIALIZE, PRETRAINED),
 )
+_MIN_MOVING = 50
+_BEYOND = 2.0
+"""Excess of a row's log motion over the expected maximum of n normal values, in robust standard deviations."""
+_TIMES = 2.0
+"""Minimum motion relative to the median row; a space with similar motions everywhere has no movers."""
+_MOVED = Advice(
+    check="Compare the two snapshots with a null pair (two trainings on the same data), and read recent samples of the "
+    "first words.",
+    check_zh="以空对照（同一数据的两次训练）比较这两个快照，并阅读前几个词的新样本。",
+    causes=(
+        Cause(
+            "Their use has changed: newer data contain them in other contexts.",
+            "它们的用法变了：新数据中它们出现在别的上下文里。",
+            higher=("gradient_mean",),
+        ),
+        Cause(
+            "They are rare, and few samples had a large effect.",
+            "它们出现得少，少量样本就造成较大位移。",
+            lower=("lookups", "frequency"),
+        ),
+        Cause(
+            "They are trained more than the others: early in training, frequent words move first.",
+            "它们比其余行训练得更多：训练早期高频词先移动。",
+            higher=("lookups", "frequency"),
+        ),
+    ),
+    remedies=(
+        CLEAN,
+        Text(
+            "If the change is real, inform downstream users of the old meaning, and add an alert rule for these words.",
+            "若变化属实，通知依赖旧含义的下游，并为这些词设置告警规则。",
+        ),
+        PRETRAINED,
+    ),
+)
+_MOVED_TOWARDS = replace(
+    _MOVED,
+    check="Read samples of these words from before and after, and check whether the motion continues at the next "
+    "snapshot.",
+    check_zh="对照阅读这些词在前后两个时期的样本，并检查下一个快照中移动是否继续。",
+)
 
 
 def find_crowding(space: Space) -> Iterator[Finding]:
@@ -91,7 +123,7 @@ def _crowded(space: Space, level: float, among: NDArray[np.bool_]) -> tuple[NDAr
 
     None if the Gini coefficient `level` is low or unknown.
     """
-    fullness = space.values("crowding")
+    fullness = space.values.get("crowding")
     if fullness is None or not level >= _CROWDED[0]:
         return None
     rows = np.flatnonzero(among & (fullness >= 2))
@@ -126,7 +158,7 @@ def _find_crowded_rows(space: Space) -> Iterator[Finding]:
 
 def _find_tail(space: Space) -> Iterator[Finding]:
     """Find a tail that is crowded, and one that is separate from the head."""
-    frequency = space.values("frequency")
+    frequency = space.values.get("frequency")
     # The strata of the analysis use the column with this name.
     if space.frequency_column != "frequency" or frequency is None or not np.nansum(frequency) > 0:
         return
@@ -205,7 +237,7 @@ def _find_tail(space: Space) -> Iterator[Finding]:
 
 def find_never_looked_up(space: Space) -> Iterator[Finding]:
     """Find rows without lookups in a training with enough lookups."""
-    lookups = space.values("lookups")
+    lookups = space.values.get("lookups")
     if lookups is None:
         return
     n_known, done = int(np.isfinite(lookups).sum()), float(np.nansum(lookups))
@@ -227,4 +259,83 @@ def find_never_looked_up(space: Space) -> Iterator[Finding]:
         rows=rows,
         numbers={"num_rows": len(rows), "share": share, "lookups": done},
         by_frequency=True,
+    )
+
+
+def find_moved_rows(space: Space) -> Iterator[Finding]:
+    """Find rows with a much larger motion than the others, and with new neighbors, since the previous snapshot."""
+    moved, kept = space.values.get("displacement"), space.values.get("neighbor_overlap")
+    if moved is None or kept is None:
+        return
+    known = np.isfinite(moved) & np.isfinite(kept) & (moved > 0)
+    if known.sum() < _MIN_MOVING:
+        return
+    typical, usual = float(np.median(moved[known])), float(np.median(kept[known]))
+    logs = np.log(moved[known] / typical)
+    spread = 1.4826 * float(np.median(np.abs(logs)))
+    limit = max(spread * (np.sqrt(2 * np.log(len(logs))) + _BEYOND), np.log(_TIMES))
+    rows = np.flatnonzero(known)[(logs > limit) & (kept[known] < usual)]
+    if not len(rows):
+        return
+    rows = rows[np.argsort(-moved[rows], kind="stable")]
+    names, first = space.names(rows), space.labels[rows[0]]
+    most, own = moved[rows[0]], float(np.median(kept[rows]))
+    yield space.finding(
+        "moved_rows",
+        "warning",
+        Text(f"Rows with a much larger motion than the others: {len(rows):,}", f"移动远超其余的行：{len(rows):,}"),
+        Text(
+            f"{names.en}. Since the previous snapshot, {first} moved by {rounded(most)} radii of the space and the "
+            f"median row by {rounded(typical)}, without the common rotation, shift and scale. These rows kept "
+            f"{percent(own)} of their neighbors, the median row {percent(usual)}.",
+            f"{names.zh}。去掉整体的旋转、平移与缩放后，自上一快照以来 {first} 移动了 {rounded(most)} 个空间半径，"
+            f"中位行为 {rounded(typical)}。它们保留了 {percent(own)} 的近邻，中位行为 {percent(usual)}。",
+        ),
+        _MOVED,
+        rows=rows,
+        numbers={
+            "num_rows": len(rows),
+            "displacement": most,
+            "median_displacement": typical,
+            "neighbor_overlap": own,
+            "usual_neighbor_overlap": usual,
+        },
+        details=[
+            f"{space.labels[i]}: {rounded(moved[i])} ({rounded(moved[i] / typical)} ×), {percent(kept[i])}"
+            for i in rows
+        ],
+    )
+
+
+def find_moves_towards_groups(space: Space) -> Iterator[Finding]:
+    """Find watched words that moved towards a group, by the tests of the analysis."""
+    position = positions_of(space.labels)
+    found = [d for d in space.analysis.directions if d.significant and d.label in position]
+    if not found:
+        return
+    found.sort(key=lambda direction: direction.p_corrected)
+    first, more = found[0], len(found) - 1
+    yield space.finding(
+        "moved_towards_group",
+        "warning",
+        Text(
+            f"{first.label} moved towards {first.group}" + (f", and {more:,} more such moves" if more else ""),
+            f"{first.label} 移向了 {first.group}" + (f"，另有 {more:,} 处" if more else ""),
+        ),
+        Text(
+            f"Since the previous snapshot: {first.sentence()} (corrected for all watched words and groups).",
+            f"自上一快照以来：{first.sentence_zh()}（已按所有观察词与分组校正）。",
+        ),
+        _MOVED_TOWARDS,
+        rows=np.array(list(dict.fromkeys(position[direction.label] for direction in found))),
+        numbers={
+            "num_moves": len(found),
+            "share_before": first.share_before,
+            "share_after": first.share_after,
+            "p_value": first.p_corrected,
+        },
+        details=[
+            f"{d.label} → {d.group}: {d.share_before:.2f} → {d.share_after:.2f} (p = {d.p_corrected:.2g})"
+            for d in found
+        ],
     )
