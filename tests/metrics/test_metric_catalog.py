@@ -65,6 +65,11 @@ def test_an_analysis_yields_every_metric_of_the_catalog_and_no_other(analysis: A
     assert last_parts([*analysis.scalars, *analysis.row_metrics]) == registered("analysis")
 
 
+def test_metrics_per_row_are_those_with_a_value_for_each_row(analysis: Analysis) -> None:
+    single = last_parts([*analysis.row_metrics, *(key for key in analysis.scalars if key.startswith("watch/w1/"))])
+    assert single - {"share"} == {n for n in registered("analysis") if METRICS[n].per_row}
+
+
 def test_the_log_has_the_metrics_of_the_analysis_and_its_own(analysis: Analysis, log_dir: Path) -> None:
     (path,) = log_files(log_dir)
     logged = last_parts(entry.tag for entry in scan(path) if entry.kind == "value")
