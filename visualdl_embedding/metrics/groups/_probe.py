@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.arrays import center
-from visualdl_embedding.metrics.groups._encode import NO_GROUP
-from visualdl_embedding.metrics.groups._scores import Scores
+from visualdl_embedding.metrics.groups._encode import NO_GROUP, Scores
 
 __all__ = ["probe_scores", "stratified_folds"]
 

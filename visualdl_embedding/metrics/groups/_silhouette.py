@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.arrays import blocks, center
-from visualdl_embedding.metrics.groups._encode import group_sums
-from visualdl_embedding.metrics.groups._scores import Scores
+from visualdl_embedding.metrics.groups._encode import Scores, group_sums
 
 __all__ = ["measure_silhouette"]
 
