@@ -81,11 +81,6 @@ class GroupStudy:
     misplaced: tuple[Misplaced, ...]
     notes: tuple[str, ...]
 
-    @property
-    def centroid_cosines(self) -> Doubles:
-        """``(g, g)`` cosines between the mean unit vectors of groups."""
-        return self.cohesion.centroid_cosines
-
     def index(self, name: str) -> int:
         """Return the position of a group in all arrays.
 
