@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from visualdl_embedding.core.arrays import center
 from visualdl_embedding.core.neighbors import Distance, normalize
 
-__all__ = ["nearest_in_layout", "ranks_in_layout", "ranks_in_space", "scaled_layout"]
+__all__ = ["compiled", "count_nearer_in_layout", "nearest_in_layout", "ranks_in_space", "scaled_layout"]
 
 Loop = TypeVar("Loop", bound=Callable[..., Any])
 _BLOCK_VALUES = 2_560_000
@@ -100,20 +100,6 @@ def nearest_in_layout(
     is_self[~is_self.any(axis=1), -1] = True
     others: NDArray[np.int32] = found[~is_self].reshape(len(queries), n_neighbors).astype(np.int32)
     return others
-
-
-def ranks_in_layout(
-    coordinates: NDArray[np.float32], queries: NDArray[np.intp], candidates: NDArray[np.int32]
-) -> NDArray[np.int32]:
-    """Rank candidates by their Euclidean distance to a query in a layout, among all other rows.
-
-    Arguments and result are those of `ranks_in_space`, with coordinates ``(n, c)`` in place of vectors.
-    """
-    components = np.ascontiguousarray(coordinates.T)
-    ranks: NDArray[np.int32] = (
-        compiled(count_nearer_in_layout)(components, queries, np.ascontiguousarray(candidates)) + 1
-    )
-    return ranks
 
 
 @cache
