@@ -55,6 +55,8 @@ def check_metric(key: str, metric: object) -> None:
         near = nearest_labels(name, METRICS, limit=1)
         hint = f"did you mean {'/'.join([*metric.split('/')[:-1], near[0]])!r}?" if near else str(error)
         raise ValueError(f"{key} {metric!r} ends in an unknown metric; {hint}") from None
+    if found.origin != "analysis":
+        raise ValueError(f"{key} {metric!r} is not part of an analysis, only of a {found.origin}; rules cannot use it.")
     if not inside and not levels and found.scope == "projection":
         raise ValueError(
             f"{key} {metric!r} belongs to a projection: write 'pca/{name}', 'tsne/{name}' or 'umap/{name}'."

@@ -53,11 +53,7 @@ class Moment:
 
 
 def inlined(
-    runs: Sequence[Mapping[str, Any]],
-    *,
-    about: Mapping[str, Any],
-    opening: Mapping[str, Any],
-    metrics: Mapping[str, Mapping[str, Any]] | None = None,
+    runs: Sequence[Mapping[str, Any]], *, about: Mapping[str, Any], opening: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the data of a file with the given runs.
 
@@ -69,8 +65,6 @@ def inlined(
         Title, facts, notes, numbers, parameters and versions.
     opening
         Initial view of the page: panels, color and pinned labels.
-    metrics
-        Descriptions of metrics that are not in the registry of the library.
 
     Returns
     -------
@@ -80,7 +74,7 @@ def inlined(
     content = {
         "format": FORMAT,
         "palette": page_palette(),
-        "metrics": metric_infos() | dict(metrics or {}),
+        "metrics": metric_infos(),
         "about": dict(about),
         "opening": dict(opening),
         "runs": list(runs),

@@ -12,7 +12,6 @@ from visualdl_embedding.analysis import Analysis, Config, ProjectionSpec
 from visualdl_embedding.core.arrays import spread
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.metrics.agreement import (
-    SUPPORTED,
     Agreement,
     MapCluster,
     clusters,
@@ -102,25 +101,17 @@ def study_projections(snapshot: Snapshot, analysis: Analysis, config: Config) ->
     found[positions] = clusters(
         snapshot.vectors[positions], distance=neighbors.distance, random_state=config.random_state
     )
-    seen = map_clusters(first, neighbors, n_neighbors=k, random_state=config.random_state)
-    method = {key: projection.method for key, projection in analysis.projections.items()}
+    methods = {spec.key: spec.method for spec in config.specs}
+    seen = map_clusters(first, neighbors, n_neighbors=k, methods=methods, random_state=config.random_state)
     stable = _stability(config.specs, places, n_neighbors=k)
     return Study(
         maps=maps,
         agreement=spread(maps.row, positions, n),
         stability=None if stable is None else spread(stable, positions, n),
         clusters=found,
-        doubtful=tuple(Doubt(c.key, positions[c.rows]) for c in seen if _is_doubtful(c, method)),
+        doubtful=tuple(Doubt(c.key, positions[c.rows]) for c in seen if c.doubtful),
         seen=seen,
     )
-
-
-def _is_doubtful(cluster: MapCluster, method: Mapping[str, str]) -> bool:
-    """Return whether neither the original space nor a map of another method supports a cluster.
-
-    Maps of the same method with other parameters are not independent evidence.
-    """
-    return all(value < SUPPORTED for key, value in cluster.support.items() if method.get(key) != method[cluster.key])
 
 
 def _stability(
