@@ -154,8 +154,7 @@ def _find_floor(
     every = 0 if spec.repeat else config.noise_floor_every
     if not every or (frame != 1 and frame % every):
         return (last.noise_floor if last else None), False
-    settings = {**config.parameters_of(spec), "n_jobs": config.n_jobs}
-    return noise_floor(vectors, layout, neighbors=graph, random_state=spec.random_state, **settings), True
+    return noise_floor(vectors, layout, neighbors=graph, n_jobs=config.n_jobs), True
 
 
 def _finish(
