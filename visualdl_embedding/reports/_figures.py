@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.text import html_text
-from visualdl_embedding.figures import METHOD_NAMES, color_groups
+from visualdl_embedding.figures import color_groups, projection_name
 from visualdl_embedding.page import neighbor_table
 from visualdl_embedding.reports._colors import Coloring, choose_coloring
 
@@ -34,7 +34,7 @@ def plain(text: str) -> str:
 
 def view_title(view: View) -> str:
     """Return the display name of a view, such as ``"t-SNE, perplexity 30"``."""
-    name = METHOD_NAMES[view.spec.method] + (" in 3-D" if view.spec.n_components == 3 else "")
+    name = projection_name(view.spec.method, view.spec.n_components)
     words = [f"{key.replace('_', ' ')} {value:g}" for key, value in view.spec.parameters.items()]
     if view.spec.repeat:
         words.append(f"seed {view.spec.random_state}")
