@@ -95,8 +95,8 @@ class Panel:
         self._y -= LINE_INCHES
 
     def _text(self, x: float, y: float, words: str, **style: Any) -> None:
-        style = {"color": INK, "family": families(), "transform": self._figure.dpi_scale_trans} | style
-        self._figure.text(x, y, words, parse_math=False, **style)
+        usual: dict[str, Any] = {"color": INK, "family": families(), "transform": self._figure.dpi_scale_trans}
+        self._figure.text(x, y, words, parse_math=False, **usual | style)
 
 
 def format_numbers(
