@@ -232,7 +232,7 @@ class Report:
         view the coordinates and the trustworthiness, such as ``tsne_x``, ``tsne_y``, ``tsne_trustworthiness``.
         """
         rows, study = self.snapshot.rows, self.study
-        ours = {"norm": self.analysis.row_metrics["norm"], "cluster": self.clusters}
+        ours: dict[str, NDArray[Any] | None] = {"norm": self.analysis.row_metrics["norm"], "cluster": self.clusters}
         ours |= {"agreement": study.agreement, "stability": study.stability}
         columns: dict[str, NDArray[Any]] = {"id": rows.ids, "label": np.array(rows.labels, dtype=object)}
         columns |= {name: np.array(cells, dtype=object) for name, cells in rows.columns.items()}
