@@ -7,6 +7,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -287,7 +288,7 @@ class Recorder:
         )
 
     def _append(self, table: RecordedTable, records: list[bytes], alerts: Iterable[Alert]) -> None:
-        raised = [alert.with_trained_step(self.trained_step) for alert in alerts]
+        raised = [replace(alert, trained_step=self.trained_step) for alert in alerts]
         for record in (*records, *alert_records(raised)):
             self._log.append(record)
         for alert in raised:
