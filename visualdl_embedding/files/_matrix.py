@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.safetensors_format import MAX_RANK
-from visualdl_embedding.files._bytes import Bytes, Read
+from visualdl_embedding.files._bytes import Bytes, Read, read_together
 
 __all__ = ["FLOATS", "MAX_DIM", "MAX_RANK", "NUMPY_CODES", "DenseRows", "RowReader", "Tensor", "tensor", "widen"]
 
@@ -158,8 +158,11 @@ class DenseRows:
         """Read only these rows; rows close to each other are read together."""
         vectors = np.empty((len(ids), self.shape[1]), np.float32)
         row_bytes = self.shape[1] * self._stored.itemsize
+        begins = (ids * row_bytes).tolist()
+        # Rows of columns are read column by column, so gaps between them are narrower.
+        gap = _GAP * (self.shape[1] if self.fortran else 1)
         with self.source() as read:
-            for start, stop in _runs(ids.tolist(), row_bytes, self._stored.itemsize if self.fortran else row_bytes):
+            for start, stop in read_together(begins, [b + row_bytes for b in begins], gap=gap, limit=_RUN):
                 low, high = int(ids[start]), int(ids[stop - 1]) + 1
                 vectors[start:stop] = self._range(read, low, high)[ids[start:stop] - low]
         return vectors
@@ -169,18 +172,3 @@ class DenseRows:
         with self.source() as read:
             for low in range(0, self.shape[0], rows_per_block):
                 yield self._range(read, low, min(low + rows_per_block, self.shape[0]))
-
-
-def _runs(ids: list[int], row_bytes: int, gap_bytes: int) -> Iterator[tuple[int, int]]:
-    """Positions of the first and behind the last of the rows that are read together.
-
-    >>> list(_runs([0, 1, 2, 9000], 512, 512))
-    [(0, 3), (3, 4)]
-    """
-    start = 0
-    for i in range(1, len(ids)):
-        if (ids[i] - ids[i - 1]) * gap_bytes > _GAP or (ids[i] - ids[start] + 1) * row_bytes > _RUN:
-            yield start, i
-            start = i
-    if ids:
-        yield start, len(ids)

@@ -10,12 +10,11 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import IO
 
 from visualdl_embedding.errors import UnreadableModelError
-from visualdl_embedding.files._bytes import check_range, file_bytes, read_exactly
+from visualdl_embedding.files._bytes import check_range, read_exactly, stored_bytes
 from visualdl_embedding.files._matrix import MAX_RANK, Tensor, tensor
 from visualdl_embedding.files._protobuf import parse
 
@@ -46,17 +45,7 @@ def looks_like_tensor(head: bytes) -> bool:
 
 
 def read_tensors(path: Path) -> Iterator[Tensor]:
-    """List the tensors of a file without reading their values.
-
-    Yields
-    ------
-    Each tensor, with its position in the file (``"0"``, ``"1"``, …) as its key.
-
-    Raises
-    ------
-    UnreadableModelError
-        If the file is not a sequence of complete tensors.
-    """
+    """List the tensors of a file, each with its position in the file (``"0"``, ``"1"``, …) as its key."""
     size = os.path.getsize(path)
     if size == 0:
         raise UnreadableModelError(path, "it is empty; a Paddle tensor was expected")
@@ -65,10 +54,8 @@ def read_tensors(path: Path) -> Iterator[Tensor]:
         while file.tell() < size:
             (dtype, width), shape = _description(file, path)
             n_bytes = math.prod(shape) * width
-            offset = file.tell()
-            check_range(path, offset, n_bytes)
-            yield tensor(str(index), shape, dtype, path=path, source=partial(file_bytes, path, offset))
-            file.seek(offset + n_bytes)
+            yield tensor(str(index), shape, dtype, path=path, source=stored_bytes(path, file.tell(), n_bytes))
+            file.seek(n_bytes, os.SEEK_CUR)
             index += 1
 
 

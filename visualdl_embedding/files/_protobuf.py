@@ -29,13 +29,7 @@ Text is read as bytes, because protobuf does not check its encoding.
 
 
 def parse(kind: str, data: bytes) -> Any:
-    """Parse a message, such as a ``"ProgramDesc"``. Absent numbers are -1.
-
-    Raises
-    ------
-    ValueError
-        If it is not such a message.
-    """
+    """Parse a message, such as a ``"ProgramDesc"``, or raise ValueError. Absent numbers are -1."""
     from google.protobuf.message import DecodeError
 
     try:

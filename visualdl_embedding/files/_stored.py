@@ -16,7 +16,7 @@ from visualdl_embedding.core.table import Readable, Table
 from visualdl_embedding.files._matrix import RowReader
 from visualdl_embedding.files._word_vectors import WordVectors
 
-__all__ = ["StoredTable", "choose_table", "first_tables"]
+__all__ = ["StoredTable", "choose_table", "first_tables", "listed"]
 
 _BLOCK_BYTES = 8 * 2**20
 
@@ -159,22 +159,21 @@ def choose_table(tables: Sequence[Choice], name: str | None = None) -> Choice:
             return first[0]
         raise ValueError(
             f"The model has {len(tables)} tables, and {len(first)} of them may be the right one. Choose one by its "
-            "name:\n"
-            f"{_listed(tables)}"
+            f"name:\n{listed([stored.table for stored in tables])}"
         )
     names = [(stored.table.name, getattr(stored, "key", stored.table.name)) for stored in tables]
-    for matches in (
-        [stored for stored, own in zip(tables, names, strict=True) if name in own],
-        [stored for stored, own in zip(tables, names, strict=True) if any(fnmatchcase(one, name) for one in own)],
-    ):
+    for fits in (str.__eq__, fnmatchcase):
+        matches = [s for s, own in zip(tables, names, strict=True) if any(fits(one, name) for one in own)]
         if len(matches) == 1:
             return matches[0]
         if matches:
-            raise ValueError(f"{name!r} matches {len(matches)} tables. Choose one by its name:\n{_listed(matches)}")
+            shown = listed([stored.table for stored in matches])
+            raise ValueError(f"{name!r} matches {len(matches)} tables. Choose one by its name:\n{shown}")
     hint = did_you_mean(name, [stored.table.name for stored in tables], otherwise="nothing is like it.")
-    raise ValueError(f"The model has no table {name!r}; {hint} It has:\n{_listed(tables)}")
+    raise ValueError(f"The model has no table {name!r}; {hint} It has:\n{listed([s.table for s in tables])}")
 
 
-def _listed(tables: Sequence[Choice], limit: int = 30) -> str:
-    lines = [f"  {stored.table}" for stored in tables[:limit]]
-    return "\n".join([*lines, f"  … and {len(tables) - limit} more"] if len(tables) > limit else lines)
+def listed(items: Sequence[object], limit: int = 30) -> str:
+    """List items in lines of their own, for a message."""
+    more = [f"… and {len(items) - limit} more"] if len(items) > limit else []
+    return "\n".join(f"  {item}" for item in [*items[:limit], *more] or ["none"])

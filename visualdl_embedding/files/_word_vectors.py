@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.errors import UnreadableModelError
+from visualdl_embedding.files._bytes import read_together
 from visualdl_embedding.files._matrix import MAX_DIM, Tensor
 
 __all__ = ["WordVectors", "looks_like_word_vectors", "read_word_vectors"]
@@ -262,7 +263,7 @@ class WordVectors:
         with _opened(self.path) as file:
             for ids in parts:
                 begins, ends = bounds[ids].tolist(), bounds[ids + 1].tolist()
-                for start, stop in _runs(begins, ends):
+                for start, stop in read_together(begins, ends, gap=0, limit=_BLOCK):
                     file.seek(begins[start])
                     run = file.read(ends[stop - 1] - begins[start])
                     if len(run) != ends[stop - 1] - begins[start]:
@@ -291,19 +292,6 @@ class WordVectors:
             reason = f"word {row} has {len(parts) - 1} numbers, but earlier words have {self.dim}"
             raise UnreadableModelError(self.path, reason)
         return parts
-
-
-def _runs(begins: list[int], ends: list[int]) -> Iterator[tuple[int, int]]:
-    """Ranges of adjacent entries that are read together.
-
-    >>> list(_runs([0, 5, 20], [5, 9, 30]))
-    [(0, 2), (2, 3)]
-    """
-    start = 0
-    for i in range(1, len(begins) + 1):
-        if i == len(begins) or begins[i] != ends[i - 1] or ends[i] - begins[start] > _BLOCK:
-            yield start, i
-            start = i
 
 
 def _line_starts(vectors: WordVectors, file: IO[bytes]) -> NDArray[np.int64]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.table import Table, block_ranges
+from visualdl_embedding.files import listed
 
 if TYPE_CHECKING:
     import paddle
@@ -97,12 +98,10 @@ def find_tables(
     found = _embedding_layers(network)
     if tables is None:
         if not found:
-            lines = [f"  {name} {tuple(p.shape)}" for name, p in network.named_parameters()]
-            shown = [*lines[:20], *([f"  … and {len(lines) - 20} more"] if len(lines) > 20 else [])]
+            shown = listed([f"{name} {tuple(p.shape)}" for name, p in network.named_parameters()], 20)
             raise ValueError(
-                f"No paddle.nn.Embedding was found in {type(network).__name__}. Its parameters are:\n"
-                + "\n".join(shown or ["  none"])
-                + '\nChoose the table: tables={"my_table": network.my_parameter}.'
+                f"No paddle.nn.Embedding was found in {type(network).__name__}. Its parameters are:\n{shown}\n"
+                'Choose the table: tables={"my_table": network.my_parameter}.'
             )
         return list(found.values())
     patterns = [tables] if isinstance(tables, str) else list(tables)
