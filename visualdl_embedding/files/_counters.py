@@ -46,28 +46,28 @@ def table_counters(stored: Readable, *, on_progress: Callable[[int, int], None] 
         finite = np.isfinite(block).all(axis=1)
         zero = ~block.any(axis=1)
         zero_rows += int(zero.sum())
-        norms[start:stop] = np.where(finite, _norms(block), np.nan)
+        # Use float64: squares of float32 values above 1.8e19 overflow float32.
+        with np.errstate(invalid="ignore"):
+            lengths = np.sqrt(np.einsum("ij,ij->i", block, block, dtype=np.float64))
+        norms[start:stop] = np.where(finite, np.minimum(lengths, np.finfo(np.float32).max), np.nan)
         hashes[start:stop] = _hashes(block)
         hashed[start:stop] = finite & ~zero
         if on_progress is not None:
             on_progress(stop, num_rows)
-    distinct = _count_distinct(hashes[hashed])
-    finite_norms = norms[~np.isnan(norms)]
+    duplicate_rows = _count_repeated(hashes[hashed])
+    norms = norms[~np.isnan(norms)]
     counters = {
-        "num_rows": float(num_rows),
-        "nonfinite_rows": float(num_rows - len(finite_norms)),
-        "zero_rows": float(zero_rows),
-        "duplicate_rows": float(int(hashed.sum()) - distinct),
+        "num_rows": num_rows,
+        "nonfinite_rows": num_rows - len(norms),
+        "zero_rows": zero_rows,
+        "duplicate_rows": duplicate_rows,
+        **dict.fromkeys(("norm_mean", "norm_min", "norm_max", "norm_p5", "norm_p95"), np.nan),
     }
-    return {**counters, **_summary(finite_norms)}
-
-
-def _norms(block: NDArray[np.float32]) -> NDArray[np.float32]:
-    # Use float64: squares of float32 values above 1.8e19 overflow float32.
-    with np.errstate(invalid="ignore"):
-        lengths = np.sqrt(np.einsum("ij,ij->i", block, block, dtype=np.float64))
-    norms: NDArray[np.float32] = np.minimum(lengths, np.finfo(np.float32).max).astype(np.float32)
-    return norms
+    if len(norms):
+        low, high = np.percentile(norms, [5, 95], overwrite_input=True)
+        counters.update(norm_mean=norms.mean(dtype=np.float64), norm_min=norms.min(), norm_max=norms.max())
+        counters.update(norm_p5=low, norm_p95=high)
+    return {name: float(value) for name, value in counters.items()}
 
 
 def _hashes(block: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -78,15 +78,6 @@ def _hashes(block: NDArray[np.float32]) -> NDArray[np.int64]:
     return np.fromiter((hash(data[at : at + width]) for at in range(0, len(data), width)), np.int64, len(block))
 
 
-def _count_distinct(hashes: NDArray[np.int64]) -> int:
+def _count_repeated(hashes: NDArray[np.int64]) -> int:
     hashes.sort()
-    return int(np.count_nonzero(hashes[1:] != hashes[:-1])) + (len(hashes) > 0)
-
-
-def _summary(norms: NDArray[np.float32]) -> dict[str, float]:
-    names = ("norm_mean", "norm_min", "norm_max", "norm_p5", "norm_p95")
-    if not len(norms):
-        return dict.fromkeys(names, float("nan"))
-    low, high = np.percentile(norms, [5, 95], overwrite_input=True)
-    values = (norms.mean(dtype=np.float64), norms.min(), norms.max(), low, high)
-    return {name: float(value) for name, value in zip(names, values, strict=True)}
+    return int(np.count_nonzero(hashes[1:] == hashes[:-1]))

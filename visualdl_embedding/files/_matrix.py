@@ -93,9 +93,8 @@ def tensor(
     parameter: str = "",
 ) -> Tensor:
     """Describe an array stored as plain bytes; matrices of a type in `FLOATS` get a reader."""
-    reader = None
-    if len(shape) == 2 and dtype in FLOATS:
-        reader = DenseRows(source, (shape[0], shape[1]), dtype, byte_order, fortran)
+    readable = len(shape) == 2 and dtype in FLOATS
+    reader = DenseRows(source, (shape[0], shape[1]), dtype, byte_order, fortran) if readable else None
     return Tensor(key, shape, dtype, path, reader, parameter)
 
 
@@ -115,20 +114,9 @@ def widen(values: NDArray[Any], dtype: str) -> NDArray[np.float32]:
 
 @dataclass(frozen=True, slots=True)
 class DenseRows:
-    """Rows of equal size stored contiguously (or columns, in Fortran order).
+    """Matrix ``(V, d)`` of a type in `FLOATS`; all byte orders but ``">"`` are little-endian.
 
-    Attributes
-    ----------
-    source
-        Bytes of the matrix.
-    shape
-        ``(V, d)``.
-    dtype
-        Key of `FLOATS`.
-    byte_order
-        ``">"`` for big-endian values; all else is little-endian.
-    fortran
-        Whether columns are contiguous instead of rows.
+    Rows are contiguous, or columns in Fortran order.
     """
 
     source: Bytes

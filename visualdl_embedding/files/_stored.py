@@ -107,21 +107,9 @@ class StoredTable:
         return isinstance(self.reader, WordVectors)
 
     def read_labels(self, *, encoding: str = "utf-8", errors: str = "strict") -> list[str] | None:
-        """Read the labels stored with the vectors.
+        """Read the V labels stored with the vectors, or return None; `encoding` and `errors` as in `bytes.decode`.
 
-        Parameters
-        ----------
-        encoding, errors
-            As in `bytes.decode`.
-
-        Returns
-        -------
-        V strings, ``""`` for an empty label; None if the file holds no labels.
-
-        Raises
-        ------
-        UnreadableModelError
-            If a label is not valid in this encoding.
+        An empty label is ``""``; one that is not valid in this encoding raises an UnreadableModelError.
         """
         return self.reader.words(encoding=encoding, errors=errors) if isinstance(self.reader, WordVectors) else None
 

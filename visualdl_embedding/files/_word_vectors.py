@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from statistics import mode
 from typing import IO
@@ -38,7 +39,7 @@ _MAX_ROWS = 50_000_000
 _LOOK = 256 * 1024
 """Bytes read to detect the format; a line of 10,000 numbers fits."""
 _BROKEN = (EOFError, zlib.error, gzip.BadGzipFile)
-_ENDINGS = re.compile(r"\.(gz|vec|txt|bin|w2v|word2vec|glove)$", re.IGNORECASE)
+_ENDINGS = re.compile(r"(?<!^)(\.(gz|vec|txt|bin|w2v|word2vec|glove))+$", re.IGNORECASE)
 
 
 def looks_like_word_vectors(path: Path) -> bool:
@@ -51,17 +52,9 @@ def looks_like_word_vectors(path: Path) -> bool:
 
 
 def read_word_vectors(path: Path) -> list[Tensor]:
-    """List the one table of a word vector file. Its reader is a `WordVectors`, which has the words.
-
-    Raises
-    ------
-    UnreadableModelError
-        If the file does not hold word vectors.
-    """
+    """List the one table of a word vector file. Its reader is a `WordVectors`, which has the words."""
     vectors = _layout(path)
-    name = path.name
-    while (shorter := _ENDINGS.sub("", name)) not in ("", name):
-        name = shorter
+    name = _ENDINGS.sub("", path.name)
     return [Tensor(name, (vectors.num_rows, vectors.dim), "float32", path, vectors)]
 
 
@@ -99,7 +92,8 @@ def _layout(path: Path) -> WordVectors:
     room = None if zipped else os.path.getsize(path) - start
     if num_rows < 1 or not 1 <= dim <= MAX_DIM:
         raise UnreadableModelError(path, f"its header gives {num_rows:,} words of {dim:,} dimensions, which is invalid")
-    if (separator := _separator(lines[1], dim)) is not None and _separator(lines[1], dim + 1) is None:
+    separator = _separator(lines[1], dim)
+    if separator is not None and _separator(lines[1], dim + 1) is None:
         return _checked(WordVectors(path, num_rows, dim, start, separator), room, 2 * dim)
     if b"\0" not in look and _separator(lines[1].rstrip(b" \t\r"), None) is not None:
         found = len(lines[1].split()) - 1
@@ -167,20 +161,10 @@ def _check_byte_order(path: Path, entries: bytes, dim: int) -> None:
 
 @dataclass(frozen=True)
 class WordVectors:
-    """Sequence of entries, each a word with its vector.
+    """Sequence of entries from byte `start` on, each a word with its vector.
 
-    Attributes
-    ----------
-    path
-        Path of the file.
-    stated_rows
-        V from the header; None without a header.
-    dim
-        Number of dimensions.
-    start
-        Offset of the first entry.
-    separator
-        Separator between the fields of a line; None for binary vectors.
+    `stated_rows` is V from the header, if there is one; `separator` stands between the fields of a line, None in binary
+    files.
     """
 
     path: Path
@@ -216,30 +200,15 @@ class WordVectors:
 
     def blocks(self, rows_per_block: int) -> Iterator[NDArray[np.float32]]:
         """Read all entries, block by block."""
-        block = np.empty((rows_per_block, self.dim), np.float32)
-        filled = 0
-        for row, entry in self._all_entries():
-            block[filled] = self._vector(entry, row)
-            filled += 1
-            if filled == rows_per_block:
-                yield block
-                block, filled = np.empty_like(block), 0
-        if filled:
-            yield block[:filled]
+        entries = self._all_entries()
+        for low in range(0, self.num_rows, rows_per_block):
+            block = np.empty((min(rows_per_block, self.num_rows - low), self.dim), np.float32)
+            for position, (row, entry) in enumerate(islice(entries, len(block))):
+                block[position] = self._vector(entry, row)
+            yield block
 
     def words(self, *, encoding: str = "utf-8", errors: str = "strict") -> list[str]:
-        """Read the words in row order.
-
-        Parameters
-        ----------
-        encoding, errors
-            As in `bytes.decode`; ``errors="replace"`` marks damaged characters.
-
-        Raises
-        ------
-        UnreadableModelError
-            If a word is not valid in this encoding.
-        """
+        """Read the words in row order; `encoding` and `errors` as in `bytes.decode`."""
         found = []
         for row, entry in self._all_entries():
             word = self._word(entry, row)

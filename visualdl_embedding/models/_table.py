@@ -18,7 +18,7 @@ from visualdl_embedding.core.rows import COMPOSED, Rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.table import Readable, Table
 from visualdl_embedding.models._words import Words
-from visualdl_embedding.vocabulary import KEEP, RowsLike, Vocabulary, select_rows, token_kind
+from visualdl_embedding.vocabulary import KEEP, RowsLike, Vocabulary, select_rows
 
 __all__ = ["ModelTable", "Progress", "silent"]
 
@@ -223,12 +223,9 @@ class ModelTable:
         """``(num_rows,)`` bool: True for the padding row, rows without a label, special tokens, pieces of words."""
         words, padding = self.vocabulary, self.table.padding_idx
         kinds = {"word", *self.keep}
-        skipped = np.full(self.num_rows, not words.is_numbered)
+        skipped = np.zeros(self.num_rows, dtype=np.bool_)
         if not words.is_numbered:
-            sentencepiece = words.style.sentencepiece
-            skipped[: len(words)] = [
-                not label or token_kind(label, sentencepiece=sentencepiece) not in kinds for label in words.labels
-            ]
+            skipped[:] = [words.kind_of(row) not in kinds for row in range(self.num_rows)]
         if padding is not None and "padding" not in kinds:
             skipped[padding] = True
         return skipped

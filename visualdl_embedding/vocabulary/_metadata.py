@@ -24,17 +24,7 @@ _LABEL_NAMES = ("label", "token", "word")
 
 @dataclass(frozen=True)
 class Metadata:
-    """Columns not yet joined to a vocabulary.
-
-    Attributes
-    ----------
-    columns
-        Values by column name and key.
-    source
-        Source of the columns, for messages.
-    notes
-        Messages for the user.
-    """
+    """Columns not yet joined to a vocabulary: values by column name and key, their source, and notes for the user."""
 
     columns: Mapping[str, Mapping[Key, str]]
     source: str
@@ -123,20 +113,24 @@ def _from_file(path: Path, encoding: str | None) -> Metadata:
                 f"{first_few(cells, 3)}."
             )
     columns = [[cells[i] for cells in body] for i in range(len(header))]
-    _check_header(header, columns, source)
+    if wrong := _not_a_header(header, columns):
+        raise ValueError(
+            f"{source} needs a header line such as 'label<TAB>group<TAB>frequency'; it begins with "
+            f"{first_few(header)}, where {wrong}."
+        )
     return _from_columns(header, columns, source, notes=notes)
 
 
-def _check_header(header: list[str], columns: list[list[str]], source: str) -> None:
-    """Reject a first line that holds data. The first name may be empty, as in an index written by pandas."""
-    advice = f"{source} needs a header line such as 'label<TAB>group<TAB>frequency'; it begins with {first_few(header)}"
+def _not_a_header(header: list[str], columns: list[list[str]]) -> str:
+    """Reason why a first line is data, or ``""``. The first name may be empty, as in an index written by pandas."""
     for i, (name, values) in enumerate(zip(header, columns, strict=True)):
         if i and not name.strip():
-            raise ValueError(f"{advice}, where name {i + 1} is empty.")
+            return f"name {i + 1} is empty"
         if is_number(name):
-            raise ValueError(f"{advice}, where {name!r} is a number.")
-        if i and name in set(values):
-            raise ValueError(f"{advice}, where {name!r} is also a value of that column.")
+            return f"{name!r} is a number"
+        if i and name in values:
+            return f"{name!r} is also a value of that column"
+    return ""
 
 
 def _from_frame(frame: Any) -> Metadata:
