@@ -15,9 +15,8 @@ from typing import Any
 
 from visualdl_embedding.errors import UnreadableModelError
 from visualdl_embedding.files._matrix import Tensor
-from visualdl_embedding.files._paddle_tensor import read_tensors
+from visualdl_embedding.files._paddle_tensor import parse, read_tensors
 from visualdl_embedding.files._pdparams import structured_names
-from visualdl_embedding.files._protobuf import parse
 
 __all__ = ["read_inference", "read_variables"]
 

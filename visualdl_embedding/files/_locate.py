@@ -35,6 +35,8 @@ _PREFERRED = (
     "model.safetensors",
     "model_state.pdparams",
     "final.pdparams",
+    "__model__.json",
+    "__model__",
 )
 _LOOKED_FOR = (
     "*.safetensors, *.pdparams (also sharded, with an *.index.json), a *.pdiparams with its .json or .pdmodel, "
@@ -139,9 +141,6 @@ def _in_folder(folder: Path) -> ModelFiles:
     for name in _PREFERRED:
         if name in names:
             return _of_file(names[name])
-    for program in ("__model__.json", "__model__"):
-        if program in names:
-            return _variables(folder, names[program])
     for group in _groups(files):
         if len(group) == 1:
             return _of_file(group[0])

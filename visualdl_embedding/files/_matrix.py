@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.safetensors_format import MAX_RANK
+from visualdl_embedding.core.table import block_ranges
 from visualdl_embedding.files._bytes import Bytes, Read, read_together
 
 __all__ = ["FLOATS", "MAX_DIM", "MAX_RANK", "NUMPY_CODES", "DenseRows", "RowReader", "Tensor", "tensor", "widen"]
@@ -42,8 +43,8 @@ class RowReader(Protocol):
         """Read the rows `ids` (ascending, distinct, in range) as ``(m, d)`` float32."""
         ...
 
-    def blocks(self, rows_per_block: int) -> Iterator[NDArray[np.float32]]:
-        """Read all rows in order, in blocks of `rows_per_block` rows, as ``(b, d)`` float32."""
+    def blocks(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Read all rows in order, in blocks: the number of the first row, and ``(b, d)`` float32."""
         ...
 
 
@@ -155,8 +156,8 @@ class DenseRows:
                 vectors[start:stop] = self._range(read, low, high)[ids[start:stop] - low]
         return vectors
 
-    def blocks(self, rows_per_block: int) -> Iterator[NDArray[np.float32]]:
+    def blocks(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Read all rows, block by block."""
         with self.source() as read:
-            for low in range(0, self.shape[0], rows_per_block):
-                yield self._range(read, low, min(low + rows_per_block, self.shape[0]))
+            for low, high in block_ranges(*self.shape):
+                yield low, self._range(read, low, high)

@@ -23,6 +23,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.core.table import block_ranges
 from visualdl_embedding.errors import UnreadableModelError
 from visualdl_embedding.files._bytes import read_together
 from visualdl_embedding.files._matrix import MAX_DIM, Tensor
@@ -198,14 +199,14 @@ class WordVectors:
             vectors[position] = self._vector(entry, row)
         return vectors
 
-    def blocks(self, rows_per_block: int) -> Iterator[NDArray[np.float32]]:
+    def blocks(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Read all entries, block by block."""
         entries = self._all_entries()
-        for low in range(0, self.num_rows, rows_per_block):
-            block = np.empty((min(rows_per_block, self.num_rows - low), self.dim), np.float32)
-            for position, (row, entry) in enumerate(islice(entries, len(block))):
-                block[position] = self._vector(entry, row)
-            yield block
+        for low, high in block_ranges(self.num_rows, self.dim):
+            block = np.empty((high - low, self.dim), np.float32)
+            for row, entry in islice(entries, high - low):
+                block[row - low] = self._vector(entry, row)
+            yield low, block
 
     def words(self, *, encoding: str = "utf-8", errors: str = "strict") -> list[str]:
         """Read the words in row order; `encoding` and `errors` as in `bytes.decode`."""

@@ -33,22 +33,12 @@ def silent(part: str, done: int, total: int) -> None:
 
 @dataclass(frozen=True, eq=False)
 class ModelTable:
-    """Table of a model with the meaning of its rows. Reads on first use; the vocabulary is read once.
-
-    Attributes
-    ----------
-    reader
-        Access to the rows.
-    words
-        Vocabulary and columns given for the model.
-    keep
-        Rows other than words that can be chosen by default and be answers: any of ``"special"``, ``"subword"``,
-        ``"padding"``.
-    """
+    """Table of a model with the meaning of its rows. Reads on first use; the vocabulary is read once."""
 
     reader: Readable
     words: Words
     keep: Iterable[str] = ()
+    """Rows other than words that can be chosen and be answers: any of ``"special"``, ``"subword"``, ``"padding"``."""
 
     def __str__(self) -> str:
         return str(self.table)
@@ -78,13 +68,7 @@ class ModelTable:
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """Labels and columns by row.
-
-        Raises
-        ------
-        ValueError
-            If it has more labels than the table has rows, or nothing in the metadata matches.
-        """
+        """Labels and columns by row. Reading raises ValueError if it does not fit the table or the metadata."""
         return self._read_words[0]
 
     @property

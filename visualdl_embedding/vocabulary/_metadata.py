@@ -209,18 +209,16 @@ def _from_mapping(mapping: Mapping[Any, Any]) -> Metadata:
                 f"Column {name!r} of the metadata must be {{label: value}}, {{value: labels}} or a list by row id; "
                 f"{values!r} was passed."
             )
-        if not isinstance(values, Mapping):
-            columns[_canonical(name)] = {i: cell_text(value) for i, value in enumerate(values)}
-            continue
-        lists = sum(_is_list(value) for value in values.values())
-        if lists and lists != len(values):
-            raise ValueError(f"Column {name!r} of the metadata mixes {{label: value}} with {{value: labels}}.")
-        if lists:
-            columns[_canonical(name)], several = _from_lexicon(name, values)
-            if several:
-                notes += (f"{several} labels of the metadata have several values of {name}; the first one is used.",)
-        else:
-            columns[_canonical(name)] = {_key(key, name): cell_text(value) for key, value in values.items()}
+        pairs: Iterable[tuple[Any, Any]] = values.items() if isinstance(values, Mapping) else enumerate(values)
+        if isinstance(values, Mapping) and (lists := sum(map(_is_list, values.values()))):
+            if lists != len(values):
+                raise ValueError(f"Column {name!r} of the metadata mixes {{label: value}} with {{value: labels}}.")
+            pairs = [(label, group) for group, labels in values.items() for label in in_order(labels)]
+        column: dict[Key, str] = {}
+        texts = ((_key(key, name), cell_text(value)) for key, value in pairs)
+        if several := sum(column.setdefault(key, text) != text for key, text in texts):
+            notes += (f"{several} labels of the metadata have several values of {name}; the first one is used.",)
+        columns[_canonical(name)] = column
     if not any(columns.values()):
         raise ValueError("The given metadata have no values; {column: {label: value}} was expected.")
     return Metadata(columns, source, notes)
@@ -233,16 +231,6 @@ def _check_direction(mapping: Mapping[Any, Any]) -> None:
             "The given metadata are keyed by label. Key them by column: {column: {label: value}}, for example "
             f"{{{min(inner[0])!r}: {{{next(iter(mapping))!r}: …}}}}."
         )
-
-
-def _from_lexicon(name: str, groups: Mapping[Any, Any]) -> tuple[dict[Key, str], int]:
-    column: dict[Key, str] = {}
-    several = 0
-    for group, labels in groups.items():
-        for label in in_order(labels):
-            key = _key(label, name)
-            several += column.setdefault(key, cell_text(group)) != cell_text(group)
-    return column, several
 
 
 def _key(key: Any, column: str) -> Key:

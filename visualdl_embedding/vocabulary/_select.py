@@ -67,8 +67,7 @@ def select_rows(
         V, the number of rows of the table.
     rows
         - an int k: the k most frequent rows if the vocabulary has a column ``"frequency"`` (unknown frequencies
-          last),
-          otherwise the first k by id;
+          last), otherwise the first k by id;
         - ``"all"``;
         - a list of labels, of ids (ints), or of both; an ambiguous label is written as ``"label (id)"``;
         - ``{column: value}`` or ``{column: [values]}``, such as ``{"group": "positive"}``;

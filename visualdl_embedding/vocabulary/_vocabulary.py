@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -35,29 +35,6 @@ class RowNumbers(Sequence[str]):
     def __getitem__(self, index: Any) -> Any:
         numbers = range(self.num_rows)[index]
         return tuple(f"row {i}" for i in numbers) if isinstance(numbers, range) else f"row {numbers}"
-
-
-@dataclass(frozen=True)
-class _NumberIndex(Mapping[str, int]):
-    """Row by label of `RowNumbers`.
-
-    >>> _NumberIndex(RowNumbers(3))["row 2"], _NumberIndex(RowNumbers(3)).get("row 3")
-    (2, None)
-    """
-
-    labels: RowNumbers
-
-    def __getitem__(self, label: str) -> int:
-        found = _ROW.fullmatch(label)
-        if found is None or int(found[1]) >= len(self.labels):
-            raise KeyError(label)
-        return int(found[1])
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.labels)
-
-    def __len__(self) -> int:
-        return len(self.labels)
 
 
 @dataclass(frozen=True)
@@ -105,10 +82,8 @@ class Vocabulary:
         return isinstance(self.labels, RowNumbers)
 
     @cached_property
-    def _first(self) -> Mapping[str, int]:
-        """Lowest id of each label."""
-        if isinstance(self.labels, RowNumbers):
-            return _NumberIndex(self.labels)
+    def _first(self) -> dict[str, int]:
+        """Lowest id of each label; of row numbers `ids_of` parses the label."""
         # Iterate backwards: the last assignment wins.
         backwards = zip(range(len(self) - 1, -1, -1), reversed(self.labels), strict=True)
         return {label: i for i, label in backwards if label}
@@ -116,8 +91,6 @@ class Vocabulary:
     @cached_property
     def _repeated(self) -> dict[str, tuple[int, ...]]:
         """All ids of labels with several ids."""
-        if self.is_numbered:
-            return {}
         repeated: dict[str, list[int]] = {}
         for i, label in enumerate(self.labels):
             if label and self._first[label] != i:
@@ -140,6 +113,9 @@ class Vocabulary:
         >>> Vocabulary(("a", "b", None, "a")).ids_of("a")
         (0, 3)
         """
+        if self.is_numbered:
+            found = _ROW.fullmatch(label)
+            return (int(found[1]),) if found and int(found[1]) < len(self) else ()
         if label in self._repeated:
             return self._repeated[label]
         return (self._first[label],) if label in self._first else ()
@@ -153,7 +129,7 @@ class Vocabulary:
         name = self.labels[row_id]
         if not name:
             raise ValueError(f"Row {row_id} has no label in {self.source}.")
-        if name in self._repeated:
+        if not self.is_numbered and name in self._repeated:
             # Another row may have the label 'a (3)'.
             while name in self._first:
                 name = f"{name} ({row_id})"
@@ -185,7 +161,7 @@ class Vocabulary:
 
     def compose(self, word: str) -> tuple[int, ...] | None:
         """Return the ids of the pieces of a word, or None. A repeated piece has its lowest id."""
-        return compose(word, self._first, self.style) if self.composes else None
+        return compose(word, self._first, self.style) if self.composes and not self.is_numbered else None
 
     def suggest(self, label: str) -> str:
         """Return an unknown label with the closest known labels, for a message."""
