@@ -227,7 +227,9 @@ def check_metric(metric: object) -> None:
         raise ValueError(f"metric {metric!r} ends in an unknown metric; {hint}") from None
     scope = found.scope
     if found.origin != "analysis":
-        raise ValueError(f"metric {metric!r} is not part of an analysis, only of a {found.origin}; rules cannot use it.")
+        raise ValueError(
+            f"metric {metric!r} is not part of an analysis, only of a {found.origin}; rules cannot use it."
+        )
     if inside or (scope == "projection" and levels):
         return
     if levels:
