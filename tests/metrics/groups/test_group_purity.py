@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from visualdl_embedding.core.neighbors import nearest_neighbors
 from visualdl_embedding.findings._shared import class_purity
 from visualdl_embedding.metrics.groups._encode import encode_groups
-from visualdl_embedding.metrics.groups._purity import measure_purity
-from visualdl_embedding.metrics.groups._scores import bootstrap_means, percentile_interval
+from visualdl_embedding.metrics.groups._purity import bootstrap_means, measure_purity, percentile_interval
 
 
 @settings(deadline=None, max_examples=60)
