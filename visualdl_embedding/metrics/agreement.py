@@ -166,7 +166,7 @@ def stability(coordinates_by_seed: Sequence[NDArray[np.floating]], n_neighbors: 
             )
     graphs = [_map_neighbors(coordinates, n_neighbors) for coordinates in coordinates_by_seed]
     shares = [overlap(a, b) for a, b in combinations(graphs, 2)]
-    return np.mean(shares, axis=0, dtype=np.float64).astype(np.float32)
+    return np.asarray(np.mean(shares, axis=0, dtype=np.float64), dtype=np.float32)
 
 
 def clusters(
