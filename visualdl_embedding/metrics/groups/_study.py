@@ -223,7 +223,7 @@ def _group_notes(study: GroupStudy, n_folds: int) -> list[str]:
 
 
 def _list(names: Sequence[str], which: NDArray[np.bool_]) -> str:
-    chosen = [repr(names[i]) for i in np.flatnonzero(which).tolist()]
+    chosen = [repr(name) for name, use in zip(names, which, strict=True) if use]
     shown = ", ".join(chosen[:_NAMED])
     return shown if len(chosen) <= _NAMED else f"{shown} and {len(chosen) - _NAMED:,} more"
 
