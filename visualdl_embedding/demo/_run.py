@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["free_directory", "run_demo"]
 
-
 EPOCHS = 3
 EVERY_N_STEPS = {"full": 100, "small": 50}
 ROWS = {"full": 1000, "small": 300}
@@ -70,6 +69,8 @@ def run_demo(
     console = console or Console()
     start = time.monotonic()
     _import_paddle()
+    from visualdl_embedding.demo._classifier import train
+
     target = free_directory(log_dir)
     if target != Path(log_dir):
         console.print(f"{os.fspath(log_dir)} is not empty; this run is written to {target}.")
@@ -79,8 +80,6 @@ def run_demo(
         f"{len(corpus.train_labels):,} training reviews, {len(corpus.held_out_labels):,} held out, "
         f"a vocabulary of {len(corpus.vocabulary):,}."
     )
-    from visualdl_embedding.demo._classifier import train
-
     accuracy = train(
         corpus,
         target,
