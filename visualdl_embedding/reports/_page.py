@@ -25,23 +25,6 @@ MOST_PANELS = 4
 """Maximum number of initial panels; other maps can be selected in each panel."""
 OF_ROWS = ("norm", "agreement", "stability", "trustworthiness")
 """Colorings that the page represents as row metrics."""
-_SHARE = {"low": 0.0, "high": 1.0, "higher_is_better": True}
-MEANINGS = {
-    "agreement": {
-        **_SHARE,
-        "description": "Share of a row's nearest on the maps that are its neighbors in the original space, and on the "
-        "other maps.",
-        "description_zh": "一行在各图上的最近邻中，同时也是原空间近邻、并出现在其他图上的比例。",
-        "reference": "",
-    },
-    "stability": {
-        **_SHARE,
-        "description": "Share of a row's neighbors on the map that stay its neighbors under other seeds and "
-        "parameters.",
-        "description_zh": "更换种子与参数后，一行在图上的近邻保持不变的比例。",
-        "reference": "",
-    },
-}
 
 
 def page(report: Report) -> str:
@@ -84,7 +67,7 @@ def page_data(report: Report) -> dict[str, Any]:
     content = {
         "format": FORMAT,
         "palette": page_palette(),
-        "metrics": metric_infos() | MEANINGS,
+        "metrics": metric_infos(),
         "about": _about(report),
         "opening": _opening(report),
         "runs": [{"name": report.name, "curves": {}, "tables": [table]}],

@@ -77,7 +77,8 @@ def study_projections(snapshot: Snapshot, analysis: Analysis, config: Config) ->
     found[positions] = clusters(
         snapshot.vectors[positions], distance=neighbors.distance, random_state=config.random_state
     )
-    seen = map_clusters(first, neighbors, n_neighbors=k, random_state=config.random_state)
+    methods = {spec.key: spec.method for spec in config.specs}
+    seen = map_clusters(first, neighbors, n_neighbors=k, methods=methods, random_state=config.random_state)
     only_here: dict[str, list[NDArray[np.intp]]] = {}
     for cluster in seen:
         if cluster.doubtful:
