@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from visualdl_embedding.projection import draw_axes
 from visualdl_embedding.runs._joint import Joint, Progress, align_maps, project_jointly
@@ -106,7 +105,10 @@ def _compare(a: SnapshotReference, b: SnapshotReference, projection: str, tell: 
     one, two = run_a.snapshot(a.table, a.step), run_b.snapshot(b.table, b.step)
     tell(0.02)
     if one.vectors.shape[1] == two.vectors.shape[1]:
-        return project_jointly(one, two, config=config, spec=spec, start=_stored_map(a, projection), on_progress=tell)
+        start = None
+        with contextlib.suppress(ValueError):  # not analyzed, or not by this method: the joint map is drawn afresh
+            start = run_a.projection(a.table, a.step, projection).coordinates
+        return project_jointly(one, two, config=config, spec=spec, start=start, on_progress=tell)
     map_a = run_a.projection(a.table, a.step, projection).coordinates
     map_b = run_b.projection(b.table, b.step, projection).coordinates
     laid, n_shared = align_maps(one.labels, map_a, two.labels, map_b=map_b)
@@ -118,13 +120,6 @@ def _compare(a: SnapshotReference, b: SnapshotReference, projection: str, tell: 
     )
     axes, _ = draw_axes(np.concatenate([map_a, laid]))
     return Joint(map_a, laid, axes, n_shared, "procrustes", (note,))
-
-
-def _stored_map(side: SnapshotReference, projection: str) -> NDArray[np.float32] | None:
-    try:
-        return open_run(side.log_dir).projection(side.table, side.step, projection).coordinates
-    except ValueError:  # not analyzed, or not by this method: the joint map is drawn afresh
-        return None
 
 
 def _path(a: SnapshotReference, b: SnapshotReference, projection: str, cache: str | os.PathLike[str]) -> Path:
@@ -140,10 +135,9 @@ def _path(a: SnapshotReference, b: SnapshotReference, projection: str, cache: st
 
 
 def _stat(path: Path) -> os.stat_result | None:
-    try:
+    with contextlib.suppress(FileNotFoundError):
         return path.stat()
-    except FileNotFoundError:
-        return None
+    return None
 
 
 def _write(path: Path, joint: Joint) -> None:
@@ -157,13 +151,9 @@ def _write(path: Path, joint: Joint) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
-    _thin(path.parent)
-
-
-def _thin(folder: Path) -> None:
-    files = sorted(((s.st_mtime_ns, s.st_size, p) for p in folder.glob("joint-*.npz") if (s := _stat(p))), reverse=True)
+    files = [(s.st_mtime_ns, s.st_size, p) for p in path.parent.glob("joint-*.npz") if (s := _stat(p))]
     total = 0
-    for _, size, path in files:
+    for _, size, stored in sorted(files, reverse=True):
         total += size
         if total > CACHE_BYTES:
-            path.unlink(missing_ok=True)
+            stored.unlink(missing_ok=True)
