@@ -11,9 +11,10 @@ from visualdl_embedding.alerts._history import History
 from visualdl_embedding.alerts._hook import HookResult, run_hook
 from visualdl_embedding.alerts._load import KINDS, RulesLike, default_rules, load_rules, read_rules
 from visualdl_embedding.alerts._outputs import to_json, to_junit_xml, verdict_table
-from visualdl_embedding.alerts._rule import Rule, Severity
+from visualdl_embedding.alerts._rule import Rule
 from visualdl_embedding.alerts._space import Collapsed, GroupMixing, NonFinite, TailCrowding
 from visualdl_embedding.alerts._thresholds import Above, Below, Changes
+from visualdl_embedding.core.severity import Severity
 from visualdl_embedding.errors import RulesError
 
 __all__ = [

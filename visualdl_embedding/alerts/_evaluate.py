@@ -110,13 +110,7 @@ def evaluate(
 
 
 def replay(rules: Iterable[Rule], history: History) -> tuple[tuple[Alert, ...], RuleState]:
-    """Evaluate rules on every snapshot of a history and return all alerts that the training would have raised.
-
-    Raises
-    ------
-    ValueError
-        If two rules have the same name.
-    """
+    """Evaluate rules on every snapshot of a history and return all alerts that the training would have raised."""
     rules, state = distinct(rules), RuleState()
     alerts: list[Alert] = []
     for end in range(1, len(history) + 1):

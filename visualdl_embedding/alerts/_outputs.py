@@ -9,8 +9,9 @@ from typing import Literal
 from xml.etree import ElementTree as ET
 
 from visualdl_embedding.alerts._alert import STATUSES, Verdict
-from visualdl_embedding.alerts._rule import SEVERITIES, as_text
+from visualdl_embedding.alerts._rule import as_text
 from visualdl_embedding.core.jsonable import dumps
+from visualdl_embedding.core.severity import SEVERITIES
 from visualdl_embedding.core.text import visible_text
 
 __all__ = ["to_json", "to_junit_xml", "verdict_table"]

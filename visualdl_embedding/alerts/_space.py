@@ -9,7 +9,6 @@ from visualdl_embedding.alerts._history import HistoryView, finite
 from visualdl_embedding.alerts._rule import (
     Judgment,
     Rule,
-    Severity,
     as_text,
     check_count,
     check_number,
@@ -19,6 +18,7 @@ from visualdl_embedding.alerts._rule import (
     unknown,
 )
 from visualdl_embedding.core.names import scalar_key
+from visualdl_embedding.core.severity import Severity
 from visualdl_embedding.core.text import Text
 
 __all__ = ["Collapsed", "GroupMixing", "NonFinite", "TailCrowding"]
@@ -187,9 +187,6 @@ class TailCrowding(Rule):
 
     def _validate(self) -> None:
         check_number("over", self.over, low=0.0, high=1.0, what=_SHARE)
-
-    def _default_name(self) -> str:
-        return "tail crowding"
 
     def judge(self, view: HistoryView) -> tuple[Judgment, ...]:
         """Evaluate the last snapshot of a view."""

@@ -5,7 +5,8 @@ from typing import Literal
 
 import click
 
-from visualdl_embedding.cli._check import check, drift
+from visualdl_embedding.cli._check import check
+from visualdl_embedding.cli._drift import drift
 from visualdl_embedding.cli._explain import explain
 from visualdl_embedding.cli._neighbors import neighbors
 from visualdl_embedding.cli._report import report

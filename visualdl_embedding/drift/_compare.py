@@ -112,7 +112,13 @@ def compare_snapshots(
     lean = study.leans(pair.labels, pair.vectors)
 
     def of_null(item: NullPair) -> tuple[Values, dict[str, float], int]:
-        found = _fitting(item, pair, n_neighbors) if isinstance(item, Pair) else measure_pair(*item, **options)
+        found = item if isinstance(item, Pair) else measure_pair(*item, **options)
+        # A smaller vocabulary may have reduced the neighbors of a null pair.
+        if found.distance != distance or found.n_neighbors > n_neighbors:
+            raise ValueError(
+                f"A null pair has {found.n_neighbors} neighbors by {found.distance} distance, but this pair has "
+                f"{pair.n_neighbors} by {pair.distance}; use the same settings for all pairs."
+            )
         rows, theirs = pair_labels(pair.labels, found.labels)
         values = np.full((1 + lean.shape[2], len(pair)), np.nan)
         values[:, rows] = _statistics(found, study.leans(found.labels, found.vectors))[:, theirs]
@@ -190,16 +196,6 @@ def compare_snapshots(
             alpha=alpha,
         ),
     )
-
-
-def _fitting(null: Pair, pair: Pair, n_neighbors: int) -> Pair:
-    """Check that a null pair has the same settings; a smaller vocabulary may have reduced its neighbors."""
-    if null.distance != pair.distance or null.n_neighbors > n_neighbors:
-        raise ValueError(
-            f"A null pair has {null.n_neighbors} neighbors by {null.distance} distance, but this pair has "
-            f"{pair.n_neighbors} by {pair.distance}; use the same settings for all pairs."
-        )
-    return null
 
 
 def _statistics(pair: Pair, lean: Values) -> Values:

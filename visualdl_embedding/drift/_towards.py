@@ -97,8 +97,6 @@ def watched_directions(
     n_neighbors: int = 15,
     distance: Distance = "cosine",
     match_by: str | None = "frequency",
-    alpha: float = 0.05,
-    correction: Correction = "holm",
 ) -> tuple[Direction, ...]:
     """Test the motion of watched words towards groups.
 
@@ -107,7 +105,7 @@ def watched_directions(
 
     Parameters
     ----------
-    before, after, n_neighbors, distance, match_by, alpha, correction
+    before, after, n_neighbors, distance, match_by
         As in `compare_snapshots`; groups are in the column ``"group"`` of `after`.
     watch
         Labels to test.
@@ -117,16 +115,8 @@ def watched_directions(
     vectors = both.then, both.seen
     study = Study.of(both.pairing, after, watch, match_by=match_by)
     lean = study.leans(study.labels, vectors)
-    return directions_of(
-        study,
-        vectors,
-        lean,
-        lean_changes(lean)[:, None],
-        n_neighbors=both.n_neighbors,
-        distance=distance,
-        alpha=alpha,
-        correction=correction,
-    )
+    changes = lean_changes(lean)[:, None]
+    return directions_of(study, vectors, lean, changes, n_neighbors=both.n_neighbors, distance=distance)
 
 
 def directions_of(
@@ -137,8 +127,8 @@ def directions_of(
     *,
     n_neighbors: int,
     distance: Distance,
-    alpha: float,
-    correction: Correction,
+    alpha: float = 0.05,
+    correction: Correction = "holm",
 ) -> tuple[Direction, ...]:
     """Create the directions of all watched words and groups.
 

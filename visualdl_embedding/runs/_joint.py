@@ -167,49 +167,35 @@ def project_jointly(
     graph = neighbor_graph(vectors, config, [spec]) if is_map else None
     init = None
     if is_map and start is not None:
-        init = _joint_start(a, b, start, usable=(usable_a, usable_b), random_state=spec.random_state)
+        # Rows of `b` start at the label's position in `a`, with noise, because forces between rows that coincide have
+        # no direction. NaN marks rows to be placed.
+        in_a, in_b = pair_labels(a.labels, b.labels)
+        scatter = 1e-3 * float(np.nanstd(start[usable_a]))
+        noise = np.random.default_rng(spec.random_state).normal(scale=scatter, size=(len(in_a), start.shape[1]))
+        twins = np.full((len(b.labels), start.shape[1]), np.nan, dtype=np.float32)
+        twins[in_b] = start[in_a] + noise
+        init = np.concatenate([start[usable_a], twins[usable_b]])
     tell(0.35)
     layout = make_layout(vectors, graph, spec, config=config, init=init)
     tell(0.95)
-    n_a = int(usable_a.sum())
-    coordinates = layout.coordinates
+    n_a, dim = int(usable_a.sum()), a.vectors.shape[1]
+    coordinates, notes = layout.coordinates, layout.notes
     if start is not None:
-        # PCA keeps its size: how far it spreads is a measurement, and no accident of a descent.
+        # PCA keeps its size, because its spread is a measurement.
         coordinates = align(coordinates[:n_a], start[usable_a], scaling=is_map).apply(coordinates)
     n_shared = len(pair_rows(a, b, config.distance)[0])
+    if n_shared < dim:
+        note = (
+            f"{n_shared} shared labels do not determine a rotation of {dim} dimensions: they lie on one another more "
+            "closely than the runs agree."
+        )
+        notes = (note, *notes)
     return Joint(
         a=spread(coordinates[:n_a], usable_a, len(usable_a)),
         b=spread(coordinates[n_a:], usable_b, len(usable_b)),
         axes=draw_axes(coordinates)[0],
         n_shared=n_shared,
-        notes=(*_notes(n_shared, a.vectors.shape[1]), *layout.notes),
-    )
-
-
-def _joint_start(
-    a: Snapshot,
-    b: Snapshot,
-    start: Floats,
-    *,
-    usable: tuple[NDArray[np.bool_], NDArray[np.bool_]],
-    random_state: int,
-) -> Floats:
-    """Put every row of `b` where `a` has its label; NaN, which is a row to be placed, where `a` has it not."""
-    twins = np.full((len(b.labels), start.shape[1]), np.nan, dtype=np.float32)
-    in_a, in_b = pair_labels(a.labels, b.labels)
-    # Forces between rows that coincide have no direction.
-    scatter = 1e-3 * float(np.nanstd(start[usable[0]])) if usable[0].any() else 0.0
-    noise = np.random.default_rng(random_state).normal(scale=scatter, size=(len(in_a), start.shape[1]))
-    twins[in_b] = start[in_a] + noise
-    return np.concatenate([start[usable[0]], twins[usable[1]]])
-
-
-def _notes(n_shared: int, dim: int) -> tuple[str, ...]:
-    if n_shared >= dim:
-        return ()
-    return (
-        f"{n_shared} shared labels do not determine a rotation of {dim} dimensions: they lie on one another more "
-        "closely than the runs agree.",
+        notes=tuple(notes),
     )
 
 
@@ -230,23 +216,23 @@ def compare(
     cache: str | os.PathLike[str] | None = None,
     on_progress: Progress | None = None,
 ) -> Joint:
-    """Bring two stored snapshots onto one map, or find the map where it was made before.
+    """Compute the joint map of two stored snapshots, or read it from the cache.
 
     Parameters
     ----------
     a, b
-        The snapshots; the configuration is that of `a`.
+        Snapshots; the configuration is that of `a`.
     projection
-        ``"tsne"``, ``"umap_3d"``, …: the key of a projection that `a` stores, or of a method.
+        ``"tsne"``, ``"umap_3d"``, …: key of a projection that `a` stores, or of a method.
     cache
-        A folder for results (`cache_folder`); None keeps none.
+        Folder for results (`cache_folder`); None for no cache.
     on_progress
-        Is told the share that is done.
+        As in `project_jointly`.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        If a run, table, step or projection is not there (the message says what is), or no label is shared.
+        If a run, table, step or projection does not exist, or no label is shared.
     """
     if cache is not None and (found := read_cached(a, b, projection=projection, cache=cache)) is not None:
         return found
