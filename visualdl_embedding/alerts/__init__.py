@@ -4,9 +4,8 @@
 """
 
 from visualdl_embedding.alerts._alert import Alert, Status, Verdict
-from visualdl_embedding.alerts._check import check_scalars, unmatched
 from visualdl_embedding.alerts._drift import DriftTowards
-from visualdl_embedding.alerts._evaluate import RuleState, evaluate, replay
+from visualdl_embedding.alerts._evaluate import RuleState, check_scalars, evaluate, replay, unmatched
 from visualdl_embedding.alerts._history import History
 from visualdl_embedding.alerts._hook import HookResult, run_hook
 from visualdl_embedding.alerts._load import KINDS, RulesLike, default_rules, load_rules, read_rules
