@@ -353,6 +353,8 @@ def test_metrics_that_an_analysis_writes_are_known(metric: str) -> None:
         ("norm", "write 'watch/LABEL/norm'"),
         ("watch/norm", "write 'watch/NAME/METRIC'"),
         ("watch/加息/tsne/y/x", "begins with 'tsne/y', which is unknown; did you mean 'tsne'"),
+        ("vectors_variance_kept", "is not part of an analysis, only of a log"),
+        ("watch/加息/stability", "is not part of an analysis, only of a report"),
         ("qqqqqqqq", "known are 'trustworthiness'"),
         ("", "is empty"),
     ],

@@ -212,11 +212,16 @@ def check_metric(metric: object) -> None:
         begin = "/".join(levels) if levels[0] in known else levels[0]
         raise ValueError(f"metric {metric!r} begins with {begin!r}, which is unknown; {did_you_mean(begin, known)}")
     try:
-        scope = get_metric(name).scope
+        found = get_metric(name)
     except ValueError as error:
         near = nearest_labels(name, METRICS, limit=1)
         hint = f"did you mean {'/'.join([*metric.split('/')[:-1], near[0]])!r}?" if near else str(error)
         raise ValueError(f"metric {metric!r} ends in an unknown metric; {hint}") from None
+    scope = found.scope
+    if found.origin != "analysis":
+        raise ValueError(
+            f"metric {metric!r} is not part of an analysis, only of a {found.origin}; rules cannot use it."
+        )
     if inside or (scope == "projection" and levels):
         return
     if levels:
