@@ -15,7 +15,7 @@ from visualdl_embedding.drift._drift import Drift, GroupDrift, WordDrift
 from visualdl_embedding.drift._measure import Graphs, Pair, measure_pair
 from visualdl_embedding.drift._notes import pair_notes
 from visualdl_embedding.drift._ranks import Values, group_p_values, pair_p_value, rank_rows
-from visualdl_embedding.drift._towards import TINY, Study, directions_of, known_somewhere, lean_changes
+from visualdl_embedding.drift._towards import TINY, PairStudy, directions_of, known_somewhere, lean_changes
 
 __all__ = ["NullPair", "compare_snapshots"]
 
@@ -108,7 +108,7 @@ def compare_snapshots(
     known_somewhere(watch, before, after)
     options: Any = {"n_neighbors": n_neighbors, "distance": distance, "random_state": random_state, "n_jobs": n_jobs}
     pair = measure_pair(before, after, neighbors=neighbors, **options)
-    study = Study.of(pair.pairing, after, watch, match_by=match_by, groups=groups)
+    study = PairStudy.of(pair.pairing, after, watch, match_by=match_by, groups=groups)
     lean = study.leans(pair.labels, pair.vectors)
 
     def of_null(item: NullPair) -> tuple[Values, dict[str, float], int]:
@@ -204,7 +204,7 @@ def _statistics(pair: Pair, lean: Values) -> Values:
     return np.vstack([np.log(np.maximum(pair.change.astype(np.float64), TINY)), lean_changes(lean)])
 
 
-def _group_drifts(pair: Pair, study: Study, p_values: Values, p_corrected: Values) -> tuple[GroupDrift, ...]:
+def _group_drifts(pair: Pair, study: PairStudy, p_values: Values, p_corrected: Values) -> tuple[GroupDrift, ...]:
     found = []
     for code, name in enumerate(study.names):
         rows = study.codes == code

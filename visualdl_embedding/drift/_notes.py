@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift._measure import Pair
-from visualdl_embedding.drift._towards import Study
+from visualdl_embedding.drift._towards import PairStudy
 
 __all__ = ["pair_notes"]
 
@@ -17,7 +17,7 @@ _FEW = 0.9
 
 def pair_notes(
     pair: Pair,
-    study: Study,
+    study: PairStudy,
     before: Snapshot,
     after: Snapshot,
     *,
