@@ -160,7 +160,7 @@ def unknown(
 
 
 def compare(
-    view: HistoryView, metric: str, threshold: float, subject: Text, *, side: Literal["above", "below"] = "above"
+    view: HistoryView, metric: str, threshold: float, *, subject: Text, side: Literal["above", "below"] = "above"
 ) -> Judgment:
     """Judge whether a metric is above or below a threshold; the sentence begins with its `subject`."""
     value = view.value(metric)

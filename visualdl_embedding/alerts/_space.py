@@ -93,7 +93,8 @@ class Collapsed(Rule):
 
     def judge(self, view: HistoryView) -> tuple[Judgment, ...]:
         """Evaluate the last snapshot of a view, with one judgment for both signs."""
-        cone = compare(view, "mean_cosine", self.mean_cosine, Text("The mean cosine of two rows", "任意两行的平均余弦"))
+        subject = Text("The mean cosine of two rows", "任意两行的平均余弦")
+        cone = compare(view, "mean_cosine", self.mean_cosine, subject=subject)
         if cone.status == "holds":
             en, zh = cone.text.en[:-1], cone.text.zh[:-1]
             return (replace(cone, text=Text(f"{en}: all rows have similar directions.", f"{zh}：所有向量方向相近。")),)
@@ -191,8 +192,7 @@ class TailCrowding(Rule):
     def judge(self, view: HistoryView) -> tuple[Judgment, ...]:
         """Evaluate the last snapshot of a view."""
         # Choose by the whole run, so that a missing value does not mix two curves.
-        if view.first("stratum/tail/crowding") is None and view.first("crowding") is not None:
-            return (compare(view, "crowding", self.over, Text("The crowding of all rows", "所有行的拥挤度")),)
-        return (
-            compare(view, "stratum/tail/crowding", self.over, Text("The crowding of tail rows", "长尾各行的拥挤度")),
-        )
+        metric, subject = "crowding", Text("The crowding of all rows", "所有行的拥挤度")
+        if view.first("stratum/tail/crowding") is not None or view.first("crowding") is None:
+            metric, subject = "stratum/tail/crowding", Text("The crowding of tail rows", "长尾各行的拥挤度")
+        return (compare(view, metric, self.over, subject=subject),)

@@ -59,7 +59,7 @@ class _Limit(Rule):
 
     def judge(self, view: HistoryView) -> tuple[Judgment, ...]:
         """Evaluate the last snapshot of a view."""
-        return (compare(view, self.metric, self.value, Text(self.metric, f"{self.metric} "), side=self.side),)
+        return (compare(view, self.metric, self.value, subject=Text(self.metric, f"{self.metric} "), side=self.side),)
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ _FEW = 0.9
 def pair_notes(
     pair: Pair,
     study: PairStudy,
+    *,
     before: Snapshot,
     after: Snapshot,
-    *,
     asked_for: int,
     watch: Sequence[str],
     match_by: str | None,

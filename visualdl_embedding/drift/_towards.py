@@ -116,15 +116,15 @@ def watched_directions(
     study = PairStudy.of(both.pairing, after, watch, match_by=match_by)
     lean = study.leans(study.labels, vectors)
     changes = lean_changes(lean)[:, None]
-    return directions_of(study, vectors, lean, changes, n_neighbors=both.n_neighbors, distance=distance)
+    return directions_of(study, vectors, lean, changes=changes, n_neighbors=both.n_neighbors, distance=distance)
 
 
 def directions_of(
     study: PairStudy,
     vectors: tuple[Floats, Floats],
     lean: Values,
-    changes: Sequence[Values] | Values,
     *,
+    changes: Sequence[Values] | Values,
     n_neighbors: int,
     distance: Distance,
     alpha: float = 0.05,
