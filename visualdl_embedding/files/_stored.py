@@ -83,17 +83,7 @@ class StoredTable:
         return self.reader.gather(distinct)[places]
 
     def blocks(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """Read the whole table in order, in blocks of about 8 MiB.
-
-        Returns
-        -------
-        Iterator of the id of each block's first row, and ``(b, d)`` float32.
-
-        Raises
-        ------
-        UnreadableModelError
-            If the file is damaged.
-        """
+        """Read the whole table in blocks of about 8 MiB: the id of the first row, and ``(b, d)`` float32."""
         return self.reader.blocks()
 
     @property

@@ -16,7 +16,7 @@ from visualdl_embedding.core.table import Readable, Table, block_ranges
 from visualdl_embedding.models._run_table import RunTable, StoredStep
 from visualdl_embedding.models._table import ModelTable
 from visualdl_embedding.models._words import Words
-from visualdl_embedding.models.live import find_tables, is_layer, is_tensor, live_table
+from visualdl_embedding.models.live import find_tables, is_paddles, live_table
 from visualdl_embedding.vocabulary import KEEP, MetadataLike, RowsLike, VocabularyLike
 
 if TYPE_CHECKING:
@@ -186,9 +186,9 @@ def open_model(
     name, origin = table if isinstance(table, str) else "array", "array"
     if isinstance(source, str | os.PathLike):
         name, origin, readers = Path(source).resolve().name, str(source), _chosen(files.open_tables(source), table)
-    elif is_layer(source):
+    elif is_paddles(source, "nn.Layer"):
         name, origin, readers = type(source).__name__, "layer", find_tables(source, table)
-    elif is_tensor(source):
+    elif is_paddles(source, "Tensor"):
         readers = [live_table(name, source)]
     elif isinstance(source, files.StoredTable):
         name, origin, readers = source.path.name, str(source.path), [source]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.neighbors import Distance
+from visualdl_embedding.core.progress import Progress
 from visualdl_embedding.core.query import Axis, Match, axis_between, combine, nearest_rows, position_on_axis
 from visualdl_embedding.core.rows import COMPOSED, Rows
 from visualdl_embedding.core.snapshot import Snapshot
@@ -23,8 +24,6 @@ from visualdl_embedding.vocabulary import KEEP, RowsLike, Vocabulary, select_row
 __all__ = ["ModelTable", "Progress", "silent"]
 
 Floats = NDArray[np.float32]
-Progress = Callable[[str, int, int], None]
-"""Called with the part of the work, the number of units done, and the number of all units."""
 
 
 def silent(part: str, done: int, total: int) -> None:

@@ -6,7 +6,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from visualdl_embedding.files import listed
 if TYPE_CHECKING:
     import paddle
 
-__all__ = ["LiveTable", "find_tables", "is_layer", "is_tensor", "live_table"]
+__all__ = ["LiveTable", "find_tables", "is_paddles", "live_table"]
 
 ROOT_NAME = "embedding"
 """Table name if the network itself is the embedding layer: its sublayer name is empty."""
@@ -54,14 +55,9 @@ class LiveTable:
             yield start, self.read_rows(np.arange(start, stop))
 
 
-def is_layer(source: Any) -> bool:
-    """Whether something is a ``paddle.nn.Layer``, without importing Paddle."""
-    return "paddle" in sys.modules and isinstance(source, sys.modules["paddle"].nn.Layer)
-
-
-def is_tensor(source: Any) -> bool:
-    """Whether something is a ``paddle.Tensor``, without importing Paddle."""
-    return "paddle" in sys.modules and isinstance(source, sys.modules["paddle"].Tensor)
+def is_paddles(source: Any, kind: Literal["nn.Layer", "Tensor"]) -> bool:
+    """Whether something is a ``paddle.nn.Layer`` or a ``paddle.Tensor``, without importing Paddle."""
+    return "paddle" in sys.modules and isinstance(source, attrgetter(kind)(sys.modules["paddle"]))
 
 
 def find_tables(
