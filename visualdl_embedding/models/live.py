@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.core.suggest import listed
 from visualdl_embedding.core.table import Table, block_ranges
-from visualdl_embedding.files import listed
 
 if TYPE_CHECKING:
     import paddle
 
-__all__ = ["LiveTable", "find_tables", "is_paddles", "live_table"]
+__all__ = ["LiveTable", "find_tables", "is_paddle", "live_table"]
 
 ROOT_NAME = "embedding"
 """Table name if the network itself is the embedding layer: its sublayer name is empty."""
@@ -55,7 +55,7 @@ class LiveTable:
             yield start, self.read_rows(np.arange(start, stop))
 
 
-def is_paddles(source: Any, kind: Literal["nn.Layer", "Tensor"]) -> bool:
+def is_paddle(source: Any, kind: Literal["nn.Layer", "Tensor"]) -> bool:
     """Whether something is a ``paddle.nn.Layer`` or a ``paddle.Tensor``, without importing Paddle."""
     return "paddle" in sys.modules and isinstance(source, attrgetter(kind)(sys.modules["paddle"]))
 
