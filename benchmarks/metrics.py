@@ -20,7 +20,7 @@ from _common import parser, report
 from threadpoolctl import threadpool_limits
 
 from visualdl_embedding import metrics
-from visualdl_embedding.analysis import Analysis, Config, State, analyze, diagnose
+from visualdl_embedding.analysis import Analysis, Config, State, analyze
 from visualdl_embedding.core.neighbors import nearest_neighbors, normalize
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
@@ -135,10 +135,8 @@ def measure(case: Case, repeats: int) -> dict[str, Any]:
     sample = min(SAMPLED, case.n)
     sampled, guessed = timed(repeats, lambda: metrics.projection_quality(vectors, maps, graph, max_rows=sample))
     groups_seconds, _ = timed(repeats, lambda: study_groups(vectors, near, groups))
-    diagnosis, _ = timed(
-        repeats, lambda: diagnose(second, near, before=(first, near_before), overlap=overlap, update=moved)
-    )
-    frame = _frame(first, second)
+    frames = [_frame(first, second) for _ in range(repeats)]
+    frame, diagnosis = frames[-1], statistics.median(frame.seconds["diagnosis"] for frame in frames)
     findings, _ = timed(1, lambda: find(second, frame))
     compared, _ = timed(
         repeats, lambda: compare_snapshots(first, second, watch=case.rows.watch, neighbors=(near_before, near))

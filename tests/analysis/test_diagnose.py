@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from visualdl_embedding.analysis import Config, State, analyze, diagnose
+from visualdl_embedding.analysis import Analysis, Config, State, analyze
 from visualdl_embedding.core.neighbors import Neighbors, nearest_neighbors
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
@@ -14,7 +15,7 @@ from visualdl_embedding.core.table import Table
 from visualdl_embedding.drift import compare_snapshots
 from visualdl_embedding.metrics import METRICS, crowding
 from visualdl_embedding.metrics.groups import MAX_GROUPS, study_groups
-from visualdl_embedding.metrics.strata import frequency_strata
+from visualdl_embedding.metrics.strata import frequency_strata, stratum_scalars, study_strata
 from visualdl_embedding.store import TableStore
 
 N, DIM = 240, 8
@@ -39,6 +40,13 @@ def graph_of(taken: Snapshot) -> Neighbors:
     return nearest_neighbors(taken.vectors[taken.valid], 15)
 
 
+def diagnose(taken: Snapshot, before: Snapshot | None = None) -> Analysis:
+    """Analysis of a snapshot without maps, after another one or alone."""
+    config = Config(methods=())
+    state = State() if before is None else analyze(before, config=config)[1]
+    return analyze(taken, state, config)[0]
+
+
 GROUP = [GROUPS[i % 3] for i in range(N)]
 FREQUENCY = [str(1000 // (i + 1)) for i in range(N)]
 
@@ -46,21 +54,23 @@ FREQUENCY = [str(1000 // (i + 1)) for i in range(N)]
 def test_the_numbers_are_those_of_the_parts() -> None:
     taken = snapshot(vectors(), group=GROUP, frequency=FREQUENCY)
     graph = graph_of(taken)
-    found = diagnose(taken, graph)
+    found = diagnose(taken)
     study = study_groups(taken.vectors, graph, GROUP)
     assert found.scalars["group_purity"] == study.purity.overall
     assert found.scalars["group/joy/cohesion"] == study.cohesion.observed[study.index("joy")]
     assert found.scalars["crowding"] == crowding(taken.vectors, graph).excess
-    assert found.strata is not None
-    counts = dict(zip(*np.unique(frequency_strata(np.array(FREQUENCY, float)), return_counts=True), strict=True))
-    assert {s.name: s.num_rows for s in found.strata.strata} == counts
+    strata = study_strata(
+        taken.vectors, graph, frequency_strata(np.array(FREQUENCY, float)), frequency=np.array(FREQUENCY, float)
+    )
+    for name, value in stratum_scalars(strata).items():
+        assert found.scalars.get(name, np.nan) == pytest.approx(value, nan_ok=True)
     np.testing.assert_array_equal(found.row_metrics["group_purity"], study.row_purity)
 
 
 def test_every_scalar_is_registered_under_its_last_name() -> None:
     before = snapshot(vectors(0), group=GROUP, frequency=FREQUENCY, watch=("w0", "w1"))
     after = snapshot(vectors(1), step=1, group=GROUP, frequency=FREQUENCY, watch=("w0", "w1"))
-    found = diagnose(after, graph_of(after), before=(before, graph_of(before)))
+    found = diagnose(after, before)
     assert {name.rsplit("/", 1)[-1] for name in found.scalars} <= set(METRICS)
     assert {(d.label, d.group) for d in found.directions} == {(w, g) for w in ("w0", "w1") for g in ("joy", "sorrow")}
     assert found.scalars["watch/w0/group/joy/share"] == found.directions[0].share_after
@@ -73,17 +83,16 @@ def test_rows_that_are_not_finite_take_their_columns_with_them() -> None:
     graph = graph_of(taken)
     kept = [group for i, group in enumerate(GROUP) if i % 5]
     expected = study_groups(taken.vectors[taken.valid], graph, kept)
-    found = diagnose(taken, graph)
+    found = diagnose(taken)
     assert found.scalars["group_purity"] == expected.purity.overall
-    assert len(found.row_metrics["group_purity"]) == int(taken.valid.sum())
+    assert not np.isfinite(found.row_metrics["group_purity"][~taken.valid]).any()
 
 
 def test_without_columns_only_the_space_is_diagnosed() -> None:
     taken = snapshot(vectors())
-    found = diagnose(taken, graph_of(taken))
-    assert set(found.scalars) == {"crowding"}
-    assert found.groups is None
-    assert found.strata is None
+    found = diagnose(taken)
+    assert "crowding" in found.scalars
+    assert not any(name.startswith(("group", "stratum", "watch")) for name in (*found.scalars, *found.row_metrics))
 
 
 def test_a_column_of_names_is_no_grouping() -> None:
@@ -91,8 +100,8 @@ def test_a_column_of_names_is_no_grouping() -> None:
     rng = np.random.default_rng(0)
     rows = Rows(np.arange(n), tuple(f"w{i}" for i in range(n)), columns={"group": tuple(f"g{i}" for i in range(n))})
     taken = Snapshot("item", 0, rows, rng.normal(size=(n, 4)).astype(np.float32))
-    found = diagnose(taken, graph_of(taken))
-    assert found.groups is None
+    found = diagnose(taken)
+    assert not any(name.startswith("group") for name in found.scalars)
     assert "looks like a name of each row" in found.notes[0]
 
 

@@ -31,12 +31,6 @@ def test_what_is_left_is_what_scipy_leaves() -> None:
     assert left == pytest.approx(2 - 2 * correlation, rel=1e-4)
 
 
-def test_without_reflection_a_mirror_image_stays_one() -> None:
-    mirrored = POINTS * np.float32([-1, 1])
-    assert np.abs(align(mirrored, POINTS, reflection=False).apply(mirrored) - POINTS).max() > 0.5
-    assert np.linalg.det(align(mirrored, POINTS, reflection=False).rotation) > 0
-
-
 def test_without_scaling_the_size_stays() -> None:
     assert align(3 * POINTS, POINTS, scaling=False).scale == 1
 

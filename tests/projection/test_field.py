@@ -14,7 +14,7 @@ from visualdl_embedding.core.neighbors import nearest_neighbors
 from visualdl_embedding.projection import _tsne, _umap
 from visualdl_embedding.projection._field import Field
 from visualdl_embedding.projection._kernels import attract, edge_cost, table_repel, tsne_repel
-from visualdl_embedding.projection._scale import best_factor
+from visualdl_embedding.projection._optimizer import best_factor
 
 
 def cloud(n: int = 2000, size: float = 12.0, seed: int = 0) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from visualdl_embedding.analysis._analyze import analyze
 from visualdl_embedding.analysis._config import Config
-from visualdl_embedding.analysis._diagnose import Diagnosis, diagnose, direction_scalars
 from visualdl_embedding.analysis._project import make_layout
 from visualdl_embedding.analysis._result import Analysis, Frame, Projection, State
 from visualdl_embedding.analysis._space import neighbor_graph
@@ -14,7 +13,6 @@ analyse = analyze
 __all__ = [
     "Analysis",
     "Config",
-    "Diagnosis",
     "Frame",
     "Projection",
     "ProjectionSpec",
@@ -22,8 +20,6 @@ __all__ = [
     "analyse",
     "analyze",
     "as_tuple",
-    "diagnose",
-    "direction_scalars",
     "make_layout",
     "neighbor_graph",
     "plan_projections",

@@ -7,17 +7,16 @@ from dataclasses import replace
 import numpy as np
 
 from visualdl_embedding.analysis._config import Config
-from visualdl_embedding.analysis._diagnose import diagnose_frame
+from visualdl_embedding.analysis._diagnose import diagnose
 from visualdl_embedding.analysis._pairs import measure_pairs, pair_with
 from visualdl_embedding.analysis._project import choose_basis, make_projections
-from visualdl_embedding.analysis._result import Analysis, Frame, State
-from visualdl_embedding.analysis._rows import Measured, merge, select_usable
+from visualdl_embedding.analysis._result import Analysis, Frame, Measured, State, merge
 from visualdl_embedding.analysis._space import (
     measure_quality,
     measure_space,
     measure_watched,
     neighbor_graph,
-    search_notes,
+    select_usable,
 )
 from visualdl_embedding.core.neighbors import Neighbors
 from visualdl_embedding.core.progress import Progress, timed
@@ -55,7 +54,7 @@ def analyze(
     tell = on_progress or (lambda part, done, total: None)
     previous = state.previous
     seconds: dict[str, float] = {}
-    rows, counted = select_usable(snapshot, config.distance)
+    rows, counted = select_usable(snapshot, config)
     if not rows.vectors.size:
         # Without usable rows there is nothing to compare, so keep the state for the next frame.
         return _assemble(snapshot, state, neighbor_graph(rows.vectors, config), counted), state
@@ -86,9 +85,8 @@ def analyze(
     with timed(seconds, "quality"):
         quality = measure_quality(rows, wide, projections, config=config)
     with timed(seconds, "diagnosis"):
-        diagnosed, directions = diagnose_frame(snapshot, rows, graph, config=config, state=state, changed=changed)
-    notes = Measured(notes=(*search_notes(wide), *basis_notes))
-    measured = merge(counted, notes, space, changed, projected, quality, diagnosed)
+        diagnosed, directions = diagnose(snapshot, rows, graph, config=config, state=state, changed=changed)
+    measured = merge(counted, space, Measured(notes=basis_notes), changed, projected, quality, diagnosed)
     watched = measure_watched(snapshot.rows, measured.row_metrics, projections)
     analysis = replace(
         _assemble(snapshot, state, graph, merge(measured, Measured(watched))),

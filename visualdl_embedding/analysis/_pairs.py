@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from visualdl_embedding import metrics
 from visualdl_embedding.analysis._config import Config
-from visualdl_embedding.analysis._result import Frame
-from visualdl_embedding.analysis._rows import Measured
+from visualdl_embedding.analysis._result import Frame, Measured
+from visualdl_embedding.analysis._space import neighbor_graph
 from visualdl_embedding.core.arrays import spread
-from visualdl_embedding.core.neighbors import Neighbors, nearest_neighbors
+from visualdl_embedding.core.neighbors import Neighbors
 from visualdl_embedding.core.pairing import pair_rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import cka
@@ -73,18 +73,9 @@ def pair_with(frame: Frame | None, now: Snapshot, config: Config) -> FramePair |
 def measure_pairs(
     n: int, graph: Neighbors, config: Config, *, previous: FramePair | None, first: FramePair | None
 ) -> Measured:
-    """Measure the change since the previous and since the first snapshot.
+    """Measure the change of n rows since the previous and since the first snapshot, as far as these are available.
 
-    Parameters
-    ----------
-    n
-        Number of all rows of the snapshot.
-    graph
-        Neighbor graph of the usable rows.
-    config
-        Parameters of the graphs that are built if the rows of a pair differ from the usable rows.
-    previous, first
-        Pairs with the previous and with the first snapshot; None if not available.
+    `graph` is that of the usable rows; `config` is for the graphs of pairs with other rows.
     """
     scalars: dict[str, float] = {}
     row_metrics: dict[str, Floats] = {}
@@ -108,17 +99,7 @@ def _overlap(pair: FramePair, graph: Neighbors, config: Config) -> Floats:
     """Return the share of neighbors kept per shared row; `graph` is the graph of the current usable rows."""
     if pair.graph_then is not None:
         return metrics.neighbor_overlap(pair.graph_then, graph)
-    then, now = (
-        nearest_neighbors(
-            vectors,
-            config.n_neighbors,
-            distance=config.distance,
-            random_state=config.random_state,
-            n_jobs=config.n_jobs,
-        )
-        for vectors in (pair.then, pair.now)
-    )
-    return metrics.neighbor_overlap(then, now)
+    return metrics.neighbor_overlap(*(neighbor_graph(vectors, config, ()) for vectors in (pair.then, pair.now)))
 
 
 def _mean(values: Floats) -> float:

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from visualdl_embedding.analysis._config import Config
 from visualdl_embedding.analysis._pairs import FramePair
-from visualdl_embedding.analysis._result import Frame, Projection, State
-from visualdl_embedding.analysis._rows import Measured, UsableRows, merge
+from visualdl_embedding.analysis._result import Frame, Measured, Projection, State, UsableRows, merge
 from visualdl_embedding.analysis._specs import ProjectionSpec
 from visualdl_embedding.core.arrays import spread
 from visualdl_embedding.core.neighbors import Neighbors
@@ -90,7 +89,7 @@ def make_projections(
     state: State,
     pair: FramePair | None,
     basis: Basis | None,
-    on_progress: Callable[[int], None] | None = None,
+    on_progress: Callable[[int], None],
 ) -> tuple[dict[str, Projection], Measured, dict[str, float]]:
     """Make every projection of the configuration, and measure its motion and noise floor.
 
@@ -123,78 +122,60 @@ def make_projections(
             if last is not None and pair is not None and spec.method != "pca":
                 init = spread(last.coordinates[pair.then_positions], pair.now_rows, len(rows.vectors))
             layout = make_layout(rows.vectors, graph, spec, config=config, init=init, basis=basis)
-            floor = _find_floor(rows.vectors, graph, layout, spec=spec, config=config, last=last, frame=state.frame)
+            parameters, floor = dict(layout.parameters), last.noise_floor if last else None
+            if spec.method == "pca":
+                floor = 0.0
+            elif _measures_floor(spec, config, state.frame):
+                floor = noise_floor(rows.vectors, layout, neighbors=graph, n_jobs=config.n_jobs)
+                parameters["noise_floor_step"] = step
+            if last and "noise_floor_step" in last.parameters:
+                parameters.setdefault("noise_floor_step", last.parameters["noise_floor_step"])
             target = made[spec.like].coordinates[rows.positions] if spec.like and init is None else init
             if target is not None:
                 layout = replace(layout, coordinates=align(layout.coordinates, target).apply(layout.coordinates))
-            made[spec.key], part = _finish(rows, layout, spec, last=last, pair=pair, floor=floor, step=step)
-            parts.append(part)
+            comparable = last
+            if last and spec.method == "pca" and last.parameters.get("basis_version") != parameters["basis_version"]:
+                comparable = None
+            axes, redrawn = draw_axes(layout.coordinates, comparable.axes if comparable else None)
+            made[spec.key] = Projection(
+                method=spec.method,
+                coordinates=rows.spread(layout.coordinates),
+                parameters=parameters,
+                axes=axes,
+                axes_version=last.axes_version + int(redrawn or comparable is None) if last else 1,
+                noise_floor=floor,
+            )
+            parts.append(_measure(spec, layout, rows, comparable, pair, floor))
             if spec.method == "pca" and basis is not None:
                 kept = variance_kept(basis, rows.vectors, spec.n_components)
                 parts.append(Measured({f"{spec.key}/explained_variance": kept}))
-        if on_progress is not None:
-            on_progress(done)
+        on_progress(done)
     return made, merge(*parts), seconds
 
 
-def _find_floor(
-    vectors: Floats,
-    graph: Neighbors,
-    layout: Layout,
-    *,
-    spec: ProjectionSpec,
-    config: Config,
-    last: Projection | None,
-    frame: int,
-) -> tuple[float | None, bool]:
-    """Return the noise floor, measured or that of the last frame, and whether it was measured."""
-    if spec.method == "pca":
-        return 0.0, False
+def _measures_floor(spec: ProjectionSpec, config: Config, frame: int) -> bool:
     # The first frame is often a random table, whose floor differs from a trained one, so the second is measured too.
-    every = 0 if spec.repeat else config.noise_floor_every
-    if not every or (frame != 1 and frame % every):
-        return (last.noise_floor if last else None), False
-    settings = {**config.parameters_of(spec), "n_jobs": config.n_jobs}
-    return noise_floor(vectors, layout, neighbors=graph, random_state=spec.random_state, **settings), True
+    every = config.noise_floor_every
+    return not spec.repeat and every > 0 and (frame == 1 or frame % every == 0)
 
 
-def _finish(
-    rows: UsableRows,
-    layout: Layout,
+def _measure(
     spec: ProjectionSpec,
-    *,
+    layout: Layout,
+    rows: UsableRows,
     last: Projection | None,
     pair: FramePair | None,
-    floor: tuple[float | None, bool],
-    step: int,
-) -> tuple[Projection, Measured]:
-    """Choose axes, and measure the motion since the last frame if the two are comparable."""
-    key, coordinates, parameters = spec.key, layout.coordinates, dict(layout.parameters)
-    comparable = last
-    if last and spec.method == "pca" and last.parameters.get("basis_version") != parameters["basis_version"]:
-        comparable = None
-    axes, redrawn = draw_axes(coordinates, comparable.axes if comparable else None)
-    version = last.axes_version + int(redrawn or comparable is None) if last else 1
-    scalars = {} if floor[0] is None else {f"{key}/noise_floor": floor[0]}
+    floor: float | None,
+) -> Measured:
+    """Measure a layout, and its motion since the last one if the two are comparable."""
+    key = spec.key
+    scalars = {} if floor is None else {f"{key}/noise_floor": floor}
     if layout.kl_divergence is not None:
         scalars[f"{key}/kl_divergence"] = layout.kl_divergence
     row_metrics = {}
-    if comparable is not None and pair is not None:
-        moved = motion(comparable.coordinates[pair.then_positions], coordinates[pair.now_rows])
+    if last is not None and pair is not None:
+        moved = motion(last.coordinates[pair.then_positions], layout.coordinates[pair.now_rows])
         row_metrics[f"{key}/motion"] = spread(moved, pair.positions, rows.n)
         scalars[f"{key}/motion"] = float(np.sqrt(np.mean(moved.astype(np.float64) ** 2)))
-    if floor[1]:
-        parameters["noise_floor_step"] = step
-    elif last and "noise_floor_step" in last.parameters:
-        parameters["noise_floor_step"] = last.parameters["noise_floor_step"]
     # Repeats have the same notes as the first seed.
-    notes = () if spec.repeat else tuple(f"{key}: {note}" for note in layout.notes)
-    projection = Projection(
-        method=spec.method,
-        coordinates=rows.spread(coordinates),
-        parameters=parameters,
-        axes=axes,
-        axes_version=version,
-        noise_floor=floor[0],
-    )
-    return projection, Measured(scalars, row_metrics, notes)
+    return Measured(scalars, row_metrics, () if spec.repeat else tuple(f"{key}: {note}" for note in layout.notes))

@@ -1,4 +1,4 @@
-"""Results of an analysis, and the state for the next one, as plain data classes."""
+"""Results of an analysis and of its stages, and the state for the next one, as plain data classes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.analysis._config import Config
+from visualdl_embedding.core import arrays
 from visualdl_embedding.core.neighbors import Neighbors
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import Direction
 from visualdl_embedding.projection import Basis
 
-__all__ = ["Analysis", "Frame", "Projection", "State"]
+__all__ = ["Analysis", "Frame", "Measured", "Projection", "State", "UsableRows", "merge"]
 
 T = TypeVar("T")
 
@@ -156,3 +157,54 @@ class State:
         """Disjoint pairs of consecutive snapshots before the previous one; newest first."""
         newest = range(len(self.earlier) - 1, 0, -2)
         return tuple((self.earlier[i - 1], self.earlier[i]) for i in newest)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Result of a stage.
+
+    Attributes
+    ----------
+    scalars
+        Scalars, keyed by `visualdl_embedding.core.names.scalar_key`.
+    row_metrics
+        ``(n,)`` float32 each, for all rows of the snapshot.
+    notes
+        Sentences for the user.
+    """
+
+    scalars: Mapping[str, float] = field(default_factory=dict)
+    row_metrics: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def merge(*parts: Measured) -> Measured:
+    """Merge the results of stages, in order; later values replace earlier ones of the same name."""
+    return Measured(
+        {name: value for part in parts for name, value in part.scalars.items()},
+        {name: values for part in parts for name, values in part.row_metrics.items()},
+        tuple(note for part in parts for note in part.notes),
+    )
+
+
+@dataclass(frozen=True)
+class UsableRows:
+    """Rows of a snapshot between which the distance is defined.
+
+    Attributes
+    ----------
+    positions
+        ``(v,)`` positions of the usable rows among all n rows.
+    vectors
+        ``(v, d)`` float32 vectors of the usable rows.
+    n
+        Number of all rows.
+    """
+
+    positions: NDArray[np.intp]
+    vectors: NDArray[np.float32]
+    n: int
+
+    def spread(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Expand values of the usable rows, ``(v, …)``, to all rows, ``(n, …)`` float32, with NaN elsewhere."""
+        return arrays.spread(values, self.positions, self.n)

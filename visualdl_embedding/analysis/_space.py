@@ -1,4 +1,4 @@
-"""Neighbor graph and metrics of the original space, and quality of projections."""
+"""Usable rows, neighbor graph and metrics of the original space, and quality of projections."""
 
 from __future__ import annotations
 
@@ -9,18 +9,27 @@ from numpy.typing import NDArray
 
 from visualdl_embedding import metrics
 from visualdl_embedding.analysis._config import Config
-from visualdl_embedding.analysis._result import Projection
-from visualdl_embedding.analysis._rows import Measured, UsableRows
+from visualdl_embedding.analysis._result import Measured, Projection, UsableRows
 from visualdl_embedding.analysis._specs import ProjectionSpec
+from visualdl_embedding.core.distance import count_rows, left_out_notes
 from visualdl_embedding.core.names import scalar_key
 from visualdl_embedding.core.neighbors import Neighbors, nearest_neighbors
 from visualdl_embedding.core.pairing import positions_of
 from visualdl_embedding.core.rows import Rows
+from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.projection import neighbors_needed
 
-__all__ = ["measure_quality", "measure_space", "measure_watched", "neighbor_graph", "search_notes"]
+__all__ = ["measure_quality", "measure_space", "measure_watched", "neighbor_graph", "select_usable"]
 
 Floats = NDArray[np.float32]
+
+
+def select_usable(snapshot: Snapshot, config: Config) -> tuple[UsableRows, Measured]:
+    """Select the rows between which the distance is defined, and count the others."""
+    positions = np.flatnonzero(snapshot.usable(config.distance))
+    counts = count_rows(snapshot.vectors, config.distance)
+    rows = UsableRows(positions, np.ascontiguousarray(snapshot.vectors[positions]), len(snapshot.rows))
+    return rows, Measured(counts, notes=tuple(left_out_notes(counts)))
 
 
 def neighbor_graph(vectors: Floats, config: Config, specs: Sequence[ProjectionSpec] | None = None) -> Neighbors:
@@ -47,17 +56,11 @@ def neighbor_graph(vectors: Floats, config: Config, specs: Sequence[ProjectionSp
     )
 
 
-def search_notes(graph: Neighbors) -> tuple[str, ...]:
-    """Return a note if the search was approximate."""
-    if graph.exact:
-        return ()
-    return (f"Neighbors of {len(graph.indices):,} rows were found by an approximate search (PyNNDescent).",)
-
-
 def measure_space(rows: UsableRows, graph: Neighbors) -> Measured:
-    """Measure the original space; see `metrics.space_scalars`."""
+    """Measure the original space, see `metrics.space_scalars`; note an approximate search for neighbors."""
     scalars, norms = metrics.space_scalars(rows.vectors, graph)
-    return Measured(scalars, {"norm": rows.spread(norms)})
+    note = f"Neighbors of {len(norms):,} rows were found by an approximate search (PyNNDescent)."
+    return Measured(scalars, {"norm": rows.spread(norms)}, () if graph.exact else (note,))
 
 
 def measure_quality(
@@ -74,14 +77,15 @@ def measure_quality(
         distance=config.distance,
         random_state=config.random_state,
     )
-    scalars: dict[str, float] = {}
-    row_metrics: dict[str, Floats] = {}
-    for key, quality in found.items():
-        scalars[f"{key}/trustworthiness"] = quality.trustworthiness
-        scalars[f"{key}/continuity"] = quality.continuity
-        row_metrics[f"{key}/trustworthiness"] = rows.spread(quality.row_trustworthiness)
-        row_metrics[f"{key}/continuity"] = rows.spread(quality.row_continuity)
-    return Measured(scalars, row_metrics)
+    names = ("trustworthiness", "continuity")
+    return Measured(
+        {f"{key}/{name}": getattr(quality, name) for key, quality in found.items() for name in names},
+        {
+            f"{key}/{name}": rows.spread(getattr(quality, f"row_{name}"))
+            for key, quality in found.items()
+            for name in names
+        },
+    )
 
 
 def measure_watched(

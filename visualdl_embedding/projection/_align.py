@@ -1,4 +1,4 @@
-"""Alignment of a layout to another, and the remaining motion."""
+"""Comparable layouts: alignment to another one, the remaining motion, and axes shared by all pictures of a run."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from numpy.typing import NDArray
 
 from visualdl_embedding.core.arrays import blocks, center
 
-__all__ = ["Alignment", "align", "motion"]
+__all__ = ["Alignment", "align", "draw_axes", "motion"]
 
 Points = NDArray[np.floating[Any]]
+
+_SMALLEST = 0.4
+"""Minimum extent of a layout, as a fraction of its axes."""
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """Similarity transform: rotation (optionally with reflection), scale, shift.
+    """Similarity transform: rotation (also with reflection), scale, shift.
 
     Attributes
     ----------
@@ -44,13 +47,9 @@ def align(
     target: Points,
     *,
     scaling: bool | Literal["least_squares"] = True,
-    reflection: bool = True,
     about_origin: bool = False,
 ) -> Alignment:
     """Find the similarity transform that maps one layout onto another, row by row.
-
-    The scale makes both layouts equally large. The least-squares scale would be smaller by their correlation: at 0.9
-    per frame, the map of a run would shrink to a third in ten frames.
 
     Parameters
     ----------
@@ -60,8 +59,6 @@ def align(
         True makes both equally large; False keeps the size. ``"least_squares"`` leaves the smallest residual, at a
         size that is smaller by the correlation of the two: at 0.9 a frame, a run's map would shrink to a third after
         ten frames.
-    reflection
-        False allows rotations only.
     about_origin
         True turns about the origin, without a shift.
 
@@ -100,9 +97,6 @@ def align(
     if size_a <= 1e-6 * np.abs(mean_a).max() or size_b <= 1e-6 * np.abs(mean_b).max():
         return Alignment(np.eye(c), 1.0, mean_b - mean_a)
     left, values, right = np.linalg.svd(cross)
-    if not reflection and np.linalg.det(left @ right) < 0:
-        left[:, -1] *= -1
-        values[-1] *= -1
     rotation = left @ right
     scale = 1.0
     if scaling:
@@ -130,3 +124,46 @@ def motion(before: Points, after: Points) -> NDArray[np.float32]:
     unit = float(np.sqrt(known.var(axis=0).mean())) if len(known) else 0.0
     moved: NDArray[np.float32] = (distances / (unit if unit > 0 else 1.0)).astype(np.float32)
     return moved
+
+
+def draw_axes(
+    coordinates: Points, axes: NDArray[np.floating[Any]] | None = None, *, margin: float = 0.15
+) -> tuple[NDArray[np.float32], bool]:
+    """Keep the axes of a run, or choose new ones if the layout no longer fits.
+
+    A layout no longer fits if it leaves the axes, or is smaller than 0.4 of them. The unit has the same length on every
+    axis, because distances in a map are isotropic.
+
+    Parameters
+    ----------
+    coordinates
+        ``(n, c)``; rows that are not finite are ignored.
+    axes
+        ``(c, 2)``: current lower and upper limits.
+    margin
+        Margin around the layout for new axes, as a fraction of its extent, for the growth of later frames.
+
+    Returns
+    -------
+    The axes ``(c, 2)`` float32, and whether they are new.
+    """
+    if coordinates.ndim != 2:
+        raise ValueError(f"coordinates must be (n, c), not of shape {coordinates.shape}.")
+    c = coordinates.shape[1]
+    if axes is not None and axes.shape != (c, 2):
+        raise ValueError(f"axes must be ({c}, 2) for {c} components, not of shape {axes.shape}.")
+    known = coordinates[np.isfinite(coordinates).all(axis=1)].astype(np.float64)
+    if len(known) == 0:
+        return (np.array([[-1.0, 1.0]] * c, np.float32), True) if axes is None else (axes.astype(np.float32), False)
+    low, high = known.min(axis=0), known.max(axis=0)
+    extent = float((high - low).max())
+    if axes is not None:
+        fits = bool((low >= axes[:, 0]).all() and (high <= axes[:, 1]).all())
+        large_enough = extent >= _SMALLEST * float((axes[:, 1] - axes[:, 0]).max())
+        # A single point, or equal points, have no extent that could be too small.
+        if fits and (large_enough or extent == 0):
+            return axes.astype(np.float32), False
+    # Half an extent of 0 still requires distinct limits in float32.
+    half = extent * (0.5 + margin) or max(1.0, float(np.abs(low).max()) * 1e-3)
+    middle = (low + high) / 2
+    return np.stack([middle - half, middle + half], axis=1).astype(np.float32), True

@@ -40,8 +40,7 @@ class Field:
 
     def __init__(self, kernel: Callable[[NDArray[np.float64]], NDArray[Any]], spacing: float) -> None:
         self._kernel = kernel
-        self._finest = spacing
-        self._spacing = spacing
+        self._finest = self._spacing = spacing
         self._shape: tuple[int, int] = (0, 0)
         self._spectrum: Floats = np.empty((0, 0), np.float32)
         self._grid: Floats = np.empty((0, 0), np.float32)
@@ -82,19 +81,13 @@ class Field:
         # Use twice as many nodes as the layout covers, so that opposite edges do not interact.
         rows, columns = (int(fft.next_fast_len(2 * (least + least // 8 + 8), True)) for least in needed)
         self._shape, self._spacing = (rows, columns), spacing
-        self._spectrum = self._transform_kernel()
         self._grid = np.zeros(self._shape, np.float32)
-
-    def _transform_kernel(self) -> Floats:
-        """Transform the kernel and divide by the splines' transform, which would blur it twice."""
-        from scipy import fft
-
-        around = [np.minimum(np.arange(m), m - np.arange(m)) * self._spacing for m in self._shape]
+        around = [np.minimum(np.arange(m), m - np.arange(m)) * spacing for m in self._shape]
         kernel = self._kernel(np.hypot(around[0][:, None], around[1][None, :]))
+        # The splines blur the kernel twice: once in spreading, once in reading.
         blur = [(2 + np.cos(2 * np.pi * np.arange(m) / m)) / 3 for m in self._shape]
-        both = blur[0][:, None] * blur[1][None, : self._shape[1] // 2 + 1]
-        spectrum: Floats = (fft.rfft2(kernel).real / both**2).astype(np.float32)
-        return spectrum
+        both = blur[0][:, None] * blur[1][None, : columns // 2 + 1]
+        self._spectrum = (fft.rfft2(kernel).real / both**2).astype(np.float32)
 
     def read(self, points: Floats, levels: Floats, forces: Floats) -> None:
         """Fill `levels` ``(n,)`` with the potential, including each point's own, and `forces` ``(n, 2)``."""

@@ -221,12 +221,7 @@ def gather(points: Floats, origin: Floats, density: float, potential: Floats, le
 
 @_compiled
 def step(
-    points: Floats,
-    pull: Floats,
-    push: Floats,
-    updates: Floats,
-    gains: Floats,
-    rates: tuple[float, float],
+    points: Floats, pull: Floats, push: Floats, updates: Floats, gains: Floats, rates: tuple[float, float]
 ) -> None:
     """Move the points by one step of gradient descent with momentum and per-coordinate gains (Jacobs 1988).
 

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.core.neighbors import Distance, Neighbors, nearest_neighbors
+from visualdl_embedding.core.neighbors import Distance, Neighbors, nearest_neighbors, normalize
+from visualdl_embedding.projection._align import align, motion
 from visualdl_embedding.projection._pca import Basis, fit_basis
-from visualdl_embedding.projection._start import place_new_rows, principal_start
 from visualdl_embedding.projection._tsne import fit_tsne
 from visualdl_embedding.projection._umap import fit_umap
 
-__all__ = ["METHODS", "Layout", "neighbors_needed", "project"]
+__all__ = ["METHODS", "Layout", "neighbors_needed", "noise_floor", "project"]
 
 METHODS = ("pca", "tsne", "umap")
 
@@ -83,7 +83,6 @@ def project(
     perplexity: float = 30.0,
     n_neighbors: int = 15,
     min_dist: float = 0.1,
-    max_iter: int | None = None,
     random_state: int = 42,
     n_jobs: int = 1,
     basis: Basis | None = None,
@@ -113,8 +112,6 @@ def project(
         Neighbors of UMAP, without the row itself. umap-learn counts the row too, so its number is one larger.
     min_dist
         Minimum distance of UMAP.
-    max_iter
-        Iterations of t-SNE, epochs of UMAP; None to stop at convergence.
     random_state
         Seed.
     n_jobs
@@ -149,42 +146,27 @@ def project(
     width = neighbors.n_neighbors
     warm = init is not None and bool(np.isfinite(init).all(axis=1).any())
     if warm and init is not None:
-        start = place_new_rows(init, neighbors, random_state=random_state)
+        start = _place_new_rows(init, neighbors, random_state)
     else:
-        start = principal_start(vectors, n_components, distance=neighbors.distance, random_state=random_state)
+        start = _principal_start(vectors, n_components, neighbors.distance, random_state)
     common = {"method": method, "distance": neighbors.distance, "warm": warm, "random_state": random_state}
     if method == "umap":
         coordinates, made_by = fit_umap(
-            neighbors,
-            start,
-            warm=warm,
-            n_neighbors=n_neighbors,
-            min_dist=min_dist,
-            max_iter=max_iter,
-            random_state=random_state,
+            neighbors, start, warm=warm, n_neighbors=n_neighbors, min_dist=min_dist, random_state=random_state
         )
         return Layout(coordinates, {**common, **made_by}, notes=_lowered("n_neighbors", n_neighbors, width, n))
-    given = max(1.0, width / 3)
-    lowered = min(perplexity, given)
+    possible = max(1.0, width / 3)
+    lowered = min(perplexity, possible)
     coordinates, made_by, kl = fit_tsne(
-        neighbors,
-        start,
-        warm=warm,
-        perplexity=lowered,
-        max_iter=max_iter,
-        random_state=random_state,
-        n_jobs=n_jobs,
+        neighbors, start, warm=warm, perplexity=lowered, random_state=random_state, n_jobs=n_jobs
     )
-    return Layout(coordinates, {**common, **made_by}, kl, _lowered("perplexity", perplexity, given, n))
+    return Layout(coordinates, {**common, **made_by}, kl, _lowered("perplexity", perplexity, possible, n))
 
 
 def _lowered(name: str, asked: float, possible: float, n_rows: int) -> tuple[str, ...]:
-    if asked <= possible:
-        return ()
-    return (
-        f"{name} lowered from {asked:g} to {possible:.3g}: larger values require a wider neighbor graph ({n_rows} "
-        "rows).",
-    )
+    why = f"larger values require a wider neighbor graph ({n_rows} rows)"
+    note = f"{name} lowered from {asked:g} to {possible:.3g}: {why}."
+    return (note,) if asked > possible else ()
 
 
 def _principal(vectors: NDArray[np.float32], n_components: int, basis: Basis | None) -> Layout:
@@ -194,3 +176,87 @@ def _principal(vectors: NDArray[np.float32], n_components: int, basis: Basis | N
         basis.transform(vectors, n_components),
         {"method": "pca", "basis_version": basis.version, "basis_step": basis.step},
     )
+
+
+def _principal_start(
+    vectors: NDArray[np.float32], n_components: int, distance: str, random_state: int
+) -> NDArray[np.float64]:
+    """Arrange rows by their principal components, with a standard deviation of 1 along the first.
+
+    Coinciding rows are separated by a millionth of that, because forces between them would have no direction.
+
+    References
+    ----------
+    Kobak and Linderman 2021, "Initialization is critical for preserving global data structure in both t-SNE and UMAP".
+    """
+    points = normalize(vectors) if distance == "cosine" else vectors
+    start = fit_basis(points, n_components=n_components).transform(points, n_components).astype(np.float64)
+    size = start[:, 0].std()
+    start /= size if size > 0 else 1.0
+    noise: NDArray[np.float64] = np.random.default_rng(random_state).normal(scale=1e-6, size=start.shape)
+    return start + noise
+
+
+def _place_new_rows(init: NDArray[np.floating[Any]], neighbors: Neighbors, random_state: int) -> NDArray[np.float64]:
+    """Place new rows, which are NaN in `init`, at the mean of their neighbors' positions.
+
+    A row without placed neighbors is placed by their neighbors, or else in the middle. A small scatter separates rows
+    with the same neighbors.
+    """
+    places = np.array(init, dtype=np.float64)
+    known: NDArray[np.bool_] = np.asarray(np.isfinite(places).all(axis=1))
+    if known.all():
+        return places
+    rng = np.random.default_rng(random_state)
+    spread = places[known].std(axis=0).mean() if known.any() else 1.0
+    scatter = 1e-3 * (spread if spread > 0 else 1.0)
+    nearest = neighbors.indices[:, :15]
+    # Two rounds reach neighbors of neighbors; rows further out have no meaningful position.
+    for _ in range(2):
+        seen = known[nearest]
+        new = np.flatnonzero(~known & seen.any(axis=1))
+        share = seen[new] / seen[new].sum(axis=1, keepdims=True)
+        around = np.where(seen[new][:, :, None], places[nearest[new]], 0.0)
+        places[new] = np.einsum("nk,nkc->nc", share, around) + rng.normal(scale=scatter, size=(len(new), init.shape[1]))
+        known[new] = True
+    lost = ~known
+    middle = places[known].mean(axis=0) if known.any() else np.zeros(init.shape[1])
+    places[lost] = middle + rng.normal(scale=max(spread, scatter), size=(int(lost.sum()), init.shape[1]))
+    return places
+
+
+def noise_floor(vectors: NDArray[np.float32], layout: Layout, *, neighbors: Neighbors, n_jobs: int = 1) -> float:
+    """Refit the same frame, warm, with the same parameters and the next seed, and measure the motion.
+
+    Motions between frames below this value are not significant.
+
+    Parameters
+    ----------
+    vectors
+        ``(n, d)`` float32 vectors of the layout.
+    layout
+        Result of `project`; its coordinates may have been aligned since.
+    neighbors
+        Neighbor graph of the layout.
+    n_jobs
+        Number of threads.
+
+    Returns
+    -------
+    Root mean square motion in standard deviations of the layout; 0 for PCA, which is a fixed linear map.
+    """
+    used, before = layout.parameters, layout.coordinates
+    if used["method"] == "pca":
+        return 0.0
+    again = project(
+        vectors,
+        method=used["method"],
+        n_components=before.shape[1],
+        init=before,
+        neighbors=neighbors,
+        random_state=used.get("random_state", 0) + 1,
+        n_jobs=n_jobs,
+        **{name: used[name] for name in ("perplexity", "n_neighbors", "min_dist") if name in used},
+    )
+    moved = motion(before, align(again.coordinates, before).apply(again.coordinates))
+    return float(np.sqrt(np.mean(np.square(moved, dtype=np.float64))))

@@ -9,12 +9,9 @@ from numpy.typing import NDArray
 
 from visualdl_embedding.core.neighbors import Neighbors
 from visualdl_embedding.projection._field import Field
-from visualdl_embedding.projection._scale import best_factor
+from visualdl_embedding.projection._optimizer import Floats, Graph, Lengths, Optimizer
 
 __all__ = ["affinities", "fit_tsne"]
-
-Floats = NDArray[np.float32]
-Graph = tuple[NDArray[np.int32], NDArray[np.int32], Floats]
 
 _EXAGGERATION = 12.0
 _SPACING = 0.6
@@ -26,31 +23,24 @@ _SMALLEST = 0.01
 """Initial and minimum standard deviation of layouts."""
 _EXACT_ROWS = 1500
 """Maximum number of rows for the exact sum, which is as fast as the grid up to here."""
-_REARRANGED = 0.3
-"""Share of misplaced rows above which a warm layout is rearranged from the start."""
 
 
-class _Optimizer:
-    """Optimization state of a layout."""
+class _Tsne(Optimizer):
+    """Optimization of t-SNE."""
 
-    def __init__(self, graph: Graph, candidates: NDArray[np.int32], points: Floats, random_state: int) -> None:
-        pointers, columns, weights = graph
-        n = len(points)
-        rows = np.repeat(np.arange(n, dtype=np.int32), np.diff(pointers))
-        once = columns > rows
-        self.points = points
-        self.iterations = 0
+    budgets = (750, 500)
+    rearranged = 0.3
+    scatter = 0.3
+    # Requiring a saving of 5 % lowers the trustworthiness by 0.007 within five frames of a training.
+    jump_limits = (0.0, 4.0)
+
+    def __init__(self, graph: Graph, neighbors: Neighbors, start: NDArray[np.float64], random_state: int) -> None:
+        field = Field(lambda distance: 1 / (1 + distance**2), _SPACING)
+        super().__init__(graph, neighbors, start, field=field, random_state=random_state)
         # Rate of Belkina et al. 2019 for the early phase, kept throughout: a rate of n leaves the layout unsettled,
         # with a trustworthiness of 0.863 instead of 0.874 after 750 iterations.
-        self.rate = max(200.0, n / _EXAGGERATION)
-        self._graph = graph
-        self._edges = (rows[once], columns[once], weights[once])
-        self._candidates = candidates
-        self._random = np.random.default_rng(random_state)
-        self._field = Field(lambda distance: 1 / (1 + distance**2), _SPACING)
-        self._pull, self._push = np.zeros_like(points), np.zeros_like(points)
-        self._updates, self._gains = np.zeros_like(points), np.ones_like(points)
-        self._levels = np.zeros(n, np.float32)
+        self._rate = max(200.0, len(start) / _EXAGGERATION)
+        self._gains = np.ones_like(self.points)
 
     def _repel(self) -> float:
         """Compute the unnormalized repulsion and return t-SNE's Z, the sum over all pairs."""
@@ -63,8 +53,7 @@ class _Optimizer:
         self._field.read(self.points, self._levels, self._push)
         return float(self._levels.sum(dtype=np.float64)) - n
 
-    def run(self, iterations: int, *, exaggeration: float = 1.0, momentum: float = 0.8) -> None:
-        """Run gradient descent."""
+    def _run(self, iterations: int, *, exaggeration: float = 1.0, momentum: float = 0.8) -> None:
         from visualdl_embedding.projection._kernels import attract, step
 
         for i in range(iterations):
@@ -74,7 +63,7 @@ class _Optimizer:
             total = self._repel()
             self._pull *= exaggeration
             self._push /= 2 * total
-            step(self.points, self._pull, self._push, self._updates, self._gains, (self.rate, momentum))
+            step(self.points, self._pull, self._push, self._updates, self._gains, (self._rate, momentum))
         self.iterations += iterations
 
     def _keep_resolved(self) -> None:
@@ -87,32 +76,12 @@ class _Optimizer:
             self.points *= np.float32(_SMALLEST / max(size, 1e-30))
             self._updates[:] = 0
 
-    def jump(self) -> float:
-        """Move rows that are separated from their neighbors by other clusters; return their share.
+    def _strengths(self) -> tuple[Floats, float]:
+        return np.full(len(self.points), 1 / self._repel(), np.float32), 1.0
 
-        Gradient descent cannot move a row through a cluster that repels it. Early exaggeration can, but moves all other
-        rows too. A jump moves only the row, to a position with lower cost.
-        """
-        from visualdl_embedding.projection._kernels import jump
-
-        n = len(self.points)
-        total = self._repel()
-        self._field.solve(self.points)
-        moved = jump(
-            self._graph,
-            (1.0, 1.0),
-            self._candidates,
-            self.points,
-            (self._field.origin, self._field.density, self._field.potential, 1.0),
-            np.full(n, 1 / total, np.float32),
-            self._random.permutation(n),
-            self._random.normal(scale=0.3, size=(n, 2)).clip(-0.9, 0.9).astype(np.float32),
-            # Requiring a saving of 5 % lowers the trustworthiness by 0.007 within five frames of a training.
-            (0.0, 4.0),
-        )
-        self._updates[moved] = 0
+    def _stop(self, moved: NDArray[np.bool_]) -> None:
+        super()._stop(moved)
         self._gains[moved] = 1
-        return float(moved.mean())
 
     def divergence(self) -> float:
         """Kullback-Leibler divergence in nats."""
@@ -120,25 +89,32 @@ class _Optimizer:
 
         return float(edge_cost(*self._edges, self.points) + np.log(self._repel()))
 
-    def rescale(self) -> float:
-        """Scale the layout to its best size, because alignment to earlier frames changed it."""
+    def _cost(self, near: Lengths, far: Lengths) -> float:
         pairs = float(len(self.points)) * (len(self.points) - 1)
+        return float(np.log1p(near).mean() + np.log(pairs * (1 / (1 + far)).mean()))
 
-        def cost(near: NDArray[Any], far: NDArray[Any]) -> float:
-            return float(np.log1p(near).mean() + np.log(pairs * (1 / (1 + far)).mean()))
+    def _arrange(self, budget: int) -> None:
+        self._run(budget // 3, exaggeration=_EXAGGERATION, momentum=0.5)
+        for _ in range(3):
+            self._run(budget // 8)
+            self._jump()
+        self._run(budget - self.iterations)
 
-        factor = best_factor(self.points, self._edges, cost, random=self._random)
-        self.points *= np.float32(factor)
-        return factor
+    def _refine(self) -> None:
+        cost = self.divergence()
+        while self.iterations < 200:
+            self._run(20)
+            before_jump = self.divergence()
+            gain, cost = cost - before_jump, before_jump
+            # From the fifth round on, the remaining gain is the last expansion, which does not change the arrangement.
+            if gain < _STILL or (self.iterations >= 100 and gain < 10 * _STILL):
+                break
+            if self.iterations <= 40:
+                self._jump()
 
 
 def affinities(neighbors: Neighbors, perplexity: float) -> Graph:
-    """Convert a neighbor graph to t-SNE's symmetric probabilities.
-
-    Returns
-    -------
-    Pointers ``(n + 1,)`` int32, columns and probabilities of a CSR matrix; the probabilities sum to 1.
-    """
+    """Convert a neighbor graph to t-SNE's symmetric probabilities, which sum to 1."""
     from scipy.sparse import csr_matrix
 
     from visualdl_embedding.projection._kernels import calibrate
@@ -157,96 +133,29 @@ def affinities(neighbors: Neighbors, perplexity: float) -> Graph:
 
 
 def fit_tsne(
-    neighbors: Neighbors,
-    start: NDArray[np.float64],
-    *,
-    warm: bool,
-    perplexity: float,
-    max_iter: int | None,
-    random_state: int,
-    n_jobs: int,
+    neighbors: Neighbors, start: NDArray[np.float64], *, warm: bool, perplexity: float, random_state: int, n_jobs: int
 ) -> tuple[Floats, dict[str, Any], float]:
-    """Optimize a t-SNE layout.
+    """Optimize a t-SNE layout on a graph that is at least three times the perplexity wide, if n allows it.
 
-    Parameters
-    ----------
-    neighbors
-        Graph with at least three times the perplexity as width, if n allows it.
-    start
-        ``(n, c)``: the previous frame if `warm`, else any layout of standard deviation 1.
-    warm
-        Continue from `start`; otherwise use only its arrangement.
-    perplexity
-        Effective number of neighbors.
-    max_iter
-        Number of iterations; None to stop at convergence.
-    random_state
-        Seed of the order in which rows are processed.
-    n_jobs
-        Number of threads, in 3-D.
+    `start` is ``(n, c)``: the previous frame if `warm`, else any layout of standard deviation 1. The seed determines
+    the order in which rows are processed; `n_jobs` is for 3-D.
 
     Returns
     -------
     Coordinates ``(n, c)`` float32, the parameters used, and the Kullback-Leibler divergence in nats.
     """
     graph = neighbors.first(max(1, int(np.ceil(3 * perplexity))))
-    parameters: dict[str, Any] = {"perplexity": perplexity}
     if start.shape[1] > 2:
-        return _fit_by_tree(graph, start, warm, parameters, max_iter, n_jobs)
-    optimizer = _Optimizer(
-        affinities(graph, perplexity),
-        np.ascontiguousarray(graph.indices[:, :8]),
-        np.array(start if warm else start * _SMALLEST, dtype=np.float32, order="C"),
-        random_state,
-    )
-    if warm:
-        parameters["rescaled"] = optimizer.rescale()
-        parameters["rearranged"] = _fit_warm(optimizer, max_iter)
+        coordinates, parameters, divergence = _fit_by_tree(graph, start, warm, perplexity, n_jobs)
     else:
-        _fit_cold(optimizer, max_iter or 750)
-    divergence = optimizer.divergence()
-    return optimizer.points, {**parameters, "iterations": optimizer.iterations}, divergence
-
-
-def _fit_cold(optimizer: _Optimizer, budget: int) -> None:
-    optimizer.run(budget // 3, exaggeration=_EXAGGERATION, momentum=0.5)
-    part = budget // 8
-    for _ in range(3):
-        optimizer.run(part)
-        optimizer.jump()
-    optimizer.run(budget - optimizer.iterations)
-
-
-def _fit_warm(optimizer: _Optimizer, max_iter: int | None) -> float:
-    """Return the share of misplaced rows."""
-    before = optimizer.points.copy()
-    share = optimizer.jump()
-    if share > _REARRANGED:
-        # With many misplaced rows, a position next to a neighbor is not meaningful.
-        optimizer.points = before
-        _fit_cold(optimizer, max_iter or 500)
-        return share
-    chunk = max(1, (max_iter or 100) // 5)
-    cost = optimizer.divergence()
-    while optimizer.iterations < (max_iter or 200):
-        optimizer.run(chunk)
-        before_jump = optimizer.divergence()
-        gain, cost = cost - before_jump, before_jump
-        # From the fifth chunk on, the remaining gain is the last expansion, which does not change the arrangement.
-        if gain < _STILL or (optimizer.iterations >= 5 * chunk and gain < 10 * _STILL):
-            break
-        if optimizer.iterations <= 2 * chunk:
-            optimizer.jump()
-    return share
+        layout = _Tsne(affinities(graph, perplexity), graph, start if warm else start * _SMALLEST, random_state)
+        parameters = layout.fit(warm=warm)
+        coordinates, divergence = layout.points, layout.divergence()
+    return coordinates, {"perplexity": perplexity, **parameters}, divergence
 
 
 def _fit_by_tree(
-    graph: Neighbors,
-    start: NDArray[np.float64],
-    warm: bool,
-    parameters: dict[str, Any],
-    max_iter: int | None,
-    n_jobs: int,
+    graph: Neighbors, start: NDArray[np.float64], warm: bool, perplexity: float, n_jobs: int
 ) -> tuple[Floats, dict[str, Any], float]:
     """Fit in 3-D by openTSNE's Barnes-Hut, whose cost does not depend on the volume of the layout."""
     from openTSNE import TSNEEmbedding
@@ -255,7 +164,7 @@ def _fit_by_tree(
 
     given = PerplexityBasedNN(
         knn_index=PrecomputedNeighbors(graph.indices, graph.distances.astype(np.float64)),
-        perplexity=parameters["perplexity"],
+        perplexity=perplexity,
         n_jobs=n_jobs,
     )
     layout = TSNEEmbedding(
@@ -265,10 +174,8 @@ def _fit_by_tree(
         learning_rate=max(200.0, len(start) / _EXAGGERATION),
         n_jobs=n_jobs,
     )
-    budget = max_iter or (150 if warm else 750)
-    early = budget // 3
+    budget = 150 if warm else 750
     exaggeration, momentum = (3.0, 0.8) if warm else (_EXAGGERATION, 0.5)
-    layout.optimize(n_iter=early, exaggeration=exaggeration, momentum=momentum, inplace=True)
-    layout.optimize(n_iter=budget - early, momentum=0.8, inplace=True)
-    made_by = {**parameters, "iterations": budget, "theta": 0.5}
-    return np.asarray(layout, dtype=np.float32), made_by, float(layout.kl_divergence)
+    layout.optimize(n_iter=budget // 3, exaggeration=exaggeration, momentum=momentum, inplace=True)
+    layout.optimize(n_iter=budget - budget // 3, momentum=0.8, inplace=True)
+    return np.asarray(layout, dtype=np.float32), {"iterations": budget, "theta": 0.5}, float(layout.kl_divergence)

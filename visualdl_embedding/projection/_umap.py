@@ -10,12 +10,9 @@ from numpy.typing import NDArray
 
 from visualdl_embedding.core.neighbors import Neighbors
 from visualdl_embedding.projection._field import Field
-from visualdl_embedding.projection._scale import best_factor
+from visualdl_embedding.projection._optimizer import Floats, Graph, Lengths, Optimizer, edge_rows
 
 __all__ = ["fit_umap", "fuzzy_graph"]
-
-Floats = NDArray[np.float32]
-Graph = tuple[NDArray[np.int32], NDArray[np.int32], Floats]
 
 _NEGATIVES = 5
 """Number of negative samples of umap-learn per edge."""
@@ -27,8 +24,6 @@ _EXACT_ROWS = 1000
 """Maximum number of rows for the exact sum, which is as fast as the grid up to here."""
 _FINE = 0.005
 """Spacing of the table for the exact sum."""
-_REARRANGED = 0.2
-_WORTH = 0.05
 _MOMENTUM = 0.9
 _REACH = 0.25
 """Maximum motion of a row per iteration."""
@@ -43,8 +38,8 @@ def _repulsion_table(a: float, b: float) -> tuple[NDArray[np.float64], NDArray[n
     return distance, np.concatenate([np.cumsum(pieces[::-1])[::-1], [0.0]])
 
 
-class _Optimizer:
-    """Optimization state of a layout, for the expected loss of umap-learn's sampling.
+class _Umap(Optimizer):
+    """Optimization of the expected loss of umap-learn's sampling.
 
     umap-learn samples edge (i, j) with a frequency proportional to its weight, and 5 random rows that repel i per edge.
     So row i is attracted by twice its edges' weights (each is sampled from both ends), and repelled by 5 / n times its
@@ -53,102 +48,76 @@ class _Optimizer:
     0.822 in 0.13 s.
     """
 
+    budgets = (500, 250)
+    rearranged = 0.2
+    scatter = 0.05
+    jump_limits = (0.05, 0.25)
+
     def __init__(
         self,
         graph: Graph,
+        neighbors: Neighbors,
+        start: NDArray[np.float64],
         curve: tuple[float, float],
-        candidates: NDArray[np.int32],
-        points: Floats,
         random_state: int,
     ) -> None:
+        distances, table = _repulsion_table(*curve)
+
+        def potential(distance: Lengths) -> NDArray[np.float64]:
+            return np.interp(distance, distances, table)
+
         pointers, columns, weights = graph
-        n = len(points)
-        rows = np.repeat(np.arange(n, dtype=np.int32), np.diff(pointers))
-        once = columns > rows
-        degrees = np.bincount(rows, weights=weights, minlength=n)
-        self.points = points
-        self.iterations = 0
-        self._graph = (pointers, columns, 2 * weights)
-        self._edges = (rows[once], columns[once], 2 * weights[once])
-        self._curve = curve
-        self._candidates = candidates
-        self._strengths = (_NEGATIVES * degrees / n).astype(np.float32)
+        doubled, field = (pointers, columns, 2 * weights), Field(potential, _SPACING)
+        super().__init__(doubled, neighbors, start, field=field, curve=curve, random_state=random_state)
+        degrees = np.bincount(edge_rows(graph), weights=weights, minlength=len(start))
+        self._strength = (_NEGATIVES * degrees / len(start)).astype(np.float32)
         # The stiffness of a row is its total weight; with the common rate, hubs would oscillate.
         self._rates = np.minimum(0.02, 0.08 / np.maximum(degrees, 1e-6)).astype(np.float32)[:, None]
-        self._random = np.random.default_rng(random_state)
-        self._distances, self._table = _repulsion_table(*curve)
-        self._fine_table = np.interp(np.arange(0, 100, _FINE), self._distances, self._table).astype(np.float32)
-        self._field = Field(lambda distance: np.interp(distance, self._distances, self._table), _SPACING)
-        self._pull, self._push = np.zeros_like(points), np.zeros_like(points)
-        self._updates = np.zeros_like(points)
-        self._levels = np.zeros(n, np.float32)
+        self._potential = potential
+        self._fine_table = potential(np.arange(0, 100, _FINE)).astype(np.float32)
 
-    def _repel(self) -> None:
-        from visualdl_embedding.projection._kernels import table_repel
+    def _run(self, iterations: int, *, last: float = 1.0) -> None:
+        """Run gradient descent with a rate that changes linearly to `last` times the usual one."""
+        from visualdl_embedding.projection._kernels import table_repel, umap_attract
 
-        if len(self.points) <= _EXACT_ROWS:
-            table_repel(self.points, self._fine_table, _FINE, self._levels, self._push)
-        else:
-            self._field.read(self.points, self._levels, self._push)
-
-    def run(self, iterations: int, *, first: float = 1.0, last: float = 1.0) -> None:
-        """Run gradient descent with a rate from `first` to `last` times the usual one."""
-        from visualdl_embedding.projection._kernels import umap_attract
-
-        for rate in np.linspace(first, last, iterations, dtype=np.float32):
+        for rate in np.linspace(1.0, last, iterations, dtype=np.float32):
             umap_attract(*self._edges, self._curve, self.points, self._pull)
-            self._repel()
-            self._push *= self._strengths[:, None]
+            if len(self.points) <= _EXACT_ROWS:
+                table_repel(self.points, self._fine_table, _FINE, self._levels, self._push)
+            else:
+                self._field.read(self.points, self._levels, self._push)
+            self._push *= self._strength[:, None]
             self._updates *= np.float32(_MOMENTUM)
             self._updates += rate * self._rates * (self._pull + self._push)
             np.clip(self._updates, -_REACH, _REACH, out=self._updates)
             self.points += self._updates
         self.iterations += iterations
 
-    def jump(self) -> float:
-        """Move rows that are separated from their neighbors by other clusters; return their share."""
-        from visualdl_embedding.projection._kernels import jump
+    def _strengths(self) -> tuple[Floats, float]:
+        return self._strength, float(self._potential(np.zeros(1))[0])
 
-        n = len(self.points)
-        self._field.solve(self.points)
-        moved = jump(
-            self._graph,
-            self._curve,
-            self._candidates,
-            self.points,
-            (self._field.origin, self._field.density, self._field.potential, float(self._table[0])),
-            self._strengths,
-            self._random.permutation(n),
-            self._random.normal(scale=0.05, size=(n, 2)).clip(-0.15, 0.15).astype(np.float32),
-            (_WORTH, 0.25),
-        )
-        self._updates[moved] = 0
-        return float(moved.mean())
-
-    def rescale(self) -> float:
-        """Scale the layout to its best size, because alignment to earlier frames changed it."""
+    def _cost(self, near: Lengths, far: Lengths) -> float:
         a, b = self._curve
         pull = float(self._edges[2].sum())
         # Strengths are per pair: the sum over ordered pairs is n times the sum over rows, halved to count each pair
         # once.
-        push = float(self._strengths.sum()) * len(self.points) / 2
+        push = float(self._strength.sum()) * len(self.points) / 2
+        return float(pull * np.log1p(a * near**b).mean() + push * self._potential(np.sqrt(far)).mean())
 
-        def cost(near: NDArray[Any], far: NDArray[Any]) -> float:
-            level = np.interp(np.sqrt(far), self._distances, self._table)
-            return float(pull * np.log1p(a * near**b).mean() + push * level.mean())
+    def _arrange(self, budget: int) -> None:
+        for _ in range(4):
+            self._run(budget // 5)
+            self._jump()
+        self._run(budget // 5, last=0.1)
 
-        factor = best_factor(self.points, self._edges, cost, random=self._random)
-        self.points *= np.float32(factor)
-        return factor
+    def _refine(self) -> None:
+        self._run(30)
+        self._jump()
+        self._run(50, last=0.1)
 
 
 def fuzzy_graph(neighbors: Neighbors, n_neighbors: int) -> Graph:
-    """Convert a neighbor graph to UMAP's fuzzy simplicial set.
-
-    Returns
-    -------
-    Pointers ``(n + 1,)`` int32, columns and weights of a symmetric CSR matrix; the largest weight is 1.
-    """
+    """Convert a neighbor graph to UMAP's fuzzy simplicial set; the largest weight is 1."""
     with warnings.catch_warnings():
         # At import, umap warns that its neural variant requires TensorFlow, which is not used here.
         warnings.filterwarnings("ignore", category=ImportWarning)
@@ -178,27 +147,12 @@ def fit_umap(
     warm: bool,
     n_neighbors: int,
     min_dist: float,
-    max_iter: int | None,
     random_state: int,
 ) -> tuple[Floats, dict[str, Any]]:
-    """Optimize a UMAP layout.
+    """Optimize a UMAP layout on a graph that is at least `n_neighbors` wide, if n allows it.
 
-    Parameters
-    ----------
-    neighbors
-        At least `n_neighbors` wide, where n allows it.
-    start
-        ``(n, c)``: the previous frame if `warm`, else any layout of standard deviation 1.
-    warm
-        Continue from `start`; otherwise use only its arrangement.
-    n_neighbors
-        Other rows in a neighborhood; umap-learn's number is one more.
-    min_dist
-        Minimum distance between rows.
-    max_iter
-        Number of iterations, in 3-D epochs; None to stop at convergence.
-    random_state
-        Seed of the order in which rows are processed; in 3-D of the sampling.
+    `start` is ``(n, c)``: the previous frame if `warm`, else any layout of standard deviation 1. The seed determines
+    the order in which rows are processed, in 3-D the sampling.
 
     Returns
     -------
@@ -208,82 +162,40 @@ def fit_umap(
     from umap.umap_ import find_ab_params
 
     a, b = (float(v) for v in find_ab_params(1.0, min_dist))
-    parameters: dict[str, Any] = {"n_neighbors": min(n_neighbors, len(start) - 1), "min_dist": min_dist}
     if not warm:
         low, extent = start.min(axis=0), np.ptp(start, axis=0)
         start = 10 * (start - low) / np.where(extent > 0, extent, 1.0)
     if start.shape[1] > 2:
-        return _fit_by_sampling(graph, (a, b), start, warm, parameters, max_iter, random_state)
-    optimizer = _Optimizer(
-        graph,
-        (a, b),
-        np.ascontiguousarray(neighbors.indices[:, :8]),
-        np.array(start, dtype=np.float32, order="C"),
-        random_state,
-    )
-    if warm:
-        parameters["rescaled"] = optimizer.rescale()
-        parameters["rearranged"] = _fit_warm(optimizer, max_iter)
+        coordinates, parameters = _fit_by_sampling(graph, (a, b), start, warm, random_state)
     else:
-        _fit_cold(optimizer, max_iter or 500)
-    return optimizer.points, {**parameters, "iterations": optimizer.iterations}
-
-
-def _fit_cold(optimizer: _Optimizer, budget: int) -> None:
-    part = budget // 5
-    optimizer.run(budget - 4 * part)
-    for _ in range(3):
-        optimizer.jump()
-        optimizer.run(part)
-    optimizer.jump()
-    optimizer.run(part, last=0.1)
-
-
-def _fit_warm(optimizer: _Optimizer, max_iter: int | None) -> float:
-    """Return the share of misplaced rows."""
-    before = optimizer.points.copy()
-    share = optimizer.jump()
-    if share > _REARRANGED:
-        optimizer.points = before
-        _fit_cold(optimizer, max_iter or 250)
-        return share
-    budget = max_iter or 80
-    optimizer.run(budget * 3 // 8)
-    optimizer.jump()
-    optimizer.run(budget - optimizer.iterations, last=0.1)
-    return share
+        layout = _Umap(graph, neighbors, start, (a, b), random_state)
+        parameters = layout.fit(warm=warm)
+        coordinates = layout.points
+    return coordinates, {"n_neighbors": min(n_neighbors, len(start) - 1), "min_dist": min_dist, **parameters}
 
 
 def _fit_by_sampling(
-    graph: Graph,
-    curve: tuple[float, float],
-    start: NDArray[np.float64],
-    warm: bool,
-    parameters: dict[str, Any],
-    max_iter: int | None,
-    random_state: int,
+    graph: Graph, curve: tuple[float, float], start: NDArray[np.float64], warm: bool, random_state: int
 ) -> tuple[Floats, dict[str, Any]]:
     """Fit in 3-D by umap-learn's sampling, on one thread, because several threads are not reproducible."""
     from umap.layouts import optimize_layout_euclidean
     from umap.umap_ import make_epochs_per_sample
 
-    pointers, columns, weights = graph
     n = len(start)
-    epochs = max_iter or (100 if warm else 500 if n <= 10_000 else 200)
-    rows = np.repeat(np.arange(n, dtype=np.int32), np.diff(pointers))
+    epochs = 100 if warm else 500 if n <= 10_000 else 200
     layout = np.array(start, dtype=np.float32, order="C")
     seeds = np.random.RandomState(random_state).randint(-(2**31), 2**31 - 1, 3).astype(np.int64)
     layout = optimize_layout_euclidean(
         layout,
         layout,
-        rows,
-        columns,
+        edge_rows(graph),
+        graph[1],
         epochs,
         n,
-        make_epochs_per_sample(weights, epochs),
+        make_epochs_per_sample(graph[2], epochs),
         *curve,
         seeds,
         initial_alpha=0.2 if warm else 1.0,
         move_other=True,
     )
-    return np.asarray(layout, dtype=np.float32), {**parameters, "iterations": epochs}
+    return np.asarray(layout, dtype=np.float32), {"iterations": epochs}

@@ -9,6 +9,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -263,7 +264,7 @@ class Recorder:
             if note not in table.noted and len(table.noted) < MAX_NOTES:
                 table.noted.add(note)
                 logger.warning("Table %s: %s", table.name, note)
-        raised = [alert.with_trained_step(self.trained_step) for alert in alerts]
+        raised = [replace(alert, trained_step=self.trained_step) for alert in alerts]
         for record in (*records, *alert_records(raised)):
             self._log.append(record)
         for alert in raised:
