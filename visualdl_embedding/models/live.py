@@ -114,12 +114,12 @@ def _embedding_layers(network: paddle.nn.Layer) -> dict[str, LiveTable]:
     found: dict[str, LiveTable] = {}
     for (name, first), *others in sharing.values():
         layers = (first, *(layer for _, layer in others))
-        found[name] = live_table(name, first.weight, getattr(first, "_padding_idx", None), layers)
+        found[name] = live_table(name, first.weight, getattr(first, "_padding_idx", None), layers=layers)
     return found
 
 
 def live_table(
-    name: str, parameter: Any, padding_idx: int | None = None, layers: tuple[paddle.nn.Layer, ...] = ()
+    name: str, parameter: Any, padding_idx: int | None = None, *, layers: tuple[paddle.nn.Layer, ...] = ()
 ) -> LiveTable:
     """Table in a parameter; ValueError if the parameter is not 2-D."""
     shape = tuple(getattr(parameter, "shape", ()))
