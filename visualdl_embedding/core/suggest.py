@@ -1,13 +1,13 @@
-"""Suggestions for unknown names."""
+"""Suggestions for unknown names, and lists of known ones."""
 
 from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 
-__all__ = ["did_you_mean", "nearest_labels"]
+__all__ = ["did_you_mean", "listed", "nearest_labels"]
 
 _CUTOFF = 0.5
 _SHORT_LIST = 200
@@ -67,3 +67,9 @@ def did_you_mean(word: str, known: Iterable[str | None], *, limit: int = 1, othe
     if near := nearest_labels(word, names, limit=limit):
         return f"did you mean {' or '.join(map(repr, near))}?"
     return otherwise if otherwise is not None else f"known are {', '.join(map(repr, names))}."
+
+
+def listed(items: Sequence[object], limit: int = 30) -> str:
+    """List items in lines of their own, for a message."""
+    more = [f"… and {len(items) - limit} more"] if len(items) > limit else []
+    return "\n".join(f"  {item}" for item in [*items[:limit], *more] or ["none"])
