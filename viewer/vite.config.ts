@@ -1,6 +1,18 @@
 import { defineConfig } from "vitest/config";
 
+/** Keeps only the names of metrics of the catalog; the page gets descriptions as data. */
+const catalogTitles = {
+  name: "catalog-titles",
+  enforce: "pre" as const,
+  transform(code: string, id: string) {
+    if (!id.endsWith("/metrics/catalog.json")) return undefined;
+    const catalog = JSON.parse(code) as Record<string, unknown>;
+    return JSON.stringify(catalog, [...Object.keys(catalog), "title", "title_zh"]);
+  },
+};
+
 export default defineConfig({
+  plugins: [catalogTitles],
   // The page is mounted below a path that only the server knows.
   base: "./",
   resolve: {
@@ -18,6 +30,7 @@ export default defineConfig({
     license: { fileName: "assets/licenses.md" },
   },
   server: {
+    fs: { allow: [".", "../visualdl_embedding/metrics"] },
     proxy: { "/api": "http://127.0.0.1:8040/app/embeddings" },
   },
   test: { include: ["test/**/*.test.ts"] },

@@ -5,6 +5,7 @@ import math
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -76,11 +77,11 @@ def test_keys_of_a_newer_version_are_passed_over() -> None:
 def test_the_lag_is_described() -> None:
     alert = make_alert()
     assert (alert.lag, alert.lag_zh) == ("", "")
-    late = alert.with_trained_step(450)
-    assert (late.computed_step, late.trained_step) == (300, 450)
+    late = replace(alert, trained_step=450)
+    assert (late.to_dict()["computed_step"], late.trained_step) == (300, 450)
     assert late.lag == "Computed on step 300; training is now at step 450, 150 steps later."
     assert "滞后 150 步" in late.lag_zh
-    assert alert.with_trained_step(300).lag == "Computed on step 300, the current step of the training."
+    assert replace(alert, trained_step=300).lag == "Computed on step 300, the current step of the training."
     assert late.to_dict()["lag"] == late.lag
 
 

@@ -21,7 +21,6 @@ from visualdl_embedding.alerts import (
     Rule,
     TailCrowding,
 )
-from visualdl_embedding.alerts._drift import _holm
 from visualdl_embedding.alerts._history import HistoryView
 from visualdl_embedding.alerts._rule import Judgment, matches
 from visualdl_embedding.analysis import Config, analyze
@@ -235,7 +234,10 @@ class TestDriftTowards:
     @given(st.lists(st.floats(0, 1), max_size=8), st.integers(0, 3))
     def test_holm_is_stepwise_bonferroni(self, p_values: list[float], more: int) -> None:
         n = len(p_values) + more
-        corrected = _holm(p_values, n)
+        words = [str(i) for i in range(n)]
+        evidence = [moved(word, p) for word, p in zip(words, p_values, strict=False)]
+        found = self.judge(DriftTowards("negative", tuple(words)), *evidence) if words else {}
+        corrected = [found[word].value for word, _ in zip(words, p_values, strict=False)]
         # Holm's own form: go through the ordered p-values and stop at the first above alpha / (tests left).
         for alpha in (0.01, 0.05, 0.3):
             rejected = set()
@@ -351,6 +353,8 @@ def test_metrics_that_an_analysis_writes_are_known(metric: str) -> None:
         ("norm", "write 'watch/LABEL/norm'"),
         ("watch/norm", "write 'watch/NAME/METRIC'"),
         ("watch/加息/tsne/y/x", "begins with 'tsne/y', which is unknown; did you mean 'tsne'"),
+        ("vectors_variance_kept", "is not part of an analysis, only of a log"),
+        ("watch/加息/stability", "is not part of an analysis, only of a report"),
         ("qqqqqqqq", "known are 'trustworthiness'"),
         ("", "is empty"),
     ],

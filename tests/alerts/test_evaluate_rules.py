@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import math
 from itertools import groupby
 
@@ -30,13 +29,11 @@ def steps(alerts: tuple[Alert, ...]) -> list[int]:
     return [alert.step for alert in alerts]
 
 
-def live(rule: Above, history: History, *, dies: list[bool] | None = None) -> list[int]:
-    """Judge snapshot after snapshot; a worker that dies goes on from JSON."""
+def live(rule: Above, history: History) -> list[int]:
+    """Judge snapshot after snapshot."""
     state, found = None, []
     for n in range(1, len(history) + 1):
         alerts, state = evaluate([rule], up_to(history, n), state)
-        if dies and dies[n % len(dies)]:
-            state = RuleState.from_dict(json.loads(json.dumps(state.to_dict())))
         found += steps(alerts)
     return found
 
@@ -52,12 +49,10 @@ def finite(scalars: dict[str, float]) -> bool:
     return math.isfinite(scalars.get("isoscore", math.nan))
 
 
-@given(values, st.integers(1, 4), st.lists(st.booleans(), min_size=1, max_size=5))
-def test_a_rule_fires_exactly_once_for_each_episode(
-    found: list[float | None], for_snapshots: int, dies: list[bool]
-) -> None:
+@given(values, st.integers(1, 4))
+def test_a_rule_fires_exactly_once_for_each_episode(found: list[float | None], for_snapshots: int) -> None:
     history, rule = curve("isoscore", found), Above("isoscore", 0.5, for_snapshots=for_snapshots)
-    fired = live(rule, history, dies=dies)
+    fired = live(rule, history)
     assert fired == expected(history, for_snapshots)
     assert steps(replay([rule], history)[0]) == fired
 
@@ -150,14 +145,14 @@ def test_what_an_alert_says() -> None:
     rule = Above(
         "isoscore", 0.5, for_snapshots=2, severity="critical", name="odd", message="Look at the sampler.", tables="w*"
     )
-    (alert,), _ = evaluate([rule], curve("isoscore", [HIGH, HIGH]), trained_step=130)
+    (alert,), _ = evaluate([rule], curve("isoscore", [HIGH, HIGH]))
     assert (alert.table, alert.step, alert.rule, alert.severity) == ("word", 100, "odd", "critical")
     assert (alert.metric, alert.value, alert.threshold) == ("isoscore", HIGH, 0.5)
     assert alert.message == (
         "Look at the sampler: isoscore is 0.9, above 0.5. The rule requires 2 consecutive snapshots."
     )
     assert alert.message_zh.startswith("Look at the sampler：isoscore 为 0.9，高于 0.5。")
-    assert (alert.computed_step, alert.trained_step) == (100, 130)
+    assert alert.to_dict()["computed_step"] == 100
 
 
 def test_changes_keep_their_evidence() -> None:
@@ -197,12 +192,3 @@ def test_a_rule_that_is_gone_leaves_the_state() -> None:
     _, state = evaluate([Above("isoscore", 0.5), NonFinite()], curve("isoscore", [HIGH]))
     _, state = evaluate([NonFinite()], curve("isoscore", [LOW, HIGH]), state)
     assert state == RuleState(100)
-
-
-@pytest.mark.parametrize(
-    "broken",
-    [{"step": "a"}, {"held": 3}, {"fired": {"rule": 3}}, {"fired": {"rule": {"": "x"}}}, {"judged": {"rule": None}}],
-)
-def test_a_state_that_is_none_is_refused(broken: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="not a state of rules"):
-        RuleState.from_dict(broken)

@@ -187,15 +187,6 @@ def test_hooks_go_and_counts_stay() -> None:
     assert not layer._forward_post_hooks
 
 
-def test_without_gradients_no_hook_is_put_on_outputs() -> None:
-    layer = make_layer()
-    history = TrainingHistory(layer, WATCHED, gradients=False)
-    loss_of(layer(paddle.to_tensor([3, 7]))).backward()
-    counts = history.take()
-    assert counts.lookups.sum() == 2
-    assert np.isnan(counts.gradient_mean).all()
-
-
 def test_watching_changes_no_bit_of_the_training() -> None:
     weights = []
     for watch in (False, True):

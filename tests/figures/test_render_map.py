@@ -17,10 +17,10 @@ from PIL import Image
 
 from visualdl_embedding.analysis import Projection
 from visualdl_embedding.core.palette import GREEN, GROUPS, OTHERS, VERMILLION
-from visualdl_embedding.figures import _fonts, cjk_font, color_numbers, missing_font_note, render_map, viridis
-from visualdl_embedding.figures._density import bin_points
-from visualdl_embedding.figures._groups import ALONE, NO_GROUP, color_groups
-from visualdl_embedding.figures._place import place_labels
+from visualdl_embedding.figures import _fonts, cjk_font, missing_font_note, render_map
+from visualdl_embedding.figures._colors import ALONE, NO_GROUP, color_groups, color_numbers, viridis
+from visualdl_embedding.figures._labels import place_labels
+from visualdl_embedding.figures._plot import bin_points
 
 
 def projection(n: int = 50, c: int = 2, **changes: Any) -> Projection:
@@ -406,8 +406,8 @@ def test_very_many_points_are_a_shade_under_those_that_lie_alone(drawn: list[Fig
 @settings(max_examples=20, deadline=None)
 def test_no_point_is_lost_in_a_shade(n: int) -> None:
     points = np.random.default_rng(n).uniform(size=(n, 2))
-    density = bin_points(points, np.array([[0, 1], [0, 1]], np.float32), np.full((n, 3), 0.5, np.float32))
-    assert density.image.shape == (360, 360, 4)
-    assert (density.image[..., 3] > 0).sum() <= n
-    assert len(density.sparse) <= n
-    np.testing.assert_allclose(density.image[density.image[..., 3] > 0][:, :3], 0.5, atol=1e-6)
+    image, sparse = bin_points(points, np.array([[0, 1], [0, 1]], np.float32), np.full((n, 3), 0.5, np.float32))
+    assert image.shape == (360, 360, 4)
+    assert (image[..., 3] > 0).sum() <= n
+    assert len(sparse) <= n
+    np.testing.assert_allclose(image[image[..., 3] > 0][:, :3], 0.5, atol=1e-6)

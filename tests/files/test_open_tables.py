@@ -38,7 +38,7 @@ def assert_reads(stored: StoredTable, expected: np.ndarray) -> None:
     assert rows.dtype == np.float32
     assert np.array_equal(rows, expected[ids], equal_nan=True)
     for block_bytes in (1, 3 * 4 * stored.table.dim, 8 * 2**20):
-        with patch("visualdl_embedding.files._stored._BLOCK_BYTES", block_bytes):
+        with patch("visualdl_embedding.core.table._BLOCK_BYTES", block_bytes):
             blocks = list(stored.blocks())
         assert np.array_equal(np.concatenate([block for _, block in blocks]), expected, equal_nan=True)
         assert [start for start, _ in blocks] == list(np.cumsum([0, *(len(b) for _, b in blocks[:-1])]))

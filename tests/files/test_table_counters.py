@@ -58,7 +58,7 @@ def test_duplicates_match_numpy(tmp_path_factory: pytest.TempPathFactory, values
 
 
 def test_blocks_of_a_large_table_add_up_and_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("visualdl_embedding.files._stored._BLOCK_BYTES", 4096)
+    monkeypatch.setattr("visualdl_embedding.core.table._BLOCK_BYTES", 4096)
     values = np.random.default_rng(0).standard_normal((1000, 8)).astype(np.float32)
     values[999] = values[0]
     np.save(tmp_path / "m.npy", values)

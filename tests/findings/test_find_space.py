@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from finding_examples import analysis, gaussian, look, snapshot
 
-import visualdl_embedding.findings._find as find_module
+from visualdl_embedding import findings
 from visualdl_embedding.analysis import Config, analyze
 from visualdl_embedding.core.neighbors import nearest_neighbors
 from visualdl_embedding.findings import SEVERITIES, Finding, find
@@ -147,7 +149,8 @@ def test_positions_stay_those_of_the_snapshot_when_rows_are_left_out() -> None:
 
 
 def test_each_detector_is_run() -> None:
-    source = find_module.find.__code__.co_names + tuple(
-        name for const in find_module.find.__code__.co_consts if hasattr(const, "co_names") for name in const.co_names
-    )
-    assert {name for name in vars(find_module) if name.startswith("find_")} <= set(source)
+    names = [module.name for module in pkgutil.iter_modules(findings.__path__, "visualdl_embedding.findings.")]
+    modules = map(importlib.import_module, names)
+    detectors = {name for module in modules for name in vars(module) if name.startswith("find_")}
+    assert len(detectors) > 10
+    assert detectors <= set(find.__code__.co_names)

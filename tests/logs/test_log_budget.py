@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from log_examples import make_frame
 
 from visualdl_embedding.analysis import Config
-from visualdl_embedding.logs import DEFAULT_LOG_BYTES, SHARES, LogBudget
+from visualdl_embedding.logs import DEFAULT_LOG_BYTES, LogBudget
+from visualdl_embedding.logs._budget import SHARES
 
 MB = 1_000_000
 

@@ -11,7 +11,8 @@ from log_examples import PNG, Record, base_component, make_frame
 
 from visualdl_embedding.analysis import Config
 from visualdl_embedding.logs import _records as records_module
-from visualdl_embedding.logs import reduce_dimensions, snapshot_records, snapshot_sizes, text_record
+from visualdl_embedding.logs import snapshot_records, text_record
+from visualdl_embedding.logs._records import reduce_dimensions, snapshot_sizes
 
 
 def values_of(records: list[bytes]) -> dict[str, object]:

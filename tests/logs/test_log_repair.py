@@ -10,7 +10,6 @@ from log_examples import PNG, make_frame, new_writer, read_log, scalar
 
 from visualdl_embedding.logs import (
     Tally,
-    hidden_files_note,
     is_ours,
     log_files,
     repair,
@@ -18,6 +17,7 @@ from visualdl_embedding.logs import (
     scan,
     snapshot_records,
 )
+from visualdl_embedding.logs._repair import hidden_files_note
 
 
 def framed(*records: bytes) -> bytes:

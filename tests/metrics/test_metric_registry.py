@@ -9,7 +9,7 @@ import pytest
 
 from visualdl_embedding import metrics
 from visualdl_embedding.metrics import METRICS, Metric, get_metric
-from visualdl_embedding.metrics._registry import Scope
+from visualdl_embedding.metrics._registry import Origin, Scope
 
 NAMES = [
     *["trustworthiness", "continuity", "kl_divergence", "explained_variance", "noise_floor", "motion", "x", "y", "z"],
@@ -19,6 +19,7 @@ NAMES = [
     *["purity", "purity_over_chance", "cohesion", "silhouette", "share"],
     *["neighbor_distance", "update_share", "update_per_row", "norm_frequency_correlation", "never_trained_rows"],
     *["lookups", "gradient_mean", "unchanged", "unchanged_rows", "cka", "num_alerts"],
+    *["vectors_variance_kept", "agreement", "stability"],
 ]
 OTHER_NAMES = {"norms": "norm", "aligned_displacement": "displacement", "never_trained": "never_trained_rows"}
 TOOLS = {"get_metric", "projection_quality", "space_scalars", "spectrum"}
@@ -38,6 +39,9 @@ def test_every_exported_function_is_a_metric_of_the_registry() -> None:
 @pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
 def test_a_record_is_complete(metric: Metric) -> None:
     assert metric.scope in get_args(Scope)
+    assert metric.origin in get_args(Origin)
+    assert metric.title
+    assert metric.title_zh
     assert metric.description.isascii()
     assert "\n" not in metric.description
     assert metric.description.endswith(".")

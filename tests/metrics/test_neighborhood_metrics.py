@@ -23,8 +23,13 @@ from visualdl_embedding.metrics import (
     projection_quality,
     trustworthiness,
 )
-from visualdl_embedding.metrics._kernels import compiled, count_nearer_in_layout, count_nearer_in_space
-from visualdl_embedding.metrics._ranks import nearest_in_layout, ranks_in_space
+from visualdl_embedding.metrics._ranks import (
+    compiled,
+    count_nearer_in_layout,
+    count_nearer_in_space,
+    nearest_in_layout,
+    ranks_in_space,
+)
 
 Floats = NDArray[np.float32]
 DISTANCES: tuple[Distance, ...] = ("cosine", "euclidean")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from visualdl_embedding.metrics._training import never_trained, unchanged
+from visualdl_embedding.metrics import never_trained, unchanged
 
 
 def test_never_trained() -> None:

@@ -10,7 +10,6 @@ from report_examples import clustered, example, words
 
 from visualdl_embedding.analysis import Config, analyze
 from visualdl_embedding.metrics import trustworthiness
-from visualdl_embedding.page import neighbor_table
 from visualdl_embedding.reports import report
 
 
@@ -28,7 +27,7 @@ def test_zero_rows_are_shown_as_nobodys_neighbors() -> None:
     vectors = np.random.default_rng(0).normal(size=(500, 300)).astype(np.float32)
     vectors[::10] = 0
     made = report(vectors, vocabulary=words(500), methods=("pca", "tsne"))
-    indices, cosines, _ = neighbor_table(made.snapshot, made.analysis)
+    indices, cosines, _ = made.neighbors
     assert (indices[::10] == -1).all()
     shown = np.delete(indices, np.arange(0, 500, 10), axis=0)
     assert shown.size == 6750
@@ -286,7 +285,7 @@ def test_in_a_notebook_a_report_is_a_small_summary() -> None:
 
 def test_neighbors_by_euclidean_distance_come_with_their_cosine() -> None:
     made = report(clustered(), distance="euclidean", methods="pca")
-    indices, cosines, distances = neighbor_table(made.snapshot, made.analysis)
+    indices, cosines, distances = made.neighbors
     v = made.snapshot.vectors.astype(float)
     a, b = v[0], v[indices[0, 0]]
     assert cosines[0, 0] == pytest.approx(a @ b / np.linalg.norm(a) / np.linalg.norm(b), abs=1e-5)

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from visualdl_embedding.server import RunSource, make_server
-from visualdl_embedding.server._schemas import SCHEMAS
+from visualdl_embedding.server._openapi import SCHEMAS
 
 schemathesis = pytest.importorskip("schemathesis")
 

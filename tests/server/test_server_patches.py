@@ -232,7 +232,7 @@ def test_a_browser_without_a_known_language_gets_its_page(kind: str, language: s
 def test_a_patch_is_not_applied_where_upstream_has_changed_the_function(tmp_path: Path) -> None:
     code = """
 import visualdl.server.lib as lib
-from visualdl_embedding.server._patches import apply_patches
+from visualdl_embedding.server._visualdl import apply_patches
 def get_embeddings_list(log_reader):
     return ["upstream's own"]
 lib.get_embeddings_list = get_embeddings_list
@@ -249,8 +249,8 @@ assert apply_patches() == done
 
 def test_all_patches_know_this_visualdl() -> None:
     code = """
-from visualdl_embedding.server._patches import PATCHES, apply_patches
-assert apply_patches() == apply_patches() == tuple(patch.name for patch in PATCHES)
+from visualdl_embedding.server._visualdl import PATCHES, apply_patches
+assert apply_patches() == apply_patches() == tuple(PATCHES)
 """
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

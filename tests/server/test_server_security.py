@@ -207,12 +207,9 @@ def test_no_address_leads_to_a_file_outside(open_app: Flask, address: str) -> No
 def test_the_page_says_how_it_is_got_where_it_is_not_built(
     source: RunSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from visualdl_embedding.server import _app, _page
+    from visualdl_embedding.server import _app
 
-    def blueprint(*args: object, **options: object) -> object:
-        return _page.page_blueprint(*args, **options, static=tmp_path / "static")  # type: ignore[arg-type]
-
-    monkeypatch.setattr(_app, "page_blueprint", blueprint)
+    monkeypatch.setattr(_app, "STATIC", tmp_path / "static")
     asked = client(make_server(source, visualdl=False, language="zh", theme="dark"))
     answer = asked.get("/app/embeddings/")
     assert answer.status_code == 200

@@ -14,7 +14,7 @@ from served_runs import begin, make_run, within
 
 from visualdl_embedding import open_run
 from visualdl_embedding.server import RunSource, make_server
-from visualdl_embedding.server._cache import Cache
+from visualdl_embedding.server._http import Cache
 
 PREFIX = "/app/embeddings/api/v1/"
 
@@ -233,7 +233,7 @@ def test_the_cache_keeps_within_its_bound_and_makes_each_value_once() -> None:
     make("b", 40)
     assert made == ["a", "b", "c", "b"]
     assert len(make("huge", 1000)) == 1000
-    assert cache.num_bytes <= 100
+    assert cache.values.currsize <= 100
     with pytest.raises(KeyError):
         cache.get("broken", lambda: {}["x"], size=lambda _: 0)
     assert make("broken", 10) == b"x" * 10

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visualdl_embedding.store._folder import folder_name
+from visualdl_embedding.store._table_reader import folder_name
 
 names = st.text(st.characters() | st.sampled_from('aA/\\:*?"<>|. -_％／é\u0301ßſı\ud800'), max_size=40)
 

@@ -20,7 +20,8 @@ from store_examples import (
 import visualdl_embedding
 from visualdl_embedding import open_run
 from visualdl_embedding.core.table import Table
-from visualdl_embedding.store import DamagedFileError, NewerFormatError, NotAnalyzedError, Run, TableStore
+from visualdl_embedding.errors import DamagedFileError, NewerFormatError, NotAnalyzedError
+from visualdl_embedding.store import Run, TableStore
 
 NAME = TABLE.name
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from safetensors.numpy import load_file, save_file
 
-import visualdl_embedding.store._safetensors as module
+import visualdl_embedding.store._frames as module
 from visualdl_embedding.core.safetensors_format import pack
-from visualdl_embedding.store import DamagedFileError
+from visualdl_embedding.errors import DamagedFileError
 from visualdl_embedding.store._files import write_atomically
-from visualdl_embedding.store._safetensors import TensorFile
+from visualdl_embedding.store._frames import TensorFile
 
 arrays = st.sampled_from(["f8", "f4", "f2", "i8", "i4", "i2", "i1", "u1", "?"]).flatmap(
     lambda dtype: hnp.arrays(np.dtype(dtype), hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4))
@@ -51,7 +51,7 @@ def test_we_read_what_the_official_writer_writes(folder: Path, tensors: dict[str
     save_file(tensors, path, {"a": "文"})
     with TensorFile(path) as file:
         assert file.metadata == {"a": "文"}
-        assert sorted(file.names()) == sorted(tensors)
+        assert sorted(file.places) == sorted(tensors)
         for name, array in tensors.items():
             found = file.read(name)
             assert (found.dtype, found.shape, found.tobytes()) == (array.dtype, array.shape, array.tobytes())
@@ -151,7 +151,7 @@ def test_any_damage_raises_a_clear_error(folder: Path, data: st.DataObject) -> N
     path = folder / "damaged"
     path.write_bytes(content)
     with contextlib.suppress(DamagedFileError), TensorFile(path) as file:
-        for name in file.names():
+        for name in file.places:
             assert file.read(name).nbytes <= len(content)
 
 

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from store_examples import fill, new_store
 
 from visualdl_embedding.alerts import Alert
-from visualdl_embedding.store import append_alerts, open_run, read_alerts
+from visualdl_embedding.core.jsonable import dumps_exact
+from visualdl_embedding.store import open_run, read_alerts
+from visualdl_embedding.store._files import append_line
 
 
 def make_alert(step: int, *, message: str = "高于 0.8", value: float = 0.9) -> Alert:
@@ -21,7 +23,9 @@ def make_alert(step: int, *, message: str = "高于 0.8", value: float = 0.9) ->
 
 
 def append(path: str | Path, alerts: Iterable[Alert]) -> None:
-    append_alerts(path, (alert.to_dict() for alert in alerts))
+    """As `TableStore.append_alert`, for a file without a store."""
+    for alert in alerts:
+        append_line(Path(path), dumps_exact(alert.to_dict()))
 
 
 ALERTS = tuple(make_alert(step) for step in (100, 200, 300))
@@ -95,10 +99,12 @@ def test_lines_without_an_alert_are_skipped(tmp_path: Path) -> None:
 def test_two_writers_lose_nothing(tmp_path: Path) -> None:
     path = tmp_path / "alerts.jsonl"
     code = (
-        "import sys\nfrom visualdl_embedding.alerts import Alert\nfrom visualdl_embedding.store import append_alerts\n"
+        "import sys\nfrom pathlib import Path\nfrom visualdl_embedding.alerts import Alert\n"
+        "from visualdl_embedding.core.jsonable import dumps_exact\n"
+        "from visualdl_embedding.store._files import append_line\n"
         "for step in range(40):\n"
         "    alert = Alert(sys.argv[2], step, 'r', 'warning', 'm', 1, 0, 'x' * 9000, '')\n"
-        "    append_alerts(sys.argv[1], [alert.to_dict()])"
+        "    append_line(Path(sys.argv[1]), dumps_exact(alert.to_dict()))"
     )
     writers = [subprocess.Popen([sys.executable, "-c", code, str(path), name]) for name in ("a", "b")]
     assert [writer.wait(timeout=60) for writer in writers] == [0, 0]

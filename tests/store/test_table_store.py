@@ -27,7 +27,8 @@ from visualdl_embedding.analysis import Config, State, analyze
 from visualdl_embedding.core.rows import COMPOSED, Rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.table import Table
-from visualdl_embedding.store import DamagedFileError, NewerFormatError, TableStore
+from visualdl_embedding.errors import DamagedFileError, NewerFormatError
+from visualdl_embedding.store import TableStore
 
 
 def test_a_snapshot_round_trips(tmp_path: Path) -> None:

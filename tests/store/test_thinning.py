@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visualdl_embedding.store import choose_to_drop
+from visualdl_embedding.store._table_store import choose_to_drop
 
 Case = tuple[list[int], list[int], int, set[int]]
 

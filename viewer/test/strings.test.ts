@@ -22,7 +22,7 @@ describe("the strings", () => {
     const text = Object.entries(sources)
       .flatMap(([path, source]) => (path.endsWith("strings.ts") ? [] : [source]))
       .join("\n");
-    // "metric.norm" is used as `metric.${name}`.
+    // "nav.scalar" is used as `nav.${id}`.
     const prefixes = [...text.matchAll(/`([a-z]+\.)\$\{/g)].map(([, prefix]) => prefix!);
     const unused = Object.keys(STRINGS).filter(
       (key) => !text.includes(`"${key}"`) && !prefixes.some((prefix) => key.startsWith(prefix)),

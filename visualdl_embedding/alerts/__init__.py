@@ -3,16 +3,14 @@
 ``evaluate`` and ``check_scalars`` are pure functions; ``run_hook`` notifies another program.
 """
 
-from visualdl_embedding.alerts._alert import Alert
-from visualdl_embedding.alerts._check import Status, Verdict, check_scalars, unmatched
+from visualdl_embedding.alerts._alert import Alert, Status, Verdict
+from visualdl_embedding.alerts._check import check_scalars, unmatched
 from visualdl_embedding.alerts._drift import DriftTowards
 from visualdl_embedding.alerts._evaluate import RuleState, evaluate, replay
-from visualdl_embedding.alerts._evidence import DriftEvidence
 from visualdl_embedding.alerts._history import History
 from visualdl_embedding.alerts._hook import HookResult, run_hook
-from visualdl_embedding.alerts._load import KINDS, default_rules, load_rules
+from visualdl_embedding.alerts._load import KINDS, RulesLike, default_rules, load_rules, read_rules
 from visualdl_embedding.alerts._outputs import to_json, to_junit_xml, verdict_table
-from visualdl_embedding.alerts._read_rules import RulesLike, read_rules
 from visualdl_embedding.alerts._rule import Rule, Severity
 from visualdl_embedding.alerts._space import Collapsed, GroupMixing, NonFinite, TailCrowding
 from visualdl_embedding.alerts._thresholds import Above, Below, Changes
@@ -25,7 +23,6 @@ __all__ = [
     "Below",
     "Changes",
     "Collapsed",
-    "DriftEvidence",
     "DriftTowards",
     "GroupMixing",
     "History",

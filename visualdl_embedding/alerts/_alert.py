@@ -1,17 +1,70 @@
-"""Alert of a rule."""
+"""Results of rules: alerts of a training, verdicts of a check."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, TypeVar
 
-from visualdl_embedding.alerts._result import RuleResult
-from visualdl_embedding.alerts._rule import SEVERITIES
+from visualdl_embedding.alerts._rule import SEVERITIES, Judgment, Rule, Severity
 from visualdl_embedding.core.jsonable import plain
+from visualdl_embedding.core.text import Text
 
-__all__ = ["Alert"]
+__all__ = ["STATUSES", "Alert", "RuleResult", "Status", "Verdict"]
+
+Result = TypeVar("Result", bound="RuleResult")
+Status = Literal["passed", "failed", "unknown"]
+STATUSES: tuple[Status, ...] = ("failed", "unknown", "passed")
+"""Order of display."""
+
+
+@dataclass(frozen=True)
+class RuleResult:
+    """Result of a rule for a snapshot.
+
+    Texts are in English and, with the suffix ``_zh``, in Chinese. They contain labels without escaping; escape them for
+    display.
+
+    Attributes
+    ----------
+    table, step
+        Evaluated snapshot; the step is None for a single snapshot without a step.
+    rule, severity
+        Name of the rule; ``"info"``, ``"warning"`` or ``"critical"``.
+    metric
+        Scalar key, or a key for another value (such as the p-value of a drift).
+    value, threshold
+        Value of the metric, and the threshold it is compared with; NaN if unknown.
+    message, message_zh
+        One or two sentences.
+    evidence
+        Plain values by name.
+    """
+
+    table: str
+    step: int | None
+    rule: str
+    severity: Severity
+    metric: str
+    value: float
+    threshold: float
+    message: str
+    message_zh: str
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls: type[Result], rule: Rule, judgment: Judgment, text: Text, *, table: str, step: int | None, **more: Any
+    ) -> Result:
+        """Create the result from the judgment of a rule."""
+        found = {name: getattr(judgment, name) for name in ("metric", "value", "threshold", "evidence")}
+        found |= {"rule": rule.name, "severity": rule.severity, "message": text.en, "message_zh": text.zh}
+        return cls(table=table, step=step, **found, **more)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for strict JSON; NaN and the infinities become None."""
+        return {name: plain(getattr(self, name)) for name in self.__dataclass_fields__}
 
 
 @dataclass(frozen=True)
@@ -28,52 +81,36 @@ class Alert(RuleResult):
     trained_step: int | None = None
 
     @property
-    def computed_step(self) -> int:
-        """Step of the analyzed snapshot."""
-        return self.step
-
-    @property
     def lag(self) -> str:
         """Sentence about the age of the snapshot; ``""`` without a training."""
-        if self.trained_step is None:
-            return ""
-        ahead = self.trained_step - self.step
-        if ahead <= 0:
-            return f"Computed on step {self.step}, the current step of the training."
-        return f"Computed on step {self.step}; training is now at step {self.trained_step}, {ahead} steps later."
+        return self._lag.en
 
     @property
     def lag_zh(self) -> str:
         """`lag` in Chinese."""
+        return self._lag.zh
+
+    @property
+    def _lag(self) -> Text:
         if self.trained_step is None:
-            return ""
+            return Text("", "")
         ahead = self.trained_step - self.step
         if ahead <= 0:
-            return f"基于第 {self.step} 步（当前训练步）计算。"
-        return f"基于第 {self.step} 步计算；训练已进行到第 {self.trained_step} 步，滞后 {ahead} 步。"
-
-    def with_trained_step(self, step: int | None) -> Alert:
-        """Return a copy with the current step of the training."""
-        return replace(self, trained_step=step)
+            return Text(
+                f"Computed on step {self.step}, the current step of the training.",
+                f"基于第 {self.step} 步（当前训练步）计算。",
+            )
+        return Text(
+            f"Computed on step {self.step}; training is now at step {self.trained_step}, {ahead} steps later.",
+            f"基于第 {self.step} 步计算；训练已进行到第 {self.trained_step} 步，滞后 {ahead} 步。",
+        )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for strict JSON; NaN and the infinities become None."""
-        return {
-            "table": self.table,
-            "step": int(self.step),
-            "rule": self.rule,
-            "severity": self.severity,
-            "metric": self.metric,
-            "value": plain(self.value),
-            "threshold": plain(self.threshold),
-            "message": self.message,
-            "message_zh": self.message_zh,
-            "evidence": plain(self.evidence),
-            "computed_step": int(self.computed_step),
-            "trained_step": plain(self.trained_step),
-            "lag": self.lag,
-            "lag_zh": self.lag_zh,
-        }
+        """Return plain values for strict JSON, including ``lag``; NaN and the infinities become None."""
+        values = super().to_dict()
+        trained_step = values.pop("trained_step")
+        more = {"computed_step": values["step"], "trained_step": trained_step, "lag": self.lag, "lag_zh": self.lag_zh}
+        return {**values, **more}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Alert:
@@ -84,39 +121,41 @@ class Alert(RuleResult):
         ValueError
             If a value is missing or has a wrong type. Unknown keys are ignored.
         """
-        trained_step = values.get("trained_step")
+        known: dict[str, Any] = {"message_zh": "", "evidence": {}}
+        known |= {f.name: values[f.name] for f in fields(cls) if f.name in values}
         for key, good in (
-            *((key, isinstance(values.get(key), str)) for key in ("table", "rule", "metric", "message")),
-            *((key, values.get(key) is None or _is_number(values[key])) for key in ("value", "threshold")),
-            ("severity", values.get("severity") in SEVERITIES),
-            ("step", _is_count(values.get("step"))),
-            ("trained_step", trained_step is None or _is_count(trained_step)),
-            ("evidence", isinstance(values.get("evidence", {}), Mapping)),
+            *((key, isinstance(known.get(key), str)) for key in ("table", "rule", "metric", "message")),
+            *((key, _is_number(known.get(key), int | float)) for key in ("value", "threshold")),
+            ("severity", known.get("severity") in SEVERITIES),
+            ("step", known.get("step") is not None and _is_number(known["step"], int)),
+            ("trained_step", _is_number(known.get("trained_step"), int)),
+            ("evidence", isinstance(known["evidence"], Mapping)),
         ):
             if not good:
                 raise ValueError(f"These values are not an alert: {key!r} is {values.get(key)!r}.")
-        return cls(
-            table=values["table"],
-            step=values["step"],
-            rule=values["rule"],
-            severity=values["severity"],
-            metric=values["metric"],
-            value=_number(values.get("value")),
-            threshold=_number(values.get("threshold")),
-            message=values["message"],
-            message_zh=str(values.get("message_zh", "")),
-            evidence=dict(values.get("evidence", {})),
-            trained_step=trained_step,
-        )
+        for key in ("value", "threshold"):
+            known[key] = math.nan if known.get(key) is None else float(known[key])
+        return cls(**known | {"message_zh": str(known["message_zh"]), "evidence": dict(known["evidence"])})
 
 
-def _number(value: Any) -> float:
-    return math.nan if value is None else float(value)
+@dataclass(frozen=True)
+class Verdict(RuleResult):
+    """Result of a rule for a run or a model.
+
+    Attributes
+    ----------
+    status
+        ``"passed"``, ``"failed"``, or ``"unknown"`` if a value is missing or not finite.
+    """
+
+    status: Status = field(kw_only=True)
+
+    def to_alert(self) -> Alert:
+        """Return an alert with the same content, as `run_hook` takes it; at step 0 without a step."""
+        values = {f.name: getattr(self, f.name) for f in fields(RuleResult)}
+        return Alert(**values | {"step": self.step or 0})
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _is_number(value: object, kind: Any) -> bool:
+    """Whether a value is None or a number of a type."""
+    return value is None or (isinstance(value, kind) and not isinstance(value, bool))

@@ -3,45 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal
 
-from visualdl_embedding.alerts._alert import Alert
+from visualdl_embedding.alerts._alert import Status, Verdict
 from visualdl_embedding.alerts._evaluate import worded
-from visualdl_embedding.alerts._evidence import DriftEvidence
 from visualdl_embedding.alerts._history import History, HistoryView
-from visualdl_embedding.alerts._result import RuleResult
 from visualdl_embedding.alerts._rule import Judgment, Rule, distinct, matches
-from visualdl_embedding.core.jsonable import plain
 from visualdl_embedding.core.text import Text
+from visualdl_embedding.drift import Direction
 
-__all__ = ["STATUSES", "Status", "Verdict", "check_scalars", "unmatched"]
+__all__ = ["check_scalars", "unmatched"]
 
-Status = Literal["passed", "failed", "unknown"]
-STATUSES: tuple[Status, ...] = ("failed", "unknown", "passed")
-"""Order of display."""
-
-
-@dataclass(frozen=True)
-class Verdict(RuleResult):
-    """Result of a rule for a run or a model.
-
-    Attributes
-    ----------
-    status
-        ``"passed"``, ``"failed"``, or ``"unknown"`` if a value is missing or not finite.
-    """
-
-    status: Status = field(kw_only=True)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values for strict JSON; NaN and the infinities become None."""
-        return {name: plain(getattr(self, name)) for name in self.__dataclass_fields__}
-
-    def to_alert(self) -> Alert:
-        """Return an alert with the same content, as `run_hook` takes it; at step 0 without a step."""
-        values = {f.name: getattr(self, f.name) for f in fields(RuleResult)}
-        return Alert(**values | {"step": self.step or 0})
+_STATUS: Mapping[str, Status] = {"holds": "failed", "clear": "passed", "unknown": "unknown"}
 
 
 def check_scalars(
@@ -50,7 +22,7 @@ def check_scalars(
     baseline_scalars: Mapping[str, float] | History | None = None,
     *,
     table: str = "",
-    evidence: Sequence[DriftEvidence] = (),
+    evidence: Sequence[Direction] = (),
 ) -> tuple[Verdict, ...]:
     """Evaluate rules once on one table of a model or of a whole run.
 
@@ -94,13 +66,13 @@ def check_scalars(
         baseline_scalars = baseline_scalars.scalars[-1]
     if not len(history):
         raise ValueError(f"The run has no analyzed snapshot of {history.table!r}; analyze it first.")
-    verdicts: list[Verdict] = []
-    for rule in distinct(rules):
-        if matches(rule, history.table):
-            for judgment in rule.judge(HistoryView(history, len(history) - 1, baseline_scalars, timeless=timeless)):
-                held = _held(rule, history, judgment, baseline_scalars)
-                verdicts.append(_verdict(rule, judgment, history, held=held, timeless=timeless))
-    return tuple(verdicts)
+    newest = HistoryView(history, len(history) - 1, baseline_scalars, timeless=timeless)
+    return tuple(
+        _verdict(rule, judgment, newest)
+        for rule in distinct(rules)
+        if matches(rule, history.table)
+        for judgment in rule.judge(newest)
+    )
 
 
 def unmatched(rules: Iterable[Rule], tables: Iterable[str]) -> tuple[str, ...]:
@@ -109,26 +81,23 @@ def unmatched(rules: Iterable[Rule], tables: Iterable[str]) -> tuple[str, ...]:
     return tuple(rule.name for rule in rules if not any(matches(rule, table) for table in known))
 
 
-def _held(rule: Rule, history: History, judgment: Judgment, baseline: Mapping[str, float] | None) -> bool:
-    """Whether the rule holds, and has held for the required number of snapshots as far as the run goes back."""
-    if judgment.status != "holds":
-        return False
+def _verdict(rule: Rule, judgment: Judgment, view: HistoryView) -> Verdict:
+    text, status = worded(rule, judgment), _STATUS[judgment.status]
+    if status == "failed" and not _has_held(rule, judgment.subject, view):
+        status = "passed"
+        text += Text("It has held for fewer snapshots so far.", "目前持续的快照数尚不足。")
+    step = None if view.timeless else view.step
+    return Verdict.of(rule, judgment, text, table=view.history.table, step=step, status=status)
+
+
+def _has_held(rule: Rule, subject: str, view: HistoryView) -> bool:
+    """Whether a rule that holds has held for the required number of snapshots, as far as the run goes back."""
     held = 1
-    for index in reversed(range(len(history) - 1)):
+    for index in reversed(range(view.index)):
         if held >= rule.for_snapshots:
             break
-        earlier = {j.subject: j.status for j in rule.judge(HistoryView(history, index, baseline))}
-        status = earlier.get(judgment.subject, "unknown")
-        if status == "clear":
+        earlier = {j.subject: j.status for j in rule.judge(HistoryView(view.history, index, view.baseline))}
+        if earlier.get(subject) == "clear":
             return False
-        held += status == "holds"
+        held += earlier.get(subject) == "holds"
     return True
-
-
-def _verdict(rule: Rule, judgment: Judgment, history: History, *, held: bool, timeless: bool) -> Verdict:
-    status: Status = "unknown" if judgment.status == "unknown" else "failed" if held else "passed"
-    text = worded(rule, judgment)
-    if judgment.status == "holds" and not held:
-        text = Text(f"{text.en} It has held for fewer snapshots so far.", f"{text.zh}目前持续的快照数尚不足。")
-    step = None if timeless else history.steps[-1]
-    return Verdict.of(rule, judgment, text, table=history.table, step=step, status=status)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from visualdl_embedding.alerts._evidence import DriftEvidence
+import numpy as np
+
 from visualdl_embedding.alerts._history import HistoryView
 from visualdl_embedding.alerts._rule import (
     Judgment,
@@ -16,21 +17,22 @@ from visualdl_embedding.alerts._rule import (
     check_count,
     check_number,
     check_text,
-    clear_or_holds,
     unknown,
 )
 from visualdl_embedding.core.names import escape
 from visualdl_embedding.core.text import Text
-from visualdl_embedding.drift import correct, spend_alpha
+from visualdl_embedding.drift import Direction, correct, spend_alpha
 
 __all__ = ["DriftTowards"]
+
+_VALUES = ("share_before", "share_after", "lean_before", "lean_after")
 
 
 @dataclass(frozen=True)
 class DriftTowards(Rule):
     """Fires if words move significantly towards a group.
 
-    Uses the p-values of a drift computation (`DriftEvidence`), corrected over the words (Holm) and over the snapshots
+    Uses the p-values of a drift computation (`Direction`), corrected over the words (Holm) and over the snapshots
     (`spend_alpha`), but not over several rules. A p-value counts only for a word whose lean towards the group, or else
     whose share of the group among its neighbors, increases.
 
@@ -79,73 +81,46 @@ class DriftTowards(Rule):
                 f"{view.at[1]}没有计算朝向 {self.group} 的漂移。",
             )
             return (unknown(view, f"group/{escape(self.group)}/p_value", level, why=nothing),)
-        tested = [w for w in words if w in found and 0 <= found[w].p_value <= 1]
-        corrected = dict(zip(tested, _holm([found[w].p_value for w in tested], len(words)), strict=True))
+        # Words without a p-value count as tests without significance.
+        tested = [found[w].p_value if w in found and 0 <= found[w].p_value <= 1 else math.nan for w in words]
+        corrected = correct(np.nan_to_num(tested, nan=1.0))
         return tuple(
-            self._judge_word(view, word, found.get(word), p=corrected.get(word), level=level, n_words=len(words))
-            for word in words
+            self._judge_word(view, word, None if math.isnan(p) else found[word], p=float(c), level=level, n=len(words))
+            for word, p, c in zip(words, tested, corrected, strict=True)
         )
 
     def _judge_word(
-        self,
-        view: HistoryView,
-        word: str,
-        evidence: DriftEvidence | None,
-        *,
-        p: float | None,
-        level: float,
-        n_words: int,
+        self, view: HistoryView, word: str, evidence: Direction | None, *, p: float, level: float, n: int
     ) -> Judgment:
         metric = f"watch/{escape(word)}/group/{escape(self.group)}/p_value"
-        if evidence is None or p is None:
+        if evidence is None:
             why = Text(
                 f"{word}: no p-value of a drift towards {self.group} {view.at[0]}; check that it is a watched label.",
                 f"{word}：{view.at[1]}没有朝向 {self.group} 漂移的 p 值；请确认它是被观察的标签。",
             )
             return unknown(view, metric, level, subject=word, why=why)
         holds = p <= level and _grew(evidence)
-        numbers = {
-            "label": word,
-            "group": self.group,
-            "p_value": evidence.p_value,
-            "p_corrected": p,
-            "words": n_words,
-            "look": view.look,
-            "share_before": evidence.share_before,
-            "share_after": evidence.share_after,
-            "lean_before": evidence.lean_before,
-            "lean_after": evidence.lean_after,
-        }
-        text = self._sentence(evidence, p=p, level=level, n_words=n_words, holds=holds)
-        return Judgment(word, clear_or_holds(holds), metric, p, level, text, numbers)
-
-    def _sentence(self, evidence: DriftEvidence, *, p: float, level: float, n_words: int, holds: bool) -> Text:
-        word, shares, shares_zh = evidence.label, "", ""
+        numbers: dict[str, Any] = {"label": word, "group": self.group, "p_value": evidence.p_value, "p_corrected": p}
+        numbers |= {"words": n, "look": view.look}
+        numbers |= {name: getattr(evidence, name) for name in _VALUES}
+        shares, shares_zh = "", ""
         if math.isfinite(evidence.share_before) and math.isfinite(evidence.share_after):
             before, after = as_text(evidence.share_before), as_text(evidence.share_after)
             shares = f": its share of {self.group} neighbors went from {before} to {after}"
             shares_zh = f"：其 {self.group} 近邻的占比由 {before} 变为 {after}"
         verb, verb_zh = ("moved", "移动了") if holds else ("did not move significantly", "没有显著移动")
-        return Text(
-            f"{word} {verb} towards {self.group}{shares}, p = {as_text(p)} corrected over {n_words} word(s), "
-            f"with a limit of {as_text(level)}.",
-            f"{word} 朝 {self.group} {verb_zh}{shares_zh}，p = {as_text(p)}（已对 {n_words} 个词校正），"
-            f"要求不超过 {as_text(level)}。",
+        text = Text(
+            f"{word} {verb} towards {self.group}{shares}, p = {as_text(p)} corrected over {n} word(s), with a limit of "
+            f"{as_text(level)}.",
+            f"{word} 朝 {self.group} {verb_zh}{shares_zh}，p = {as_text(p)}（已对 {n} 个词校正），要求不超过 "
+            f"{as_text(level)}。",
         )
+        return Judgment(word, "holds" if holds else "clear", metric, p, level, text, numbers)
 
 
-def _grew(evidence: DriftEvidence) -> bool:
+def _grew(evidence: Direction) -> bool:
     """Whether the word moved towards the group; a two-sided p-value is small for the opposite direction too."""
-    for before, after in (
-        (evidence.lean_before, evidence.lean_after),
-        (evidence.share_before, evidence.share_after),
-    ):
-        if math.isfinite(before) and math.isfinite(after):
-            return after > before
+    for change in (evidence.lean_after - evidence.lean_before, evidence.share_after - evidence.share_before):
+        if math.isfinite(change):
+            return change > 0
     return True
-
-
-def _holm(p_values: Sequence[float], n_tests: int) -> list[float]:
-    """Holm correction for `n_tests` tests; words without a p-value count as tests without significance."""
-    padded = [*p_values, *[1.0] * (n_tests - len(p_values))]
-    return [float(p) for p in correct(padded)[: len(p_values)]]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import math
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from visualdl_embedding.alerts._alert import Alert
 from visualdl_embedding.alerts._history import History, HistoryView
@@ -16,57 +17,28 @@ __all__ = ["RuleState", "evaluate", "replay", "worded"]
 
 @dataclass(frozen=True)
 class RuleState:
-    """State of the rules for one table, in plain values.
+    """State of the rules for one table.
 
     Attributes
     ----------
     step
         Last evaluated step; None before the first.
     held
-        Number of consecutive snapshots at which the rule holds, by rule and subject.
+        Number of consecutive snapshots at which the rule holds, by name of the rule and subject.
     fired
-        Step of the last alert, by rule and subject, until the condition is clear.
+        Step of the last alert, by name of the rule and subject, until the condition is clear.
     judged
-        Number of snapshots with a known value, by rule.
+        Number of snapshots with a known value, by name of the rule.
     """
 
     step: int | None = None
-    held: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    fired: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    held: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    fired: Mapping[tuple[str, str], int] = field(default_factory=dict)
     judged: Mapping[str, int] = field(default_factory=dict)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return {
-            "step": self.step,
-            "held": {rule: dict(subjects) for rule, subjects in self.held.items()},
-            "fired": {rule: dict(subjects) for rule, subjects in self.fired.items()},
-            "judged": dict(self.judged),
-        }
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> RuleState:
-        """Create a state from `to_dict`.
-
-        Raises
-        ------
-        ValueError
-            If a value has a wrong type.
-        """
-        step, judged = values.get("step"), values.get("judged", {})
-        nested = [values.get("held", {}), values.get("fired", {})]
-        subjects = [s for by_rule in nested if isinstance(by_rule, Mapping) for s in by_rule.values()]
-        if (
-            not (step is None or _is_count(step))
-            or not all(isinstance(by_rule, Mapping) for by_rule in [*nested, judged, *subjects])
-            or not all(_is_count(n) for counts in [*subjects, judged] for n in counts.values())
-        ):
-            raise ValueError("These values are not a state of rules; pass None to start a new one.")
-        return cls(step, nested[0], nested[1], judged)
 
 
 def evaluate(
-    rules: Iterable[Rule], history: History, state: RuleState | None = None, *, trained_step: int | None = None
+    rules: Iterable[Rule], history: History, state: RuleState | None = None
 ) -> tuple[tuple[Alert, ...], RuleState]:
     """Evaluate rules on the newest snapshot of a table.
 
@@ -83,8 +55,6 @@ def evaluate(
     state
         State from the previous call; None for the first. A newest snapshot that is already in the state fires no alert.
         If training restarted from an earlier step, alerts after that step are forgotten.
-    trained_step
-        Current step of the training, for the alerts.
 
     Returns
     -------
@@ -105,23 +75,38 @@ def evaluate(
     >>> evaluate(rules, History.of("word", {100: {"mean_cosine": 0.95}}), state)[0]
     ()
     """
-    chosen = [rule for rule in distinct(rules) if matches(rule, history.table)]
+    chosen = {rule.name: rule for rule in distinct(rules) if matches(rule, history.table)}
     state = state or RuleState()
     if not len(history) or history.steps[-1] == state.step:
         return (), state
-    work = _Work.of(state, back_to=history.steps[-1])
+    newest, since = history.steps[-1], -math.inf if state.step is None else state.step
+    fired = {key: step for key, step in state.fired.items() if key[0] in chosen and step < newest}
+    held = {key: count for key, count in state.held.items() if key[0] in chosen}
+    judged = {name: count for name, count in state.judged.items() if name in chosen}
+    if newest < since:
+        # Training restarted earlier: recount from the history, and keep alerts from before that step.
+        held, judged, since = {}, {}, -math.inf
     alerts: list[Alert] = []
-    for index, step in enumerate(history.steps):
-        if work.step is None or step > work.step:
-            newest = index == len(history) - 1
-            for rule in chosen:
-                for judgment in work.see(rule, history, index):
-                    if newest and work.fires(rule, judgment, step):
-                        text = worded(rule, judgment)
-                        alerts.append(
-                            Alert.of(rule, judgment, text, table=history.table, step=step, trained_step=trained_step)
-                        )
-    return tuple(alerts), work.finish(history.steps[-1], chosen)
+    for index in range(bisect_right(history.steps, since), len(history)):
+        step = history.steps[index]
+        for name, rule in chosen.items():
+            look = judged.get(name, 0) + 1
+            judgments = rule.judge(HistoryView(history, index, look=look))
+            if any(judgment.status != "unknown" for judgment in judgments):
+                judged[name] = look
+            for judgment in judgments:
+                key = name, judgment.subject
+                if judgment.status == "holds":
+                    held[key] = held.get(key, 0) + 1
+                    if step == newest and key not in fired and held[key] >= rule.for_snapshots:
+                        fired[key] = step
+                        alerts.append(Alert.of(rule, judgment, worded(rule, judgment), table=history.table, step=step))
+                elif judgment.status == "clear":
+                    held.pop(key, None)
+                    # After a restart the history contains snapshots from before the alert, which must not clear it.
+                    if fired.get(key, -math.inf) < step:
+                        fired.pop(key, None)
+    return tuple(alerts), RuleState(newest, held, fired, judged)
 
 
 def replay(rules: Iterable[Rule], history: History) -> tuple[tuple[Alert, ...], RuleState]:
@@ -149,68 +134,3 @@ def worded(rule: Rule, judgment: Judgment) -> Text:
         zh += f"规则要求连续 {rule.for_snapshots} 个快照。"
     own = rule.message.strip().rstrip(".:。：")
     return Text(f"{own}: {en}", f"{own}：{zh}") if own else Text(en, zh)
-
-
-class _Work:
-    """Mutable state during an evaluation."""
-
-    def __init__(
-        self,
-        step: int | None,
-        held: dict[str, dict[str, int]],
-        fired: dict[str, dict[str, int]],
-        judged: dict[str, int],
-    ) -> None:
-        self.step, self.held, self.fired, self.judged = step, held, fired, judged
-
-    @classmethod
-    def of(cls, state: RuleState, *, back_to: int) -> _Work:
-        fired = {rule: dict(subjects) for rule, subjects in state.fired.items()}
-        if state.step is None or back_to > state.step:
-            held = {rule: dict(subjects) for rule, subjects in state.held.items()}
-            return cls(state.step, held, fired, dict(state.judged))
-        # Training restarted earlier: recount rows and looks from the history, and keep alerts from before that step.
-        kept = {
-            rule: {subject: at for subject, at in subjects.items() if at < back_to} for rule, subjects in fired.items()
-        }
-        return cls(None, {}, kept, {})
-
-    def see(self, rule: Rule, history: History, index: int) -> Iterator[Judgment]:
-        """Evaluate one snapshot and update the counts."""
-        seen = self.judged.get(rule.name, 0)
-        judgments = rule.judge(HistoryView(history, index, look=seen + 1))
-        if any(judgment.status != "unknown" for judgment in judgments):
-            self.judged[rule.name] = seen + 1
-        held, fired = self.held.setdefault(rule.name, {}), self.fired.setdefault(rule.name, {})
-        for judgment in judgments:
-            subject = judgment.subject
-            if judgment.status == "holds":
-                held[subject] = held.get(subject, 0) + 1
-            elif judgment.status == "clear":
-                held.pop(subject, None)
-                # After a restart the history contains snapshots from before the alert, which must not clear it.
-                if fired.get(subject, -1) < history.steps[index]:
-                    fired.pop(subject, None)
-            yield judgment
-
-    def fires(self, rule: Rule, judgment: Judgment, step: int) -> bool:
-        """Whether the last judgment begins an episode; if so, the episode is recorded."""
-        held, fired = self.held[rule.name], self.fired[rule.name]
-        subject = judgment.subject
-        if judgment.status != "holds" or held[subject] < rule.for_snapshots or subject in fired:
-            return False
-        fired[subject] = step
-        return True
-
-    def finish(self, step: int, rules: Iterable[Rule]) -> RuleState:
-        names = [rule.name for rule in rules]
-        return RuleState(
-            step,
-            {name: self.held[name] for name in names if self.held.get(name)},
-            {name: self.fired[name] for name in names if self.fired.get(name)},
-            {name: self.judged[name] for name in names if name in self.judged},
-        )
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from visualdl_embedding.alerts._evidence import DriftEvidence
+from visualdl_embedding.drift import Direction
 
 __all__ = ["History", "HistoryView", "finite"]
 
@@ -30,7 +30,7 @@ class History:
     table: str
     steps: tuple[int, ...]
     scalars: tuple[Mapping[str, float], ...]
-    evidence: Mapping[int, Sequence[DriftEvidence]] = field(default_factory=dict)
+    evidence: Mapping[int, Sequence[Direction]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.steps) != len(self.scalars):
@@ -46,7 +46,7 @@ class History:
         table: str,
         by_step: Mapping[int, Mapping[str, float]],
         *,
-        evidence: Mapping[int, Sequence[DriftEvidence]] | None = None,
+        evidence: Mapping[int, Sequence[Direction]] | None = None,
     ) -> History:
         """Create a history from scalars by step, in any order.
 
@@ -106,7 +106,7 @@ class HistoryView:
         return self.history.scalars[self.index]
 
     @property
-    def evidence(self) -> Sequence[DriftEvidence]:
+    def evidence(self) -> Sequence[Direction]:
         """Drift results of the evaluated snapshot."""
         return self.history.evidence.get(self.step, ())
 
@@ -114,20 +114,13 @@ class HistoryView:
         """Scalar of the evaluated snapshot; None if unknown."""
         return finite(self.scalars, key)
 
-    def earlier(self, key: str, within: int) -> list[tuple[int, float]]:
-        """Return steps and known values of the last `within` snapshots before this one."""
-        first = max(0, self.index - within)
-        found = ((self.history.steps[i], finite(self.history.scalars[i], key)) for i in range(first, self.index))
-        return [(step, value) for step, value in found if value is not None]
+    def known(self, key: str, start: int, end: int) -> Iterator[tuple[int, float]]:
+        """Yield steps and known values of the snapshots from position `start` up to, without, `end`."""
+        for index in range(max(0, start), end):
+            value = finite(self.history.scalars[index], key)
+            if value is not None:
+                yield self.history.steps[index], value
 
     def first(self, key: str) -> tuple[int, float] | None:
         """Step and value of the first snapshot with a known value, up to this one."""
-        for step, scalars in zip(self.history.steps[: self.index + 1], self.history.scalars, strict=False):
-            value = finite(scalars, key)
-            if value is not None:
-                return step, value
-        return None
-
-    def has_had(self, key: str) -> bool:
-        """Whether the scalar is known at this or an earlier snapshot."""
-        return self.first(key) is not None
+        return next(self.known(key, 0, self.index + 1), None)

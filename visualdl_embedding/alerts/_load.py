@@ -1,13 +1,13 @@
-"""Reader of rules from TOML or from an equivalent mapping."""
+"""Readers of rules from TOML and other forms."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from visualdl_embedding.alerts._drift import DriftTowards
 from visualdl_embedding.alerts._rule import Rule
@@ -21,17 +21,47 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["KINDS", "default_rules", "load_rules"]
+__all__ = ["KINDS", "RulesLike", "default_rules", "load_rules", "read_rules"]
 
 KINDS: Mapping[str, type[Rule]] = {
     rule.kind: rule for rule in (Above, Below, Changes, GroupMixing, TailCrowding, DriftTowards, NonFinite, Collapsed)
 }
 """Rule classes by their kind in TOML."""
+RulesLike: TypeAlias = "str | os.PathLike[str] | Mapping[str, Any] | Rule | Iterable[RulesLike]"
+"""A TOML file, what such a file holds, a rule, or a list of all these."""
 
 
 def default_rules() -> tuple[Rule, ...]:
     """Rules for any training: both report broken embeddings and require no knowledge of the data."""
     return (NonFinite(), Collapsed())
+
+
+def read_rules(given: RulesLike | None) -> tuple[Rule, ...]:
+    """Read rules from a TOML file, a mapping, a rule, or a list of all these; None for the default rules.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError, TypeError
+        If an item is not a rule, or two rules have the same name.
+    """
+    if given is None:
+        return default_rules()
+    if isinstance(given, Rule):
+        return (given,)
+    if isinstance(given, str | os.PathLike | Mapping):
+        return load_rules(given)
+    try:
+        items = list(given)
+    except TypeError:
+        raise TypeError(
+            "alerts must be a TOML file, rules of visualdl_embedding.alerts, or a list of them, not "
+            f"{type(given).__name__}."
+        ) from None
+    rules = tuple(rule for item in items for rule in read_rules(item) if item is not None)
+    names = [rule.name for rule in rules]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"Two rules are named {twice[0]!r}; pass another name= for one of them.")
+    return rules
 
 
 def load_rules(source: str | os.PathLike[str] | Mapping[str, Any]) -> tuple[Rule, ...]:

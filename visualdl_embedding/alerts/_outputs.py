@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Literal
 from xml.etree import ElementTree as ET
 
-from visualdl_embedding.alerts._check import STATUSES, Verdict
+from visualdl_embedding.alerts._alert import STATUSES, Verdict
 from visualdl_embedding.alerts._rule import SEVERITIES, as_text
 from visualdl_embedding.core.jsonable import dumps
 from visualdl_embedding.core.text import visible_text

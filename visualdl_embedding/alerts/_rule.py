@@ -25,9 +25,10 @@ __all__ = [
     "check_count",
     "check_number",
     "check_text",
-    "clear_or_holds",
+    "compare",
     "distinct",
     "matches",
+    "sides",
     "unknown",
 ]
 
@@ -157,11 +158,6 @@ def as_text(value: float) -> str:
     return f"{value:.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.4g}"
 
 
-def clear_or_holds(holds: bool) -> Literal["holds", "clear"]:
-    """Return the status of a condition with a known value."""
-    return "holds" if holds else "clear"
-
-
 def unknown(
     view: HistoryView, metric: str, threshold: float, *, subject: str = "", why: Text | None = None
 ) -> Judgment:
@@ -177,22 +173,51 @@ def unknown(
     return Judgment(subject, "unknown", metric, math.nan, threshold, why)
 
 
-def check_number(key: str, value: object, *, low: float = -math.inf, high: float = math.inf, what: str = "") -> None:
-    """Check for a finite number from `low` to `high`."""
-    expected = what or "a finite number"
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{key} must be {expected}, not {value!r}.")
-    # Integers in TOML are unbounded, and math.isfinite raises beyond 1e308.
-    if not -sys.float_info.max <= value <= sys.float_info.max or not low <= value <= high:
-        raise ValueError(f"{key} must be {expected}, not {value!r}.")
+def compare(
+    view: HistoryView, metric: str, threshold: float, subject: Text, *, side: Literal["above", "below"] = "above"
+) -> Judgment:
+    """Judge whether a metric is above or below a threshold; the sentence begins with its `subject`."""
+    value = view.value(metric)
+    if value is None:
+        return unknown(view, metric, threshold)
+    holds = value > threshold if side == "above" else value < threshold
+    sign, sign_zh = sides(holds, side)
+    text = Text(
+        f"{subject.en} is {as_text(value)}, {sign} {as_text(threshold)}.",
+        f"{subject.zh}为 {as_text(value)}，{sign_zh} {as_text(threshold)}。",
+    )
+    return Judgment("", "holds" if holds else "clear", metric, value, threshold, text)
+
+
+def sides(holds: bool, side: Literal["above", "below"] = "above") -> tuple[str, str]:
+    """Return ``above`` or ``not above``, or the same with ``below``, in English and in Chinese.
+
+    >>> sides(False)
+    ('not above', '不高于')
+    """
+    word_zh = "高于" if side == "above" else "低于"
+    return (side, word_zh) if holds else (f"not {side}", f"不{word_zh}")
+
+
+def check_number(
+    key: str,
+    value: Any,
+    *,
+    low: float = -sys.float_info.max,
+    high: float = sys.float_info.max,
+    what: str = "a finite number",
+    kind: Any = int | float,
+) -> None:
+    """Check for a number from `low` to `high`; integers in TOML are unbounded."""
+    if isinstance(value, bool) or not isinstance(value, kind):
+        raise TypeError(f"{key} must be {what}, not {value!r}.")
+    if not low <= value <= high:
+        raise ValueError(f"{key} must be {what}, not {value!r}.")
 
 
 def check_count(key: str, value: object) -> None:
     """Check for an integer of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{key} must be an integer of at least 1, not {value!r}.")
-    if value < 1:
-        raise ValueError(f"{key} must be an integer of at least 1, not {value!r}.")
+    check_number(key, value, low=1, high=math.inf, what="an integer of at least 1", kind=int)
 
 
 def check_text(key: str, value: object, what: str, *, empty: bool = False) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from visualdl_embedding.alerts._history import HistoryView, finite
-from visualdl_embedding.alerts._metric_key import CROWDING, GROUP_PURITY, PURITY
 from visualdl_embedding.alerts._rule import (
     Judgment,
     Rule,
@@ -15,7 +14,8 @@ from visualdl_embedding.alerts._rule import (
     check_count,
     check_number,
     check_text,
-    clear_or_holds,
+    compare,
+    sides,
     unknown,
 )
 from visualdl_embedding.core.names import scalar_key
@@ -58,7 +58,7 @@ class NonFinite(Rule):
         total = "" if n is None else f" of {n:.0f}"
         total_zh = "" if n is None else f"（共 {n:.0f} 行）"
         text = Text(f"{value:.0f}{total} watched rows contain NaN or inf.", f"{value:.0f} 行{total_zh}含 NaN 或 inf。")
-        return (Judgment("", clear_or_holds(value >= self.rows), metric, value, self.rows, text),)
+        return (Judgment("", "holds" if value >= self.rows else "clear", metric, value, self.rows, text),)
 
 
 @dataclass(frozen=True)
@@ -93,28 +93,11 @@ class Collapsed(Rule):
 
     def judge(self, view: HistoryView) -> tuple[Judgment, ...]:
         """Evaluate the last snapshot of a view, with one judgment for both signs."""
-        found = [self._cone(view), self._rank(view)]
-        order = {"holds": 0, "unknown": 1, "clear": 2}
-        return (min(found, key=lambda judgment: order[judgment.status]),)
-
-    def _cone(self, view: HistoryView) -> Judgment:
-        metric, limit = "mean_cosine", as_text(self.mean_cosine)
-        value = view.value(metric)
-        if value is None:
-            return unknown(view, metric, self.mean_cosine)
-        holds = value > self.mean_cosine
-        text = (
-            Text(
-                f"The mean cosine of two rows is {as_text(value)}, above {limit}: all rows have similar directions.",
-                f"任意两行的平均余弦为 {as_text(value)}，高于 {limit}：所有向量方向相近。",
-            )
-            if holds
-            else Text(
-                f"The mean cosine of two rows is {as_text(value)}, not above {limit}.",
-                f"任意两行的平均余弦为 {as_text(value)}，不高于 {limit}。",
-            )
-        )
-        return Judgment("", clear_or_holds(holds), metric, value, self.mean_cosine, text)
+        cone = compare(view, "mean_cosine", self.mean_cosine, Text("The mean cosine of two rows", "任意两行的平均余弦"))
+        if cone.status == "holds":
+            en, zh = cone.text.en[:-1], cone.text.zh[:-1]
+            return (replace(cone, text=Text(f"{en}: all rows have similar directions.", f"{zh}：所有向量方向相近。")),)
+        return (min(cone, self._rank(view), key=lambda found: ("holds", "unknown", "clear").index(found.status)),)
 
     def _rank(self, view: HistoryView) -> Judgment:
         metric = "effective_rank"
@@ -122,8 +105,7 @@ class Collapsed(Rule):
         if value is None:
             return unknown(view, metric, self.rank_share)
         if view.baseline is None:
-            # Fall back to the evaluated snapshot, so that there is always a reference.
-            step, before = view.first(metric) or (view.step, value)
+            step, before = next(view.known(metric, 0, view.index + 1))
             since, since_zh = f"at step {step}", f"第 {step} 步"
         else:
             known = finite(view.baseline, metric)
@@ -133,14 +115,14 @@ class Collapsed(Rule):
             before, since, since_zh = known, "in the baseline", "基线中"
         threshold = self.rank_share * before
         holds = value < threshold
-        sign, sign_zh = ("below", "低于") if holds else ("not below", "不低于")
+        sign, sign_zh = sides(holds, "below")
         share = as_text(100 * self.rank_share)
         text = Text(
             f"The rows use {as_text(value)} directions (effective rank), {sign} {share}% of the {as_text(before)} "
             f"{since}.",
             f"各行使用了 {as_text(value)} 个方向（有效秩），{sign_zh}{since_zh} {as_text(before)} 个的 {share}%。",
         )
-        return Judgment("", clear_or_holds(holds), metric, value, threshold, text, {"before": before})
+        return Judgment("", "holds" if holds else "clear", metric, value, threshold, text, {"before": before})
 
 
 @dataclass(frozen=True)
@@ -171,20 +153,20 @@ class GroupMixing(Rule):
 
     def judge(self, view: HistoryView) -> tuple[Judgment, ...]:
         """Evaluate the last snapshot of a view."""
-        metric = GROUP_PURITY if self.group is None else scalar_key(PURITY, group=self.group)
+        metric = "group_purity" if self.group is None else scalar_key("purity", group=self.group)
         purity = view.value(metric)
         if purity is None:
             return (unknown(view, metric, self.over),)
         mixing = 1 - purity
         holds = mixing > self.over
-        sign, sign_zh = ("above", "高于") if holds else ("not above", "不高于")
+        sign, sign_zh = sides(holds)
         whose, whose_zh = ("a row", "各行") if self.group is None else (self.group, f"{self.group} 组各行")
         text = Text(
             f"On average {as_text(100 * mixing)}% of the neighbors of {whose} belong to another group, {sign} "
             f"{as_text(100 * self.over)}%.",
             f"{whose_zh}的近邻平均有 {as_text(100 * mixing)}% 属于其他分组，{sign_zh} {as_text(100 * self.over)}%。",
         )
-        return (Judgment("", clear_or_holds(holds), metric, mixing, self.over, text, {"purity": purity}),)
+        return (Judgment("", "holds" if holds else "clear", metric, mixing, self.over, text, {"purity": purity}),)
 
 
 @dataclass(frozen=True)
@@ -211,17 +193,9 @@ class TailCrowding(Rule):
 
     def judge(self, view: HistoryView) -> tuple[Judgment, ...]:
         """Evaluate the last snapshot of a view."""
-        tail = f"stratum/tail/{CROWDING}"
         # Choose by the whole run, so that a missing value does not mix two curves.
-        metric = tail if view.has_had(tail) or not view.has_had(CROWDING) else CROWDING
-        value = view.value(metric)
-        if value is None:
-            return (unknown(view, metric, self.over),)
-        holds = value > self.over
-        sign, sign_zh = ("above", "高于") if holds else ("not above", "不高于")
-        whose, whose_zh = ("tail rows", "长尾各行") if metric == tail else ("all rows", "所有行")
-        text = Text(
-            f"The crowding of {whose} is {as_text(value)}, {sign} {as_text(self.over)}.",
-            f"{whose_zh}的拥挤度为 {as_text(value)}，{sign_zh} {as_text(self.over)}。",
+        if view.first("stratum/tail/crowding") is None and view.first("crowding") is not None:
+            return (compare(view, "crowding", self.over, Text("The crowding of all rows", "所有行的拥挤度")),)
+        return (
+            compare(view, "stratum/tail/crowding", self.over, Text("The crowding of tail rows", "长尾各行的拥挤度")),
         )
-        return (Judgment("", clear_or_holds(holds), metric, value, self.over, text),)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Callable
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from visualdl_embedding.alerts._history import HistoryView, finite
-from visualdl_embedding.alerts._metric_key import check_metric
 from visualdl_embedding.alerts._rule import (
     Judgment,
     Rule,
@@ -17,45 +16,50 @@ from visualdl_embedding.alerts._rule import (
     check_choice,
     check_count,
     check_number,
-    clear_or_holds,
+    check_text,
+    compare,
     unknown,
 )
+from visualdl_embedding.core.suggest import did_you_mean, nearest_labels
 from visualdl_embedding.core.text import Text
+from visualdl_embedding.metrics import METRICS, get_metric
+from visualdl_embedding.projection import METHODS
 
 __all__ = ["Above", "Below", "Changes"]
 
-_DIRECTIONS = ("any", "up", "down")
+_DIRECTIONS = {
+    "any": ("changes", "a change", "变化"),
+    "up": ("rises", "a rise", "上升"),
+    "down": ("falls", "a fall", "下降"),
+}
+_LEVELS = ("watch", "group", "stratum")
+_PROJECTION = re.compile(rf"(?:{'|'.join(METHODS)})(?:_[\w.+-]+)?")
+_SCOPES = {
+    "projection": "a projection: write 'pca/{0}', 'tsne/{0}' or 'umap/{0}'",
+    "part": "a group or stratum: write 'group/NAME/{0}' or 'stratum/NAME/{0}'",
+    "row": "single rows: write 'watch/LABEL/{0}' with a watched label",
+}
 
 
 @dataclass(frozen=True)
 class _Limit(Rule):
     """A metric on the wrong side of a value."""
 
-    words: ClassVar[tuple[str, str]]
-    is_beyond: ClassVar[Callable[[float, float], bool]]
+    side: ClassVar[Literal["above", "below"]]
 
     metric: str
     value: float
 
     def _validate(self) -> None:
-        check_metric("metric", self.metric)
+        check_metric(self.metric)
         check_number("value", self.value)
 
     def _default_name(self) -> str:
-        return f"{self.metric} {self.words[0]} {as_text(self.value)}"
+        return f"{self.metric} {self.side} {as_text(self.value)}"
 
     def judge(self, view: HistoryView) -> tuple[Judgment, ...]:
         """Evaluate the last snapshot of a view."""
-        value = view.value(self.metric)
-        if value is None:
-            return (unknown(view, self.metric, self.value),)
-        holds = type(self).is_beyond(value, self.value)
-        (word, word_zh), (no, no_zh) = self.words, ("", "") if holds else ("not ", "不")
-        now, limit = as_text(value), as_text(self.value)
-        text = Text(
-            f"{self.metric} is {now}, {no}{word} {limit}.", f"{self.metric} 为 {now}，{no_zh}{word_zh} {limit}。"
-        )
-        return (Judgment("", clear_or_holds(holds), self.metric, value, self.value, text),)
+        return (compare(view, self.metric, self.value, Text(self.metric, f"{self.metric} "), side=self.side),)
 
 
 @dataclass(frozen=True)
@@ -76,8 +80,7 @@ class Above(_Limit):
     """
 
     kind: ClassVar[str] = "above"
-    words: ClassVar[tuple[str, str]] = ("above", "高于")
-    is_beyond: ClassVar[Callable[[float, float], bool]] = operator.gt
+    side = "above"
 
 
 @dataclass(frozen=True)
@@ -93,8 +96,7 @@ class Below(_Limit):
     """
 
     kind: ClassVar[str] = "below"
-    words: ClassVar[tuple[str, str]] = ("below", "低于")
-    is_beyond: ClassVar[Callable[[float, float], bool]] = operator.lt
+    side = "below"
 
 
 @dataclass(frozen=True)
@@ -124,47 +126,44 @@ class Changes(Rule):
     direction: Literal["any", "up", "down"] = "any"
 
     def _validate(self) -> None:
-        check_metric("metric", self.metric)
+        check_metric(self.metric)
         check_number("by", self.by, low=math.ulp(0.0), what="a positive number")
         if not isinstance(self.relative, bool):
             raise TypeError(f"relative must be true or false, not {self.relative!r}.")
         check_count("within", self.within)
-        check_choice("direction", self.direction, _DIRECTIONS)
+        check_choice("direction", self.direction, tuple(_DIRECTIONS))
 
     def _default_name(self) -> str:
-        way = {"any": "changes", "up": "rises", "down": "falls"}[self.direction]
-        amount = f"{as_text(100 * self.by)}%" if self.relative else as_text(self.by)
-        return f"{self.metric} {way} by {amount}"
+        return f"{self.metric} {_DIRECTIONS[self.direction][0]} by {self._amount(self.by)}"
 
     def judge(self, view: HistoryView) -> tuple[Judgment, ...]:
         """Evaluate the last snapshot of a view."""
         value = view.value(self.metric)
         if value is None:
             return (unknown(view, self.metric, self.by),)
-        references = self._references(view)
-        if not references:
-            return (unknown(view, self.metric, self.by, why=self._why_unknown(view)),)
+        known: Iterable[tuple[int | None, float]] = view.known(self.metric, view.index - self.within, view.index)
+        if view.baseline is not None:
+            before = finite(view.baseline, self.metric)
+            known = [] if before is None else [(None, before)]
         # Of several references, use the largest change in the rule's direction; for "any" the largest absolute change.
         sign = {"any": 0, "up": 1, "down": -1}[self.direction]
-        changes = [(self._change(before, value), step, before) for step, before in references]
+        changes = [
+            ((value - before) / (abs(before) if self.relative else 1), step, before)
+            for step, before in known
+            if before or not self.relative
+        ]
+        if not changes:
+            return (unknown(view, self.metric, self.by, why=self._why_unknown(view)),)
         change, step, before = max(changes, key=lambda found: sign * found[0] if sign else abs(found[0]))
         size = sign * change if sign else abs(change)
         # Use isclose: 0.3 - 0.1 is less than 0.2 by one bit.
         holds = size >= self.by or math.isclose(size, self.by, rel_tol=1e-9)
         evidence = {"before": before, "now": value, "before_step": step, "relative": self.relative}
         text = self._sentence(before, value, change=change, step=step)
-        return (Judgment("", clear_or_holds(holds), self.metric, change, self.by, text, evidence),)
+        return (Judgment("", "holds" if holds else "clear", self.metric, change, self.by, text, evidence),)
 
-    def _references(self, view: HistoryView) -> list[tuple[int | None, float]]:
-        if view.baseline is None:
-            found: list[tuple[int | None, float]] = list(view.earlier(self.metric, self.within))
-        else:
-            before = finite(view.baseline, self.metric)
-            found = [] if before is None else [(None, before)]
-        return [(step, before) for step, before in found if before or not self.relative]
-
-    def _change(self, before: float, now: float) -> float:
-        return (now - before) / abs(before) if self.relative else now - before
+    def _amount(self, value: float) -> str:
+        return f"{as_text(100 * value)}%" if self.relative else as_text(value)
 
     def _why_unknown(self, view: HistoryView) -> Text:
         share = " other than 0, as a relative change requires" if self.relative else ""
@@ -187,15 +186,53 @@ class Changes(Rule):
         )
 
     def _sentence(self, before: float, now: float, *, change: float, step: int | None) -> Text:
-        amount = f"{as_text(100 * abs(change))}%" if self.relative else as_text(abs(change))
-        limit = f"{as_text(100 * self.by)}%" if self.relative else as_text(self.by)
         word, word_zh = ("rose", "升至") if change > 0 else ("fell", "降至") if change < 0 else ("stayed", "保持为")
         since, since_zh = ("the baseline", "基线") if step is None else (f"step {step}", f"第 {step} 步")
-        wanted = {"any": "a change", "up": "a rise", "down": "a fall"}[self.direction]
-        wanted_zh = {"any": "变化", "up": "上升", "down": "下降"}[self.direction]
+        _, wanted, wanted_zh = _DIRECTIONS[self.direction]
+        amount, limit, then, value = self._amount(abs(change)), self._amount(self.by), as_text(before), as_text(now)
         return Text(
-            f"{self.metric} {word} from {as_text(before)} ({since}) to {as_text(now)}, by {amount}; "
-            f"the rule watches for {wanted} of {limit}.",
-            f"{self.metric} 自{since_zh}的 {as_text(before)} {word_zh} {as_text(now)}，变化 {amount}；"
-            f"规则阈值为{wanted_zh} {limit}。",
+            f"{self.metric} {word} from {then} ({since}) to {value}, by {amount}; the rule watches for {wanted} of "
+            f"{limit}.",
+            f"{self.metric} 自{since_zh}的 {then} {word_zh} {value}，变化 {amount}；规则阈值为{wanted_zh} {limit}。",
         )
+
+
+def check_metric(metric: object) -> None:
+    """Check that a metric is a scalar key that an analysis writes.
+
+    Raises
+    ------
+    ValueError
+        If the metric is unknown; the message suggests the nearest name.
+    TypeError
+        If it is not text.
+    """
+    check_text("metric", metric, "a scalar key such as 'tsne/trustworthiness'")
+    assert isinstance(metric, str)
+    *levels, name = metric.split("/")
+    inside = bool(levels) and levels[0] in _LEVELS
+    if inside:
+        if len(levels) < 2 or not levels[1]:
+            raise ValueError(f"metric {metric!r} lacks a name: write '{levels[0]}/NAME/METRIC'.")
+        levels = levels[2:]
+    if len(levels) > 1 or (levels and not _PROJECTION.fullmatch(levels[0])):
+        known = [*METHODS, *(f"{method}_3d" for method in METHODS), *_LEVELS]
+        begin = "/".join(levels) if levels[0] in known else levels[0]
+        raise ValueError(f"metric {metric!r} begins with {begin!r}, which is unknown; {did_you_mean(begin, known)}")
+    try:
+        found = get_metric(name)
+    except ValueError as error:
+        near = nearest_labels(name, METRICS, limit=1)
+        hint = f"did you mean {'/'.join([*metric.split('/')[:-1], near[0]])!r}?" if near else str(error)
+        raise ValueError(f"metric {metric!r} ends in an unknown metric; {hint}") from None
+    scope = found.scope
+    if found.origin != "analysis":
+        raise ValueError(
+            f"metric {metric!r} is not part of an analysis, only of a {found.origin}; rules cannot use it."
+        )
+    if inside or (scope == "projection" and levels):
+        return
+    if levels:
+        raise ValueError(f"metric {metric!r} belongs to the space, not to a projection: write {name!r}.")
+    if scope in _SCOPES:
+        raise ValueError(f"metric {metric!r} belongs to {_SCOPES[scope].format(name)}.")

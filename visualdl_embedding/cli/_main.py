@@ -1,15 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
 from visualdl_embedding.cli._check import check, drift
-from visualdl_embedding.cli._explain import explain
-from visualdl_embedding.cli._neighbors import neighbors
+from visualdl_embedding.cli._queries import explain, neighbors
 from visualdl_embedding.cli._report import report
-from visualdl_embedding.cli._serve import serve
 from visualdl_embedding.cli._terminal import SETTINGS, FriendlyGroup, progress_bars, set_up_logging
 
 __all__ = ["main"]
@@ -23,12 +22,26 @@ def main(debug: bool) -> None:
     set_up_logging(debug)
 
 
-main.add_command(report)
-main.add_command(neighbors)
-main.add_command(explain)
-main.add_command(drift)
-main.add_command(check)
-main.add_command(serve)
+for command in (report, neighbors, explain, drift, check):
+    main.add_command(command)
+
+
+@main.command()
+@click.option("--logdir", multiple=True, required=True, metavar="DIR", help="A log directory; repeatable.")
+@click.option("--host", default="localhost", help="Address to listen on; 0.0.0.0 for all.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8040, help="Port; 0 for a free one.")
+@click.option("--public-path", default="/app", help="URL path of the pages.")
+@click.option("--language", type=click.Choice(["en", "zh"]), help="Language of the pages.  [default: the browser's]")
+@click.option("--theme", type=click.Choice(["light", "dark"]), help="Theme of the pages.  [default: the browser's]")
+@click.option("--cache-timeout", type=float, default=20.0, help="Seconds that VisualDL caches its data.")
+@click.option("--model", default="", show_default=False, metavar="FILE", help="Model for VisualDL's GRAPH page.")
+@click.option("--token", help="Access token required by all pages and API responses.")
+@click.option("--open-browser", is_flag=True, help="Open the page of embeddings in a browser.")
+def serve(*, logdir: Sequence[str], **options: Any) -> None:
+    """Start VisualDL with a page for embeddings over time, and with fixes for its own embedding page."""
+    from visualdl_embedding.server import serve as serve_runs
+
+    serve_runs(list(logdir), **options)
 
 
 @main.command()

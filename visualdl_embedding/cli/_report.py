@@ -162,17 +162,16 @@ def _print_report(made: Report) -> None:
         f"{len(rows):,} rows ({rows.how})"
     )
     echo()
-    table_of(
-        ["view", "trustworthiness", "continuity", "doubtful rows"],
-        (
-            [
-                view.key,
-                *(f"{view.numbers[name]:.3f}" for name in ("trustworthiness", "continuity")),
-                f"{int(made.study.doubtful_rows(view.key).sum()):,}",
-            ]
-            for view in made.views
-        ),
+    header = ["trustworthiness", "continuity"]
+    lines = (
+        [
+            view.key,
+            *(f"{view.numbers[name]:.3f}" for name in header),
+            f"{int(made.study.doubtful_rows(view.key).sum()):,}",
+        ]
+        for view in made.views
     )
+    table_of(["view", *header, "doubtful rows"], lines)
     if made.findings:
         echo("\nFindings")
         for finding in made.findings:

@@ -53,7 +53,7 @@ def cka(a: Floats, b: Floats, *, debiased: bool = False) -> float:
     first, second = _centered(a), _centered(b)
     if first is None or second is None:
         return float("nan")
-    measure = _unbiased if debiased else _plain
+    measure = _unbiased if debiased else _products
     own = measure(first, first) * measure(second, second)
     return float(measure(first, second) / np.sqrt(own)) if own > 0 else float("nan")
 
@@ -72,10 +72,6 @@ def _products(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     """Sum of the squared entries of aᵀ b."""
     cross = sum((a[part].T @ b[part] for part in blocks(len(a))), np.zeros((a.shape[1], b.shape[1])))
     return float(np.square(cross).sum())
-
-
-def _plain(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    return _products(a, b)
 
 
 def _unbiased(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from visualdl_embedding.core.neighbors import Distance
+from visualdl_embedding.core.pairing import pair_labels
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift._correct import CORRECTIONS, Correction, correct
 from visualdl_embedding.drift._drift import Drift, GroupDrift, WordDrift
 from visualdl_embedding.drift._measure import Graphs, Pair, measure_pair
 from visualdl_embedding.drift._notes import pair_notes
-from visualdl_embedding.drift._ranks import group_p_values, pair_p_value
-from visualdl_embedding.drift._statistics import (
-    Statistics,
-    codes_of,
-    pair_leans,
-    rank_rows,
-    side_by_side,
-    statistics_of,
-)
-from visualdl_embedding.drift._towards import asked_rows, directions_of, groups_of, known_somewhere, layers_of
+from visualdl_embedding.drift._ranks import Values, group_p_values, pair_p_value, rank_rows
+from visualdl_embedding.drift._towards import TINY, Study, directions_of, known_somewhere, lean_changes
 
 __all__ = ["NullPair", "compare_snapshots"]
 
@@ -31,7 +23,6 @@ NullPair = Pair | tuple[Snapshot, Snapshot]
 _MOVED = 20
 _NAMED = 10
 """Number of neighbors listed as evidence."""
-_HIGHER_IS_DRIFT = {"neighbor_overlap": False, "displacement": True, "cka": False}
 
 
 def compare_snapshots(
@@ -115,30 +106,38 @@ def compare_snapshots(
     if correction not in CORRECTIONS:
         raise ValueError(f"correction must be one of {', '.join(CORRECTIONS)}, not {correction!r}.")
     known_somewhere(watch, before, after)
-    options = {"n_neighbors": n_neighbors, "distance": distance, "random_state": random_state, "n_jobs": n_jobs}
-    pair = measure_pair(before, after, neighbors=neighbors, **options)  # type: ignore[arg-type]
-    group_of = groups_of(groups, after)
-    names = tuple(sorted({group for label in pair.labels if (group := group_of.get(label, ""))}))
-    codes = codes_of(pair.labels, group_of, names)
-    lean = pair_leans(pair.vectors, codes, len(names)) if names else None
-    observed = statistics_of(pair, group_of, names, lean=lean)
+    options: Any = {"n_neighbors": n_neighbors, "distance": distance, "random_state": random_state, "n_jobs": n_jobs}
+    pair = measure_pair(before, after, neighbors=neighbors, **options)
+    study = Study.of(pair.pairing, after, watch, match_by=match_by, groups=groups)
+    lean = study.leans(pair.labels, pair.vectors)
+
+    def of_null(item: NullPair) -> tuple[Values, dict[str, float], int]:
+        found = _fitting(item, pair, n_neighbors) if isinstance(item, Pair) else measure_pair(*item, **options)
+        rows, theirs = pair_labels(pair.labels, found.labels)
+        values = np.full((1 + lean.shape[2], len(pair)), np.nan)
+        values[:, rows] = _statistics(found, study.leans(found.labels, found.vectors))[:, theirs]
+        return values, found.means, len(rows)
+
     # Process one pair at a time: only a few numbers per row are kept.
-    others = [
-        statistics_of(
-            _fitting(item, pair, n_neighbors) if isinstance(item, Pair) else measure_pair(*item, **options),  # type: ignore[arg-type]
-            group_of,
-            names,
-        )
-        for item in null or ()
-    ]
-    asked, reference = asked_rows(watch, pair.labels)
-    layers = layers_of(after, pair.pairing.after, match_by)
-    change, *leant = side_by_side(observed, others)
-    p_values, left = rank_rows(change, layers, reference=reference)
-    p_corrected = _corrected_apart(p_values, reference, correction)
-    towards = [rank_rows(values, layers, reference=reference)[0][asked] for values in leant]
+    others = [of_null(item) for item in null or ()]
+    change, *leant = np.stack([_statistics(pair, lean), *(values for values, *_ in others)], axis=1)
+    null_means = [means for _, means, _ in others]
+    p_values, left = rank_rows(change, study.strata, reference=study.reference)
+    # Correct watched words and all other rows separately.
+    p_corrected = np.empty_like(p_values)
+    for part in (study.reference, ~study.reference):
+        p_corrected[part] = correct(p_values[part], correction)
+    group_p = np.full(len(study.names), np.nan)
+    if others and study.names:
+        group_p = group_p_values(left, study.codes, study.strata, n_groups=len(group_p), random_state=random_state)
+
+    def word(row: int) -> WordDrift:
+        rows = pair.neighbor_overlap, pair.displacement, pair.relative_displacement, pair.change, p_values, p_corrected
+        numbers: Any = (None if values is None else float(values[row]) for values in rows)
+        near = (tuple(pair.labels[other] for other in graph.indices[row, :_NAMED]) for graph in pair.neighbors)
+        return WordDrift(pair.labels[row], *numbers, *near)
+
     by_rank = pair.change if pair.relative_displacement is None else pair.relative_displacement
-    words = _Words(pair, p_values, p_corrected)
     return Drift(
         labels=pair.labels,
         step_before=before.step,
@@ -153,37 +152,25 @@ def compare_snapshots(
         mean_displacement=pair.means.get("displacement"),
         cka=pair.cka,
         space_p_values={
-            name: pair_p_value(value, [o.means.get(name, np.nan) for o in others], higher=_HIGHER_IS_DRIFT[name])
+            name: pair_p_value(value, [o.get(name, np.nan) for o in null_means], higher=name == "displacement")
             for name, value in pair.means.items()
             if others
         },
-        groups=_group_drifts(
-            pair,
-            left,
-            codes,
-            names,
-            layers=layers,
-            has_null=bool(others),
-            correction=correction,
-            random_state=random_state,
-        ),
-        watched=tuple(words.of(row) for row in asked),
-        moved=tuple(words.of(int(row)) for row in np.argsort(-by_rank, kind="stable")[:_MOVED]),
+        groups=_group_drifts(pair, study, group_p, correct(group_p, correction)),
+        watched=tuple(map(word, study.asked)),
+        moved=tuple(word(int(row)) for row in np.argsort(-by_rank, kind="stable")[:_MOVED]),
         directions=directions_of(
-            pair.labels,
+            study,
             pair.vectors,
-            codes,
-            names=names,
-            asked=asked,
-            lean=lean,
-            p_values=towards,
+            lean,
+            leant,
             n_neighbors=pair.n_neighbors,
             distance=distance,
             alpha=alpha,
             correction=correction,
         ),
-        null=_null_sentence(len(others), len(np.unique(layers)), match_by),
-        floor=_floor(others),
+        null=_null_sentence(len(others), len(np.unique(study.strata)), match_by),
+        floor=_floor(null_means),
         shift=pair.shift,
         n_neighbors=pair.n_neighbors,
         distance=distance,
@@ -193,17 +180,13 @@ def compare_snapshots(
         left_out=pair.pairing.left_out,
         notes=pair_notes(
             pair,
+            study,
             before,
             after,
             asked_for=n_neighbors,
-            watch=tuple(watch),
-            num_null=len(others),
-            null_rows=min((len(set(o.labels).intersection(pair.labels)) for o in others), default=len(pair)),
-            num_ranked=int(reference.sum()) * (1 + len(others)),
-            num_asked=len(asked),
-            groups=names,
-            grouped=int((codes >= 0).sum()),
-            no_column=None if match_by in after.rows.columns else match_by,
+            watch=watch,
+            match_by=match_by,
+            null_rows=[num_rows for *_, num_rows in others],
             alpha=alpha,
         ),
     )
@@ -219,68 +202,26 @@ def _fitting(null: Pair, pair: Pair, n_neighbors: int) -> Pair:
     return null
 
 
-def _corrected_apart(
-    p_values: NDArray[np.float64], reference: NDArray[np.bool_], correction: Correction
-) -> NDArray[np.float64]:
-    corrected = np.empty_like(p_values)
-    for part in (reference, ~reference):
-        corrected[part] = correct(p_values[part], correction)
-    return corrected
+def _statistics(pair: Pair, lean: Values) -> Values:
+    """``(1 + groups, n)``: logarithm of each row's change, and change of its lean to each group."""
+    # Use logarithms: changes differ by factors, which are larger for rare words in every pair.
+    return np.vstack([np.log(np.maximum(pair.change.astype(np.float64), TINY)), lean_changes(lean)])
 
 
-@dataclass(frozen=True)
-class _Words:
-    pair: Pair
-    p_values: NDArray[np.float64]
-    p_corrected: NDArray[np.float64]
-
-    def of(self, row: int) -> WordDrift:
-        pair = self.pair
-        before, after = (tuple(pair.labels[other] for other in graph.indices[row, :_NAMED]) for graph in pair.neighbors)
-        return WordDrift(
-            pair.labels[row],
-            float(pair.neighbor_overlap[row]),
-            None if pair.displacement is None else float(pair.displacement[row]),
-            None if pair.relative_displacement is None else float(pair.relative_displacement[row]),
-            float(pair.change[row]),
-            float(self.p_values[row]),
-            float(self.p_corrected[row]),
-            before,
-            after,
-        )
-
-
-def _group_drifts(
-    pair: Pair,
-    left: NDArray[np.float64],
-    codes: NDArray[np.int32],
-    names: tuple[str, ...],
-    *,
-    layers: NDArray[np.int32],
-    has_null: bool,
-    correction: Correction,
-    random_state: int,
-) -> tuple[GroupDrift, ...]:
-    if not names:
-        return ()
-    p_values = np.full(len(names), np.nan)
-    if has_null:
-        p_values = group_p_values(left, codes, layers, n_groups=len(names), random_state=random_state)
-    corrected = correct(p_values, correction)
+def _group_drifts(pair: Pair, study: Study, p_values: Values, p_corrected: Values) -> tuple[GroupDrift, ...]:
     found = []
-    for code, name in enumerate(names):
-        rows = codes == code
+    for code, name in enumerate(study.names):
+        rows = study.codes == code
         moved = None if pair.displacement is None else float(pair.displacement[rows].mean())
         overlap = float(pair.neighbor_overlap[rows].mean())
-        found.append(GroupDrift(name, int(rows.sum()), overlap, moved, float(p_values[code]), float(corrected[code])))
+        p_value, corrected = float(p_values[code]), float(p_corrected[code])
+        found.append(GroupDrift(name, int(rows.sum()), overlap, moved, p_value, corrected))
     return tuple(found)
 
 
-def _floor(others: Sequence[Statistics]) -> dict[str, float] | None:
-    if not others:
-        return None
-    names = dict.fromkeys(name for found in others for name in found.means)
-    return {name: float(np.mean([o.means[name] for o in others if name in o.means])) for name in names}
+def _floor(means: Sequence[Mapping[str, float]]) -> dict[str, float] | None:
+    names = dict.fromkeys(name for of_pair in means for name in of_pair)
+    return {name: float(np.mean([o[name] for o in means if name in o])) for name in names} or None
 
 
 def _null_sentence(num_pairs: int, num_strata: int, match_by: str | None) -> str:

@@ -1,21 +1,23 @@
-"""Changes between two snapshots, row by row, without a test of significance."""
+"""Pairing of two snapshots, and changes row by row, without a test of significance."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.distance import has_direction, normalize, unit_scale
 from visualdl_embedding.core.neighbors import DISTANCES, Distance, Neighbors, graph_rows, nearest_neighbors
+from visualdl_embedding.core.pairing import pair_labels
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift._cka import cka
-from visualdl_embedding.drift._pairing import Pairing, pair_snapshots
 from visualdl_embedding.metrics import aligned_displacement, neighbor_overlap
 from visualdl_embedding.projection import Alignment, align
 
-__all__ = ["Graphs", "Pair", "lay_out", "measure_pair", "profile_change"]
+__all__ = ["Floats", "Graphs", "Pair", "Pairing", "lay_out", "measure_pair", "profile_change"]
 
 Floats = NDArray[np.float32]
 Graphs = tuple[Neighbors | None, Neighbors | None]
@@ -26,13 +28,34 @@ _STILL = 0.01
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Changes between two snapshots of one table.
+class Pairing:
+    """Rows in both snapshots, in the order of the later one.
 
     Attributes
     ----------
     labels
         Labels of the n paired rows.
+    before, after
+        ``(n,)``: positions in the snapshots.
+    left_out
+        Number of labels left out, by reason.
+    """
+
+    labels: tuple[str, ...]
+    before: NDArray[np.intp]
+    after: NDArray[np.intp]
+    left_out: Mapping[str, int]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Changes between two snapshots of one table.
+
+    Attributes
+    ----------
     neighbor_overlap
         ``(n,)`` float32, 0 to 1: share of the neighbors in common.
     displacement
@@ -57,7 +80,6 @@ class Pair:
         Pairing of the rows, with the number of rows left out.
     """
 
-    labels: tuple[str, ...]
     neighbor_overlap: Floats
     displacement: Floats | None
     relative_displacement: Floats | None
@@ -74,6 +96,11 @@ class Pair:
         return len(self.labels)
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels of the n paired rows."""
+        return self.pairing.labels
+
+    @property
     def means(self) -> dict[str, float]:
         """Mean overlap and displacement, and CKA; the floor is their mean over null pairs."""
         found = {"neighbor_overlap": _mean(self.neighbor_overlap), "cka": self.cka}
@@ -82,31 +109,38 @@ class Pair:
         return found
 
 
-@dataclass(frozen=True)
-class _Laid:
-    """Paired rows of two snapshots; those of the later snapshot also without a shift."""
+class _Laid(NamedTuple):
+    """Paired rows before and after, the latter also without a shift (`seen`), and the alignment of equal widths."""
 
     pairing: Pairing
-    vectors: tuple[Floats, Floats, Floats]
+    then: Floats
+    now: Floats
+    seen: Floats
     laid: Alignment | None
     shift: float
     n_neighbors: int
 
 
 def lay_out(before: Snapshot, after: Snapshot, *, n_neighbors: int, distance: Distance) -> _Laid:
-    """Pair rows and remove a shift of the origin. ``vectors`` are the rows before, after, and after without the shift.
+    """Pair rows, and remove a shift of the origin.
 
-    The last two are the same array if the space did not shift, distances do not depend on it, or a row would lose its
-    direction.
+    ``seen`` is ``now`` if the space did not shift, distances do not depend on it, or a row would lose its direction.
     """
-    pairing = pair_snapshots(before, after, distance=distance)
+    pairing = _pair_rows(before, after, distance)
     then = np.ascontiguousarray(before.vectors[pairing.before], dtype=np.float32)
     now = np.ascontiguousarray(after.vectors[pairing.after], dtype=np.float32)
     k = min(n_neighbors, max(1, (len(pairing) - 1) // 2))
-    laid = align(now, then) if then.shape == now.shape else None
-    moved_back, shift = _without_shift(now, laid)
-    still = distance == "euclidean" or not shift > _STILL or not has_direction(moved_back).all()
-    return _Laid(pairing, (then, now, now if still else moved_back), laid, shift, k)
+    if then.shape != now.shape:
+        return _Laid(pairing, then, now, now, None, float("nan"), k)
+    laid = align(now, then)
+    # Position of the origin of `before` in the axes of `after`.
+    origin = -(laid.rotation @ laid.shift) / laid.scale
+    radius = _radius(now)
+    shift = float(np.linalg.norm(origin)) / radius if radius > 0 else 0.0
+    seen = (now - origin).astype(np.float32)
+    if distance == "euclidean" or not shift > _STILL or not has_direction(seen).all():
+        seen = now
+    return _Laid(pairing, then, now, seen, laid, shift, k)
 
 
 def measure_pair(
@@ -148,9 +182,7 @@ def measure_pair(
         raise ValueError(f"n_neighbors must be at least 1, not {n_neighbors}.")
     if distance not in DISTANCES:
         raise ValueError(f"distance must be one of {', '.join(DISTANCES)}, not {distance!r}.")
-    both = lay_out(before, after, n_neighbors=n_neighbors, distance=distance)
-    pairing, (then, now, seen), laid, shift, k = both.pairing, both.vectors, both.laid, both.shift, both.n_neighbors
-    still = seen is now
+    pairing, then, now, seen, laid, shift, k = lay_out(before, after, n_neighbors=n_neighbors, distance=distance)
 
     def graph(vectors: Floats, snapshot: Snapshot, rows: NDArray[np.intp], given: Neighbors | None) -> Neighbors:
         found = None if given is None else _of_paired(given, snapshot, rows, k=k, distance=distance)
@@ -159,13 +191,12 @@ def measure_pair(
         return nearest_neighbors(vectors, k, distance=distance, random_state=random_state, n_jobs=n_jobs)
 
     graph_then = graph(then, before, pairing.before, neighbors[0])
-    graph_now = graph(seen, after, pairing.after, neighbors[1] if still else None)
+    graph_now = graph(seen, after, pairing.after, neighbors[1] if seen is now else None)
     displacement = relative = None
     if laid is not None:
         displacement = aligned_displacement(then, now)
         relative = _relative_displacement(then, laid.apply(now), graph_then.indices)
     return Pair(
-        labels=pairing.labels,
         neighbor_overlap=neighbor_overlap(graph_then, graph_now),
         displacement=displacement,
         relative_displacement=relative,
@@ -227,18 +258,40 @@ def _profile(space: Floats, rows: slice, union: NDArray[np.int32], cosine: bool)
     return np.asarray(np.linalg.norm(theirs - own[:, None], axis=2), dtype=np.float64)
 
 
-def _without_shift(after: Floats, laid: Alignment | None) -> tuple[Floats, float]:
-    """Move `after` so that the origin has its previous position relative to the rows; also return the shift in radii.
+def _pair_rows(before: Snapshot, after: Snapshot, distance: Distance) -> Pairing:
+    """Pair rows by label, without those that are not usable in either snapshot."""
+    j, i = pair_labels(after.labels, before.labels)
+    if not len(j):
+        raise ValueError(
+            f"The snapshots share no label: {_some(before)} before, {_some(after)} after. Compare snapshots with "
+            "labels of the same vocabulary."
+        )
+    finite: NDArray[np.bool_] = np.asarray(before.valid[i] & after.valid[j])
+    keep = before.usable(distance)[i] & after.usable(distance)[j]
+    reasons = {
+        "only before": len(before.labels) - len(i),
+        "only after": len(after.labels) - len(i),
+        "not finite": int((~finite).sum()),
+        "zero": int((finite & ~keep).sum()),
+    }
+    if not keep.any():
+        raise ValueError(
+            f"None of the {len(i)} shared rows can be compared: {reasons['not finite']} contain NaN or inf, "
+            f"{reasons['zero']} are zero. Check the two snapshots individually."
+        )
+    i, j = i[keep], j[keep]
+    labels = tuple(after.labels[row] for row in j)
+    return Pairing(labels, i, j, {reason: count for reason, count in reasons.items() if count})
 
-    `laid` is the alignment onto the rows before; None if the widths differ.
-    """
-    if laid is None:
-        return after, float("nan")
-    # Position of the origin of `before` in the axes of `after`.
-    origin = -(laid.rotation @ laid.shift) / laid.scale
-    radius = float(np.sqrt(np.square(after - after.mean(axis=0, dtype=np.float64)).sum(axis=1).mean()))
-    shift = float(np.linalg.norm(origin)) / radius if radius > 0 else 0.0
-    return (after - origin).astype(np.float32), shift
+
+def _some(snapshot: Snapshot) -> str:
+    named = ", ".join(map(repr, snapshot.labels[:3]))
+    return f"{named}{', …' if len(snapshot.labels) > 3 else ''}" or "no rows"
+
+
+def _radius(vectors: Floats) -> float:
+    """Root mean square distance from the mean."""
+    return float(np.sqrt(np.square(vectors - vectors.mean(axis=0, dtype=np.float64)).sum(axis=1).mean()))
 
 
 def _relative_displacement(before: Floats, laid: Floats, neighbors: NDArray[np.int32]) -> Floats:
@@ -247,7 +300,7 @@ def _relative_displacement(before: Floats, laid: Floats, neighbors: NDArray[np.i
     `laid` are the rows after the change, aligned to those before.
     """
     motion = laid.astype(np.float64) - before
-    radius = float(np.sqrt(np.square(before - before.mean(axis=0, dtype=np.float64)).sum(axis=1).mean()))
+    radius = _radius(before)
     moved = np.empty(len(before))
     for start in range(0, len(before), _BLOCK):
         rows = slice(start, start + _BLOCK)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift._measure import Pair
+from visualdl_embedding.drift._towards import Study
 
 __all__ = ["pair_notes"]
 
@@ -15,18 +17,14 @@ _FEW = 0.9
 
 def pair_notes(
     pair: Pair,
+    study: Study,
     before: Snapshot,
     after: Snapshot,
     *,
     asked_for: int,
-    watch: tuple[str, ...],
-    num_null: int,
-    null_rows: int,
-    num_ranked: int,
-    num_asked: int,
-    groups: tuple[str, ...],
-    grouped: int,
-    no_column: str | None,
+    watch: Sequence[str],
+    match_by: str | None,
+    null_rows: Sequence[int],
     alpha: float,
 ) -> tuple[str, ...]:
     """Return the notes.
@@ -36,20 +34,14 @@ def pair_notes(
     asked_for
         Requested `n_neighbors`.
     null_rows
-        Smallest number of the paired rows in a null pair.
-    num_ranked, num_asked
-        Number of changes that a watched word is ranked among, and number of watched words.
-    grouped
-        Number of paired rows with a group.
-    no_column
-        Requested column that does not exist, or None.
+        Number of the paired rows in each null pair.
     """
     return (
         *_about_rows(pair, before, after, asked_for),
         *_about_space(pair, before, after),
-        *_about_words(pair, watch, groups, grouped, no_column=no_column),
-        *_about_resolution(num_ranked, num_asked * (len(groups) if len(groups) > 1 else 1), alpha),
-        *_about_null(pair, num_null, null_rows, alpha),
+        *_about_words(pair, study, watch, match_by if match_by not in after.rows.columns else None),
+        *_about_resolution(study, len(null_rows), alpha),
+        *_about_null(len(pair), null_rows, alpha),
     )
 
 
@@ -92,10 +84,8 @@ def _about_space(pair: Pair, before: Snapshot, after: Snapshot) -> list[str]:
     return notes
 
 
-def _about_words(
-    pair: Pair, watch: tuple[str, ...], groups: tuple[str, ...], grouped: int, *, no_column: str | None
-) -> list[str]:
-    notes, known = [], set(pair.labels)
+def _about_words(pair: Pair, study: Study, watch: Sequence[str], no_column: str | None) -> list[str]:
+    notes, groups, grouped, known = [], study.names, int((study.codes >= 0).sum()), set(pair.labels)
     if lacking := [label for label in watch if label not in known]:
         notes.append(f"Watched, but not among the compared rows: {', '.join(lacking)}.")
     if watch and len(groups) < 2:
@@ -113,7 +103,9 @@ def _about_words(
     return notes
 
 
-def _about_resolution(num_ranked: int, questions: int, alpha: float) -> list[str]:
+def _about_resolution(study: Study, num_null: int, alpha: float) -> list[str]:
+    num_ranked = int(study.reference.sum()) * (1 + num_null)
+    questions = len(study.asked) * max(len(study.names), 1)
     if not questions or questions <= alpha * (1 + num_ranked):
         return []
     return [
@@ -123,22 +115,22 @@ def _about_resolution(num_ranked: int, questions: int, alpha: float) -> list[str
     ]
 
 
-def _about_null(pair: Pair, num_null: int, null_rows: int, alpha: float) -> list[str]:
-    if not num_null:
+def _about_null(num_rows: int, null_rows: Sequence[int], alpha: float) -> list[str]:
+    if not null_rows:
         return [
             "Without null pairs there is no p-value for the space as a whole or for a group, and that of a word means "
             "that it is unusual among the rows of this pair: words that are unstable in every training are unusual "
             "too. Add pairs of snapshots without a change (null)."
         ]
     notes = []
-    if (num_null + 1) * alpha < 1:
+    if (len(null_rows) + 1) * alpha < 1:
         notes.append(
-            f"p-values of the space cannot reach {alpha:g} with {num_null} null pairs; this requires "
+            f"p-values of the space cannot reach {alpha:g} with {len(null_rows)} null pairs; this requires "
             f"{math.ceil(1 / alpha - 1e-9) - 1}."
         )
-    if null_rows < _FEW * len(pair):
+    if min(null_rows) < _FEW * num_rows:
         notes.append(
-            f"A null pair has only {null_rows:,} of the {len(pair):,} compared rows; the others are compared with the "
-            "rows of this pair alone."
+            f"A null pair has only {min(null_rows):,} of the {num_rows:,} compared rows; the others are compared with "
+            "the rows of this pair alone."
         )
     return notes

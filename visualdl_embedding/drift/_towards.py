@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +13,80 @@ from visualdl_embedding.core.pairing import positions_of
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.suggest import did_you_mean
 from visualdl_embedding.drift._correct import Correction, correct
-from visualdl_embedding.drift._direction import Direction, share_of_groups
-from visualdl_embedding.drift._measure import lay_out
-from visualdl_embedding.drift._ranks import strata_of
-from visualdl_embedding.drift._statistics import codes_of, lean_changes, pair_leans, rank_rows
+from visualdl_embedding.drift._direction import Direction, leans, share_of_groups
+from visualdl_embedding.drift._measure import Floats, Pairing, lay_out
+from visualdl_embedding.drift._ranks import Values, rank_rows, strata_of
 
-__all__ = ["asked_rows", "directions_of", "groups_of", "known_somewhere", "layers_of", "watched_directions"]
+__all__ = ["TINY", "Study", "directions_of", "known_somewhere", "lean_changes", "watched_directions"]
 
-Values = NDArray[np.float64]
+TINY = 1e-6
+"""Minimum change, so that float32 rounding errors of a rotated space are not ranked."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """Watched words, groups and strata of the paired rows.
+
+    Attributes
+    ----------
+    labels
+        Labels of the n rows.
+    group_of, names
+        Group of each label, and sorted names of the groups of the rows.
+    codes
+        ``(n,)`` int32: position in `names` of each row's group, -1 for none.
+    asked, reference
+        Positions of the watched words; ``(n,)`` bool: the other rows, among which they are ranked.
+    strata
+        ``(n,)`` int32, see `strata_of`.
+    """
+
+    labels: tuple[str, ...]
+    group_of: Mapping[str, str]
+    names: tuple[str, ...]
+    codes: NDArray[np.int32]
+    asked: list[int]
+    reference: NDArray[np.bool_]
+    strata: NDArray[np.int32]
+
+    @classmethod
+    def of(
+        cls,
+        pairing: Pairing,
+        after: Snapshot,
+        watch: Sequence[str],
+        *,
+        match_by: str | None,
+        groups: Mapping[str, str] | None = None,
+    ) -> Study:
+        """Create the study of a pair; `groups` and `match_by` are those of `compare_snapshots`."""
+        labels, columns = pairing.labels, after.rows.columns
+        if groups is None:
+            groups = dict(zip(after.labels, columns.get("group", ()), strict=False))
+        group_of = {label: str(group).strip() for label, group in groups.items()}
+        names = tuple(sorted({group_of.get(label, "") for label in labels} - {""}))
+        position = positions_of(labels)
+        asked = [position[label] for label in dict.fromkeys(watch) if label in position]
+        reference = np.ones(len(labels), dtype=bool)
+        reference[asked] = False
+        column = columns.get(match_by) if match_by else None
+        strata = strata_of(None if column is None else [column[row] for row in pairing.after], len(labels))
+        return cls(labels, group_of, names, _codes(labels, group_of, names), asked, reference, strata)
+
+    @property
+    def directed(self) -> bool:
+        """Whether there are directions: of at least one word among at least two groups."""
+        return len(self.names) > 1 and bool(self.asked)
+
+    def leans(self, labels: Sequence[str], vectors: tuple[Floats, Floats]) -> Values:
+        """Compute the lean of each row to each group before and after; ``(2, n, groups)``, without directions 0 groups.
+
+        The rows can be those of another pair.
+        """
+        if not self.directed:
+            return np.empty((2, len(labels), 0))
+        codes = _codes(labels, self.group_of, self.names)
+        return np.stack([leans(of, codes, len(self.names)) for of in vectors])
 
 
 def watched_directions(
@@ -47,24 +114,14 @@ def watched_directions(
     """
     known_somewhere(watch, before, after)
     both = lay_out(before, after, n_neighbors=n_neighbors, distance=distance)
-    labels, vectors = both.pairing.labels, (both.vectors[0], both.vectors[2])
-    group_of = groups_of(None, after)
-    names = tuple(sorted({group for label in labels if (group := group_of.get(label, ""))}))
-    asked, reference = asked_rows(watch, labels)
-    if len(names) < 2 or not asked:
-        return ()
-    codes = codes_of(labels, group_of, names)
-    lean = pair_leans(vectors, codes, len(names))
-    layers = layers_of(after, both.pairing.after, match_by)
-    p_values = [rank_rows(leant[None], layers, reference=reference)[0][asked] for leant in lean_changes(lean)]
+    vectors = both.then, both.seen
+    study = Study.of(both.pairing, after, watch, match_by=match_by)
+    lean = study.leans(study.labels, vectors)
     return directions_of(
-        labels,
+        study,
         vectors,
-        codes,
-        names=names,
-        asked=asked,
-        lean=lean,
-        p_values=p_values,
+        lean,
+        lean_changes(lean)[:, None],
         n_neighbors=both.n_neighbors,
         distance=distance,
         alpha=alpha,
@@ -73,44 +130,43 @@ def watched_directions(
 
 
 def directions_of(
-    labels: Sequence[str],
-    vectors: tuple[NDArray[np.float32], NDArray[np.float32]],
-    codes: NDArray[np.int32],
+    study: Study,
+    vectors: tuple[Floats, Floats],
+    lean: Values,
+    changes: Sequence[Values] | Values,
     *,
-    names: tuple[str, ...],
-    asked: Sequence[int],
-    lean: tuple[Values, Values] | None,
-    p_values: Sequence[Values],
     n_neighbors: int,
     distance: Distance,
     alpha: float,
     correction: Correction,
 ) -> tuple[Direction, ...]:
-    """Create the directions of all words and groups, and correct their p-values."""
-    if len(names) < 2 or not asked or lean is None:
+    """Create the directions of all watched words and groups.
+
+    `changes` has the changes of lean to each group, ``(1 + r, n)``, in this pair and in r null pairs.
+    """
+    if not study.directed:
         return ()
-    corrected = correct(np.concatenate(p_values), correction).reshape(len(names), len(asked))
+    names, asked = study.names, study.asked
+    p_values = np.array([rank_rows(of, study.strata, reference=study.reference)[0][asked] for of in changes])
+    corrected = correct(p_values.ravel(), correction).reshape(p_values.shape)
     found = []
     for i, row in enumerate(asked):
         share = [
-            share_of_groups(of, codes, row, n_groups=len(names), n_neighbors=n_neighbors, distance=distance)
+            share_of_groups(of, study.codes, row, n_groups=len(names), n_neighbors=n_neighbors, distance=distance)
             for of in vectors
         ]
-        found += [
-            Direction(
-                labels[row],
-                name,
-                float(share[0][g]),
-                float(share[1][g]),
-                float(lean[0][row, g]),
-                float(lean[1][row, g]),
-                float(p_values[g][i]),
-                float(corrected[g, i]),
-                bool(corrected[g, i] <= alpha and lean[1][row, g] > lean[0][row, g]),
-            )
-            for g, name in enumerate(names)
-        ]
+        for g, name in enumerate(names):
+            (then, now), p, p_corrected = map(float, lean[:, row, g]), float(p_values[g, i]), float(corrected[g, i])
+            shares = float(share[0][g]), float(share[1][g])
+            clear = p_corrected <= alpha and now > then
+            found.append(Direction(study.labels[row], name, *shares, then, now, p, p_corrected, significant=clear))
     return tuple(found)
+
+
+def lean_changes(lean: Values) -> Values:
+    """Change of each row's lean to each group, ``(groups, n)``; rounding errors become 0."""
+    leant = (lean[1] - lean[0]).T
+    return np.where(np.abs(leant) < TINY, 0.0, leant)
 
 
 def known_somewhere(watch: Sequence[str], before: Snapshot, after: Snapshot) -> None:
@@ -124,29 +180,6 @@ def known_somewhere(watch: Sequence[str], before: Snapshot, after: Snapshot) -> 
         raise ValueError(f"No row has the label {named}.")
 
 
-def asked_rows(watch: Sequence[str], labels: Sequence[str]) -> tuple[list[int], NDArray[np.bool_]]:
-    """Find the watched labels among those of a pair.
-
-    Returns
-    -------
-    Distinct positions, and ``(n,)`` bool: the other rows, used as reference.
-    """
-    position = positions_of(labels)
-    asked = [position[label] for label in dict.fromkeys(watch) if label in position]
-    reference = np.ones(len(labels), dtype=bool)
-    reference[asked] = False
-    return asked, reference
-
-
-def layers_of(after: Snapshot, rows: NDArray[np.intp], match_by: str | None) -> NDArray[np.int32]:
-    """Split rows of a snapshot into strata by a column, as in `strata_of`; one stratum without the column."""
-    column = after.rows.columns.get(match_by) if match_by else None
-    return strata_of(None if column is None else [column[row] for row in rows], len(rows))
-
-
-def groups_of(groups: Mapping[str, str] | None, after: Snapshot) -> Mapping[str, str]:
-    """Return the group of each label: from `groups`, or the column ``"group"``."""
-    if groups is not None:
-        return {label: str(group).strip() for label, group in groups.items()}
-    column = after.rows.columns.get("group", ())
-    return {label: group.strip() for label, group in zip(after.labels, column, strict=False)}
+def _codes(labels: Sequence[str], group_of: Mapping[str, str], names: Sequence[str]) -> NDArray[np.int32]:
+    code = {name: i for i, name in enumerate(names)}
+    return np.array([code.get(group_of.get(label, ""), -1) for label in labels], dtype=np.int32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,11 +55,14 @@ def render_relations(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    fonts = families()
     figure = Figure(figsize=(8, 1.1 + ROW_INCHES * len(names)), dpi=dpi, layout="constrained")
     canvas = FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    low, high = _range(histograms, cosines)
+    words: dict[str, Any] = {"family": families(), "color": INK, "parse_math": False}
+    filled = np.flatnonzero(np.sum(histograms, axis=0))
+    width = 2 / len(histograms[0])
+    low = min(float(filled[0]) * width - 1, *cosines) - 0.03
+    high = max(float(filled[-1] + 1) * width - 1, *cosines) + 0.03
     edge = high + 0.18 * (high - low)
     for i, (name, cosine, histogram) in enumerate(zip(names, cosines, histograms, strict=True)):
         # Use wider bins for drawing than for the statistics.
@@ -68,26 +72,14 @@ def render_relations(
         axes.fill_between(middle, base, base + 0.75 * coarse / max(1, int(coarse.max())), color=FILL, linewidth=0)
         axes.plot([cosine, cosine], [base, base + 0.8], color=HIGHLIGHT, linewidth=2)
         shown = shown_text(name, instead=f"#{i + 1}", longest=36)
-        axes.text(low, base + 0.78, shown, family=fonts, fontsize=9, color=INK, va="top", parse_math=False)
+        axes.text(low, base + 0.78, shown, fontsize=9, va="top", **words)
         axes.text(edge, base + 0.78, notes[i], fontsize=8, color=QUIET, va="top", ha="right")
-    axes.set_xlim(low, edge)
-    axes.set_ylim(-0.05, len(names))
-    axes.set_yticks([])
+    axes.set(xlim=(low, edge), ylim=(-0.05, len(names)), yticks=[])
     axes.set_xlabel("cosine", fontsize=9, color=QUIET)
     axes.tick_params(colors=QUIET, labelsize=8)
-    for side in ("top", "left", "right"):
-        axes.spines[side].set_visible(False)
+    axes.spines[["top", "left", "right"]].set_visible(False)
     axes.spines["bottom"].set_color(FILL)
-    shown = shown_text(item, instead="item", longest=48)
-    axes.set_title(f"{shown}\n{title}", family=fonts, fontsize=10, color=INK, loc="left", parse_math=False)
+    axes.set_title(f"{shown_text(item, instead='item', longest=48)}\n{title}", fontsize=10, loc="left", **words)
     png = io.BytesIO()
     canvas.print_png(png)  # type: ignore[no-untyped-call]
     return png.getvalue()
-
-
-def _range(histograms: Sequence[NDArray[np.int64]], cosines: Sequence[float]) -> tuple[float, float]:
-    filled = np.flatnonzero(np.sum(histograms, axis=0))
-    width = 2 / len(histograms[0])
-    low = min(float(filled[0]) * width - 1, *cosines)
-    high = max(float(filled[-1] + 1) * width - 1, *cosines)
-    return low - 0.03, high + 0.03

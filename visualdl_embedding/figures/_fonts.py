@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
@@ -17,43 +18,18 @@ SAMPLE = "高兴讽刺"
 DEFAULT_FONT = "DejaVu Sans"
 """Bundled with matplotlib, so always available."""
 BOLD = 700
+# Before 3.11 matplotlib reads only the first face of a collection, which is the Japanese one ("Noto Sans CJK JP").
 KNOWN_FONTS = (
-    "Noto Sans CJK SC",
-    "Noto Sans SC",
-    "Source Han Sans SC",
-    "Source Han Sans CN",
-    "PingFang SC",
-    "Hiragino Sans GB",
-    "Microsoft YaHei",
-    "Microsoft JhengHei",
-    "WenQuanYi Micro Hei",
-    "WenQuanYi Zen Hei",
-    "Sarasa Gothic SC",
-    "LXGW WenKai",
-    "SimHei",
-    "Heiti SC",
-    "Heiti TC",
-    "STHeiti",
-    "Noto Sans CJK TC",
-    # Before 3.11 matplotlib reads only the first face of a collection, which is the Japanese one.
-    "Noto Sans CJK JP",
-    "Droid Sans Fallback",
-    "Arial Unicode MS",
-    "Noto Serif CJK SC",
-    "Noto Serif CJK JP",
-    "SimSun",
-    "Songti SC",
-)
+    "Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Source Han Sans CN", "PingFang SC", "Hiragino Sans GB",
+    "Microsoft YaHei", "Microsoft JhengHei", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "Sarasa Gothic SC",
+    "LXGW WenKai", "SimHei", "Heiti SC", "Heiti TC", "STHeiti", "Noto Sans CJK TC", "Noto Sans CJK JP",
+    "Droid Sans Fallback", "Arial Unicode MS", "Noto Serif CJK SC", "Noto Serif CJK JP", "SimSun", "Songti SC",
+)  # fmt: skip
 
 
 @cache
 def cjk_font() -> str | None:
-    """Find a font with Chinese glyphs: a system font, or the one from the package dependency.
-
-    Returns
-    -------
-    The name of its family, for `matplotlib`, or None. Cached per process.
-    """
+    """Return the family name of a font with Chinese glyphs, from the system or from a package dependency, or None."""
     from matplotlib import font_manager
 
     manager = font_manager.fontManager
@@ -62,35 +38,28 @@ def cjk_font() -> str | None:
         if name in installed and _writes(name, SAMPLE):
             return _with_bold(name)
     # matplotlib caches its list of fonts in a file, so newly installed fonts are not in it.
-    listed = {str(entry.fname) for entry in manager.ttflist}
-    for path in (*sorted(set(font_manager.findSystemFonts()) - listed), *_packaged_fonts()):
-        try:
+    paths = sorted(set(font_manager.findSystemFonts()) - {str(entry.fname) for entry in manager.ttflist})
+    with suppress(ImportError):
+        from pylopdf_fonts_zh_cn import sans_path
+
+        paths.append(str(sans_path()))
+    for path in paths:
+        with suppress(OSError, RuntimeError):  # ignore broken font files
             manager.addfont(path)
-        except (OSError, RuntimeError):  # ignore broken font files
-            continue
     for name in (*KNOWN_FONTS, *sorted({entry.name for entry in manager.ttflist})):
         if "Last Resort" not in name and _writes(name, SAMPLE):
             return _with_bold(name)
     return None
 
 
-def _packaged_fonts() -> list[str]:
-    """Paths of fonts from Python packages: Noto Sans SC, which requires neither root nor a system package."""
-    try:
-        from pylopdf_fonts_zh_cn import sans_path
-    except ImportError:
-        return []
-    return [str(sans_path())]
-
-
 def _with_bold(name: str) -> str:
     """Register the regular weight of a family as bold if it has no bold weight, to avoid a warning per text."""
-    from matplotlib import font_manager
+    from matplotlib.font_manager import fontManager, weight_dict
 
-    entries = [entry for entry in font_manager.fontManager.ttflist if entry.name == name]
-    weights = [e.weight if isinstance(e.weight, int) else font_manager.weight_dict.get(e.weight, 0) for e in entries]
+    entries = [entry for entry in fontManager.ttflist if entry.name == name]
+    weights = [e.weight if isinstance(e.weight, int) else weight_dict.get(e.weight, 0) for e in entries]
     if entries and max(weights) < BOLD:
-        font_manager.fontManager.ttflist.append(replace(entries[0], weight=BOLD))
+        fontManager.ttflist.append(replace(entries[0], weight=BOLD))
     return name
 
 

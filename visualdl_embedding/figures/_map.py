@@ -10,19 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.pairing import positions_of
-from visualdl_embedding.figures._fonts import families, shown_text
-from visualdl_embedding.figures._groups import color_groups
+from visualdl_embedding.figures._colors import color_groups, color_numbers
+from visualdl_embedding.figures._fonts import shown_text
 from visualdl_embedding.figures._labels import Names, draw_labels
-from visualdl_embedding.figures._numbers import color_numbers
 from visualdl_embedding.figures._panel import Panel, format_numbers, format_parameters
-from visualdl_embedding.figures._plot import Points, draw_noise_floor, draw_plane, draw_space
+from visualdl_embedding.figures._plot import Points, draw_noise_floor, draw_points
 
 if TYPE_CHECKING:
     from visualdl_embedding.analysis import Projection
 
-__all__ = ["render_map"]
+__all__ = ["projection_name", "render_map"]
 
-METHOD_NAMES = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
+_METHODS = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 
 
 def render_map(
@@ -102,32 +101,29 @@ def render_map(
     from matplotlib.figure import Figure
 
     n, n_components = projection.coordinates.shape
-    _validate(
-        n,
-        n_components,
-        size=size,
-        lengths={"labels": labels, "groups": groups, "values": values, "ids": ids, "representative": representative},
-    )
+    if n_components not in (2, 3):
+        raise ValueError(f"A map requires a projection with 2 or 3 components, not {n_components}.")
+    by_row = {"labels": labels, "groups": groups, "values": values, "ids": ids, "representative": representative}
+    for name, given in by_row.items():
+        if given is not None and len(given) != n:
+            raise ValueError(f"{name} must have one value per row of the projection: {len(given)} values for {n} rows.")
+    if size[0] < 5 or size[1] < 4:
+        raise ValueError(f"size must be at least 5 x 4 inches for a readable map, not {size[0]} x {size[1]}.")
     watched = _watched_rows(labels, watch)
     known_groups = color_groups(groups, n)
     scale = None if values is None else color_numbers(values, values_name, logarithmic=logarithmic)
     colors = known_groups.colors if scale is None else scale.colors
     points = Points(projection.coordinates.astype(np.float64), projection.axes, colors, watched)
     names = Names(labels, ids)
-    fonts = families()
 
     figure = Figure(figsize=size, dpi=dpi, facecolor="white")
     canvas = FigureCanvasAgg(figure)
-    pixels = (draw_plane if n_components == 2 else draw_space)(figure, points)
-    taken = []
-    if projection.noise_floor is not None:
-        taken.append(draw_noise_floor(figure, points, projection.noise_floor, fonts=fonts))
-    order = (
-        np.arange(n)
-        if representative is None
-        else np.argsort(-np.nan_to_num(representative, nan=-np.inf), kind="stable")
-    )
-    draw_labels(canvas, pixels, names, watched=watched, wanted=order, taken=taken, limit=annotate, fonts=fonts)
+    pixels = draw_points(figure, points)
+    floor = projection.noise_floor
+    taken = [] if floor is None else [draw_noise_floor(figure, points, floor)]
+    rank = np.zeros(n) if representative is None else np.nan_to_num(representative, nan=-np.inf)
+    order = np.argsort(-rank, kind="stable")
+    draw_labels(canvas, pixels, names, watched=watched, wanted=order, taken=taken, limit=annotate)
 
     inside, finite = points.inside, points.finite
     counts = {
@@ -135,13 +131,14 @@ def render_map(
         "not finite": int((~finite).sum()),
         "outside the axes": int((finite & ~inside).sum()),
     }
-    panel = Panel(figure, fonts)
-    panel.title(title or _title(projection, table), step)
-    numbers = format_numbers(quality or {}, counts, projection.noise_floor)
+    panel = Panel(figure)
+    name = projection_name(projection.method, n_components)
+    panel.title(title or (f"{name} of {table}" if table else name), step)
     if scale is None:
-        panel.legend(known_groups.legend, numbers)
+        panel.legend(known_groups.legend)
     else:
-        panel.legend((), numbers, below=panel.scale(scale))
+        panel.scale(scale)
+    panel.numbers(format_numbers(quality or {}, counts, floor))
     absent = ", ".join(names[row] for row in watched if not inside[row])
     sentences = (
         shown_text(caption, instead="", longest=300),
@@ -151,26 +148,12 @@ def render_map(
         format_parameters(projection.parameters),
         "motion and noise floor in the layout's standard deviations",
     )
-    panel.caption(" · ".join(sentence for sentence in sentences if sentence))
+    panel.caption(" · ".join(filter(None, sentences)))
 
     png = io.BytesIO()
     # Omit the matplotlib version, which would make equal pictures differ.
     canvas.print_png(png, metadata={"Software": None})  # type: ignore[no-untyped-call]
     return png.getvalue()
-
-
-def _validate(
-    n: int, n_components: int, *, size: tuple[float, float], lengths: Mapping[str, Sequence[Any] | NDArray[Any] | None]
-) -> None:
-    if n_components not in (2, 3):
-        raise ValueError(f"A map requires a projection with 2 or 3 components, not {n_components}.")
-    for name, values in lengths.items():
-        if values is not None and len(values) != n:
-            raise ValueError(
-                f"{name} must have one value per row of the projection: {len(values)} values for {n} rows."
-            )
-    if size[0] < 5 or size[1] < 4:
-        raise ValueError(f"size must be at least 5 x 4 inches for a readable map, not {size[0]} x {size[1]}.")
 
 
 def _watched_rows(labels: Sequence[str], watch: Iterable[str]) -> tuple[int, ...]:
@@ -182,8 +165,6 @@ def _watched_rows(labels: Sequence[str], watch: Iterable[str]) -> tuple[int, ...
     return tuple(position[label] for label in watch)
 
 
-def _title(projection: Projection, table: str) -> str:
-    name = METHOD_NAMES.get(projection.method, projection.method)
-    if projection.coordinates.shape[1] == 3:
-        name += " in 3-D"
-    return f"{name} of {table}" if table else name
+def projection_name(method: str, n_components: int) -> str:
+    """Return the display name of a projection, such as ``"t-SNE in 3-D"``."""
+    return _METHODS.get(method, method) + (" in 3-D" if n_components == 3 else "")

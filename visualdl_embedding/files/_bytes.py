@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import accumulate
 from pathlib import Path
 from typing import IO
@@ -26,8 +26,9 @@ __all__ = [
     "check_range",
     "file_bytes",
     "joined_bytes",
-    "memory_bytes",
     "read_exactly",
+    "read_together",
+    "stored_bytes",
 ]
 
 Read = Callable[[int, int], bytes]
@@ -40,13 +41,7 @@ _CONTINUATION = bytes(range(0x80, 0xC0))
 
 
 def check_range(path: Path, offset: int, size: int) -> None:
-    """Check that a file holds a byte range.
-
-    Raises
-    ------
-    UnreadableModelError
-        If the file ends before the end of the range.
-    """
+    """Raise UnreadableModelError if a file ends before the end of a byte range."""
     found = os.path.getsize(path)
     if offset < 0 or size < 0 or offset + size > found:
         raise UnreadableModelError(
@@ -55,13 +50,7 @@ def check_range(path: Path, offset: int, size: int) -> None:
 
 
 def read_exactly(file: IO[bytes], size: int, path: Path) -> bytes:
-    """Read exactly `size` bytes.
-
-    Raises
-    ------
-    UnreadableModelError
-        If the file ends too early.
-    """
+    """Read exactly `size` bytes, or raise UnreadableModelError."""
     data = file.read(size)
     if len(data) != size:
         raise UnreadableModelError(path, f"it ends {size - len(data):,} bytes early")
@@ -80,10 +69,10 @@ def file_bytes(path: Path, offset: int) -> Iterator[Read]:
         yield read
 
 
-@contextmanager
-def memory_bytes(data: bytes) -> Iterator[Read]:
-    """Return a reader of bytes in memory, for small tensors that a pickle stores inline."""
-    yield lambda start, stop: data[start:stop]
+def stored_bytes(path: Path, offset: int, size: int) -> Bytes:
+    """Bytes of a file in a range that must exist."""
+    check_range(path, offset, size)
+    return partial(file_bytes, path, offset)
 
 
 @contextmanager
@@ -106,6 +95,19 @@ def joined_bytes(parts: Sequence[tuple[Bytes, int]]) -> Iterator[Read]:
         return b"".join(found)
 
     yield read
+
+
+def read_together(begins: list[int], ends: list[int], *, gap: int, limit: int) -> Iterator[tuple[int, int]]:
+    """Split ascending byte ranges into runs that are read at once: with gaps up to `gap`, and `limit` bytes in all.
+
+    >>> list(read_together([0, 5, 20], [5, 9, 30], gap=0, limit=100))
+    [(0, 2), (2, 3)]
+    """
+    start = 0
+    for i in range(1, len(begins) + 1):
+        if i == len(begins) or begins[i] - ends[i - 1] > gap or ends[i] - begins[start] > limit:
+            yield start, i
+            start = i
 
 
 @dataclass(frozen=True)

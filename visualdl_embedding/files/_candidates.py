@@ -48,18 +48,16 @@ _MIN_ROWS = 32
 
 
 def candidates(tensors: Sequence[Tensor], *, all_matrices: bool, vocab_size: int | None = None) -> list[StoredTable]:
-    """Choose the embedding tables among tensors. Tables that hold words come first.
+    """Choose the embedding tables among the tensors of a model. Tables that hold words come first.
 
-    Parameters
-    ----------
-    tensors
-        Tensors of one model. A parameter with several names (tied weights) is listed once, under its first name.
-    all_matrices
-        Return every matrix of floats.
-    vocab_size
-        Vocabulary size in the model's configuration. A table with this number of rows holds words.
+    A parameter with several names (tied weights) is listed once, under its first name. A table with `vocab_size` rows,
+    the size in the model's configuration, holds words.
     """
-    matrices = _once([t for t in tensors if t.reader is not None and t.shape[0] > 0 and 0 < t.shape[1] <= MAX_DIM])
+    usable = [t for t in tensors if t.reader is not None and t.shape[0] > 0 and 0 < t.shape[1] <= MAX_DIM]
+    first: dict[object, Tensor] = {}
+    for tensor in usable:
+        first.setdefault(tensor.parameter or id(tensor), tensor)
+    matrices = first.values()
     if all_matrices or len(tensors) == 1:
         found = [(tensor, _evidence(tensor) or "it is a matrix") for tensor in matrices]
     else:
@@ -67,21 +65,16 @@ def candidates(tensors: Sequence[Tensor], *, all_matrices: bool, vocab_size: int
         if not found:
             found = [(tensor, "its shape") for tensor in matrices if _is_tall(tensor)]
     names = Counter(_layer_name(tensor.key) for tensor, _ in found)
-    tables = [
-        _stored(tensor, evidence, vocab_size, unique=names[_layer_name(tensor.key)] == 1) for tensor, evidence in found
-    ]
+    tables = []
+    for tensor, evidence in found:
+        name = _layer_name(tensor.key)
+        num_rows, dim = tensor.shape
+        padding = tensor.padding_idx if tensor.padding_idx is not None and tensor.padding_idx < num_rows else None
+        table = Table((name if names[name] == 1 else tensor.key) or _ROOT_NAME, num_rows, dim, tensor.dtype, padding)
+        assert tensor.reader is not None
+        priority = _priority(tensor, vocab_size)
+        tables.append(StoredTable(table, tensor.path, tensor.key, evidence, priority, tensor.reader))
     return sorted(tables, key=lambda stored: stored.priority)
-
-
-def _once(tensors: list[Tensor]) -> list[Tensor]:
-    seen: set[str] = set()
-    kept = []
-    for tensor in tensors:
-        if tensor.parameter not in seen:
-            kept.append(tensor)
-        if tensor.parameter:
-            seen.add(tensor.parameter)
-    return kept
 
 
 def _evidence(tensor: Tensor) -> str:
@@ -133,12 +126,3 @@ def _priority(tensor: Tensor, vocab_size: int | None) -> int:
 def _layer_name(key: str) -> str:
     """Name of the layer in the live network."""
     return _ROOT_NAME if key == "weight" else key.removesuffix(".weight")
-
-
-def _stored(tensor: Tensor, evidence: str, vocab_size: int | None, *, unique: bool) -> StoredTable:
-    assert tensor.reader is not None
-    name = _layer_name(tensor.key) if unique else tensor.key
-    num_rows, dim = tensor.shape
-    padding_idx = tensor.padding_idx if tensor.padding_idx is not None and tensor.padding_idx < num_rows else None
-    table = Table(name or _ROOT_NAME, num_rows, dim, tensor.dtype, padding_idx)
-    return StoredTable(table, tensor.path, tensor.key, evidence, _priority(tensor, vocab_size), tensor.reader)

@@ -23,8 +23,8 @@ ENDINGS: dict[Kind, str] = {
     "pdparams": ".pdparams",
     "safetensors": ".safetensors",
     "variables": ".pdiparams",
-    "npy": ".npy",
     "npz": ".npz",
+    "npy": ".npy",
     "vectors": ".vec",
 }
 """File extension of each format."""
@@ -35,6 +35,8 @@ _PREFERRED = (
     "model.safetensors",
     "model_state.pdparams",
     "final.pdparams",
+    "__model__.json",
+    "__model__",
 )
 _LOOKED_FOR = (
     "*.safetensors, *.pdparams (also sharded, with an *.index.json), a *.pdiparams with its .json or .pdmodel, "
@@ -48,18 +50,7 @@ _NOT_VECTORS = ("vocab", "requirements", "readme", "license", "merges")
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
-    """Files of one model.
-
-    Attributes
-    ----------
-    kind
-        ``"index"``: `files` holds one ``*.index.json``; ``"inference"``: one ``.pdiparams``; ``"variables"``: one file
-        per tensor.
-    files
-        Files that hold the tensors.
-    program
-        Program file of the model.
-    """
+    """Files of one model: a single file, or for ``"variables"`` one file per tensor."""
 
     kind: Kind
     files: tuple[Path, ...]
@@ -67,15 +58,7 @@ class ModelFiles:
 
 
 def locate(path: Path) -> ModelFiles:
-    """Find the files of the model at a path: a folder, a file, or the common prefix of the file names.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no model; the message lists the names that were tried.
-    UnreadableModelError
-        If there are several models, or a part is missing.
-    """
+    """Find the files of the model at a path: a folder, a file, or the common prefix of the file names."""
     if path.is_dir():
         return _in_folder(path)
     if path.is_file():
@@ -84,7 +67,7 @@ def locate(path: Path) -> ModelFiles:
         raise UnreadableModelError(
             path, "it is neither a file nor a folder", advice="Give the path of the model's file or folder"
         )
-    for ending in (".pdparams", ".safetensors", ".pdiparams", ".npz", ".npy", ".vec"):
+    for ending in ENDINGS.values():
         if (file := path.with_name(path.name + ending)).is_file():
             return _of_file(file)
     raise FileNotFoundError(
@@ -109,16 +92,14 @@ def _of_file(path: Path) -> ModelFiles:
     if path.suffix in (".pdmodel", ".json"):
         if (parameters := path.with_suffix(".pdiparams")).is_file():
             return ModelFiles("inference", (parameters,), path)
-        if path.suffix == ".pdmodel" and (checkpoint := path.with_suffix(".pdparams")).is_file():
-            return ModelFiles("pdparams", (checkpoint,))
-        advice = (
-            f"Put '{parameters.name}' next to it" if path.suffix == ".pdmodel" else "Give the model's folder or file"
-        )
-        raise UnreadableModelError(
-            path, "it holds no parameters, and there is no .pdiparams file next to it", advice=advice
-        )
-    kinds = [kind for kind, ending in ENDINGS.items() if path.suffix == ending]
-    kind = kinds[0] if kinds else kind_of_content(path)
+        advice = "Give the model's folder or file"
+        if path.suffix == ".pdmodel":
+            if (checkpoint := path.with_suffix(".pdparams")).is_file():
+                return ModelFiles("pdparams", (checkpoint,))
+            advice = f"Put '{parameters.name}' next to it"
+        reason = "it holds no parameters, and there is no .pdiparams file next to it"
+        raise UnreadableModelError(path, reason, advice=advice)
+    kind = next((kind for kind, ending in ENDINGS.items() if path.suffix == ending), None) or kind_of_content(path)
     if kind is None:
         reason = f"its format is unknown{_foreign(path)}"
         raise UnreadableModelError(path, reason, advice=f"Supported are {_LOOKED_FOR}")
@@ -160,9 +141,6 @@ def _in_folder(folder: Path) -> ModelFiles:
     for name in _PREFERRED:
         if name in names:
             return _of_file(names[name])
-    for program in ("__model__.json", "__model__"):
-        if program in names:
-            return _variables(folder, names[program])
     for group in _groups(files):
         if len(group) == 1:
             return _of_file(group[0])
@@ -221,20 +199,11 @@ def find_vocabulary(path: str | os.PathLike[str]) -> Path | None:
     path = Path(path)
     folder = path if path.is_dir() else path.parent
     stems = [] if path.is_dir() else [path.name, path.name.partition(".")[0], path.stem]
-    found = _vocabulary_in(folder, stems)
-    if found is None and _holds_single_tensors(folder):
-        found = _vocabulary_in(folder.absolute().parent, stems)
-    return found
-
-
-def _vocabulary_in(folder: Path, stems: list[str]) -> Path | None:
-    own = [stem + ending for stem in dict.fromkeys(stems) for ending in (".vocab", ".vocab.txt", "_vocab.txt")]
-    for name in (*own, *_VOCABULARIES):
-        if (folder / name).is_file():
-            return folder / name
-    lists = sorted(file for file in folder.glob("*.vocab") if file.is_file())
-    return lists[0] if len(lists) == 1 else None
-
-
-def _holds_single_tensors(folder: Path) -> bool:
-    return any(file.name.endswith((".w_0", ".b_0")) or file.name == "__model__" for file in folder.glob("*"))
+    own = [stem + ending for stem in stems for ending in (".vocab", ".vocab.txt", "_vocab.txt")]
+    tensors = any(file.name.endswith((".w_0", ".b_0")) or file.name == "__model__" for file in folder.glob("*"))
+    for place in (folder, folder.absolute().parent) if tensors else (folder,):
+        named = [file for name in (*own, *_VOCABULARIES) if (file := place / name).is_file()]
+        lists = [file for file in place.glob("*.vocab") if file.is_file()]
+        if named or len(lists) == 1:
+            return (named or lists)[0]
+    return None

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.safetensors_format import MAX_RANK
-from visualdl_embedding.files._bytes import Bytes, Read
+from visualdl_embedding.core.table import block_ranges
+from visualdl_embedding.files._bytes import Bytes, Read, read_together
 
 __all__ = ["FLOATS", "MAX_DIM", "MAX_RANK", "NUMPY_CODES", "DenseRows", "RowReader", "Tensor", "tensor", "widen"]
 
@@ -42,8 +43,8 @@ class RowReader(Protocol):
         """Read the rows `ids` (ascending, distinct, in range) as ``(m, d)`` float32."""
         ...
 
-    def blocks(self, rows_per_block: int) -> Iterator[NDArray[np.float32]]:
-        """Read all rows in order, in blocks of `rows_per_block` rows, as ``(b, d)`` float32."""
+    def blocks(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Read all rows in order, in blocks: the number of the first row, and ``(b, d)`` float32."""
         ...
 
 
@@ -93,9 +94,8 @@ def tensor(
     parameter: str = "",
 ) -> Tensor:
     """Describe an array stored as plain bytes; matrices of a type in `FLOATS` get a reader."""
-    reader = None
-    if len(shape) == 2 and dtype in FLOATS:
-        reader = DenseRows(source, (shape[0], shape[1]), dtype, byte_order, fortran)
+    readable = len(shape) == 2 and dtype in FLOATS
+    reader = DenseRows(source, (shape[0], shape[1]), dtype, byte_order, fortran) if readable else None
     return Tensor(key, shape, dtype, path, reader, parameter)
 
 
@@ -115,20 +115,9 @@ def widen(values: NDArray[Any], dtype: str) -> NDArray[np.float32]:
 
 @dataclass(frozen=True, slots=True)
 class DenseRows:
-    """Rows of equal size stored contiguously (or columns, in Fortran order).
+    """Matrix ``(V, d)`` of a type in `FLOATS`; all byte orders but ``">"`` are little-endian.
 
-    Attributes
-    ----------
-    source
-        Bytes of the matrix.
-    shape
-        ``(V, d)``.
-    dtype
-        Key of `FLOATS`.
-    byte_order
-        ``">"`` for big-endian values; all else is little-endian.
-    fortran
-        Whether columns are contiguous instead of rows.
+    Rows are contiguous, or columns in Fortran order.
     """
 
     source: Bytes
@@ -158,29 +147,17 @@ class DenseRows:
         """Read only these rows; rows close to each other are read together."""
         vectors = np.empty((len(ids), self.shape[1]), np.float32)
         row_bytes = self.shape[1] * self._stored.itemsize
+        begins = (ids * row_bytes).tolist()
+        # Rows of columns are read column by column, so gaps between them are narrower.
+        gap = _GAP * (self.shape[1] if self.fortran else 1)
         with self.source() as read:
-            for start, stop in _runs(ids.tolist(), row_bytes, self._stored.itemsize if self.fortran else row_bytes):
+            for start, stop in read_together(begins, [b + row_bytes for b in begins], gap=gap, limit=_RUN):
                 low, high = int(ids[start]), int(ids[stop - 1]) + 1
                 vectors[start:stop] = self._range(read, low, high)[ids[start:stop] - low]
         return vectors
 
-    def blocks(self, rows_per_block: int) -> Iterator[NDArray[np.float32]]:
+    def blocks(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Read all rows, block by block."""
         with self.source() as read:
-            for low in range(0, self.shape[0], rows_per_block):
-                yield self._range(read, low, min(low + rows_per_block, self.shape[0]))
-
-
-def _runs(ids: list[int], row_bytes: int, gap_bytes: int) -> Iterator[tuple[int, int]]:
-    """Positions of the first and behind the last of the rows that are read together.
-
-    >>> list(_runs([0, 1, 2, 9000], 512, 512))
-    [(0, 3), (3, 4)]
-    """
-    start = 0
-    for i in range(1, len(ids)):
-        if (ids[i] - ids[i - 1]) * gap_bytes > _GAP or (ids[i] - ids[start] + 1) * row_bytes > _RUN:
-            yield start, i
-            start = i
-    if ids:
-        yield start, len(ids)
+            for low, high in block_ranges(*self.shape):
+                yield low, self._range(read, low, high)

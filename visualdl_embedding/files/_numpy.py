@@ -10,14 +10,14 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO
 
 from visualdl_embedding.errors import UnreadableModelError
-from visualdl_embedding.files._bytes import Bytes, Read, check_range, file_bytes, read_exactly
+from visualdl_embedding.files._bytes import Bytes, Read, read_exactly, stored_bytes
 from visualdl_embedding.files._matrix import MAX_RANK, NUMPY_CODES, Tensor, tensor
 
 __all__ = ["read_npy", "read_npz"]
@@ -30,37 +30,15 @@ _SHAPE = re.compile(r"'shape'\s*:\s*\(\s*((?:\d{1,19}L?\s*,\s*){0,40}(?:\d{1,19}
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, struct.error, OSError)
 
 
-class _Array(NamedTuple):
-    dtype: str
-    shape: tuple[int, ...]
-    byte_order: str
-    fortran: bool
-    offset: int
-    size: int
-
-
 def read_npy(path: Path) -> list[Tensor]:
-    """List the one array of a ``.npy``.
-
-    Raises
-    ------
-    UnreadableModelError
-        If it is damaged, or holds anything other than an array of numbers.
-    """
+    """List the one array of a ``.npy``."""
     with open(path, "rb") as file:
-        array = _header(file, path, path.name)
-    check_range(path, array.offset, array.size)
-    return [_tensor(path.stem, array, path, partial(file_bytes, path, array.offset))]
+        offset, size, describe = _header(file, path, path.name)
+    return [describe(path.stem, source=stored_bytes(path, offset, size))]
 
 
 def read_npz(path: Path) -> list[Tensor]:
-    """List the arrays of a ``.npz``. Uncompressed arrays can be read row by row.
-
-    Raises
-    ------
-    UnreadableModelError
-        If it is damaged, or is not an archive of arrays.
-    """
+    """List the arrays of a ``.npz``. Uncompressed arrays can be read row by row."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
@@ -86,17 +64,15 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> Tens
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise UnreadableModelError(path, "its compression method is not one that NumPy uses")
     with archive.open(info) as stream:
-        array = _header(stream, path, info.filename)
-    if array.offset + array.size != info.file_size:
+        offset, size, describe = _header(stream, path, info.filename)
+    if offset + size != info.file_size:
         raise UnreadableModelError(
-            path, f"its array {info.filename!r} needs {array.offset + array.size:,} bytes, but has {info.file_size:,}"
+            path, f"its array {info.filename!r} needs {offset + size:,} bytes, but has {info.file_size:,}"
         )
-    source: Bytes = partial(_compressed_bytes, path, info, array.offset)
+    source: Bytes = partial(_compressed_bytes, path, info, offset)
     if info.compress_type == zipfile.ZIP_STORED:
-        offset = _data_offset(path, info) + array.offset
-        check_range(path, offset, array.size)
-        source = partial(file_bytes, path, offset)
-    return _tensor(info.filename.removesuffix(".npy"), array, path, source)
+        source = stored_bytes(path, _data_offset(path, info) + offset, size)
+    return describe(info.filename.removesuffix(".npy"), source=source)
 
 
 @contextmanager
@@ -132,8 +108,8 @@ def _data_offset(path: Path, info: zipfile.ZipInfo) -> int:
     return info.header_offset + 30 + int(name_size) + int(extra_size)
 
 
-def _header(file: IO[bytes], path: Path, name: str) -> _Array:
-    """Read the header of an array, up to its values."""
+def _header(file: IO[bytes], path: Path, name: str) -> tuple[int, int, Callable[..., Tensor]]:
+    """Read the header of an array; return offset and size of its values, and `tensor` with all but key and source."""
     start = file.read(8)
     if start[:6] != _MAGIC or len(start) < 8 or start[6] not in (1, 2, 3):
         raise UnreadableModelError(path, "it does not begin with the .npy signature")
@@ -156,11 +132,6 @@ def _header(file: IO[bytes], path: Path, name: str) -> _Array:
         raise UnreadableModelError(path, f"{name!r} has an invalid shape")
     order, kind, width = descr.groups()
     size = math.prod(dims) * int(width) * (4 if kind == "U" else 1)
-    return _Array(
-        NUMPY_CODES.get(kind + width, kind + width), dims, order, fortran[1] == "True", 8 + n_bytes + length, size
-    )
-
-
-def _tensor(key: str, array: _Array, path: Path, source: Bytes) -> Tensor:
-    order, fortran = array.byte_order, array.fortran
-    return tensor(key, array.shape, array.dtype, path=path, source=source, byte_order=order, fortran=fortran)
+    dtype = NUMPY_CODES.get(kind + width, kind + width)
+    describe = partial(tensor, shape=dims, dtype=dtype, path=path, byte_order=order, fortran=fortran[1] == "True")
+    return 8 + n_bytes + length, size, describe

@@ -6,26 +6,45 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
+from visualdl_embedding.core.safetensors_format import LayoutError, read_layout
 from visualdl_embedding.errors import UnreadableModelError
+from visualdl_embedding.files._bytes import file_bytes
 from visualdl_embedding.files._candidates import candidates
 from visualdl_embedding.files._inference import read_inference, read_variables
 from visualdl_embedding.files._locate import ENDINGS, Kind, ModelFiles, find_vocabulary, kind_of_content, locate
-from visualdl_embedding.files._matrix import Tensor
+from visualdl_embedding.files._matrix import Tensor, tensor
 from visualdl_embedding.files._numpy import read_npy, read_npz
 from visualdl_embedding.files._pdparams import read_checkpoint
-from visualdl_embedding.files._safetensors import read_safetensors
-from visualdl_embedding.files._stored import StoredTable
+from visualdl_embedding.files._stored import StoredTable, listed
 from visualdl_embedding.files._word_vectors import read_word_vectors
 
 __all__ = ["open_tables"]
 
 _MAX_INDEX = 32 * 2**20
+
+
+def _read_safetensors(path: Path) -> list[Tensor]:
+    """List the tensors of a file. Those of an unknown type are listed, but cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            layout = read_layout(file)
+    except LayoutError as error:
+        raise UnreadableModelError(path, str(error)) from None
+    return [
+        tensor(name, place.shape, place.dtype, path=path, source=partial(file_bytes, path, place.start))
+        if place.known
+        else Tensor(name, place.shape, place.dtype, path)
+        for name, place in layout.places.items()
+    ]
+
+
 _READERS: dict[Kind, Callable[[Path], list[Tensor]]] = {
     "pdparams": read_checkpoint,
-    "safetensors": read_safetensors,
+    "safetensors": _read_safetensors,
     "npy": read_npy,
     "npz": read_npz,
     "vectors": read_word_vectors,
@@ -70,11 +89,9 @@ def open_tables(path: str | os.PathLike[str], *, all_matrices: bool = False) -> 
             f"none of its {len(tensors)} tensors looks like an embedding table",
             advice="A table is a matrix of float16, bfloat16, float32 or float64; to choose one of these by its name, "
             "pass all_matrices=True",
-            details=_listed(tensors),
+            details=listed([f"{tensor.key[:100]} {tensor.shape} {tensor.dtype}" for tensor in tensors], 20),
         )
     vocabulary = find_vocabulary(path if path.exists() else model.files[0])
-    if vocabulary is None:
-        return tables
     return [
         replace(stored, vocabulary=vocabulary)
         if not stored.has_labels and (stored.priority == 0 or len(tables) == 1)
@@ -118,10 +135,9 @@ def _shards(index: Path) -> list[Tensor]:
             raise UnreadableModelError(
                 index, f"it lists the file {name!r}, which does not exist", advice="Copy all files of the model"
             )
-        reader = read_checkpoint if shard.suffix == ".pdparams" else read_safetensors
-        by_key.update({tensor.key: tensor for tensor in reader(shard) if weight_map.get(tensor.key) == name})
-    missing = [key for key in weight_map if key not in by_key]
-    if missing:
+        reader = read_checkpoint if shard.suffix == ".pdparams" else _read_safetensors
+        by_key.update({found.key: found for found in reader(shard) if weight_map.get(found.key) == name})
+    if missing := [key for key in weight_map if key not in by_key]:
         raise UnreadableModelError(
             index, f"{len(missing)} of its {len(weight_map)} tensors, such as {missing[0]!r}, are in none of its files"
         )
@@ -157,9 +173,3 @@ def _vocab_size(folder: Path) -> int | None:
     except (UnreadableModelError, OSError):
         return None
     return found if type(found) is int else None
-
-
-def _listed(tensors: list[Tensor], limit: int = 20) -> str:
-    lines = [f"  {tensor.key[:100]} {tensor.shape} {tensor.dtype}" for tensor in tensors[:limit]]
-    more = [f"  … and {len(tensors) - limit} more"] if len(tensors) > limit else []
-    return "\n".join([*lines, *more]) or "  none"

@@ -5,23 +5,22 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from visualdl_embedding.errors import UnreadableModelError
-from visualdl_embedding.files._bytes import Bytes, Latin1Bytes, file_bytes, joined_bytes, memory_bytes
+from visualdl_embedding.files._bytes import Bytes, Latin1Bytes, file_bytes, joined_bytes
 from visualdl_embedding.files._matrix import FLOATS, MAX_RANK, NUMPY_CODES, Tensor, tensor
-from visualdl_embedding.files._pickle import read_pickle
-from visualdl_embedding.files._pickle_names import Array, DType, Span
+from visualdl_embedding.files._pickle import Array, DType, Span, read_pickle
 
 __all__ = ["read_checkpoint", "structured_names"]
 
 _PARAMETER_NAMES = "StructuredToParameterName@@"
 _BIG = "UnpackBigParamInfor@@"
 _OPTIMIZER = re.compile(r"optim|^opt$|sched|master_weights", re.IGNORECASE)
-
 _CODE = re.compile(r"[<>|=]?([a-zA-Z]\d{0,9})")
 _MAX_TENSORS = 1_000_000
 
@@ -36,13 +35,7 @@ class _Form(NamedTuple):
 
 
 def read_checkpoint(path: Path) -> list[Tensor]:
-    """List the tensors of a ``.pdparams``, also in nested dictionaries and lists, without those of an optimizer.
-
-    Raises
-    ------
-    UnreadableModelError
-        If it cannot be read without running code from the file.
-    """
+    """List the tensors of a ``.pdparams``, also in nested dictionaries and lists, without those of an optimizer."""
     root = read_pickle(path)
     if isinstance(root, dict) and isinstance(root.get(_BIG), dict):
         root = _join(root, path)
@@ -72,7 +65,7 @@ def _tensors(root: Any, path: Path) -> list[Tensor]:
     while waiting:
         key, value, parameter = waiting.pop()
         if isinstance(value, Tensor):
-            found.append(value)
+            found.append(replace(value, parameter=parameter))
         if isinstance(value, Array) and value.shape is not None:
             found.append(_tensor(key or parameter or "weight", value, path, parameter))
         if not isinstance(value, dict | list | tuple) or id(value) in seen:
@@ -130,23 +123,18 @@ def _join(root: dict[Any, Any], path: Path) -> dict[Any, Any]:
             raise UnreadableModelError(path, f"the slices of its tensor {key!r} need more bytes than the file holds")
         if len(shape) == 2 and dtype in FLOATS and math.prod(shape) * FLOATS[dtype].itemsize != size:
             raise UnreadableModelError(path, f"the slices of its tensor {key!r} do not match its shape {shape}")
-        source, parameter = partial(joined_bytes, sources), _parameter(root, key)
-        joined[key] = tensor(_text(key), shape, dtype, path=path, source=source, byte_order=order, parameter=parameter)
+        source = partial(joined_bytes, sources)
+        joined[key] = tensor(_text(key), shape, dtype, path=path, source=source, byte_order=order)
     return {key: value for key, value in joined.items() if key not in parts and key != _BIG}
-
-
-def _parameter(root: Mapping[Any, Any], key: Any) -> str:
-    names = root.get(_PARAMETER_NAMES)
-    return _text(names.get(key, "")) if isinstance(names, dict) else ""
 
 
 def _form(array: Array, path: Path) -> _Form:
     shape, dtype = _shape(array.shape, path), array.dtype
-    known = isinstance(dtype, DType)
-    match = _CODE.fullmatch(dtype.code) if known and isinstance(dtype.code, str) else None
+    dtype = dtype if isinstance(dtype, DType) else DType("")
+    match = _CODE.fullmatch(dtype.code) if isinstance(dtype.code, str) else None
     code = match[1] if match else ""
-    order = ">" if known and dtype.order == ">" else "<"
-    return _Form(shape, NUMPY_CODES.get(code, code or "object"), order, math.prod(shape) * int(code[1:] or 0))
+    size = math.prod(shape) * int(code[1:] or 0)
+    return _Form(shape, NUMPY_CODES.get(code, code or "object"), ">" if dtype.order == ">" else "<", size)
 
 
 def _shape(shape: Any, path: Path) -> tuple[int, ...]:
@@ -167,20 +155,13 @@ def _tensor(key: str, array: Array, path: Path, parameter: str) -> Tensor:
 
 
 def _bytes(array: Array, path: Path, size: int, key: str) -> Bytes:
-    data = array.data
-    source: Bytes
-    if isinstance(data, Span) and data.text:
-        found = size if data.size // 2 <= size <= data.size else data.size
-        source = Latin1Bytes(path, data.offset, data.size, size)
-    elif isinstance(data, Span):
-        found = data.size
-        source = partial(file_bytes, path, data.offset)
-    elif isinstance(data, bytes | str):
-        kept = data.encode("latin-1", "replace") if isinstance(data, str) else data
-        found = len(kept)
-        source = partial(memory_bytes, kept)
-    else:
+    data = array.data.encode("latin-1", "replace") if isinstance(array.data, str) else array.data
+    if not isinstance(data, Span | bytes):
         raise UnreadableModelError(path, f"its tensor {key!r} has no values")
-    if found != size:
+    found = len(data) if isinstance(data, bytes) else data.size
+    is_text = isinstance(data, Span) and data.text
+    if not (found // 2 <= size <= found if is_text else found == size):
         raise UnreadableModelError(path, f"its tensor {key!r} needs {size:,} bytes, but has {found:,}")
-    return source
+    if isinstance(data, bytes):
+        return partial(nullcontext, lambda start, stop: data[start:stop])
+    return Latin1Bytes(path, data.offset, found, size) if data.text else partial(file_bytes, path, data.offset)

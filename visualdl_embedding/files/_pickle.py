@@ -12,14 +12,15 @@ from __future__ import annotations
 import os
 import pickle
 import struct
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from visualdl_embedding.errors import UnreadableModelError
 from visualdl_embedding.files._bytes import check_range, read_exactly
-from visualdl_embedding.files._pickle_names import BUILDERS, Array, DType, Global, Span, fill
 
-__all__ = ["read_pickle"]
+__all__ = ["Array", "DType", "Span", "read_pickle"]
 
 _MAX_INSTRUCTIONS = 2_000_000
 """Maximum number of opcodes. A checkpoint takes about 25 per tensor; each may create an object of some 100 bytes."""
@@ -37,17 +38,98 @@ _SIZED = {
 _TUPLES = (pickle.EMPTY_TUPLE, pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3)
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Skipped bytes of the file; `text` if they are UTF-8 text."""
+
+    offset: int
+    size: int
+    text: bool = False
+
+
+@dataclass(slots=True)
+class DType:
+    """NumPy type: its code (``"f4"``) and byte order."""
+
+    code: str
+    order: str = "<"
+
+
+@dataclass(slots=True)
+class Array:
+    """NumPy array, not loaded; `shape` is None until the pickle sets it."""
+
+    shape: Any = None
+    dtype: Any = None
+    fortran: bool = False
+    data: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Global:
+    """Global name in a pickle: a module and an attribute."""
+
+    module: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.module}.{self.name}"[:200]
+
+
+def _encode(text: Any, encoding: Any) -> Any:
+    if encoding != "latin1":
+        raise ValueError("bytes in an encoding other than latin1")
+    if isinstance(text, Span) and text.text:
+        return text
+    if isinstance(text, str):
+        return text.encode("latin-1")
+    raise TypeError("no text to encode")
+
+
+def fill(target: dict[Any, Any], pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
+    """Add key-value pairs to a dict, except those with a container as key."""
+    for key, value in pairs:
+        # Hashing a tuple that contains itself many times takes exponential time, and no tensor has such a name.
+        if isinstance(key, str | int | float | bytes | None):
+            target[key] = value
+    return target
+
+
+def _data_of_eval(*arguments: Any) -> Any:
+    """Read a DenseTensor, which Paddle pickles as ``eval("data", {"data": array})``. Reject other expressions."""
+    source, names = arguments if len(arguments) == 2 else ("", None)
+    if source == "data" and isinstance(names, dict) and list(names) == ["data"] and isinstance(names["data"], Array):
+        return names["data"]
+    raise PermissionError
+
+
+_NUMPY = ("numpy", "numpy.core.multiarray", "numpy._core.multiarray", "numpy.core.numeric", "numpy._core.numeric")
+_BUILTINS = ("builtins", "__builtin__")
+
+BUILDERS: dict[tuple[str, str], Callable[..., Any] | None] = {
+    ("numpy", "ndarray"): None,
+    ("numpy", "dtype"): lambda code, *_: DType(code),
+    ("_codecs", "encode"): _encode,
+    ("collections", "OrderedDict"): lambda pairs=(): fill({}, pairs),
+    **{(module, "_reconstruct"): lambda *_: Array() for module in _NUMPY},
+    **{(module, "scalar"): lambda *_: object() for module in _NUMPY},
+    **{
+        (module, "_frombuffer"): lambda data, dtype, shape, order: Array(shape, dtype, order == "F", data)
+        for module in _NUMPY
+    },
+    **{(module, "tuple"): lambda items=(): tuple(items) for module in _BUILTINS},
+    **{(module, "bytes"): lambda: b"" for module in _BUILTINS},
+    **{(module, "bytearray"): lambda data=b"": data for module in _BUILTINS},
+    **{(module, "eval"): _data_of_eval for module in _BUILTINS},
+}
+"""Description for the result of each name a pickle of tensors may use; None for names that are never called."""
+
+
 def read_pickle(path: Path) -> Any:
     """Parse a pickle without loading buffers or running code.
 
-    Returns
-    -------
-    Dicts, lists, tuples, strings, numbers, and `Array` for arrays. They may share parts or contain themselves.
-
-    Raises
-    ------
-    UnreadableModelError
-        If the file is not a complete pickle, or uses a name that is not part of a tensor; the message has that name.
+    The result holds dicts, lists, tuples, strings, numbers, and `Array` for arrays, which may share parts or contain
+    themselves. A name that is not part of a tensor raises an UnreadableModelError with that name.
     """
     with open(path, "rb") as file:
         machine = _Machine(file, path)

@@ -1,8 +1,8 @@
-"""Table in a file: its description in memory, its rows read on demand."""
+"""Table in a file: its description in memory, its rows read on demand; choice among tables, and counters of a table."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -16,9 +16,7 @@ from visualdl_embedding.core.table import Readable, Table
 from visualdl_embedding.files._matrix import RowReader
 from visualdl_embedding.files._word_vectors import WordVectors
 
-__all__ = ["StoredTable", "choose_table", "first_tables"]
-
-_BLOCK_BYTES = 8 * 2**20
+__all__ = ["StoredTable", "choose_table", "first_tables", "listed", "table_counters"]
 
 
 @dataclass(frozen=True)
@@ -87,19 +85,16 @@ class StoredTable:
     def blocks(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Read the whole table in order, in blocks of about 8 MiB.
 
-        Yields
-        ------
-        The id of the block's first row, and ``(b, d)`` float32.
+        Returns
+        -------
+        Iterator of the id of each block's first row, and ``(b, d)`` float32.
 
         Raises
         ------
         UnreadableModelError
             If the file is damaged.
         """
-        start = 0
-        for block in self.reader.blocks(min(max(1, _BLOCK_BYTES // (4 * self.table.dim)), self.table.num_rows)):
-            yield start, block
-            start += len(block)
+        return self.reader.blocks()
 
     @property
     def has_labels(self) -> bool:
@@ -107,21 +102,9 @@ class StoredTable:
         return isinstance(self.reader, WordVectors)
 
     def read_labels(self, *, encoding: str = "utf-8", errors: str = "strict") -> list[str] | None:
-        """Read the labels stored with the vectors.
+        """Read the V labels stored with the vectors, or return None; `encoding` and `errors` as in `bytes.decode`.
 
-        Parameters
-        ----------
-        encoding, errors
-            As in `bytes.decode`.
-
-        Returns
-        -------
-        V strings, ``""`` for an empty label; None if the file holds no labels.
-
-        Raises
-        ------
-        UnreadableModelError
-            If a label is not valid in this encoding.
+        An empty label is ``""``; one that is not valid in this encoding raises an UnreadableModelError.
         """
         return self.reader.words(encoding=encoding, errors=errors) if isinstance(self.reader, WordVectors) else None
 
@@ -159,22 +142,92 @@ def choose_table(tables: Sequence[Choice], name: str | None = None) -> Choice:
             return first[0]
         raise ValueError(
             f"The model has {len(tables)} tables, and {len(first)} of them may be the right one. Choose one by its "
-            "name:\n"
-            f"{_listed(tables)}"
+            f"name:\n{listed([stored.table for stored in tables])}"
         )
     names = [(stored.table.name, getattr(stored, "key", stored.table.name)) for stored in tables]
-    for matches in (
-        [stored for stored, own in zip(tables, names, strict=True) if name in own],
-        [stored for stored, own in zip(tables, names, strict=True) if any(fnmatchcase(one, name) for one in own)],
-    ):
+    for fits in (str.__eq__, fnmatchcase):
+        matches = [s for s, own in zip(tables, names, strict=True) if any(fits(one, name) for one in own)]
         if len(matches) == 1:
             return matches[0]
         if matches:
-            raise ValueError(f"{name!r} matches {len(matches)} tables. Choose one by its name:\n{_listed(matches)}")
+            shown = listed([stored.table for stored in matches])
+            raise ValueError(f"{name!r} matches {len(matches)} tables. Choose one by its name:\n{shown}")
     hint = did_you_mean(name, [stored.table.name for stored in tables], otherwise="nothing is like it.")
-    raise ValueError(f"The model has no table {name!r}; {hint} It has:\n{_listed(tables)}")
+    raise ValueError(f"The model has no table {name!r}; {hint} It has:\n{listed([s.table for s in tables])}")
 
 
-def _listed(tables: Sequence[Choice], limit: int = 30) -> str:
-    lines = [f"  {stored.table}" for stored in tables[:limit]]
-    return "\n".join([*lines, f"  … and {len(tables) - limit} more"] if len(tables) > limit else lines)
+def listed(items: Sequence[object], limit: int = 30) -> str:
+    """List items in lines of their own, for a message."""
+    more = [f"… and {len(items) - limit} more"] if len(items) > limit else []
+    return "\n".join(f"  {item}" for item in [*items[:limit], *more] or ["none"])
+
+
+def table_counters(stored: Readable, *, on_progress: Callable[[int, int], None] | None = None) -> dict[str, float]:
+    """Compute counts and norm statistics of all rows of a table.
+
+    Memory: 24 bytes per row (a norm, a hash, and a copy of the hashes for sorting), plus a few blocks of 8 MiB.
+
+    Parameters
+    ----------
+    stored
+        Table to read.
+    on_progress
+        Called after every block with the number of rows done and the total.
+
+    Returns
+    -------
+    ``num_rows``; ``nonfinite_rows``, rows with a NaN or inf; ``zero_rows``; ``duplicate_rows``, finite nonzero rows
+    equal to an earlier row (by 64-bit hash: among 10,000,000 distinct rows, the probability of one collision is
+    3e-6); ``norm_mean``, ``norm_min``, ``norm_max``, ``norm_p5``, ``norm_p95`` of the finite rows, NaN if there are
+    none.
+
+    Raises
+    ------
+    UnreadableModelError
+        If the file is damaged.
+    """
+    num_rows = stored.table.num_rows
+    norms = np.full(num_rows, np.nan, np.float32)
+    hashes = np.zeros(num_rows, np.int64)
+    hashed = np.zeros(num_rows, np.bool_)
+    zero_rows = 0
+    for start, block in stored.blocks():
+        stop = start + len(block)
+        finite = np.isfinite(block).all(axis=1)
+        zero = ~block.any(axis=1)
+        zero_rows += int(zero.sum())
+        # Use float64: squares of float32 values above 1.8e19 overflow float32.
+        with np.errstate(invalid="ignore"):
+            lengths = np.sqrt(np.einsum("ij,ij->i", block, block, dtype=np.float64))
+        norms[start:stop] = np.where(finite, np.minimum(lengths, np.finfo(np.float32).max), np.nan)
+        hashes[start:stop] = _hashes(block)
+        hashed[start:stop] = finite & ~zero
+        if on_progress is not None:
+            on_progress(stop, num_rows)
+    duplicate_rows = _count_repeated(hashes[hashed])
+    norms = norms[~np.isnan(norms)]
+    counters = {
+        "num_rows": num_rows,
+        "nonfinite_rows": num_rows - len(norms),
+        "zero_rows": zero_rows,
+        "duplicate_rows": duplicate_rows,
+        **dict.fromkeys(("norm_mean", "norm_min", "norm_max", "norm_p5", "norm_p95"), np.nan),
+    }
+    if len(norms):
+        low, high = np.percentile(norms, [5, 95], overwrite_input=True)
+        counters.update(norm_mean=norms.mean(dtype=np.float64), norm_min=norms.min(), norm_max=norms.max())
+        counters.update(norm_p5=low, norm_p95=high)
+    return {name: float(value) for name, value in counters.items()}
+
+
+def _hashes(block: NDArray[np.float32]) -> NDArray[np.int64]:
+    # Adding 0 turns -0 into 0, so that equal rows have equal bytes. Python's hash of bytes is SipHash: 0.2 µs for 64
+    # floats.
+    data = (block + np.float32(0)).tobytes()
+    width = 4 * block.shape[1]
+    return np.fromiter((hash(data[at : at + width]) for at in range(0, len(data), width)), np.int64, len(block))
+
+
+def _count_repeated(hashes: NDArray[np.int64]) -> int:
+    hashes.sort()
+    return int(np.count_nonzero(hashes[1:] == hashes[:-1]))

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from statistics import mode
 from typing import IO
@@ -22,7 +23,9 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.core.table import block_ranges
 from visualdl_embedding.errors import UnreadableModelError
+from visualdl_embedding.files._bytes import read_together
 from visualdl_embedding.files._matrix import MAX_DIM, Tensor
 
 __all__ = ["WordVectors", "looks_like_word_vectors", "read_word_vectors"]
@@ -37,7 +40,7 @@ _MAX_ROWS = 50_000_000
 _LOOK = 256 * 1024
 """Bytes read to detect the format; a line of 10,000 numbers fits."""
 _BROKEN = (EOFError, zlib.error, gzip.BadGzipFile)
-_ENDINGS = re.compile(r"\.(gz|vec|txt|bin|w2v|word2vec|glove)$", re.IGNORECASE)
+_ENDINGS = re.compile(r"(?<!^)(\.(gz|vec|txt|bin|w2v|word2vec|glove))+$", re.IGNORECASE)
 
 
 def looks_like_word_vectors(path: Path) -> bool:
@@ -50,17 +53,9 @@ def looks_like_word_vectors(path: Path) -> bool:
 
 
 def read_word_vectors(path: Path) -> list[Tensor]:
-    """List the one table of a word vector file. Its reader is a `WordVectors`, which has the words.
-
-    Raises
-    ------
-    UnreadableModelError
-        If the file does not hold word vectors.
-    """
+    """List the one table of a word vector file. Its reader is a `WordVectors`, which has the words."""
     vectors = _layout(path)
-    name = path.name
-    while (shorter := _ENDINGS.sub("", name)) not in ("", name):
-        name = shorter
+    name = _ENDINGS.sub("", path.name)
     return [Tensor(name, (vectors.num_rows, vectors.dim), "float32", path, vectors)]
 
 
@@ -98,7 +93,8 @@ def _layout(path: Path) -> WordVectors:
     room = None if zipped else os.path.getsize(path) - start
     if num_rows < 1 or not 1 <= dim <= MAX_DIM:
         raise UnreadableModelError(path, f"its header gives {num_rows:,} words of {dim:,} dimensions, which is invalid")
-    if (separator := _separator(lines[1], dim)) is not None and _separator(lines[1], dim + 1) is None:
+    separator = _separator(lines[1], dim)
+    if separator is not None and _separator(lines[1], dim + 1) is None:
         return _checked(WordVectors(path, num_rows, dim, start, separator), room, 2 * dim)
     if b"\0" not in look and _separator(lines[1].rstrip(b" \t\r"), None) is not None:
         found = len(lines[1].split()) - 1
@@ -166,20 +162,10 @@ def _check_byte_order(path: Path, entries: bytes, dim: int) -> None:
 
 @dataclass(frozen=True)
 class WordVectors:
-    """Sequence of entries, each a word with its vector.
+    """Sequence of entries from byte `start` on, each a word with its vector.
 
-    Attributes
-    ----------
-    path
-        Path of the file.
-    stated_rows
-        V from the header; None without a header.
-    dim
-        Number of dimensions.
-    start
-        Offset of the first entry.
-    separator
-        Separator between the fields of a line; None for binary vectors.
+    `stated_rows` is V from the header, if there is one; `separator` stands between the fields of a line, None in binary
+    files.
     """
 
     path: Path
@@ -213,32 +199,17 @@ class WordVectors:
             vectors[position] = self._vector(entry, row)
         return vectors
 
-    def blocks(self, rows_per_block: int) -> Iterator[NDArray[np.float32]]:
+    def blocks(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Read all entries, block by block."""
-        block = np.empty((rows_per_block, self.dim), np.float32)
-        filled = 0
-        for row, entry in self._all_entries():
-            block[filled] = self._vector(entry, row)
-            filled += 1
-            if filled == rows_per_block:
-                yield block
-                block, filled = np.empty_like(block), 0
-        if filled:
-            yield block[:filled]
+        entries = self._all_entries()
+        for low, high in block_ranges(self.num_rows, self.dim):
+            block = np.empty((high - low, self.dim), np.float32)
+            for row, entry in islice(entries, high - low):
+                block[row - low] = self._vector(entry, row)
+            yield low, block
 
     def words(self, *, encoding: str = "utf-8", errors: str = "strict") -> list[str]:
-        """Read the words in row order.
-
-        Parameters
-        ----------
-        encoding, errors
-            As in `bytes.decode`; ``errors="replace"`` marks damaged characters.
-
-        Raises
-        ------
-        UnreadableModelError
-            If a word is not valid in this encoding.
-        """
+        """Read the words in row order; `encoding` and `errors` as in `bytes.decode`."""
         found = []
         for row, entry in self._all_entries():
             word = self._word(entry, row)
@@ -262,7 +233,7 @@ class WordVectors:
         with _opened(self.path) as file:
             for ids in parts:
                 begins, ends = bounds[ids].tolist(), bounds[ids + 1].tolist()
-                for start, stop in _runs(begins, ends):
+                for start, stop in read_together(begins, ends, gap=0, limit=_BLOCK):
                     file.seek(begins[start])
                     run = file.read(ends[stop - 1] - begins[start])
                     if len(run) != ends[stop - 1] - begins[start]:
@@ -291,19 +262,6 @@ class WordVectors:
             reason = f"word {row} has {len(parts) - 1} numbers, but earlier words have {self.dim}"
             raise UnreadableModelError(self.path, reason)
         return parts
-
-
-def _runs(begins: list[int], ends: list[int]) -> Iterator[tuple[int, int]]:
-    """Ranges of adjacent entries that are read together.
-
-    >>> list(_runs([0, 5, 20], [5, 9, 30]))
-    [(0, 2), (2, 3)]
-    """
-    start = 0
-    for i in range(1, len(begins) + 1):
-        if i == len(begins) or begins[i] != ends[i - 1] or ends[i] - begins[start] > _BLOCK:
-            yield start, i
-            start = i
 
 
 def _line_starts(vectors: WordVectors, file: IO[bytes]) -> NDArray[np.int64]:

@@ -7,8 +7,8 @@ from visualdl_embedding.findings._broken import duplicate_groups
 from visualdl_embedding.findings._clumps import Clump, intrinsic_dimension, tight_clumps
 from visualdl_embedding.findings._find import find
 from visualdl_embedding.findings._finding import SEVERITIES, Finding, Severity
+from visualdl_embedding.findings._groups import Script, script_of
 from visualdl_embedding.findings._outliers import Distances, robust_distances
-from visualdl_embedding.findings._scripts import Script, script_of
 from visualdl_embedding.findings._untrained import Untrained, untrained_rows
 
 __all__ = [

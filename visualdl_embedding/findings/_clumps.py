@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.text import Text
-from visualdl_embedding.findings._finding import Finding
-from visualdl_embedding.findings._space import Space
-from visualdl_embedding.findings._text import name_some, percent, rounded
+from visualdl_embedding.findings._advice import Advice, texts
+from visualdl_embedding.findings._finding import Finding, percent, rounded
+from visualdl_embedding.findings._shared import Space
 
 __all__ = ["Clump", "find_clumps", "intrinsic_dimension", "tight_clumps"]
 
@@ -22,6 +23,18 @@ _MIN_ROWS = 20
 _MIN_SIZE = 3
 _LARGE = 0.05
 """Share of all rows above which a single clump is critical: part of the table has collapsed."""
+_ADVICE = Advice(
+    check="Check whether the labels of the clump mean the same; if not, compare their frequency and number of updates.",
+    check_zh="检查小团内的标签含义是否相同；若不同，比较它们的频率和更新次数。",
+    causes=texts(
+        "Rows that are always updated together, or hardly updated: they follow the mean gradient and collapse.",
+        "这些行总是一起更新或几乎不更新：只跟随平均梯度，逐渐坍缩到一起。",
+        "Several names for the same thing: spelling variants, items of one series, hash collisions.",
+        "同一事物的多个写法：异体、同系列物品、哈希冲突。",
+        "A loss that pulls positives together without pushing others apart.",
+        "损失函数只拉近正例，而没有推开其他样本。",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -135,87 +148,51 @@ def tight_clumps(
     return sorted(clumps, key=lambda clump: -len(clump.rows)), typical
 
 
-def find_clumps(space: Space) -> list[Finding]:
+def find_clumps(space: Space) -> Iterator[Finding]:
     """Find tight clumps, except those of exact duplicates only."""
     n = len(space)
     if n < _MIN_ROWS or space.neighbors.n_neighbors < 3:
-        return []
+        return
     clumps, typical = tight_clumps(space.points, space.neighbors.indices, space.steps)
-    clumps = [clump for clump in clumps if _is_more_than_copies(space, clump)]
+    # Duplicates are reported separately.
+    clumps = [clump for clump in clumps if len(np.unique(space.points[clump.rows], axis=0)) >= _MIN_SIZE]
     if not clumps:
-        return []
-    largest = clumps[0]
+        return
+    is_cosine = space.neighbors.distance == "cosine"
+    measure, measure_zh = ("1 - cosine", "1 - 余弦") if is_cosine else ("Euclidean", "欧氏距离")
+
+    def converted(straight: float) -> float:
+        """Convert a Euclidean distance to the graph's distance."""
+        return straight**2 / 2 if is_cosine else straight
+
+    largest, within, usual = clumps[0].rows, converted(clumps[0].apart), converted(typical)
     rows = np.concatenate([clump.rows for clump in clumps])
     share = len(rows) / n
-    measure, measure_zh = (
-        ("1 - cosine", "1 - 余弦") if space.neighbors.distance == "cosine" else ("Euclidean", "欧氏距离")
+    names = space.names(largest)
+    yield space.finding(
+        "tight_clumps",
+        "critical" if len(largest) >= max(_LARGE * n, 10) else "warning",
+        Text(
+            f"Tight clumps: {len(clumps):,}, with {len(rows):,} rows",
+            f"紧密的小团：{len(clumps):,} 个，共 {len(rows):,} 行",
+        ),
+        Text(
+            f"The largest has {len(largest):,} rows ({names.en}), with a typical distance of {rounded(within)} "
+            f"({measure}) between them, whereas half of all rows have no neighbor within {rounded(usual)}. In total "
+            f"{percent(share)} of the rows are in such clumps.",
+            f"最大的小团有 {len(largest):,} 行（{names.zh}），两两之间的距离通常为 {rounded(within)}（{measure_zh}），"
+            f"而半数的行在 {rounded(usual)} 之内没有任何近邻。共有 {percent(share)} 的行处在这样的小团中。",
+        ),
+        _ADVICE,
+        rows=rows,
+        numbers={
+            "num_clumps": len(clumps),
+            "num_rows": len(rows),
+            "share": share,
+            "largest": len(largest),
+            "largest_distance": within,
+            "typical_nearest_distance": usual,
+        },
+        details=[f"{len(c.rows):,} × ~{rounded(converted(c.apart))}: {space.names(c.rows, 12).en}" for c in clumps],
+        by_frequency=True,
     )
-    within, usual = (_in_distance(space, value) for value in (largest.apart, typical))
-    names = name_some([space.labels[i] for i in largest.rows])
-    note, numbers = space.compare_frequency(rows)
-    details = []
-    for clump in clumps:
-        some = name_some([space.labels[i] for i in clump.rows], 12).en
-        details.append(f"{len(clump.rows):,} × ~{rounded(_in_distance(space, clump.apart))}: {some}")
-    return [
-        Finding.of(
-            "tight_clumps",
-            "critical" if len(largest.rows) >= max(_LARGE * n, 10) else "warning",
-            Text(
-                f"Tight clumps: {len(clumps):,}, with {len(rows):,} rows",
-                f"紧密的小团：{len(clumps):,} 个，共 {len(rows):,} 行",
-            ),
-            evidence=Text(
-                f"The largest has {len(largest.rows):,} rows ({names.en}), with a typical distance of "
-                f"{rounded(within)} ({measure}) between them, whereas half of all rows have no neighbor within "
-                f"{rounded(usual)}. In total {percent(share)} of the rows are in such clumps.",
-                f"最大的小团有 {len(largest.rows):,} 行（{names.zh}），两两之间的距离通常为 {rounded(within)}"
-                f"（{measure_zh}），而半数的行在 {rounded(usual)} 之内没有任何近邻。"
-                f"共有 {percent(share)} 的行处在这样的小团中。",
-            )
-            + note,
-            causes=[
-                Text(
-                    "Rows that are always updated together, or hardly updated: they follow the mean gradient and "
-                    "collapse.",
-                    "这些行总是一起更新或几乎不更新：只跟随平均梯度，逐渐坍缩到一起。",
-                ),
-                Text(
-                    "Several names for the same thing: spelling variants, items of one series, hash collisions.",
-                    "同一事物的多个写法：异体、同系列物品、哈希冲突。",
-                ),
-                Text(
-                    "A loss that pulls positives together without pushing others apart.",
-                    "损失函数只拉近正例，而没有推开其他样本。",
-                ),
-            ],
-            next_check=Text(
-                "Check whether the labels of the clump mean the same; if not, compare their frequency and number of "
-                "updates.",
-                "检查小团内的标签含义是否相同；若不同，比较它们的频率和更新次数。",
-            ),
-            rows=space.positions[rows],
-            labels=space.snapshot.labels,
-            numbers={
-                "num_clumps": len(clumps),
-                "num_rows": len(rows),
-                "share": share,
-                "largest": len(largest.rows),
-                "largest_distance": within,
-                "typical_nearest_distance": usual,
-                **numbers,
-            },
-            details=details,
-        )
-    ]
-
-
-def _is_more_than_copies(space: Space, clump: Clump) -> bool:
-    """Whether the clump has at least three distinct vectors; duplicates are reported separately."""
-    block = space.points[clump.rows]
-    return len(np.unique(block, axis=0)) >= _MIN_SIZE
-
-
-def _in_distance(space: Space, straight: float) -> float:
-    """Convert a Euclidean distance to the graph's distance."""
-    return straight**2 / 2 if space.neighbors.distance == "cosine" else straight

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from visualdl_embedding.analysis import Analysis
 from visualdl_embedding.core.snapshot import Snapshot
-from visualdl_embedding.findings._broken import find_duplicates, find_nonfinite, find_zero_rows
-from visualdl_embedding.findings._clumps import find_clumps
-from visualdl_embedding.findings._collapse import find_collapse, find_hubs
-from visualdl_embedding.findings._drift import find_moved_rows, find_moves_towards_groups
-from visualdl_embedding.findings._exposure import find_crowding, find_never_looked_up, find_tail
+from visualdl_embedding.findings import _broken, _clumps, _groups, _outliers, _space, _training, _untrained
 from visualdl_embedding.findings._finding import SEVERITIES, Finding
-from visualdl_embedding.findings._maps import find_doubtful_clusters, find_loose_maps
-from visualdl_embedding.findings._mixed import find_mixed_groups
-from visualdl_embedding.findings._outliers import find_outliers, find_unusual_lengths
-from visualdl_embedding.findings._scripts import find_scripts
-from visualdl_embedding.findings._space import Space
-from visualdl_embedding.findings._untrained import find_untrained
+from visualdl_embedding.findings._shared import Space
 from visualdl_embedding.metrics.agreement import Agreement, MapCluster
 
 __all__ = ["find"]
@@ -67,8 +58,13 @@ def find(
     ValueError
         If the analysis, the agreement or the clusters belong to another snapshot.
     """
-    space = Space.of(snapshot, analysis, frequency=frequency, random_state=random_state)
-    counted = snapshot.counters if counters is None else counters
+    if (analysis.table, analysis.step) != (snapshot.table, snapshot.step):
+        raise ValueError(
+            f"The analysis has table {analysis.table!r}, step {analysis.step}, but the snapshot has table "
+            f"{snapshot.table!r}, step {snapshot.step}. Pass the analysis of this snapshot from analyze()."
+        )
+    counters = snapshot.counters if counters is None else counters
+    space = Space(snapshot, analysis, counters, agreement, clusters, group, frequency, random_state)
     if agreement is not None and len(agreement.row) != len(space.analyzed):
         raise ValueError(
             f"agreement has {len(agreement.row)} rows, but the analysis has {len(space.analyzed)}; pass that of this "
@@ -78,25 +74,25 @@ def find(
         raise ValueError(
             f"clusters have rows beyond the {len(space.analyzed)} of the analysis; pass those of this snapshot."
         )
-    found = [*find_nonfinite(space, counted), *find_zero_rows(space, counted)]
-    if len(space):
-        detectors: list[Callable[[], list[Finding]]] = [
-            lambda: find_collapse(space),
-            lambda: find_untrained(space),
-            lambda: find_duplicates(space, counted),
-            lambda: find_clumps(space),
-            lambda: find_outliers(space),
-            lambda: find_unusual_lengths(space),
-            lambda: find_hubs(space),
-            lambda: find_mixed_groups(space, group),
-            lambda: find_scripts(space),
-            lambda: find_never_looked_up(space),
-            lambda: find_tail(space) or find_crowding(space),
-            lambda: find_moves_towards_groups(space),
-            lambda: find_moved_rows(space),
-            lambda: find_doubtful_clusters(space, clusters),
-            lambda: find_loose_maps(agreement) if agreement is not None else [],
-        ]
-        for detect in detectors:
-            found += detect()
+    detectors = (
+        _broken.find_nonfinite,
+        _broken.find_zero_rows,
+        _space.find_collapse,
+        _untrained.find_untrained,
+        _broken.find_duplicates,
+        _clumps.find_clumps,
+        _outliers.find_outliers,
+        _outliers.find_unusual_lengths,
+        _space.find_hubs,
+        _groups.find_mixed_groups,
+        _groups.find_scripts,
+        _training.find_never_looked_up,
+        _training.find_crowding,
+        _training.find_moves_towards_groups,
+        _training.find_moved_rows,
+        _space.find_doubtful_clusters,
+        _space.find_loose_maps,
+    )
+    # Without a row with a direction, only the first two have rows.
+    found = [finding for detect in (detectors if len(space) else detectors[:2]) for finding in detect(space)]
     return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))

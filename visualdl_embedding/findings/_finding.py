@@ -1,18 +1,17 @@
-"""Result of a detector."""
+"""Result of a detector, and the format of its values."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from visualdl_embedding.core.severity import SEVERITIES, Severity
 from visualdl_embedding.core.text import Text
 
-__all__ = ["SEVERITIES", "Finding", "Severity"]
+__all__ = ["EMPTY", "SEVERITIES", "Finding", "Severity", "name_some", "percent", "rounded"]
 
-_SHOWN = 20
+EMPTY = Text("", "")
 
 
 @dataclass(frozen=True)
@@ -66,51 +65,38 @@ class Finding:
     remedies: tuple[str, ...] = ()
     remedies_zh: tuple[str, ...] = ()
 
-    @classmethod
-    def of(
-        cls,
-        kind: str,
-        severity: Severity,
-        title: Text,
-        *,
-        evidence: Text,
-        causes: Sequence[Text],
-        next_check: Text,
-        rows: Iterable[int] = (),
-        labels: Sequence[str] = (),
-        numbers: Mapping[str, float] | None = None,
-        details: Sequence[str] = (),
-        remedies: Sequence[Text] = (),
-    ) -> Finding:
-        """Create a finding from texts in both languages.
-
-        Parameters
-        ----------
-        rows
-            Positions in the snapshot, most representative first.
-        labels
-            Labels of all rows of the snapshot.
-        """
-        positions = tuple(int(row) for row in rows)
-        return cls(
-            kind=kind,
-            severity=severity,
-            title=title.en,
-            title_zh=title.zh,
-            evidence=evidence.en,
-            evidence_zh=evidence.zh,
-            causes=tuple(cause.en for cause in causes),
-            causes_zh=tuple(cause.zh for cause in causes),
-            next_check=next_check.en,
-            next_check_zh=next_check.zh,
-            labels=tuple(labels[row] for row in positions[:_SHOWN]),
-            row_indices=positions,
-            numbers={name: float(value) for name, value in (numbers or {}).items() if not math.isnan(value)},
-            details=tuple(details[:_SHOWN]),
-            remedies=tuple(remedy.en for remedy in remedies),
-            remedies_zh=tuple(remedy.zh for remedy in remedies),
-        )
-
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return asdict(self)
+
+
+def rounded(value: float) -> str:
+    """Format with three significant digits, without an exponent for large numbers.
+
+    >>> rounded(0.12345), rounded(20941.0), rounded(0.00001234), rounded(7.0)
+    ('0.123', '20,941', '1.23e-05', '7')
+    """
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def percent(share: float) -> str:
+    """Format a share as a percentage.
+
+    >>> percent(0.5), percent(0.0123), percent(0.00004)
+    ('50%', '1.2%', '<0.1%')
+    """
+    if 0 < share < 0.001:
+        return "<0.1%"
+    return f"{100 * share:.0f}%" if share >= 0.1 or share == 0 else f"{100 * share:.1f}%"
+
+
+def name_some(labels: Sequence[str], limit: int = 5) -> Text:
+    """List the first few labels and count the others.
+
+    >>> name_some(["一", "二", "三"], 2)
+    Text(en='一, 二 and 1 more', zh='一、二 等 3 个')
+    """
+    shown = list(labels[:limit])
+    if len(labels) <= limit:
+        return Text(", ".join(shown), "、".join(shown))
+    return Text(f"{', '.join(shown)} and {len(labels) - limit:,} more", f"{'、'.join(shown)} 等 {len(labels):,} 个")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from visualdl_embedding.core.distance import unit_scale
 from visualdl_embedding.core.text import Text
-from visualdl_embedding.findings._finding import Finding
-from visualdl_embedding.findings._space import Space
-from visualdl_embedding.findings._text import name_some, percent, rounded
+from visualdl_embedding.findings._advice import Advice, texts
+from visualdl_embedding.findings._finding import Finding, percent, rounded
+from visualdl_embedding.findings._shared import Space
 
 __all__ = ["Distances", "find_outliers", "find_unusual_lengths", "robust_distances"]
 
@@ -31,6 +31,32 @@ _LENGTH_RATIO = 3.0
 _MANY = 0.02
 _FEW = 10
 """Share and number of outliers above which the distances have a heavy tail instead of single outliers."""
+_OUTLIERS = Advice(
+    check="Check how often and in which contexts these tokens occur in the training data; then check whether their "
+    "neighbors are plausible.",
+    check_zh="查看这些词在训练数据中出现的次数和上下文，再检查它们的近邻是否合理。",
+    causes=texts(
+        "Rows with large updates in few steps: rare tokens, or tokens of an unusual batch.",
+        "训练在少数几步中对这些行更新过猛：低频词，或某个异常批次中的词。",
+        "Special tokens, markup or broken text in the vocabulary.",
+        "词表中的特殊符号、标记或损坏的文本。",
+        "A learning rate too high for the embedding layer, or no gradient clipping.",
+        "嵌入层学习率过高，或没有梯度裁剪。",
+    ),
+)
+_LENGTHS = Advice(
+    check="Color the map by norm and by frequency; if the norm does not follow frequency, check the gradients of these "
+    "rows.",
+    check_zh="按范数和词频给图着色；若范数与词频无关，请检查这些行的梯度。",
+    causes=texts(
+        "The norm often follows frequency: frequent tokens have many updates, rare ones hardly any.",
+        "向量范数常与词频有关：高频词更新多，低频词几乎不更新。",
+        "Exploding updates of single rows, or rows loaded from a model with another scale.",
+        "个别行的更新爆炸，或从另一种尺度的模型载入的行。",
+        "Pruned rows, or rows that weight decay shrinks.",
+        "被剪枝的行，或被权重衰减缩小的行。",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -127,15 +153,14 @@ def _threshold(n: int) -> float:
     """
     from scipy.stats import norm
 
-    quantile = float(norm.isf(ALPHA / (2 * n)))
-    return quantile * (1 + 4 / math.pow(n, 0.75))
+    return float(norm.isf(ALPHA / (2 * n)) * (1 + 4 / n**0.75))
 
 
-def find_outliers(space: Space) -> list[Finding]:
+def find_outliers(space: Space) -> Iterator[Finding]:
     """Find rows that are far from the center and from their neighbors."""
     n = len(space)
     if n < _MIN_ROWS or not space.neighbors.n_neighbors:
-        return []
+        return
     # Use norms even if the graph ignores them: unit vectors of a Gaussian space are not Gaussian.
     distances = robust_distances(space.vectors)
     threshold = _threshold(n)
@@ -147,24 +172,18 @@ def find_outliers(space: Space) -> list[Finding]:
     alone = (z_reach > _ISOLATED) & (reach_ratio > _FARTHER_NEIGHBORS) & (company <= 0.5)
     out = np.flatnonzero(far_out & alone)
     if not len(out):
-        return []
+        return
     out = out[np.argsort(-distances.z[out], kind="stable")]
-    names = name_some([space.labels[i] for i in out])
-    share = len(out) / n
-    typical = float(np.median(reach))
-    note, numbers = space.compare_frequency(out)
-    far, near = (
-        rounded(float(np.median(reach[out]) / typical)) if typical else "∞",
-        rounded(float(distances.ratio[out[0]])),
-    )
+    names, share, typical = space.names(out), len(out) / n, np.median(reach)
+    far = rounded(distances.ratio[out[0]])
+    apart = rounded(np.median(reach[out]) / typical) if typical else "∞"
     evidence = Text(
-        f"{names.en}: {len(out):,} of {n:,} rows, beyond the spread of the others (z above "
-        f"{threshold:.1f}; in a Gaussian space of this size such a row occurs in {percent(ALPHA)} of cases). The "
-        f"farthest is {near} times as far from the center as the median row, and their neighbors are "
-        f"{far} times as far away as usual.",
+        f"{names.en}: {len(out):,} of {n:,} rows, beyond the spread of the others (z above {threshold:.1f}; in a "
+        f"Gaussian space of this size such a row occurs in {percent(ALPHA)} of cases). The farthest is {far} times as "
+        f"far from the center as the median row, and their neighbors are {apart} times as far away as usual.",
         f"{names.zh}：{n:,} 行中有 {len(out):,} 行超出其余各行的离散程度所允许的范围（z 大于 {threshold:.1f}；"
         f"同样规模的高斯空间中，出现一个这样的行的概率为 {percent(ALPHA)}）。"
-        f"最远的一行到中心的距离是中位行的 {near} 倍，它们到近邻的距离是通常的 {far} 倍。",
+        f"最远的一行到中心的距离是中位行的 {far} 倍，它们到近邻的距离是通常的 {apart} 倍。",
     )
     is_tail = share > _MANY and len(out) > _FEW
     if is_tail:
@@ -172,107 +191,65 @@ def find_outliers(space: Space) -> list[Finding]:
             f"With {percent(share)} of the rows this is a heavy tail rather than single outliers.",
             f"占全部行的 {percent(share)}，这更像是厚尾分布，而非个别离群点。",
         )
-    return [
-        Finding.of(
-            "outliers",
-            "info" if is_tail else "warning",
-            Text(f"Rows far from all others: {len(out):,}", f"远离其余所有行的行：{len(out):,}"),
-            evidence=evidence + note,
-            causes=[
-                Text(
-                    "Rows with large updates in few steps: rare tokens, or tokens of an unusual batch.",
-                    "训练在少数几步中对这些行更新过猛：低频词，或某个异常批次中的词。",
-                ),
-                Text(
-                    "Special tokens, markup or broken text in the vocabulary.",
-                    "词表中的特殊符号、标记或损坏的文本。",
-                ),
-                Text(
-                    "A learning rate too high for the embedding layer, or no gradient clipping.",
-                    "嵌入层学习率过高，或没有梯度裁剪。",
-                ),
-            ],
-            next_check=Text(
-                "Check how often and in which contexts these tokens occur in the training data; then check whether "
-                "their neighbors are plausible.",
-                "查看这些词在训练数据中出现的次数和上下文，再检查它们的近邻是否合理。",
-            ),
-            rows=space.positions[out],
-            labels=space.snapshot.labels,
-            numbers={
-                "num_outliers": len(out),
-                "share": share,
-                "z_threshold": threshold,
-                "z_max": float(distances.z[out[0]]),
-                "distance_ratio_max": float(distances.ratio[out[0]]),
-                **numbers,
-            },
-        )
-    ]
+    yield space.finding(
+        "outliers",
+        "info" if is_tail else "warning",
+        Text(f"Rows far from all others: {len(out):,}", f"远离其余所有行的行：{len(out):,}"),
+        evidence,
+        _OUTLIERS,
+        rows=out,
+        numbers={
+            "num_outliers": len(out),
+            "share": share,
+            "z_threshold": threshold,
+            "z_max": distances.z[out[0]],
+            "distance_ratio_max": distances.ratio[out[0]],
+        },
+        by_frequency=True,
+    )
 
 
-def find_unusual_lengths(space: Space) -> list[Finding]:
+def find_unusual_lengths(space: Space) -> Iterator[Finding]:
     """Find vectors with a much larger or smaller norm than the others."""
     rows = np.flatnonzero(~space.composed)
-    d = space.vectors.shape[1] if len(rows) else 0
     # In few dimensions small norms are frequent.
-    if len(rows) < _MIN_ROWS or d < 8:
-        return []
+    if len(rows) < _MIN_ROWS or space.vectors.shape[1] < 8:
+        return
     lengths = space.lengths[rows]
     z, _ = _tail(lengths**2)
-    ratio = lengths / np.median(lengths)
-    threshold = _threshold(len(rows))
-    out = np.flatnonzero((np.abs(z) > threshold) & (np.maximum(ratio, 1 / ratio) > _LENGTH_RATIO))
-    share = len(out) / len(rows)
+    median = np.median(lengths)
+    ratio = lengths / median
+    out = np.flatnonzero((np.abs(z) > _threshold(len(rows))) & (np.maximum(ratio, 1 / ratio) > _LENGTH_RATIO))
     if not len(out):
-        return []
+        return
     out = out[np.argsort(-np.abs(z[out]), kind="stable")]
-    chosen = rows[out]
+    share, names = len(out) / len(rows), space.names(rows[out])
     n_long = int((ratio[out] > 1).sum())
-    names = name_some([space.labels[i] for i in chosen])
-    note, numbers = space.compare_frequency(chosen)
-    low, high, median = (rounded(float(v)) for v in (lengths[out].min(), lengths[out].max(), np.median(lengths)))
-    return [
-        Finding.of(
-            "unusual_lengths",
-            "info" if share > _MANY and len(out) > _FEW else "warning",
-            Text(
-                f"Unusual norms: {n_long:,} much larger, {len(out) - n_long:,} much smaller",
-                f"范数异常：{n_long:,} 个远大于其余，{len(out) - n_long:,} 个远小于其余",
-            ),
-            evidence=Text(
-                f"{names.en}: norms from {low} to {high}, with a median of {median}; all differ from the median by at "
-                f"least a factor of {_LENGTH_RATIO:.0f}, and exceed the spread of the others.",
-                f"{names.zh}：范数从 {low} 到 {high}，中位数为 {median}；与中位数相差至少 {_LENGTH_RATIO:.0f} 倍，"
-                "且超出其余各行的离散程度所允许的范围。",
-            )
-            + note,
-            causes=[
-                Text(
-                    "The norm often follows frequency: frequent tokens have many updates, rare ones hardly any.",
-                    "向量范数常与词频有关：高频词更新多，低频词几乎不更新。",
-                ),
-                Text(
-                    "Exploding updates of single rows, or rows loaded from a model with another scale.",
-                    "个别行的更新爆炸，或从另一种尺度的模型载入的行。",
-                ),
-                Text("Pruned rows, or rows that weight decay shrinks.", "被剪枝的行，或被权重衰减缩小的行。"),
-            ],
-            next_check=Text(
-                "Color the map by norm and by frequency; if the norm does not follow frequency, check the gradients "
-                "of these rows.",
-                "按范数和词频给图着色；若范数与词频无关，请检查这些行的梯度。",
-            ),
-            rows=space.positions[chosen],
-            labels=space.snapshot.labels,
-            numbers={
-                "num_long": n_long,
-                "num_short": len(out) - n_long,
-                "share": share,
-                "median_length": float(np.median(lengths)),
-                "shortest": float(lengths[out].min()),
-                "longest": float(lengths[out].max()),
-                **numbers,
-            },
-        )
-    ]
+    n_short = len(out) - n_long
+    shortest, longest = lengths[out].min(), lengths[out].max()
+    low, high, middle = map(rounded, (shortest, longest, median))
+    yield space.finding(
+        "unusual_lengths",
+        "info" if share > _MANY and len(out) > _FEW else "warning",
+        Text(
+            f"Unusual norms: {n_long:,} much larger, {n_short:,} much smaller",
+            f"范数异常：{n_long:,} 个远大于其余，{n_short:,} 个远小于其余",
+        ),
+        Text(
+            f"{names.en}: norms from {low} to {high}, with a median of {middle}; all differ from the median by at "
+            f"least a factor of {_LENGTH_RATIO:.0f}, and exceed the spread of the others.",
+            f"{names.zh}：范数从 {low} 到 {high}，中位数为 {middle}；与中位数相差至少 {_LENGTH_RATIO:.0f} 倍，"
+            "且超出其余各行的离散程度所允许的范围。",
+        ),
+        _LENGTHS,
+        rows=rows[out],
+        numbers={
+            "num_long": n_long,
+            "num_short": n_short,
+            "share": share,
+            "median_length": median,
+            "shortest": shortest,
+            "longest": longest,
+        },
+        by_frequency=True,
+    )

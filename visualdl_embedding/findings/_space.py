@@ -1,243 +1,223 @@
-"""Rows used by the detectors, and their shared statistics."""
+"""Detectors of spaces with few directions, of hubs, and of structure on maps that is not in the space."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from visualdl_embedding import metrics
-from visualdl_embedding.analysis import Analysis
-from visualdl_embedding.core.neighbors import Neighbors, graph_rows, nearest_neighbors, normalize
-from visualdl_embedding.core.rows import COMPOSED
-from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.text import Text
-from visualdl_embedding.drift import Direction
-from visualdl_embedding.findings._text import rounded
+from visualdl_embedding.findings._advice import PRETRAINED, Advice, texts
+from visualdl_embedding.findings._finding import EMPTY, Finding, name_some, percent, rounded
+from visualdl_embedding.findings._shared import Space
+from visualdl_embedding.metrics.agreement import SUPPORTED
 
-__all__ = ["Comparison", "Space"]
+__all__ = ["find_collapse", "find_doubtful_clusters", "find_hubs", "find_loose_maps"]
 
-_RELATED = 0.01
-"""Maximum p-value of a difference between rows that is reported."""
-_MIN_COMPARED = 3
+_MIN_ROWS = 10
+_MIN_DIM = 8
+_COSINE = (0.5, 0.9)
+"""Mean cosine at which a cone is a warning, and critical."""
+_RANK = (0.2, 0.05)
+"""Effective rank, as a share of the possible rank, below which it is reported; 0.9 for a power law of 1 / rank."""
+_HUB = 10
+"""Minimum number of times that a hub is a neighbor, relative to the mean …"""
+_HUB_SHARE = 0.1
+"""… and as a share of all rows: below 0.07 in Gaussian spaces with power-law spectra, by cosine."""
+_COLLAPSE = Advice(
+    check="Subtract the mean row (and the first components), and check whether neighbors improve; watch mean_cosine "
+    "and effective_rank during training.",
+    check_zh="减去均值行（以及前几个主成分），检查近邻是否改善；在训练中观察 mean_cosine 和 effective_rank。",
+    causes=texts(
+        "A common mean due to unbalanced frequencies, frequent in language models.",
+        "频率不均衡的训练给所有行加上了共同的均值；这在语言模型中很常见。",
+        "A loss without negatives or regularization, which is minimal if all rows are equal.",
+        "损失函数没有负样本或正则，所有行一致时即可满足。",
+        "More columns than the task requires, or a learning rate that is too high and moves all rows in one direction.",
+        "列数超过任务所需，或学习率过高使所有行朝同一方向移动。",
+    ),
+    remedies=(
+        *texts(
+            "Center the rows, and remove the first components, before neighbors are computed: no training is needed.",
+            "在查询近邻的地方先减去均值并去掉前几个主成分：无需重新训练。",
+            "Train with negatives, or with a regularization that decorrelates columns; effective_rank should increase.",
+            "训练时加入负样本，或加入使各列相互区分的正则项；观察 effective_rank 上升。",
+        ),
+        PRETRAINED,
+    ),
+)
+_HUBS = Advice(
+    check="Subtract the mean row and check whether the hubs remain; exclude them from neighbor lists shown to users.",
+    check_zh="减去均值行后检查它们是否仍是枢纽；在给用户看的近邻列表中排除它们。",
+    causes=texts(
+        "Rows close to the common direction of all rows: frequent words, or rows with little training.",
+        "靠近所有行共同方向的行：高频词，或训练不足的行。",
+        "A collapsed space with similar distances everywhere.",
+        "空间坍缩，所有距离都差不多。",
+    ),
+)
+_EUCLIDEAN = Text(
+    "Euclidean distance in many dimensions: rows near the mean are near to all rows; cosine does not have this effect.",
+    "高维空间中的欧氏距离：靠近均值的行与所有行都近；余弦距离没有这个问题。",
+)
+_LOOSE = 0.2
+"""Mean share of true neighbors below which neighbors on a map are unreliable."""
+_DOUBTFUL_CLUSTERS = Advice(
+    check="Repeat the map with other seeds and another perplexity; do not rely on clusters that change.",
+    check_zh="换随机种子和困惑度重做该图；不要依赖会变动的簇。",
+    causes=texts(
+        "t-SNE and UMAP split uniform points into islands, especially with a small perplexity or few neighbors.",
+        "t-SNE 和 UMAP 会把均匀分布的点撕成小岛，困惑度或近邻数越小越明显。",
+        "PCA separates points only along its two axes.",
+        "PCA 只按两个轴上的差别把点分开。",
+    ),
+)
+_LOOSE_MAPS = Advice(
+    check="Read neighbors from the neighbor list; use each map for its strength, such as PCA for the directions that "
+    "vary most.",
+    check_zh="请从近邻列表读取近邻；各图各有所长，PCA 适合看变化最大的方向。",
+    causes=texts(
+        "Two or three components keep little of a space with many directions.",
+        "空间用到许多方向，两三个分量只能保留其中很少一部分。",
+    ),
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Comparison of some rows with all others: medians, and the rank test of Mann and Whitney.
-
-    Attributes
-    ----------
-    median, median_rest
-        Medians of the rows, and of all others.
-    p_value
-        Two-sided.
-    is_lower
-        Whether the rows have lower ranks.
-    """
-
-    median: float
-    median_rest: float
-    p_value: float
-    is_lower: bool
-
-    @property
-    def differs(self) -> bool:
-        """Whether the difference is significant."""
-        return self.p_value <= _RELATED
-
-
-def _without(graph: Neighbors, keep: NDArray[np.bool_], vectors: NDArray[np.float32], random_state: int) -> Neighbors:
-    """Remove rows from a graph; `vectors` are those of the remaining rows.
-
-    If at least half of each list remains, lists are truncated; otherwise the graph is computed again.
-    """
-    kept = graph.indices[keep]
-    gone = ~keep[kept]
-    width = graph.n_neighbors - int(gone.sum(axis=1).max(initial=0))
-    if not len(vectors):
-        return Neighbors(np.zeros((0, 0), np.int32), np.zeros((0, 0), np.float32), graph.distance)
-    if 2 * width < graph.n_neighbors:
-        return nearest_neighbors(vectors, graph.n_neighbors, distance=graph.distance, random_state=random_state)
-    stay = np.argsort(gone, axis=1, kind="stable")[:, :width]
-    renumbered = (np.cumsum(keep) - 1).astype(np.int32)
-    indices = renumbered[np.take_along_axis(kept, stay, axis=1)]
-    distances = np.take_along_axis(graph.distances[keep], stay, axis=1)
-    return Neighbors(indices, distances, graph.distance, graph.exact)
-
-
-@dataclass(frozen=True)
-class Space:
-    """The m rows of a snapshot with a direction, for any distance.
-
-    Attributes
-    ----------
-    snapshot
-        All rows.
-    analyzed
-        ``(v,)``: positions of the rows of the analysis among all; agreement and clusters of maps use these.
-    positions
-        ``(m,)``: positions of the rows among all.
-    vectors
-        ``(m, d)`` float32.
-    neighbors
-        Neighbor graph, in these positions.
-    scalars, row_metrics, directions
-        Parts of the analysis.
-    frequency_column
-        Name of the column with the frequency of each row.
-    random_state
-        Seed of controls and shuffles.
-    """
-
-    snapshot: Snapshot
-    analyzed: NDArray[np.intp]
-    positions: NDArray[np.intp]
-    vectors: NDArray[np.float32]
-    neighbors: Neighbors
-    scalars: Mapping[str, float]
-    row_metrics: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
-    directions: tuple[Direction, ...] = ()
-    frequency_column: str = "frequency"
-    random_state: int = 42
-
-    @classmethod
-    def of(cls, snapshot: Snapshot, analysis: Analysis, *, frequency: str, random_state: int) -> Space:
-        """Create the space of the rows with a direction; raise ValueError if the analysis is of another snapshot."""
-        if (analysis.table, analysis.step) != (snapshot.table, snapshot.step):
-            raise ValueError(
-                f"The analysis has table {analysis.table!r}, step {analysis.step}, but the snapshot has table "
-                f"{snapshot.table!r}, step {snapshot.step}. Pass the analysis of this "
-                "snapshot from analyze()."
-            )
-        analyzed = graph_rows(analysis.neighbors, snapshot)
-        vectors = np.ascontiguousarray(snapshot.vectors[analyzed], dtype=np.float32)
-        keep = snapshot.directed[analyzed]
-        graph = analysis.neighbors
-        if not keep.all():
-            vectors = np.ascontiguousarray(vectors[keep])
-            graph = _without(graph, keep, vectors, random_state)
-        positions = analyzed[keep]
-        return cls(
-            snapshot,
-            analyzed,
-            positions,
-            vectors,
-            graph,
-            analysis.scalars,
-            analysis.row_metrics,
-            analysis.directions,
-            frequency,
-            random_state,
+def find_collapse(space: Space) -> Iterator[Finding]:
+    """Find a space that has collapsed to a cone or to few directions."""
+    n, d = space.vectors.shape
+    if n < _MIN_ROWS or d < _MIN_DIM:
+        return
+    cosine, rank = space.scalar("mean_cosine"), space.scalar("effective_rank")
+    if not np.isfinite(cosine):
+        cosine = metrics.mean_cosine(space.vectors)
+    if not np.isfinite(rank):
+        rank = metrics.effective_rank(space.vectors)
+    most = min(d, n - 1)
+    share = rank / most
+    # Numbers of levels reached.
+    cone, flat = sum(cosine >= level for level in _COSINE), sum(share <= level for level in _RANK)
+    if not cone and not flat:
+        return
+    is_critical = max(cone, flat) == 2
+    evidence = EMPTY
+    if cone:
+        evidence += Text(
+            f"The mean cosine of two rows is {cosine:.2f}: all rows have similar directions, which compresses cosine "
+            "distances.",
+            f"任意两行的平均余弦为 {cosine:.2f}：所有向量方向相近，余弦距离因此被压缩。",
         )
+    if flat:
+        evidence += Text(
+            f"Around their mean the rows use {rounded(rank)} directions (effective rank) out of {most:,}.",
+            f"去掉均值后，各行只用了 {rounded(rank)} 个方向（有效秩），而可用的有 {most:,} 个。",
+        )
+    yield space.finding(
+        "collapsed_space",
+        "critical" if is_critical else "warning",
+        Text("The space has collapsed", "空间已坍缩") if is_critical else Text("The space is narrow", "空间偏窄"),
+        evidence,
+        _COLLAPSE,
+        numbers={"mean_cosine": cosine, "effective_rank": rank, "effective_rank_share": share},
+    )
 
-    def __len__(self) -> int:
-        return len(self.positions)
 
-    @cached_property
-    def labels(self) -> tuple[str, ...]:
-        """The m labels."""
-        return tuple(self.snapshot.labels[i] for i in self.positions)
+def find_hubs(space: Space) -> Iterator[Finding]:
+    """Find rows that are among the nearest neighbors of very many others."""
+    n = len(space)
+    # With few rows every row is a neighbor of many: ten times the mean must be possible.
+    k = min(space.neighbors.n_neighbors, 15, n // (2 * _HUB))
+    if k < 1:
+        return
+    chosen = np.bincount(space.neighbors.indices[:, :k].ravel(), minlength=n)
+    hubs = np.flatnonzero((chosen >= _HUB * k) & (chosen >= _HUB_SHARE * n))
+    if not len(hubs):
+        return
+    hubs = hubs[np.argsort(-chosen[hubs], kind="stable")]
+    names, first = space.names(hubs), space.labels[hubs[0]]
+    top = int(chosen[hubs[0]])
+    covered = float(np.isin(space.neighbors.indices[:, :k], hubs).any(axis=1).mean())
+    is_euclidean = space.neighbors.distance == "euclidean"
+    yield space.finding(
+        "hubs",
+        "warning",
+        Text(f"Hubs (neighbors of very many rows): {len(hubs):,}", f"枢纽（极多行的近邻）：{len(hubs):,} 行"),
+        Text(
+            f"{names.en}: {first} is among the {k} nearest of {top:,} rows ({percent(top / n)}), whereas the mean row "
+            f"is a neighbor of {k}. {percent(covered)} of all rows have such a neighbor.",
+            f"{names.zh}：{first} 是 {top:,} 行（{percent(top / n)}）的前 {k} 个近邻之一，"
+            f"而平均每行只是 {k} 行的近邻。{percent(covered)} 的行有这样的近邻。",
+        ),
+        replace(_HUBS, causes=(_EUCLIDEAN, *_HUBS.causes)) if is_euclidean else _HUBS,
+        rows=hubs,
+        numbers={"num_hubs": len(hubs), "n_neighbors": k, "most": top, "most_share": top / n, "covered_share": covered},
+        details=[f"{space.labels[i]}: {chosen[i]:,}" for i in hubs],
+        by_frequency=True,
+    )
 
-    @cached_property
-    def lengths(self) -> NDArray[np.float64]:
-        """``(m,)`` Euclidean norms."""
-        return metrics.norms(self.vectors).astype(np.float64) if len(self) else np.zeros(0)
 
-    @cached_property
-    def units(self) -> NDArray[np.float32]:
-        """``(m, d)`` unit vectors."""
-        return normalize(self.vectors)
+def find_doubtful_clusters(space: Space) -> Iterator[Finding]:
+    """Find clusters that only one method shows."""
+    doubtful = sorted((c for c in space.clusters if c.doubtful), key=lambda c: -len(c.rows))
+    if not doubtful:
+        return
+    first = doubtful[0]
+    labels = [space.snapshot.labels[i] for i in space.analyzed]
+    names = name_some([labels[i] for i in first.rows])
+    support = percent(max(0.0, first.support["space"]))
+    rows = list(dict.fromkeys(row for cluster in doubtful for row in cluster.rows))
+    yield space.finding(
+        "doubtful_clusters",
+        "info",
+        Text(f"Clusters shown by one method only: {len(doubtful):,}", f"仅一种方法显示的簇：{len(doubtful):,}"),
+        Text(
+            f"On the map {first.key} {len(first.rows):,} rows ({names.en}) form a cluster, but in the original space "
+            f"only {support} of their neighbors above chance are in this cluster, and no map of another method reaches "
+            f"{percent(SUPPORTED)}.",
+            f"在图 {first.key} 上，{len(first.rows):,} 行（{names.zh}）聚在一起；但在原空间中，它们的近邻只有 {support}"
+            f"（扣除随机）属于该簇，其他方法的图也都不到 {percent(SUPPORTED)}。",
+        ),
+        _DOUBTFUL_CLUSTERS,
+        positions=space.analyzed[rows],
+        numbers={
+            "num_clusters": len(doubtful),
+            "num_rows": len(rows),
+            "largest": len(first.rows),
+            "support": first.support["space"],
+        },
+        details=[
+            f"{c.key}: {len(c.rows):,} × {percent(max(0.0, c.support['space']))}: "
+            f"{name_some([labels[i] for i in c.rows], 12).en}"
+            for c in doubtful
+        ],
+    )
 
-    @property
-    def points(self) -> NDArray[np.float32]:
-        """``(m, d)``: points whose Euclidean distance corresponds to the graph's distance."""
-        return self.units if self.neighbors.distance == "cosine" else self.vectors
 
-    @cached_property
-    def steps(self) -> NDArray[np.float64]:
-        """``(m, k)`` Euclidean distances of `points` to the neighbors: a cosine distance is half their square."""
-        distances = self.neighbors.distances.astype(np.float64)
-        return np.sqrt(2 * np.maximum(distances, 0)) if self.neighbors.distance == "cosine" else distances
-
-    @cached_property
-    def composed(self) -> NDArray[np.bool_]:
-        """``(m,)`` bool: rows that are means of several table rows."""
-        return np.asarray(self.snapshot.ids[self.positions] == COMPOSED)
-
-    def scalar(self, name: str) -> float:
-        """Return a scalar of the analysis; NaN if it is missing, or includes rows without a direction."""
-        return self.scalars.get(name, np.nan) if len(self.analyzed) == len(self) else np.nan
-
-    @cached_property
-    def frequencies(self) -> NDArray[np.float64] | None:
-        """``(m,)``, NaN for unknown; None if all are unknown."""
-        values = self.snapshot.rows.frequencies(self.frequency_column)[self.positions]
-        return values if np.isfinite(values).any() else None
-
-    def values(self, name: str) -> NDArray[np.float64] | None:
-        """Return values per row, ``(m,)``, NaN for unknown: of training, of the analysis, or ``"frequency"``.
-
-        ``"lookups_per_use"`` is the number of lookups per occurrence of a row. None if the run does not have the
-        values.
-        """
-        if name == "frequency":
-            return self.frequencies
-        if name == "lookups_per_use":
-            return self._lookups_per_use()
-        known = self.snapshot.row_values.get(name, self.row_metrics.get(name))
-        if known is None or len(known) != len(self.snapshot.rows):
-            return None
-        values = known[self.positions].astype(np.float64)
-        return values if np.isfinite(values).any() else None
-
-    def _lookups_per_use(self) -> NDArray[np.float64] | None:
-        lookups, frequency = self.values("lookups"), self.frequencies
-        if lookups is None or frequency is None or not (frequency > 0).any():
-            return None
-        # Add one occurrence to all rows, so that rows that are only looked up as negatives count too.
-        least = float(frequency[frequency > 0].min())
-        ratio: NDArray[np.float64] = lookups / (frequency + least)
-        return ratio
-
-    def compare(self, values: NDArray[np.float64], rows: NDArray[np.intp]) -> Comparison | None:
-        """Compare the values of some rows with those of all others; None if fewer than three are known."""
-        from scipy.stats import mannwhitneyu
-
-        chosen = np.zeros(len(self), dtype=bool)
-        chosen[rows] = True
-        known = np.isfinite(values)
-        here, rest = values[chosen & known], values[~chosen & known]
-        if min(len(here), len(rest)) < _MIN_COMPARED:
-            return None
-        test = mannwhitneyu(here, rest, method="asymptotic")
-        p_value = float(test.pvalue)
-        # The test returns NaN if all values are equal.
-        p_value = 1.0 if np.isnan(p_value) else p_value
-        is_lower = bool(test.statistic < len(here) * len(rest) / 2)
-        return Comparison(float(np.median(here)), float(np.median(rest)), p_value, is_lower)
-
-    def compare_frequency(self, rows: NDArray[np.intp]) -> tuple[Text, dict[str, float]]:
-        """Describe the frequency of some rows compared with that of the others; empty if unknown."""
-        found = self.compare(self.frequencies, rows) if self.frequencies is not None else None
-        if found is None:
-            return Text("", ""), {}
-        numbers = {
-            "median_frequency": found.median,
-            "median_frequency_rest": found.median_rest,
-            "frequency_p_value": found.p_value,
-        }
-        medians = f"{rounded(found.median)} / {rounded(found.median_rest)}"
-        if not found.differs:
-            return Text(
-                f"Their frequency does not differ significantly from that of the other rows (medians {medians}).",
-                f"它们的词频与其余行没有显著差别（中位数 {medians}）。",
-            ), numbers
-        rarer, rarer_zh = ("rarer", "更低频") if found.is_lower else ("more frequent", "更高频")
-        return Text(
-            f"They are {rarer} than the other rows (median frequency {medians}).",
-            f"它们比其余行{rarer_zh}（词频中位数 {medians}）。",
-        ), numbers
+def find_loose_maps(space: Space) -> Iterator[Finding]:
+    """Find maps on which most neighbors are not neighbors in the original space."""
+    agreement = space.agreement
+    # With few rows every map keeps most neighbors by chance, so the share is not informative.
+    if agreement is None or not agreement.chance < _LOOSE:
+        return
+    shares = {key: float(np.mean(values)) for key, values in agreement.with_space.items() if len(values)}
+    loose = {key: share for key, share in shares.items() if share < _LOOSE}
+    if not loose:
+        return
+    listed, k = name_some(list(loose), 6), agreement.n_neighbors
+    worst, best = min(loose, key=loose.__getitem__), max(shares, key=shares.__getitem__)
+    kept, by_chance, most = (percent(share) for share in (loose[worst], agreement.chance, shares[best]))
+    yield space.finding(
+        "loose_maps",
+        "info",
+        Text(f"Maps with unreliable neighbors: {listed.en}", f"不宜据此判断近邻的图：{listed.zh}"),
+        Text(
+            f"Of the {k} points nearest to a row on {worst}, {kept} are among its {k} nearest in the original space "
+            f"(chance: {by_chance})." + (f" The best map here, {best}, keeps {most}." if best != worst else ""),
+            f"在 {worst} 上离一行最近的 {k} 个点中，只有 {kept} 也是它在原空间中最近的 {k} 个（随机：{by_chance}）。"
+            + (f"这里最好的图 {best} 保留了 {most}。" if best != worst else ""),
+        ),
+        _LOOSE_MAPS,
+        numbers={"chance": agreement.chance, **{f"{key}_with_space": share for key, share in shares.items()}},
+    )

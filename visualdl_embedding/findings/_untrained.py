@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.text import Text
-from visualdl_embedding.findings._finding import Finding
-from visualdl_embedding.findings._remedies import INITIALIZE, LEAVE_OUT, PRETRAINED
-from visualdl_embedding.findings._space import Space
-from visualdl_embedding.findings._text import name_some, percent, rounded
-from visualdl_embedding.findings._training import Cause, weigh
+from visualdl_embedding.findings._advice import INITIALIZE, LEAVE_OUT, PRETRAINED, Advice, Cause, texts
+from visualdl_embedding.findings._finding import EMPTY, Finding, percent, rounded
+from visualdl_embedding.findings._shared import Space
 
 __all__ = ["Untrained", "find_untrained", "untrained_rows"]
 
@@ -29,18 +28,38 @@ _PEAK = 3
 """Minimum ratio of rows in a peak to those in adjacent ranges of norms."""
 _WINDOWS = 5
 """Maximum number of peaks to test."""
-_CAUSES = (
-    Cause(
-        Text(
+_ROWS = Advice(
+    check="Count these tokens in the data after preprocessing; if the count is zero, remove the row or map it to a "
+    "trained one.",
+    check_zh="在完成所有预处理的数据中统计这些词；若为零，删除该行或映射到已训练的行。",
+    causes=(
+        Cause(
             "Tokens that never occur in the training data: removed by lowercasing, width or script conversion, or by "
             "another word segmentation.",
             "训练数据中从未出现的词：被小写化、全半角或繁简转换去掉，或因分词方式不同而不再出现。",
+            lower=("lookups", "frequency"),
         ),
-        ("lookups", "frequency"),
-        "lower",
+        *texts(
+            "New tokens, added to the vocabulary after training.",
+            "训练之后才加入词表的新词。",
+            "Reserved rows of the vocabulary.",
+            "词表中预留的行。",
+        ),
     ),
-    Cause(Text("New tokens, added to the vocabulary after training.", "训练之后才加入词表的新词。")),
-    Cause(Text("Reserved rows of the vocabulary.", "词表中预留的行。")),
+    remedies=(LEAVE_OUT, INITIALIZE, PRETRAINED),
+)
+_TABLE = Advice(
+    check="Compare with an earlier checkpoint: an untrained table has not changed.",
+    check_zh="与更早的检查点比较：未训练的表完全没有变化。",
+    causes=texts(
+        "The snapshot is from before training.",
+        "这是训练之前的快照。",
+        "The layer is frozen, or the model uses another table.",
+        "该层被冻结，或模型实际使用的是另一张表。",
+        "The checkpoint was saved before the weights were loaded.",
+        "检查点在载入权重之前就已保存。",
+    ),
+    remedies=(PRETRAINED,),
 )
 
 
@@ -98,36 +117,37 @@ def untrained_rows(
         return None
     lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
     units = (vectors / lengths[:, None]).astype(np.float32)
-    random = _random_nearest(units, random_state)
+    controls = np.random.default_rng(random_state).standard_normal((_CONTROLS, d), dtype=np.float32)
+    controls /= np.linalg.norm(controls, axis=1, keepdims=True)
+    best = [(controls @ units[start : start + 4096].T).max(axis=1) for start in range(0, n, 4096)]
+    random = 1 - np.max(best, axis=0).astype(np.float64)
 
     def measure(rows: NDArray[np.intp]) -> NDArray[np.floating]:
         return _nearest_of(units, rows) if nearest is None else nearest[rows]
 
-    def found(rows: NDArray[np.intp], away: NDArray[np.floating], preference: float, rest: float) -> Untrained:
-        center = float(np.median(lengths[rows]))
-        spread = float(lengths[rows].std() / center)
-        near, typical = float(np.median(away)), float(np.median(random))
-        return Untrained(np.sort(rows), center, spread, near, typical, preference, rest)
-
     products = (units.T @ units).astype(np.float64)
-    for inside in _length_peaks(lengths, 1 / np.sqrt(2 * d)):
-        if len(inside) >= 0.95 * n:
-            away = measure(np.arange(0, n, 1 + n // _CONTROLS))
-            as_random = np.median(away) >= np.quantile(random, 0.2)
-            is_even = _excess(products, n) <= 4 * np.sqrt(4 / (n * (n - 1))) + _SLACK
-            if as_random and is_even:
-                return found(np.arange(n), away, np.nan, np.nan)
-            continue
-        chosen = _without_preference(units, products, inside, random_state=random_state)
-        if chosen is None:
-            continue
-        rows, preference, rest = chosen
-        away = measure(rows)
-        far = away >= np.quantile(random, 0.01)
-        # Rows of a wide distribution that look random accumulate at the limit; random rows are distributed like
-        # controls.
-        if far.sum() >= max(_MIN_ROWS, _MOST * len(rows)) and _same_distribution(away[far], random):
-            return found(rows[far], away[far], preference, rest)
+    for rows in _length_peaks(lengths, 1 / np.sqrt(2 * d)):
+        if len(rows) >= 0.95 * n:
+            rows, preference, rest = np.arange(n), np.nan, np.nan
+            away = measure(rows[:: 1 + n // _CONTROLS])
+            if np.median(away) < np.quantile(random, 0.2) or not _is_even(products, n):
+                continue
+        else:
+            chosen = _without_preference(units, products, rows, controls)
+            if chosen is None:
+                continue
+            rows, preference, rest = chosen
+            away = measure(rows)
+            far = away >= np.quantile(random, 0.01)
+            # Rows of a wide distribution that look random accumulate at the limit; random rows are distributed like
+            # controls.
+            if far.sum() < max(_MIN_ROWS, _MOST * len(rows)) or not _same_distribution(away[far], random):
+                continue
+            rows, away = rows[far], away[far]
+        length = float(np.median(lengths[rows]))
+        spread = float(lengths[rows].std() / length)
+        near, near_random = float(np.median(away)), float(np.median(random))
+        return Untrained(np.sort(rows), length, spread, near, near_random, preference, rest)
     return None
 
 
@@ -141,15 +161,6 @@ def _nearest_of(units: NDArray[np.float32], rows: NDArray[np.intp]) -> NDArray[n
         cosines[np.arange(len(asked)), asked] = -1
         nearest[start : start + size] = 1 - cosines.max(axis=1)
     return nearest
-
-
-def _random_nearest(units: NDArray[np.float32], random_state: int) -> NDArray[np.float64]:
-    """Distance (1 - cosine) of random directions to the nearest of the rows."""
-    random = _random_units(units.shape[1], random_state)
-    best = np.full(_CONTROLS, -1.0, dtype=np.float32)
-    for start in range(0, len(units), 4096):
-        best = np.maximum(best, (random @ units[start : start + 4096].T).max(axis=1))
-    return 1 - best.astype(np.float64)
 
 
 def _length_peaks(lengths: NDArray[np.float64], spread: float) -> list[NDArray[np.intp]]:
@@ -176,7 +187,10 @@ def _length_peaks(lengths: NDArray[np.float64], spread: float) -> list[NDArray[n
 
 
 def _without_preference(
-    units: NDArray[np.float32], products: NDArray[np.float64], candidates: NDArray[np.intp], *, random_state: int
+    units: NDArray[np.float32],
+    products: NDArray[np.float64],
+    candidates: NDArray[np.intp],
+    controls: NDArray[np.float32],
 ) -> tuple[NDArray[np.intp], float, float] | None:
     """Candidates without a preference for the directions of the other rows, their preference, and that of the others.
 
@@ -206,11 +220,10 @@ def _without_preference(
             return None
     mean, m = float(preference.mean()), len(block)
     error = deviation / np.sqrt(m)
-    among = _excess(own, m)
     is_random = (
         abs(mean - 1) <= 4 * error + _SLACK
-        and among <= 4 * np.sqrt(4 / (m * (m - 1))) + _SLACK
-        and _same_distribution(preference, _preference(_random_units(d, random_state), others))
+        and _is_even(own, m)
+        and _same_distribution(preference, _preference(controls, others))
     )
     return (candidates, mean, float(rest)) if is_random and rest - mean > 5 * error + 0.1 else None
 
@@ -221,9 +234,10 @@ def _preference(units: NDArray[np.float32], others: NDArray[np.float64]) -> NDAr
     return np.asarray(units.shape[1] * squared)
 
 
-def _excess(products: NDArray[np.float64], n: int) -> float:
-    """Mean squared cosine of all pairs of n unit vectors, minus the 1 / d of random vectors."""
-    return (float(np.square(products).sum()) - n) / (n * (n - 1)) * len(products) - 1
+def _is_even(products: NDArray[np.float64], n: int) -> bool:
+    """Whether the mean squared cosine of all pairs of n unit vectors hardly exceeds the 1 / d of random vectors."""
+    pairs = n * (n - 1)
+    return (float(np.square(products).sum()) - n) / pairs * len(products) - 1 <= 4 * math.sqrt(4 / pairs) + _SLACK
 
 
 def _same_distribution(a: NDArray[np.floating], b: NDArray[np.floating]) -> bool:
@@ -233,123 +247,81 @@ def _same_distribution(a: NDArray[np.floating], b: NDArray[np.floating]) -> bool
     return float(ks_2samp(a, b, method="asymp").statistic) <= 0.1 + 1.63 * math.sqrt(1 / len(a) + 1 / len(b))
 
 
-def _random_units(d: int, random_state: int) -> NDArray[np.float32]:
-    random = np.random.default_rng(random_state).standard_normal((_CONTROLS, d), dtype=np.float32)
-    units: NDArray[np.float32] = random / np.linalg.norm(random, axis=1, keepdims=True)
-    return units
-
-
 def _initializer(values: NDArray[np.float32]) -> tuple[Text, dict[str, float]]:
     """Describe the usual initializer with the moments of the values, if there is one."""
     from scipy.stats import kurtosis
 
     flat = values.ravel().astype(np.float64)
     deviation, largest = float(flat.std()), float(np.abs(flat).max())
-    numbers = {"value_std": deviation, "value_max": largest}
-    if len(flat) < 2000:
-        return Text("", ""), numbers
-    tails = float(kurtosis(flat, fisher=False))
+    tails = float(kurtosis(flat, fisher=False)) if len(flat) >= 2000 else np.nan
+    note = EMPTY
     if abs(tails - 1.8) < 0.1 and largest < 1.75 * deviation:
         bound = rounded(largest)
-        return Text(
+        note = Text(
             f"Their values are uniform from -{bound} to {bound}, as from a uniform initializer.",
             f"其数值均匀分布在 -{bound} 到 {bound} 之间，与均匀初始化一致。",
-        ), numbers
-    if abs(tails - 3) < 0.2:
+        )
+    elif abs(tails - 3) < 0.2:
         std = rounded(deviation)
-        return Text(
+        note = Text(
             f"Their values are normal with standard deviation {std}, as from a normal initializer.",
             f"其数值的分布与标准差为 {std} 的正态初始化一致。",
-        ), numbers
-    return Text("", ""), numbers
+        )
+    return note, {"value_std": deviation, "value_max": largest}
 
 
-def find_untrained(space: Space) -> list[Finding]:
+def find_untrained(space: Space) -> Iterator[Finding]:
     """Find rows, or a whole table, that look untrained."""
     usable = np.flatnonzero(~space.composed)
-    if len(usable) < 2 * _MIN_ROWS or space.vectors.shape[1] < _MIN_DIM:
-        return []
+    if len(usable) < 2 * _MIN_ROWS:
+        return
     nearest = space.neighbors.distances[usable, 0] if space.neighbors.distance == "cosine" else None
-    result = untrained_rows(space.vectors[usable], nearest, random_state=space.random_state)
-    if result is None:
-        return []
-    rows = usable[result.rows]
-    share = len(rows) / len(space)
-    every = bool(np.isnan(result.preference))
-    d = space.vectors.shape[1]
-    names = name_some([space.labels[i] for i in rows])
+    found = untrained_rows(space.vectors[usable], nearest, random_state=space.random_state)
+    if found is None:
+        return
+    rows, d = usable[found.rows], space.vectors.shape[1]
+    share, names = len(rows) / len(space), space.names(rows)
     initializer, numbers = _initializer(space.vectors[rows])
     numbers |= {
         "num_rows": len(rows),
         "share": share,
-        "length": result.length,
-        "length_spread": result.length_spread,
+        "length": found.length,
+        "length_spread": found.length_spread,
         "expected_length_spread": 1 / np.sqrt(2 * d),
-        "nearest_distance": result.nearest,
-        "random_nearest_distance": result.nearest_random,
+        "nearest_distance": found.nearest,
+        "random_nearest_distance": found.nearest_random,
     }
+    length, near, near_random = map(rounded, (found.length, found.nearest, found.nearest_random))
+    spread, normal, uniform = map(percent, (found.length_spread, 1 / np.sqrt(2 * d), np.sqrt(0.2 / d)))
     evidence = Text(
-        f"Their norms are {rounded(result.length)} ± {percent(result.length_spread)} (independent normal values in "
-        f"{d} columns give ± {percent(1 / np.sqrt(2 * d))}, uniform ones ± {percent(np.sqrt(0.2 / d))}), and their "
-        f"nearest rows are at a distance of {rounded(result.nearest)} (1 - cosine), compared with "
-        f"{rounded(result.nearest_random)} for random directions.",
-        f"其范数为 {rounded(result.length)} ± {percent(result.length_spread)}（{d} 列独立正态值为 "
-        f"± {percent(1 / np.sqrt(2 * d))}，均匀值为 ± {percent(np.sqrt(0.2 / d))}），到最近一行的距离为 "
-        f"{rounded(result.nearest)}（1 - 余弦），随机方向则为 {rounded(result.nearest_random)}。",
+        f"Their norms are {length} ± {spread} (independent normal values in {d} columns give ± {normal}, uniform ones "
+        f"± {uniform}), and their nearest rows are at a distance of {near} (1 - cosine), compared with {near_random} "
+        "for random directions.",
+        f"其范数为 {length} ± {spread}（{d} 列独立正态值为 ± {normal}，均匀值为 ± {uniform}），到最近一行的距离为 "
+        f"{near}（1 - 余弦），随机方向则为 {near_random}。",
     )
-    note, causes = Text("", ""), [cause.text for cause in _CAUSES]
-    if not every:
-        rest = np.setdiff1d(usable, rows)
-        others = float(np.median(space.lengths[rest]))
-        numbers |= {
-            "length_rest": others,
-            "preference": result.preference,
-            "preference_rest": result.preference_rest,
-        }
-        evidence = (
-            Text(f"{names.en}: {percent(share)} of the watched rows.", f"{names.zh}：占观察行的 {percent(share)}。")
-            + evidence
-            + Text(
-                f"They have no preference for the directions of the other rows ({result.preference:.2f}; chance "
-                f"is 1, and the others have {result.preference_rest:.2f}), whose median norm is {rounded(others)}.",
-                f"它们对其余行的方向没有偏好（{result.preference:.2f}；随机为 1，其余行为 "
-                f"{result.preference_rest:.2f}），其余行的范数中位数为 {rounded(others)}。",
-            )
+    if np.isnan(found.preference):
+        title = Text("The watched rows look untrained", "观察的行看起来都未经训练")
+        evidence += initializer
+        yield space.finding("untrained_table", "critical", title, evidence, _TABLE, rows=rows, numbers=numbers)
+        return
+    others = float(np.median(space.lengths[np.setdiff1d(usable, rows)]))
+    numbers |= {"length_rest": others, "preference": found.preference, "preference_rest": found.preference_rest}
+    yield space.finding(
+        "untrained_rows",
+        "critical" if share >= 0.5 else "warning",
+        Text(f"Rows that look untrained: {len(rows):,}", f"看起来未经训练的行：{len(rows):,}"),
+        Text(f"{names.en}: {percent(share)} of the watched rows.", f"{names.zh}：占观察行的 {percent(share)}。")
+        + evidence
+        + Text(
+            f"They have no preference for the directions of the other rows ({found.preference:.2f}; chance is 1, and "
+            f"the others have {found.preference_rest:.2f}), whose median norm is {rounded(others)}.",
+            f"它们对其余行的方向没有偏好（{found.preference:.2f}；随机为 1，其余行为 {found.preference_rest:.2f}），"
+            f"其余行的范数中位数为 {rounded(others)}。",
         )
-        note, frequency = space.compare_frequency(rows)
-        causes, weighed = weigh(space, rows, _CAUSES)
-        numbers |= frequency | weighed
-    return [
-        Finding.of(
-            "untrained_table" if every else "untrained_rows",
-            "critical" if every or share >= 0.5 else "warning",
-            Text("The watched rows look untrained", "观察的行看起来都未经训练")
-            if every
-            else Text(f"Rows that look untrained: {len(rows):,}", f"看起来未经训练的行：{len(rows):,}"),
-            evidence=evidence + initializer + note,
-            causes=[
-                Text("The snapshot is from before training.", "这是训练之前的快照。"),
-                Text(
-                    "The layer is frozen, or the model uses another table.",
-                    "该层被冻结，或模型实际使用的是另一张表。",
-                ),
-                Text("The checkpoint was saved before the weights were loaded.", "检查点在载入权重之前就已保存。"),
-            ]
-            if every
-            else causes,
-            next_check=Text(
-                "Compare with an earlier checkpoint: an untrained table has not changed.",
-                "与更早的检查点比较：未训练的表完全没有变化。",
-            )
-            if every
-            else Text(
-                "Count these tokens in the data after preprocessing; if the count is zero, remove the row or "
-                "map it to a trained one.",
-                "在完成所有预处理的数据中统计这些词；若为零，删除该行或映射到已训练的行。",
-            ),
-            rows=space.positions[rows],
-            labels=space.snapshot.labels,
-            numbers=numbers,
-            remedies=[PRETRAINED] if every else [LEAVE_OUT, INITIALIZE, PRETRAINED],
-        )
-    ]
+        + initializer,
+        _ROWS,
+        rows=rows,
+        numbers=numbers,
+        by_frequency=True,
+    )

@@ -1,22 +1,27 @@
-"""Size limit of the log for a number of frames that may be unknown."""
+"""Size limit of the log for a number of frames that may be unknown, and the bytes used of it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
 from visualdl_embedding.analysis import Config
+from visualdl_embedding.core import names
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.logs._records import snapshot_sizes
+from visualdl_embedding.logs._scan import Entry, parse_entry
 
-__all__ = ["DEFAULT_LOG_BYTES", "SHARES", "LogBudget"]
+__all__ = ["DEFAULT_LOG_BYTES", "SHARES", "LogBudget", "Tally", "is_ours"]
 
 DEFAULT_LOG_BYTES = 200_000_000
 SHARES: Mapping[str, float] = MappingProxyType({"vectors": 0.45, "projections": 0.3, "images": 0.2})
 """Shares of the bytes; the rest is for scalars and histograms, which are always logged (about 70 bytes each)."""
 MANY_FRAMES = 100_000
 """Number of frames assumed if it is unknown. After these, only the last frame is added."""
+_STEP = re.compile(r"step_\d{9,}")
 
 
 class LogBudget:
@@ -102,3 +107,46 @@ class LogBudget:
     def _reached(self, frame: int) -> float:
         """Share of the limit that the log may use up to a frame, 0 to 1."""
         return min(1.0, math.log1p(10 * frame) / math.log1p(10 * (self.frames or MANY_FRAMES)))
+
+
+def is_ours(tag: str, tables: Collection[str] | None = None) -> bool:
+    """Whether this library writes a tag, for any table or for one of `tables`.
+
+    >>> is_ours("embedding/word/tsne/map"), is_ours("word/tsne/step_000000100"), is_ours("train/loss")
+    (True, True, False)
+    """
+    table = _table_level(tag)
+    return table is not None and (tables is None or table in {names.escape(name) for name in tables})
+
+
+def _table_level(tag: str) -> str | None:
+    levels = tag.split("/")
+    if len(levels) >= 3 and (levels[0] == "embedding" or (levels[0].split(" ")[0] in names.PARTS and " " in levels[0])):
+        return levels[1]
+    if len(levels) == 3 and _STEP.fullmatch(levels[2]):
+        return levels[0]
+    return None
+
+
+class Tally:
+    """Counter of the bytes of our records by table and kind."""
+
+    def __init__(self) -> None:
+        self._bytes: Counter[tuple[str, str]] = Counter()
+
+    def add(self, entry: Entry) -> None:
+        """Count a record if a `LogBudget` limits its kind."""
+        table = _table_level(entry.tag)
+        if table is not None and entry.kind in ("image", "embeddings"):
+            vectors = "vectors" if entry.tag.split("/")[1] == "vectors" else "projections"
+            self._bytes[table, "images" if entry.kind == "image" else vectors] += len(entry.data)
+
+    def add_record(self, record: bytes) -> None:
+        """Count a serialized record."""
+        if entry := parse_entry(record):
+            self.add(entry)
+
+    def of(self, table: str) -> dict[str, int]:
+        """Bytes of a table's ``"vectors"``, ``"projections"`` and ``"images"``."""
+        level = names.escape(table)
+        return {kind: self._bytes[level, kind] for kind in SHARES}

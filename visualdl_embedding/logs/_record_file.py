@@ -1,16 +1,49 @@
-"""File wrapper for VisualDL's writing thread that keeps the log readable after write errors."""
+"""VisualDL's writer, and a file for its thread that keeps the log readable after write errors."""
 
 from __future__ import annotations
 
 import errno
 import os
+import sys
 import threading
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, redirect_stdout
+from functools import cache
 from typing import Any
 
-__all__ = ["RecordFile", "file_lock", "protect_writer"]
+from visualdl_embedding.logs._scan import quiet_import
+
+__all__ = ["RecordFile", "file_lock", "log_writer_class", "protect_writer", "quiet_thread"]
 
 _locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+
+@cache
+def log_writer_class() -> Any:
+    """`visualdl.LogWriter`."""
+    with quiet_import():
+        from visualdl import LogWriter
+    return LogWriter
+
+
+def quiet_thread() -> AbstractContextManager[Any]:
+    """Suppress prints of this thread only: VisualDL prints a message if a log file exists."""
+    return redirect_stdout(_OthersOnly(sys.stdout))
+
+
+class _OthersOnly:
+    """Stream that drops writes from its creating thread. An `io` class would close the stream in its finalizer."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._silent = threading.get_ident()
+
+    def write(self, text: str) -> int:
+        return len(text) if threading.get_ident() == self._silent else int(self._stream.write(text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def file_lock(path: str | os.PathLike[str]) -> threading.Lock:
@@ -55,22 +88,18 @@ class RecordFile:
                     # VisualDL recreates a missing folder and loses the record.
                     raise FileNotFoundError(errno.ENOENT, "A record was lost: the folder was removed", self._path)
             except OSError as error:
-                self._keep(error)
+                self.error = self.error or error
                 self._cut(before)
 
     def flush(self) -> None:
         """Flush; an error is stored, not raised."""
-        try:
+        with self._keeping():
             self._file.flush()
-        except OSError as error:
-            self._keep(error)
 
     def close(self) -> None:
         """Close; an error is stored, not raised."""
-        try:
+        with self._keeping():
             self._file.close()
-        except OSError as error:
-            self._keep(error)
 
     def _size(self) -> int:
         try:
@@ -78,15 +107,19 @@ class RecordFile:
         except FileNotFoundError:
             return 0
 
-    def _keep(self, error: OSError) -> None:
-        self.error = self.error or error
+    @contextmanager
+    def _keeping(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.error = self.error or error
 
     def _cut(self, size: int) -> None:
         try:
             if self._size() > size:
                 os.truncate(self._path, size)
         except OSError as error:
-            self._keep(error)
+            self.error = self.error or error
             self.broken = True
 
 

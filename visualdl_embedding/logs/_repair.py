@@ -9,13 +9,10 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
-from visualdl_embedding.logs._entries import Tally, parse_entry
-from visualdl_embedding.logs._library import record_class
-from visualdl_embedding.logs._scan import HEADER_BYTES, Gap, scan, walk
+from visualdl_embedding.logs._budget import Tally
+from visualdl_embedding.logs._scan import HEADER_BYTES, Gap, parse_entry, record_class, scan, walk
 
 __all__ = ["hidden_files_note", "log_files", "repair", "rewrite"]
 
@@ -84,11 +81,7 @@ def repair(path: str | os.PathLike[str], *, tally: Tally | None = None) -> int:
             file.truncate(gaps[0].start)
             os.fsync(file.fileno())
     else:
-        with _replacing(path) as file:
-            for entry in scan(path):
-                _write(file, entry.data)
-            _sync(file)
-            copy = _keep_copy(path)
+        copy = _rebuild(path, (entry.data for entry in scan(path)), gaps)
         _sync_folder(path.parent)
     _report(path, gaps, copy)
     return sum(gap.stop - gap.start for gap in gaps)
@@ -124,17 +117,7 @@ def rewrite(
         raise ValueError("paths must have at least one log file, but is empty.")
     target = inputs[-1]
     gaps: dict[Path, list[Gap]] = {path: [] for path in inputs}
-    copy = None
-    with _replacing(target) as file:
-        for data in _kept(inputs, keep, gaps):
-            _write(file, data)
-        for data in append:
-            if parse_entry(data) is None:
-                raise ValueError("append must yield serialized VisualDL records; these bytes are not a record.")
-            _write(file, data)
-        _sync(file)
-        if gaps[target] and not _only_torn(gaps[target]):
-            copy = _keep_copy(target)
+    copy = _rebuild(target, itertools.chain(_kept(inputs, keep, gaps), _checked(append)), gaps[target])
     copies = {}
     for path in inputs[:-1]:
         copies[path] = _free_name(path, "merged")
@@ -168,25 +151,31 @@ def _kept(inputs: Sequence[Path], keep: Callable[[str], bool], gaps: Mapping[Pat
                     earlier.add(digest)
 
 
-@contextmanager
-def _replacing(target: Path) -> Iterator[IO[bytes]]:
-    """Open a temporary file that replaces `target` on success and is removed on error."""
+def _checked(records: Iterable[bytes]) -> Iterator[bytes]:
+    for data in records:
+        if parse_entry(data) is None:
+            raise ValueError("append must yield serialized VisualDL records; these bytes are not a record.")
+        yield data
+
+
+def _rebuild(target: Path, records: Iterable[bytes], gaps: Sequence[Gap]) -> Path | None:
+    """Replace a file by records. Return the copy of a damaged file, one with more gaps than an incomplete record."""
     # Avoid the mark in the name: a server would read the file.
     handle, temporary = tempfile.mkstemp(prefix=".relog-", suffix=".tmp", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            yield file
+            for data in records:
+                file.writelines((len(data).to_bytes(HEADER_BYTES, "little"), data))
+            file.flush()
+            os.fsync(file.fileno())
+        copy = _keep_copy(target) if gaps and not _only_torn(gaps) else None
         if target.exists():
             os.chmod(temporary, target.stat().st_mode & 0o777)
         os.replace(temporary, target)
     except BaseException:
         os.unlink(temporary)
         raise
-
-
-def _sync(file: IO[bytes]) -> None:
-    file.flush()
-    os.fsync(file.fileno())
+    return copy
 
 
 def _only_torn(gaps: Sequence[Gap]) -> bool:
@@ -210,11 +199,6 @@ def _report(path: Path, gaps: Sequence[Gap], copy: Path | None) -> None:
         return
     records = "1 unreadable record" if len(gaps) == 1 else f"{len(gaps)} unreadable records"
     logger.warning("%s: removed %s (%d bytes); the damaged file is kept as %s.", path, records, lost, copy.name)
-
-
-def _write(file: IO[bytes], data: bytes) -> None:
-    file.write(len(data).to_bytes(HEADER_BYTES, "little"))
-    file.write(data)
 
 
 def _free_name(path: Path, word: str) -> Path:

@@ -8,13 +8,24 @@ length of that value, which must match the length of the record. The search for 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO
+from functools import cache
+from typing import IO, Any
 
-from visualdl_embedding.logs._entries import Entry, parse_entry
-
-__all__ = ["HEADER_BYTES", "LARGEST_RECORD_BYTES", "Gap", "scan", "walk"]
+__all__ = [
+    "HEADER_BYTES",
+    "LARGEST_RECORD_BYTES",
+    "Entry",
+    "Gap",
+    "parse_entry",
+    "quiet_import",
+    "record_class",
+    "scan",
+    "walk",
+]
 
 HEADER_BYTES = 8
 LARGEST_RECORD_BYTES = 512 * 1024**2
@@ -26,17 +37,61 @@ _PREFIX = b"\x00\x00\x00\x00" + _VALUE_TAG
 _LONGEST_VARINT = 5
 
 
+@contextmanager
+def quiet_import() -> Iterator[None]:
+    """Suppress the warnings of VisualDL's import, such as those about invalid escapes in baidubce, a dependency."""
+    with warnings.catch_warnings():
+        for category in (DeprecationWarning, SyntaxWarning, UserWarning, ImportWarning):
+            warnings.simplefilter("ignore", category)
+        yield
+
+
+@cache
+def record_class() -> Any:
+    """`visualdl.proto.record_pb2.Record`, the message that a log is made of."""
+    with quiet_import():
+        from visualdl.proto.record_pb2 import Record
+    return Record
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Complete record of a log file, serialized without its length, and the offset of the byte after it.
+
+    The tag has ``/`` between its levels. The kind is the field of the message: ``"value"`` (a scalar),
+    ``"embeddings"``, ``"image"``, ``"histogram"``, …
+    """
+
+    tag: str
+    kind: str
+    data: bytes
+    end: int = 0
+
+
+def parse_entry(data: bytes, end: int = 0) -> Entry | None:
+    """Read tag and kind of a serialized record. Return None if VisualDL cannot read it.
+
+    Protobuf parses empty input and zeros as an empty message, which breaks the server; an empty tag does not. 2.7 ms
+    for 20,000 rows of 128.
+    """
+    from google.protobuf.message import DecodeError
+
+    try:
+        record: Any = record_class().FromString(data)
+    except (DecodeError, UnicodeDecodeError):  # the latter without protobuf's compiled backend
+        return None
+    if not record.values:
+        return None
+    kind = record.values[0].WhichOneof("one_value")
+    return None if kind is None else Entry(record.values[0].tag.replace("%", "/"), kind, data, end)
+
+
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Unreadable bytes of a log file.
+    """Offsets of unreadable bytes of a log file: a damaged record, or what follows the last complete record.
 
-    Attributes
-    ----------
-    start, stop
-        Offsets in bytes of a damaged record, or of the bytes after the last complete record.
-    torn
-        Whether the gap is an incomplete record at the end of the file, or only zeros: the result of an interrupted
-        write, with no usable content.
+    A torn gap is an incomplete record at the end of the file, or only zeros: the result of an interrupted write, with
+    no usable content.
     """
 
     start: int

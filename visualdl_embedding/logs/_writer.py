@@ -10,11 +10,10 @@ import weakref
 from pathlib import Path
 from typing import Any
 
-from visualdl_embedding.logs._entries import Tally, parse_entry
-from visualdl_embedding.logs._library import log_writer_class, quiet_thread
-from visualdl_embedding.logs._record_file import RecordFile, file_lock, protect_writer
+from visualdl_embedding.logs._budget import Tally
+from visualdl_embedding.logs._record_file import RecordFile, file_lock, log_writer_class, protect_writer, quiet_thread
 from visualdl_embedding.logs._repair import hidden_files_note, log_files, repair
-from visualdl_embedding.logs._scan import scan
+from visualdl_embedding.logs._scan import parse_entry, scan
 
 __all__ = ["LogFile"]
 

@@ -3,8 +3,8 @@
 Every function takes float32 arrays and returns a float or one float32 per row. None allocates n × n values.
 """
 
+from visualdl_embedding.metrics._change import aligned_displacement, never_trained, unchanged
 from visualdl_embedding.metrics._crowding import Crowding, crowding
-from visualdl_embedding.metrics._motion import aligned_displacement
 from visualdl_embedding.metrics._neighborhood import (
     Quality,
     continuity,
@@ -14,10 +14,7 @@ from visualdl_embedding.metrics._neighborhood import (
     trustworthiness,
 )
 from visualdl_embedding.metrics._registry import METRICS, Metric, get_metric
-from visualdl_embedding.metrics._space import space_scalars
-from visualdl_embedding.metrics._spectrum import effective_rank, isoscore, spectrum
-from visualdl_embedding.metrics._training import never_trained, unchanged
-from visualdl_embedding.metrics._vectors import mean_cosine, norms
+from visualdl_embedding.metrics._space import effective_rank, isoscore, mean_cosine, norms, space_scalars, spectrum
 
 __all__ = [
     "METRICS",

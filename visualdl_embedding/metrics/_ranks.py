@@ -1,16 +1,20 @@
-"""Ranks of selected rows among all rows, without n x n distances in memory."""
+"""Ranks of selected rows among all rows, without n x n distances in memory. Numba compiles the loops on first use."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.arrays import center
 from visualdl_embedding.core.neighbors import Distance, normalize
-from visualdl_embedding.metrics._kernels import compiled, count_nearer_in_layout, count_nearer_in_space
 
-__all__ = ["nearest_in_layout", "ranks_in_layout", "ranks_in_space", "scaled_layout"]
+__all__ = ["compiled", "count_nearer_in_layout", "nearest_in_layout", "ranks_in_space", "scaled_layout"]
 
+Loop = TypeVar("Loop", bound=Callable[..., Any])
 _BLOCK_VALUES = 2_560_000
 """Similarities computed at a time: 10 MB; at 10,000 rows 256 queries are fastest (0.25 s; 64: 0.35 s)."""
 
@@ -98,15 +102,64 @@ def nearest_in_layout(
     return others
 
 
-def ranks_in_layout(
-    coordinates: NDArray[np.float32], queries: NDArray[np.intp], candidates: NDArray[np.int32]
-) -> NDArray[np.int32]:
-    """Rank candidates by their Euclidean distance to a query in a layout, among all other rows.
+@cache
+def compiled(loop: Loop) -> Loop:
+    """Compile a loop. The machine code is cached on disk, so only the first process on a machine compiles."""
+    import numba
 
-    Arguments and result are those of `ranks_in_space`, with coordinates ``(n, c)`` in place of vectors.
+    fast: Loop = numba.njit(cache=True)(loop)
+    return fast
+
+
+def count_nearer_in_space(
+    similarity: NDArray[np.float32],
+    candidates: NDArray[np.int32],
+    tolerance: NDArray[np.float32],
+) -> NDArray[np.int32]:
+    """Count, for each candidate of each query, the rows with a similarity above its own by more than the tolerance.
+
+    `similarity` is ``(b, n)``, `candidates` and `tolerance` are ``(b, m)``; the result is ``(b, m)``.
     """
-    components = np.ascontiguousarray(coordinates.T)
-    ranks: NDArray[np.int32] = (
-        compiled(count_nearer_in_layout)(components, queries, np.ascontiguousarray(candidates)) + 1
-    )
-    return ranks
+    n_queries, n_candidates = candidates.shape
+    counts = np.empty((n_queries, n_candidates), np.int32)
+    for query in range(n_queries):
+        row = similarity[query]
+        for c in range(n_candidates):
+            threshold = row[candidates[query, c]] + tolerance[query, c]
+            count = 0
+            for j in range(row.shape[0]):
+                count += row[j] > threshold
+            counts[query, c] = count
+    return counts
+
+
+def count_nearer_in_layout(
+    components: NDArray[np.float32],
+    queries: NDArray[np.intp],
+    candidates: NDArray[np.int32],
+) -> NDArray[np.int32]:
+    """Count, for each candidate of each query, the other rows strictly nearer to the query.
+
+    `components` is ``(c, n)``, one row per component so that the inner loops vectorize, `queries` ``(b,)``,
+    `candidates` ``(b, m)``; the result is ``(b, m)``.
+    """
+    n_components, n = components.shape
+    n_queries, n_candidates = candidates.shape
+    counts = np.empty((n_queries, n_candidates), np.int32)
+    distances = np.empty(n, np.float32)
+    for q in range(n_queries):
+        query = queries[q]
+        distances[:] = 0
+        for a in range(n_components):
+            values = components[a]
+            origin = values[query]
+            for j in range(n):
+                distances[j] += (values[j] - origin) ** 2
+        distances[query] = np.inf
+        for c in range(n_candidates):
+            threshold = distances[candidates[q, c]]
+            count = 0
+            for j in range(n):
+                count += distances[j] < threshold
+            counts[q, c] = count
+    return counts

@@ -170,10 +170,8 @@ def stability(coordinates_by_seed: Sequence[NDArray[np.floating]], n_neighbors: 
                 f"{len(coordinates)}."
             )
     graphs = [_map_neighbors(coordinates, n_neighbors) for coordinates in coordinates_by_seed]
-    total = np.zeros(len(graphs[0].indices), dtype=np.float64)
-    for a, b in combinations(graphs, 2):
-        total += metrics.neighbor_overlap(a, b)
-    return (total / (len(graphs) * (len(graphs) - 1) / 2)).astype(np.float32)
+    shares = [metrics.neighbor_overlap(a, b) for a, b in combinations(graphs, 2)]
+    return np.asarray(np.mean(shares, axis=0, dtype=np.float64), dtype=np.float32)
 
 
 def clusters(
@@ -249,11 +247,9 @@ def _hdbscan(points: NDArray[np.floating], min_cluster_size: int, random_state: 
     labels[sample] = np.maximum(model.fit_predict(points[sample]), -1)
     if n > MAX_CLUSTERED:
         _join_rest(points, sample, labels)
-    counts = np.bincount(labels[labels >= 0])
-    order = np.argsort(-counts, kind="stable")
-    rank = np.empty(len(counts), dtype=np.int32)
-    rank[order] = np.arange(len(counts))
-    labels[labels >= 0] = rank[labels[labels >= 0]]
+    clustered = labels >= 0
+    rank = np.argsort(np.argsort(-np.bincount(labels[clustered]), kind="stable"))
+    labels[clustered] = rank[labels[clustered]]
     return labels
 
 

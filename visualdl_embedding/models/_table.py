@@ -18,7 +18,7 @@ from visualdl_embedding.core.rows import COMPOSED, Rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.table import Readable, Table
 from visualdl_embedding.models._words import Words
-from visualdl_embedding.vocabulary import KEEP, RowsLike, Vocabulary, select_rows, token_kind
+from visualdl_embedding.vocabulary import KEEP, RowsLike, Vocabulary, select_rows
 
 __all__ = ["ModelTable", "Progress", "silent"]
 
@@ -33,22 +33,12 @@ def silent(part: str, done: int, total: int) -> None:
 
 @dataclass(frozen=True, eq=False)
 class ModelTable:
-    """Table of a model with the meaning of its rows. Reads on first use; the vocabulary is read once.
-
-    Attributes
-    ----------
-    reader
-        Access to the rows.
-    words
-        Vocabulary and columns given for the model.
-    keep
-        Rows other than words that can be chosen by default and be answers: any of ``"special"``, ``"subword"``,
-        ``"padding"``.
-    """
+    """Table of a model with the meaning of its rows. Reads on first use; the vocabulary is read once."""
 
     reader: Readable
     words: Words
     keep: Iterable[str] = ()
+    """Rows other than words that can be chosen and be answers: any of ``"special"``, ``"subword"``, ``"padding"``."""
 
     def __str__(self) -> str:
         return str(self.table)
@@ -78,13 +68,7 @@ class ModelTable:
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """Labels and columns by row.
-
-        Raises
-        ------
-        ValueError
-            If it has more labels than the table has rows, or nothing in the metadata matches.
-        """
+        """Labels and columns by row. Reading raises ValueError if it does not fit the table or the metadata."""
         return self._read_words[0]
 
     @property
@@ -223,12 +207,9 @@ class ModelTable:
         """``(num_rows,)`` bool: True for the padding row, rows without a label, special tokens, pieces of words."""
         words, padding = self.vocabulary, self.table.padding_idx
         kinds = {"word", *self.keep}
-        skipped = np.full(self.num_rows, not words.is_numbered)
+        skipped = np.zeros(self.num_rows, dtype=np.bool_)
         if not words.is_numbered:
-            sentencepiece = words.style.sentencepiece
-            skipped[: len(words)] = [
-                not label or token_kind(label, sentencepiece=sentencepiece) not in kinds for label in words.labels
-            ]
+            skipped[:] = [words.kind_of(row) not in kinds for row in range(self.num_rows)]
         if padding is not None and "padding" not in kinds:
             skipped[padding] = True
         return skipped

@@ -7,21 +7,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from visualdl_embedding.core.table import Readable, Table
+from visualdl_embedding.core.table import Readable
 from visualdl_embedding.files import first_tables
 from visualdl_embedding.vocabulary import MetadataLike, Vocabulary, VocabularyLike, check_length, open_vocabulary
 
-__all__ = ["Words", "best_fit"]
-
-
-def best_fit(tables: Sequence[Table], size: int) -> int | None:
-    """Position of the smallest table with at least `size` rows; None if there is none.
-
-    >>> best_fit([Table("word", 18000, 768), Table("position", 513, 768)], 17964)
-    0
-    """
-    fitting = [(table.num_rows, i) for i, table in enumerate(tables) if table.num_rows >= size]
-    return min(fitting)[1] if fitting else None
+__all__ = ["Words"]
 
 
 @dataclass(frozen=True)
@@ -29,18 +19,9 @@ class Words:
     """Vocabulary and columns given for a model, and the tables that they belong to.
 
     A mapping whose keys are table names holds one vocabulary per table. Any other vocabulary belongs to the table of
-    the lowest `visualdl_embedding.files.StoredTable.priority`, and among several of these to the best fit
-    (`best_fit`). Other tables use the words in their file, else the vocabulary file next to the model, else row numbers
-    as labels.
-
-    Attributes
-    ----------
-    tables
-        All tables of the model.
-    vocabulary
-        Argument of `open_vocabulary`, or a mapping of such by table name.
-    metadata
-        Argument of `read_metadata`, or a list of such.
+    the lowest `visualdl_embedding.files.StoredTable.priority`, and among several of these to the smallest with enough
+    rows. Other tables use the words in their file, else the vocabulary file next to the model, else row numbers as
+    labels.
     """
 
     tables: tuple[Readable, ...]
@@ -49,13 +30,7 @@ class Words:
 
     @cached_property
     def given(self) -> Mapping[str, Any]:
-        """Given vocabularies by table name.
-
-        Raises
-        ------
-        ValueError
-            If the vocabulary is longer than every table.
-        """
+        """Given vocabularies by table name."""
         vocabulary = self.vocabulary
         if vocabulary is None:
             return {}
@@ -65,14 +40,14 @@ class Words:
         if len(tables) == 1:
             return {tables[0].name: vocabulary}
         opened = open_vocabulary(vocabulary)
-        position = best_fit(tables, len(opened))
-        if position is None:
+        fitting = [table for table in tables if table.num_rows >= len(opened)]
+        if not fitting:
             sizes = ", ".join(f"{table.name} ({table.num_rows:,})" for table in tables)
             raise ValueError(
                 f"The vocabulary has {len(opened):,} labels, more than any table has rows: {sizes}. "
                 "Give the vocabulary that the model was built with."
             )
-        return {tables[position].name: opened}
+        return {min(fitting, key=lambda table: table.num_rows).name: opened}
 
     def has_words(self, reader: Readable) -> bool:
         """Whether a table has a vocabulary. Reads nothing."""
@@ -80,13 +55,7 @@ class Words:
         return own or reader.table.name in self.given
 
     def read(self, reader: Readable, num_rows: int) -> tuple[Vocabulary, tuple[str, ...]]:
-        """Read the vocabulary of a table with `num_rows` rows; return it and notes for the user.
-
-        Raises
-        ------
-        ValueError
-            If the vocabulary is longer than the table, or nothing in the metadata matches.
-        """
+        """Read the vocabulary of a table with `num_rows` rows; return it and notes for the user."""
         source = self.given.get(reader.table.name, getattr(reader, "vocabulary", None))
         if reader.table.name not in self.given and getattr(reader, "has_labels", False):
             source = [word or None for word in reader.read_labels() or ()]  # type: ignore[attr-defined]

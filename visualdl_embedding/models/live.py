@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.table import Table, block_ranges
+from visualdl_embedding.files import listed
 
 if TYPE_CHECKING:
     import paddle
@@ -24,17 +25,7 @@ ROOT_NAME = "embedding"
 
 @dataclass(frozen=True)
 class LiveTable:
-    """Table in a parameter of a network.
-
-    Attributes
-    ----------
-    table
-        Name, shape, type, padding row.
-    parameter
-        Weight matrix.
-    layers
-        ``nn.Embedding`` layers that use it; empty if the parameter was given directly.
-    """
+    """Table in a parameter of a network, and the ``nn.Embedding`` layers that use it, if any."""
 
     table: Table
     parameter: paddle.Tensor
@@ -93,16 +84,14 @@ def find_tables(
         If nothing is found or a name matches nothing; the message lists the candidates.
     """
     if isinstance(tables, Mapping):
-        return [live_table(name, parameter, None) for name, parameter in tables.items()]
+        return [live_table(name, parameter) for name, parameter in tables.items()]
     found = _embedding_layers(network)
     if tables is None:
         if not found:
-            lines = [f"  {name} {tuple(p.shape)}" for name, p in network.named_parameters()]
-            shown = [*lines[:20], *([f"  … and {len(lines) - 20} more"] if len(lines) > 20 else [])]
+            shown = listed([f"{name} {tuple(p.shape)}" for name, p in network.named_parameters()], 20)
             raise ValueError(
-                f"No paddle.nn.Embedding was found in {type(network).__name__}. Its parameters are:\n"
-                + "\n".join(shown or ["  none"])
-                + '\nChoose the table: tables={"my_table": network.my_parameter}.'
+                f"No paddle.nn.Embedding was found in {type(network).__name__}. Its parameters are:\n{shown}\n"
+                'Choose the table: tables={"my_table": network.my_parameter}.'
             )
         return list(found.values())
     patterns = [tables] if isinstance(tables, str) else list(tables)
@@ -127,14 +116,15 @@ def _embedding_layers(network: paddle.nn.Layer) -> dict[str, LiveTable]:
         if isinstance(layer, paddle.nn.Embedding):
             sharing.setdefault(id(layer.weight), []).append((name or ROOT_NAME, layer))
     found: dict[str, LiveTable] = {}
-    for layers in sharing.values():
-        name, first = layers[0]
-        live = live_table(name, first.weight, getattr(first, "_padding_idx", None))
-        found[live.table.name] = replace(live, layers=tuple(layer for _, layer in layers))
+    for (name, first), *others in sharing.values():
+        layers = (first, *(layer for _, layer in others))
+        found[name] = live_table(name, first.weight, getattr(first, "_padding_idx", None), layers)
     return found
 
 
-def live_table(name: str, parameter: Any, padding_idx: int | None = None) -> LiveTable:
+def live_table(
+    name: str, parameter: Any, padding_idx: int | None = None, layers: tuple[paddle.nn.Layer, ...] = ()
+) -> LiveTable:
     """Table in a parameter; ValueError if the parameter is not 2-D."""
     shape = tuple(getattr(parameter, "shape", ()))
     if len(shape) != 2:
@@ -143,4 +133,4 @@ def live_table(name: str, parameter: Any, padding_idx: int | None = None) -> Liv
     if padding_idx is not None and padding_idx < 0:
         padding_idx += int(shape[0])
     dtype = str(parameter.dtype).rsplit(".", 1)[-1]
-    return LiveTable(Table(name, int(shape[0]), int(shape[1]), dtype, padding_idx), parameter)
+    return LiveTable(Table(name, int(shape[0]), int(shape[1]), dtype, padding_idx), parameter, layers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from visualdl_embedding.analysis import Projection
@@ -18,46 +18,16 @@ _NO_PARAMETERS = ("method", "random_state")
 """Parameters that have separate fields in the description of a frame."""
 
 
-def table_info(
-    table: Table,
-    *,
-    distance: str,
-    n_neighbors: int,
-    n: int,
-    columns: Sequence[str],
-    projections: Iterable[str],
-    watch: Iterable[str],
-    steps: Sequence[int],
-    analyzed: Sequence[int],
-    rows_version: str,
-) -> dict[str, Any]:
+def table_info(table: Table, **described: Any) -> dict[str, Any]:
     """Return the description of a table.
 
     Parameters
     ----------
-    distance, n_neighbors
-        Parameters of the analysis.
-    n
-        Number of watched rows.
-    columns, projections
-        Names of the columns and keys of the projections.
-    steps, analyzed
-        Steps with a snapshot, and the subset with an analysis.
+    described
+        ``distance`` and ``n_neighbors`` of the analysis, the number ``n`` of watched rows, ``columns``, keys of the
+        ``projections``, ``watch``, ``rows_version``, ``steps`` with a snapshot, and the subset ``analyzed``.
     """
-    return {
-        "name": table.name,
-        "dim": table.dim,
-        "num_rows": table.num_rows,
-        "n": n,
-        "distance": distance,
-        "n_neighbors": n_neighbors,
-        "projections": list(projections),
-        "columns": list(columns),
-        "watch": list(watch),
-        "steps": list(steps),
-        "analyzed": list(analyzed),
-        "rows_version": rows_version,
-    }
+    return {"name": table.name, "dim": table.dim, "num_rows": table.num_rows} | described
 
 
 def rows_answer(rows: Rows, *, version: str) -> dict[str, Any]:
@@ -80,15 +50,7 @@ def rows_answer(rows: Rows, *, version: str) -> dict[str, Any]:
 def frame_info(
     projection: Projection, key: str, *, scalars: Mapping[str, float], previous_step: int | None
 ) -> dict[str, Any]:
-    """Return the parameters, quality, motion and noise floor of a frame.
-
-    Parameters
-    ----------
-    key
-        Key of the projection.
-    scalars, previous_step
-        Attributes of the analysis.
-    """
+    """Return the parameters, quality, motion and noise floor of a frame, with values of its analysis."""
     return {
         "method": projection.method,
         "parameters": {name: v for name, v in projection.parameters.items() if name not in _NO_PARAMETERS},

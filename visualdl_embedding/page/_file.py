@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 __all__ = ["embedded_json", "html_file", "missing_page"]
 
+_POLICY = (
+    "default-src 'none'; script-src 'sha256-%s'; style-src 'unsafe-inline'; img-src data: blob:; connect-src 'none'; "
+    "base-uri 'none'; form-action 'none'"
+)
 _FOR_JSON = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 
 
@@ -24,11 +28,6 @@ def html_file(data: Any, *, title: str) -> str:
     """Return the page with its data as one HTML file; equal data give equal files.
 
     The content security policy permits only the inlined script, by its hash, and no network requests.
-
-    Parameters
-    ----------
-    data
-        Result of `inlined`.
 
     Raises
     ------
@@ -39,8 +38,9 @@ def html_file(data: Any, *, title: str) -> str:
     if missing:
         raise FileNotFoundError(missing)
     script, style, licenses = _bundle()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     parts = {
-        "POLICY": _policy(script),
+        "POLICY": _POLICY % digest,
         "TITLE": html.escape(title),
         "STYLE": style,
         "DATA": embedded_json(data),
@@ -68,14 +68,6 @@ def embedded_json(value: Any) -> str:
     '["\\u003c/script\\u003e\\u003c!--"]'
     """
     return dumps(value, compact=True).translate(_FOR_JSON)
-
-
-def _policy(script: str) -> str:
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return (
-        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data: blob:; "
-        "connect-src 'none'; base-uri 'none'; form-action 'none'"
-    )
 
 
 def _built() -> Traversable:

@@ -60,8 +60,9 @@ def column_colorings(columns: Mapping[str, Sequence[str]]) -> dict[str, Coloring
         if not known:
             continue
         values = numbers(cells)
-        is_numeric = first_non_number(cells) is None and np.isfinite(values).any()
-        if is_numeric and (name == "frequency" or not _are_classes(values, known)):
+        finite = values[np.isfinite(values)]
+        are_classes = name != "frequency" and len(known) <= FEW_NUMBERS and bool((finite == np.round(finite)).all())
+        if first_non_number(cells) is None and len(finite) and not are_classes:
             found[name] = numeric(name, values)
         elif len(known) <= min(MOST_CATEGORIES, max(2, len(cells) // 2)):
             found[name] = Coloring(name, groups=tuple(cells))
@@ -73,11 +74,9 @@ def numeric(name: str, values: NDArray[np.floating]) -> Coloring:
 
     The median is that of the positive numbers. Frequencies always have a logarithmic scale.
     """
-    numbers: NDArray[np.float64] = values.astype(np.float64)
-    known = numbers[np.isfinite(numbers)]
-    positive = known[known > 0]
-    wide = len(positive) > 0 and len(known) > 0 and known.min() >= 0 and known.max() > 100 * np.median(positive)
-    return Coloring(name, values=numbers, logarithmic=bool(wide or name == "frequency"))
+    known = values[np.isfinite(values)].astype(np.float64)
+    wide = (known > 0).any() and known.min() >= 0 and known.max() > 100 * np.median(known[known > 0])
+    return Coloring(name, values=values.astype(np.float64), logarithmic=bool(wide or name == "frequency"))
 
 
 def choose_coloring(colorings: Mapping[str, Coloring], name: str | None) -> str:
@@ -90,17 +89,12 @@ def choose_coloring(colorings: Mapping[str, Coloring], name: str | None) -> str:
     ValueError
         If there is no such coloring; the message lists the available ones.
     """
-    if name is None:
-        groupings = [key for key, coloring in colorings.items() if coloring.groups and not coloring.derived]
-        cluster = next((c for c in colorings.values() if c.derived and c.groups), None)
-        clustered = cluster is not None and 2 * sum(map(bool, cluster.groups or ())) > len(cluster.groups or ())
-        usual = ["group", *groupings, *(["cluster"] if clustered else []), "frequency", "cluster", "norm", *colorings]
-        return next((key for key in usual if key in colorings), "")
-    if name not in colorings:
-        raise ValueError(f"Points cannot be colored by {name!r}; {did_you_mean(name, colorings)}")
-    return name
-
-
-def _are_classes(values: NDArray[np.float64], known: Mapping[str, int]) -> bool:
-    finite = values[np.isfinite(values)]
-    return len(known) <= FEW_NUMBERS and bool((finite == np.round(finite)).all())
+    if name is not None:
+        if name not in colorings:
+            raise ValueError(f"Points cannot be colored by {name!r}; {did_you_mean(name, colorings)}")
+        return name
+    columns = [key for key, coloring in colorings.items() if coloring.groups and not coloring.derived]
+    clusters = next((c.groups for c in colorings.values() if c.derived and c.groups), ())
+    mostly = ["cluster"] if 2 * sum(map(bool, clusters)) > len(clusters) else []
+    usual = ["group", *columns, *mostly, "frequency", "cluster", "norm", *colorings]
+    return next((key for key in usual if key in colorings), "")

@@ -2,41 +2,29 @@
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from visualdl_embedding.page import Moment, html_file, inline_run, inlined
+from visualdl_embedding.core.jsonable import plain
+from visualdl_embedding.core.palette import page_palette
+from visualdl_embedding.core.text import visible_text
+from visualdl_embedding.page import frame_info, html_file, metric_infos, rows_answer, scalar_series, table_info
 
 if TYPE_CHECKING:
     from visualdl_embedding.reports._report import Report
 
 __all__ = ["page", "page_data"]
 
+FORMAT = 1
+"""Version of the data format; the page accepts only this version."""
+SHOWN_NEIGHBORS = 15
 MOST_PANELS = 4
 """Maximum number of initial panels; other maps can be selected in each panel."""
 OF_ROWS = ("norm", "agreement", "stability", "trustworthiness")
 """Colorings that the page represents as row metrics."""
-MEANINGS = {
-    "agreement": {
-        "low": 0.0,
-        "high": 1.0,
-        "higher_is_better": True,
-        "description": "Share of a row's nearest on the maps that are its neighbors in the original space, and on the "
-        "other maps.",
-        "description_zh": "一行在各图上的最近邻中，同时也是原空间近邻、并出现在其他图上的比例。",
-        "reference": "",
-    },
-    "stability": {
-        "low": 0.0,
-        "high": 1.0,
-        "higher_is_better": True,
-        "description": "Share of a row's neighbors on the map that stay its neighbors under other seeds and "
-        "parameters.",
-        "description_zh": "更换种子与参数后，一行在图上的近邻保持不变的比例。",
-        "reference": "",
-    },
-}
 
 
 def page(report: Report) -> str:
@@ -51,27 +39,85 @@ def page(report: Report) -> str:
 
 
 def page_data(report: Report) -> dict[str, Any]:
-    """Return the data of the page."""
-    study = report.study
-    only_here: dict[str, list[Any]] = {}
-    for doubt in study.doubtful:
-        only_here.setdefault(doubt.view, []).append(doubt.rows)
-    of_rows = {"agreement": study.agreement, "stability": study.stability}
-    moment = Moment(
-        report.snapshot,
-        report.analysis,
-        findings=[finding.to_dict() for finding in report.findings],
-        clusters=study.clusters,
-        row_metrics={name: values for name, values in of_rows.items() if values is not None},
-        only_here=only_here,
-    )
-    run = inline_run(
-        report.name,
+    """Return the data of the page as plain values for JSON.
+
+    Control and format characters are escaped in every string, because the page shows text unchanged.
+    """
+    rows, analysis, step = report.snapshot.rows, report.analysis, report.snapshot.step
+    info = table_info(
         report.table,
-        [moment],
-        representative=np.argsort(-report.representative, kind="stable"),
+        n=len(rows),
+        distance=analysis.neighbors.distance,
+        n_neighbors=analysis.neighbors.n_neighbors,
+        projections=list(analysis.projections),
+        columns=list(rows.columns),
+        watch=rows.watch,
+        steps=[step],
+        analyzed=[step],
+        rows_version=rows.version,
     )
-    return inlined([run], about=_about(report), opening=_opening(report), metrics=MEANINGS)
+    representative = np.argsort(-report.representative, kind="stable")
+    table = {
+        "info": info,
+        "rows": {**rows_answer(rows, version=rows.version), "representative": representative},
+        "scalars": scalar_series({step: analysis.scalars}),
+        "alerts": [],
+        "steps": [_step(report)],
+    }
+    content = {
+        "format": FORMAT,
+        "palette": page_palette(),
+        "metrics": metric_infos(),
+        "about": _about(report),
+        "opening": _opening(report),
+        "runs": [{"name": report.name, "curves": {}, "tables": [table]}],
+    }
+    visible: dict[str, Any] = _visible(plain(content))
+    return visible
+
+
+def _visible(value: Any) -> Any:
+    if isinstance(value, str):
+        return visible_text(value)
+    if isinstance(value, dict):
+        return {visible_text(key): _visible(item) for key, item in value.items()}
+    return [_visible(item) for item in value] if isinstance(value, list) else value
+
+
+def _step(report: Report) -> dict[str, Any]:
+    analysis, study = report.analysis, report.study
+    rows, cosines, distances = (values[:, :SHOWN_NEIGHBORS] for values in report.neighbors)
+    of_rows = {**analysis.row_metrics, "agreement": study.agreement, "stability": study.stability}
+    frames = {
+        key: {
+            "info": frame_info(projection, key, scalars=analysis.scalars, previous_step=analysis.previous_step)
+            | {"only_here": study.only_here.get(key, [])},
+            "components": projection.coordinates.shape[1],
+            "values": _packed(projection.coordinates),
+        }
+        for key, projection in analysis.projections.items()
+    }
+    return {
+        "step": report.snapshot.step,
+        "frames": frames,
+        "row_metrics": {name: _packed(values) for name, values in of_rows.items() if values is not None},
+        "neighbors": {
+            "k": rows.shape[1],
+            "rows": _packed(rows, "<i4"),
+            "cosines": _packed(cosines),
+            "distances": None if analysis.neighbors.distance == "cosine" else _packed(distances),
+        },
+        "clusters": {
+            "n_clusters": int(study.clusters.max(initial=-1)) + 1,
+            "clusters": _packed(study.clusters, "<i4"),
+        },
+        "findings": [finding.to_dict() for finding in report.findings],
+    }
+
+
+def _packed(values: NDArray[Any], dtype: str = "<f4") -> str:
+    """Encode little-endian bytes as base64, a quarter of the size of JSON."""
+    return base64.b64encode(np.ascontiguousarray(values, dtype=dtype).tobytes()).decode("ascii")
 
 
 def _about(report: Report) -> dict[str, Any]:
@@ -94,11 +140,11 @@ def _about(report: Report) -> dict[str, Any]:
             {"cosine": "余弦距离", "euclidean": "欧氏距离"}[distance],
             f"种子 {seed}",
         ],
-        "notes": list(report.notes),
-        "counters": dict(report.counters),
-        "scalars": dict(report.analysis.scalars),
+        "notes": report.notes,
+        "counters": report.counters,
+        "scalars": report.analysis.scalars,
         "parameters": {**report.parameters, "rows": rows.how},
-        "versions": dict(report.versions),
+        "versions": report.versions,
     }
 
 
@@ -107,7 +153,7 @@ def _opening(report: Report) -> dict[str, Any]:
     return {
         "panels": [{"run": report.name, "table": report.table.name, "map": key} for key in shown],
         "color": _color(report),
-        "pins": list(report.snapshot.rows.watch),
+        "pins": report.snapshot.rows.watch,
     }
 
 

@@ -6,24 +6,73 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.analysis import Analysis, Config
+from visualdl_embedding.analysis import Analysis, Config, Projection, ProjectionSpec
+from visualdl_embedding.core.arrays import spread
+from visualdl_embedding.core.neighbors import normalize
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.table import Table
+from visualdl_embedding.figures import projection_name
 from visualdl_embedding.findings import Finding
 from visualdl_embedding.reports._colors import Coloring, choose_coloring, column_colorings, numeric
 from visualdl_embedding.reports._study import Study
-from visualdl_embedding.reports._views import View, views_of
 
 if TYPE_CHECKING:
     import pandas
     import plotly.graph_objects
 
-__all__ = ["Report"]
+T = TypeVar("T")
+
+__all__ = ["Report", "View"]
+
+NO_PICTURE = frozenset(
+    {"rearranged", "rescaled", "basis_step", "basis_version", "method", "warm", "noise_floor_step", "random_state"}
+)
+"""Parameters of a projection that are irrelevant for a single picture."""
+
+
+@dataclass(frozen=True)
+class View:
+    """Projection of an analysis with its measurements.
+
+    Attributes
+    ----------
+    spec
+        Specification of the projection.
+    projection
+        Coordinates of all n rows, NaN for rows that are not usable.
+    numbers
+        Finite scalars by name: ``"trustworthiness"``, ``"continuity"``, ``"noise_floor"``, ``"explained_variance"``, …
+    trustworthiness
+        Trustworthiness of each row, ``(n,)`` float32, 0 to 1, higher is better.
+    """
+
+    spec: ProjectionSpec
+    projection: Projection
+    numbers: dict[str, float]
+    trustworthiness: NDArray[np.float32]
+
+    @property
+    def key(self) -> str:
+        """Key of the projection, used for the picture and for the columns of the coordinates."""
+        return self.spec.key
+
+    @property
+    def title(self) -> str:
+        """Display name, such as ``"t-SNE, perplexity 30"``."""
+        words = [projection_name(self.spec.method, self.spec.n_components)]
+        words += [f"{name.replace('_', ' ')} {value:g}" for name, value in self.spec.parameters.items()]
+        return ", ".join([*words, *([f"seed {self.spec.random_state}"] if self.spec.repeat else [])])
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Parameters to show next to the picture, with the seed last."""
+        shown = {k: v for k, v in self.projection.parameters.items() if k not in NO_PICTURE}
+        return shown if self.spec.method == "pca" else shown | {"random_state": self.spec.random_state}
 
 
 @dataclass(frozen=True, repr=False)
@@ -80,7 +129,7 @@ class Report:
         )
 
     def _repr_html_(self) -> str:
-        from visualdl_embedding.reports._notebook import summary_html
+        from visualdl_embedding.reports._show import summary_html
 
         return summary_html(self)
 
@@ -97,7 +146,15 @@ class Report:
     @cached_property
     def views(self) -> tuple[View, ...]:
         """Projections of the analysis with their measurements."""
-        return views_of(self.analysis, self.config)
+        return tuple(
+            View(
+                spec,
+                self.analysis.projections[spec.key],
+                self.analysis.numbers(spec.key),
+                self.analysis.row_numbers(spec.key)["trustworthiness"],
+            )
+            for spec in self.config.specs
+        )
 
     def view(self, key: str) -> View:
         """Return the view with a key.
@@ -115,20 +172,19 @@ class Report:
     @cached_property
     def colorings(self) -> dict[str, Coloring]:
         """Colorings of the points by name, except for the trustworthiness of each view."""
-        found = column_colorings(self.snapshot.rows.columns)
-        study = self.study
-        clusters = tuple("" if c < 0 else f"cluster {c + 1}" for c in study.clusters.tolist())
-        ours = [numeric("norm", self.analysis.row_metrics["norm"])] if "norm" in self.analysis.row_metrics else []
+        clusters = tuple("" if c < 0 else f"cluster {c + 1}" for c in self.clusters.tolist())
+        ours = {"norm": numeric("norm", self.analysis.row_metrics["norm"])}
         if any(clusters):
-            ours.append(Coloring("cluster", groups=clusters, derived=True))
-        for name, values in (("agreement", study.agreement), ("stability", study.stability)):
+            ours["cluster"] = Coloring("cluster", groups=clusters, derived=True)
+        for name, values in (("agreement", self.study.agreement), ("stability", self.study.stability)):
             if values is not None and np.isfinite(values).any():
-                ours.append(Coloring(name, values=values.astype(np.float64)))
-        for coloring in ours:
-            # Columns of the user take precedence over results with the same name.
-            name = coloring.name if coloring.name not in self.snapshot.rows.columns else f"{coloring.name} (computed)"
-            found[name] = coloring
-        return found
+                ours[name] = Coloring(name, values=values.astype(np.float64))
+        return column_colorings(self.snapshot.rows.columns) | self._beside_columns(ours)
+
+    def _beside_columns(self, results: Mapping[str, T]) -> dict[str, T]:
+        """Rename results that have the name of a column; columns of the user take precedence."""
+        columns = self.snapshot.rows.columns
+        return {f"{name} (computed)" if name in columns else name: value for name, value in results.items()}
 
     @property
     def color(self) -> str:
@@ -143,17 +199,29 @@ class Report:
         This is the mean of two ranks: the agreement of the maps, and the frequency, if known. A row with high agreement
         has the same neighbors on the maps as in the original space, so its label represents its surroundings.
         """
-        ranks = []
-        honest = self.study.agreement
-        if honest is not None:
-            ranks.append(_rank(honest))
-        frequency = self.colorings.get("frequency")
-        if frequency is not None and frequency.values is not None:
-            ranks.append(_rank(frequency.values))
-        if not ranks:
-            return np.zeros(len(self.snapshot.rows), np.float32)
-        mean: NDArray[np.float32] = np.asarray(np.mean(ranks, axis=0), dtype=np.float32)
-        return mean
+        frequency = self.colorings.get("frequency", Coloring("frequency")).values
+        ranks = [_rank(values) for values in (self.study.agreement, frequency) if values is not None]
+        return np.asarray(np.mean(ranks or [np.zeros(len(self.snapshot.rows))], axis=0), dtype=np.float32)
+
+    @cached_property
+    def neighbors(self) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
+        """Neighbors in the original space as positions among all n rows, with cosines and distances.
+
+        Neighbors, ``(n, k)`` int64, nearest first, -1 for rows that are not usable; their cosine similarities, -1 to 1,
+        and their distances, both ``(n, k)`` float32, NaN for rows that are not usable.
+        """
+        graph, n = self.analysis.neighbors, len(self.snapshot.rows)
+        positions = np.flatnonzero(self.snapshot.usable(graph.distance))
+        indices = np.full((n, graph.n_neighbors), -1, dtype=np.int64)
+        indices[positions] = positions[graph.indices]
+        if graph.distance == "cosine":
+            cosines = 1 - graph.distances
+        else:
+            unit = normalize(self.snapshot.vectors[positions])
+            cosines = np.empty_like(graph.distances)
+            for j, near in enumerate(graph.indices.T):
+                cosines[:, j] = np.einsum("nd,nd->n", unit, unit[near])
+        return indices, spread(cosines, positions, n), spread(graph.distances, positions, n)
 
     def coordinates(self) -> dict[str, NDArray[Any]]:
         """Return the data of every row by column, in the order of `snapshot.rows`.
@@ -163,9 +231,17 @@ class Report:
         Arrays of n values: id, label, the columns of the vocabulary, norm, cluster, agreement, stability, and for each
         view the coordinates and the trustworthiness, such as ``tsne_x``, ``tsne_y``, ``tsne_trustworthiness``.
         """
-        from visualdl_embedding.reports._tables import coordinate_columns
-
-        return coordinate_columns(self)
+        rows, study = self.snapshot.rows, self.study
+        ours: dict[str, NDArray[Any] | None] = {"norm": self.analysis.row_metrics["norm"], "cluster": self.clusters}
+        ours |= {"agreement": study.agreement, "stability": study.stability}
+        columns: dict[str, NDArray[Any]] = {"id": rows.ids, "label": np.array(rows.labels, dtype=object)}
+        columns |= {name: np.array(cells, dtype=object) for name, cells in rows.columns.items()}
+        columns |= {name: values for name, values in self._beside_columns(ours).items() if values is not None}
+        for view in self.views:
+            for axis, places in zip("xyz", view.projection.coordinates.T, strict=False):
+                columns[f"{view.key}_{axis}"] = places
+            columns[f"{view.key}_trustworthiness"] = view.trustworthiness
+        return columns
 
     def to_frame(self) -> pandas.DataFrame:
         """Return `coordinates` as a pandas DataFrame.
@@ -202,7 +278,7 @@ class Report:
         ModuleNotFoundError
             If plotly is not installed.
         """
-        from visualdl_embedding.reports._figures import view_figure
+        from visualdl_embedding.reports._show import view_figure
 
         return view_figure(self, self.view(view_key), color=color)
 
@@ -214,8 +290,8 @@ class Report:
     def write(self, folder: str | Path, *, overwrite: bool = False) -> list[Path]:
         """Write the page, the pictures and the tables into a folder.
 
-        All files are written to a temporary folder first and moved when complete. A folder with only an earlier report
-        is replaced. A folder with other files is unchanged, unless `overwrite` is true.
+        All files are written to a temporary folder inside it first and moved when complete. A folder with only an
+        earlier report is replaced. A folder with other files is unchanged, unless `overwrite` is true.
 
         Parameters
         ----------

@@ -2,44 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.analysis import Analysis, Config, ProjectionSpec
+from visualdl_embedding.analysis import Analysis, Config
 from visualdl_embedding.core.arrays import spread
 from visualdl_embedding.core.snapshot import Snapshot
-from visualdl_embedding.metrics.agreement import (
-    SUPPORTED,
-    Agreement,
-    MapCluster,
-    clusters,
-    map_agreement,
-    map_clusters,
-    stability,
-)
+from visualdl_embedding.metrics.agreement import Agreement, MapCluster, clusters, map_agreement, map_clusters, stability
 
-__all__ = ["Doubt", "Study", "study_projections"]
+__all__ = ["Study", "study_projections"]
 
 Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Doubt:
-    """Cluster that only one method shows.
-
-    Attributes
-    ----------
-    view
-        Key of the view that shows it.
-    rows
-        ``(m,)`` positions of the rows of the cluster in the snapshot.
-    """
-
-    view: str
-    rows: NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -58,8 +34,8 @@ class Study:
     clusters
         Cluster numbers in the original space, ``(n,)`` int32 from 0, the largest cluster first; -1 for rows without a
         cluster.
-    doubtful
-        Clusters that only one method shows.
+    only_here
+        Clusters that only one method shows, by key of the view: positions of their rows in the snapshot.
     seen
         All clusters of the maps, as positions among the usable rows.
     """
@@ -68,15 +44,14 @@ class Study:
     agreement: Floats | None
     stability: Floats | None
     clusters: NDArray[np.int32]
-    doubtful: tuple[Doubt, ...] = ()
+    only_here: Mapping[str, list[NDArray[np.intp]]] = field(default_factory=dict)
     seen: tuple[MapCluster, ...] = ()
 
     def doubtful_rows(self, view: str) -> NDArray[np.bool_]:
         """Return a mask of the rows in doubtful clusters of a view, ``(n,)`` bool."""
         marked = np.zeros(len(self.clusters), dtype=bool)
-        for doubt in self.doubtful:
-            if doubt.view == view:
-                marked[doubt.rows] = True
+        for rows in self.only_here.get(view, ()):
+            marked[rows] = True
         return marked
 
 
@@ -102,34 +77,22 @@ def study_projections(snapshot: Snapshot, analysis: Analysis, config: Config) ->
     found[positions] = clusters(
         snapshot.vectors[positions], distance=neighbors.distance, random_state=config.random_state
     )
-    seen = map_clusters(first, neighbors, n_neighbors=k, random_state=config.random_state)
-    method = {key: projection.method for key, projection in analysis.projections.items()}
-    stable = _stability(config.specs, places, n_neighbors=k)
+    methods = {spec.key: spec.method for spec in config.specs}
+    seen = map_clusters(first, neighbors, n_neighbors=k, methods=methods, random_state=config.random_state)
+    only_here: dict[str, list[NDArray[np.intp]]] = {}
+    for cluster in seen:
+        if cluster.doubtful:
+            only_here.setdefault(cluster.key, []).append(positions[cluster.rows])
+    kinds: dict[str, list[Floats]] = {}
+    for spec in config.specs:
+        if spec.method != "pca":
+            kinds.setdefault(spec.like or spec.key, []).append(places[spec.key])
+    stable = [stability(alike, k) for alike in kinds.values() if len(alike) > 1]
     return Study(
         maps=maps,
         agreement=spread(maps.row, positions, n),
-        stability=None if stable is None else spread(stable, positions, n),
+        stability=spread(np.mean(stable, axis=0, dtype=np.float64), positions, n) if stable else None,
         clusters=found,
-        doubtful=tuple(Doubt(c.key, positions[c.rows]) for c in seen if _is_doubtful(c, method)),
+        only_here=only_here,
         seen=seen,
     )
-
-
-def _is_doubtful(cluster: MapCluster, method: Mapping[str, str]) -> bool:
-    """Return whether neither the original space nor a map of another method supports a cluster.
-
-    Maps of the same method with other parameters are not independent evidence.
-    """
-    return all(value < SUPPORTED for key, value in cluster.support.items() if method.get(key) != method[cluster.key])
-
-
-def _stability(
-    specs: Sequence[ProjectionSpec], places: Mapping[str, Floats], *, n_neighbors: int
-) -> NDArray[np.float64] | None:
-    """Return the mean stability over the methods that were run more than once; None if there are none."""
-    kinds: dict[str, list[Floats]] = {}
-    for spec in specs:
-        if spec.method != "pca":
-            kinds.setdefault(spec.like or spec.key, []).append(places[spec.key])
-    measured = [stability(maps, n_neighbors) for maps in kinds.values() if len(maps) > 1]
-    return np.mean(measured, axis=0, dtype=np.float64) if measured else None

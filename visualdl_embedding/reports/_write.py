@@ -1,17 +1,24 @@
-"""Output of a report into a folder, through a temporary folder that is moved when complete."""
+"""Files of a report: the page, the pictures, coordinates by row, neighbors by pair, and all other data as JSON."""
 
 from __future__ import annotations
 
+import csv
+import glob
+import io
 import json
 import logging
 import os
-import shutil
 import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from numpy.typing import NDArray
+
+from visualdl_embedding.core.jsonable import dumps
+from visualdl_embedding.core.text import spreadsheet_cell
 from visualdl_embedding.page import missing_page
-from visualdl_embedding.reports._tables import FORMAT, coordinates_csv, neighbors_tsv, report_json
 
 if TYPE_CHECKING:
     from visualdl_embedding.reports._report import Report
@@ -20,6 +27,9 @@ __all__ = ["check_folder", "write_report"]
 
 _log = logging.getLogger(__name__)
 
+FORMAT = "visualdl-embedding report"
+"""Format name in ``report.json``, which identifies the folder of a report."""
+FORMAT_VERSION = 1
 PAGE = "report.html"
 RECORD = "report.json"
 PARTIAL = ".partial"
@@ -28,43 +38,50 @@ ENDINGS = (".html", ".png", ".csv", ".tsv", ".json")
 
 def write_report(report: Report, folder: Path, *, overwrite: bool) -> list[Path]:
     """Write a report into a folder; see `Report.write`."""
-    from visualdl_embedding.reports._page import page
-    from visualdl_embedding.reports._pictures import picture
-
-    # Resolve links, so that a link to a folder is kept.
+    # Resolve links, so that a message names the real folder.
     folder = Path(os.path.realpath(folder))
-    replaced = _may_be_replaced(folder, overwrite)
-    partial = _make_partial(folder)
+    stale = _replaceable(folder, overwrite)
+    is_new = not folder.exists()
+    contents = _contents(report)
     try:
-        pictures = [view for view in report.views if view.spec.repeat == 0]
-        names = [*(f"{view.key}.png" for view in pictures), "coordinates.csv", "neighbors.tsv", RECORD]
-        missing = missing_page()
-        if missing is None:
-            names.insert(0, PAGE)
-            (partial / PAGE).write_text(page(report), encoding="utf-8", newline="\n")
-        else:
-            _log.warning("%s is not written. %s", PAGE, missing)
-        for view in pictures:
-            (partial / f"{view.key}.png").write_bytes(picture(report, view))
-        # Without the byte order mark, Excel reads a CSV in the local encoding and garbles Chinese text.
-        (partial / "coordinates.csv").write_text(coordinates_csv(report), encoding="utf-8-sig", newline="\n")
-        (partial / "neighbors.tsv").write_text(neighbors_tsv(report), encoding="utf-8", newline="\n")
-        (partial / RECORD).write_text(report_json(report, names), encoding="utf-8", newline="\n")
-        if partial.parent != folder and (replaced or not folder.exists()):
-            _put_in_place(partial, folder)
-        else:
-            _put_inside(partial, folder, names, stale=_earlier(folder) if replaced else set())
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", suffix=PARTIAL, dir=folder) as partial:
+            for name, content in contents.items():
+                Path(partial, name).write_bytes(content)
+            for name in contents:
+                os.replace(Path(partial, name), folder / name)
+        for name in stale - contents.keys():
+            (folder / name).unlink(missing_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise NotADirectoryError(f"Cannot make the folder '{folder}': a part of its path is a file.") from None
     except OSError as error:
+        if is_new:
+            with suppress(OSError):
+                folder.rmdir()
         raise _cannot_write(folder, error) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return [folder / name for name in names]
+    return [folder / name for name in contents]
+
+
+def _contents(report: Report) -> dict[str, bytes]:
+    from visualdl_embedding.reports._page import page
+    from visualdl_embedding.reports._show import picture
+
+    contents: dict[str, bytes] = {}
+    if missing := missing_page():
+        _log.warning("%s is not written. %s", PAGE, missing)
+    else:
+        contents[PAGE] = page(report).encode()
+    contents |= {f"{view.key}.png": picture(report, view) for view in report.views if view.spec.repeat == 0}
+    # Without the byte order mark, Excel reads a CSV in the local encoding and garbles Chinese text.
+    contents["coordinates.csv"] = coordinates_csv(report).encode("utf-8-sig")
+    contents["neighbors.tsv"] = neighbors_tsv(report).encode()
+    return contents | {RECORD: report_json(report, [*contents, RECORD]).encode()}
 
 
 def check_folder(folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
     """Check before the analysis that a report can be written to a folder; errors are those of `Report.write`."""
     place = Path(os.path.realpath(folder))
-    _may_be_replaced(place, overwrite)
+    _replaceable(place, overwrite)
     above = place
     while not above.exists() and above != above.parent:
         above = above.parent
@@ -74,39 +91,22 @@ def check_folder(folder: str | os.PathLike[str], *, overwrite: bool = False) -> 
         raise _cannot_write(place, PermissionError(13, "Permission denied"))
 
 
-def _make_partial(folder: Path) -> Path:
-    """Create the temporary folder of the report."""
-    # A mounted folder (a container volume) cannot be renamed, and its parent is often not writable.
-    inside = folder.exists() and (os.path.ismount(folder) or not os.access(folder.parent, os.W_OK))
-    try:
-        if not inside:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-        where = folder if inside else folder.parent
-        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=PARTIAL, dir=where))
-        # mkdtemp makes the folder private; give it the default permissions, so that a report can be shared.
-        partial.chmod(0o777 & ~_umask())
-    except (FileExistsError, NotADirectoryError):
-        raise NotADirectoryError(f"Cannot make the folder '{folder}': a part of its path is a file.") from None
-    except OSError as error:
-        raise _cannot_write(folder, error) from error
-    return partial
-
-
-def _may_be_replaced(folder: Path, overwrite: bool) -> bool:
-    """Return whether the whole folder may be replaced; raise FileExistsError if it must not be changed."""
+def _replaceable(folder: Path, overwrite: bool) -> set[str]:
+    """Return the files of an earlier report in a folder without other files; raise FileExistsError if it has others."""
     if not folder.exists():
-        return False
+        return set()
     if not folder.is_dir():
         raise FileExistsError(f"'{folder}' is a file; a report is a folder. Give another name.")
     try:
-        there = {entry.name for entry in folder.iterdir() if not _is_left_over(entry)}
+        # The temporary folder of an interrupted report is not a file of the user.
+        left_over = set(folder.glob(f".{glob.escape(folder.name)}.*{PARTIAL}"))
+        there = {entry.name for entry in set(folder.iterdir()) - left_over}
     except OSError as error:
         raise _cannot_write(folder, error) from error
-    if there <= _earlier(folder):
-        return True
-    if overwrite:
-        return False
-    foreign = sorted(there - _earlier(folder))
+    earlier = _earlier(folder)
+    foreign = sorted(there - earlier)
+    if not foreign or overwrite:
+        return set() if foreign else earlier
     shown = ", ".join(foreign[:3]) + (f" and {len(foreign) - 3} more" if len(foreign) > 3 else "")
     raise FileExistsError(
         f"The folder '{folder}' holds something that is not a report ({shown}), so nothing was written. Give another "
@@ -116,39 +116,12 @@ def _may_be_replaced(folder: Path, overwrite: bool) -> bool:
 
 def _earlier(folder: Path) -> set[str]:
     """Return the names of the files of an earlier report in the folder; empty if there is none."""
-    try:
+    with suppress(OSError, ValueError, LookupError, TypeError):
         record = json.loads((folder / RECORD).read_text("utf-8"))
         if record["format"] == FORMAT:
             named = {str(name) for name in record["files"]}
             return {name for name in named if name.endswith(ENDINGS) and (folder / name).is_file()}
-    except (OSError, ValueError, LookupError, TypeError):
-        pass
     return set()
-
-
-def _is_left_over(entry: Path) -> bool:
-    """Return whether an entry is the temporary folder of an interrupted report."""
-    return entry.name.startswith(f".{entry.parent.name}.") and entry.name.endswith(PARTIAL)
-
-
-def _put_inside(partial: Path, folder: Path, names: list[str], *, stale: set[str]) -> None:
-    for name in names:
-        os.replace(partial / name, folder / name)
-    for name in stale - set(names):
-        (folder / Path(name).name).unlink(missing_ok=True)
-
-
-def _put_in_place(partial: Path, folder: Path) -> None:
-    aside = partial.with_name(f"{partial.name}.old")
-    if folder.exists():
-        folder.rename(aside)
-    try:
-        partial.rename(folder)
-    except OSError:
-        if aside.exists():
-            aside.rename(folder)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _cannot_write(folder: Path, error: OSError) -> OSError:
@@ -159,7 +132,94 @@ def _cannot_write(folder: Path, error: OSError) -> OSError:
     )
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def coordinates_csv(report: Report) -> str:
+    """Return `Report.coordinates` as CSV, with an apostrophe before text that spreadsheets read as a formula."""
+    columns = report.coordinates()
+    cells = [_cells(values) for values in columns.values()]
+    return _table([spreadsheet_cell(name) for name in columns], zip(*cells, strict=True), delimiter=",")
+
+
+def neighbors_tsv(report: Report) -> str:
+    """Return the neighbors in the original space as TSV: row, rank, neighbor, cosine, and any other distance."""
+    indices, cosines, distances = report.neighbors
+    labels = [spreadsheet_cell(label) for label in report.snapshot.rows.labels]
+    euclidean = report.analysis.neighbors.distance == "euclidean"
+
+    def lines() -> Iterator[list[str]]:
+        for i, row in enumerate(indices.tolist()):
+            for rank, j in enumerate(row):
+                if j >= 0:
+                    line = [labels[i], str(rank + 1), labels[j], f"{cosines[i, rank]:.4f}"]
+                    yield [*line, f"{distances[i, rank]:.6g}"] if euclidean else line
+
+    header = ["row", "rank", "neighbor", "cosine", *(["distance"] if euclidean else [])]
+    return _table(header, lines(), delimiter="\t")
+
+
+def report_json(report: Report, files: Sequence[str]) -> str:
+    """Return all data except rows as JSON: metrics, findings, parameters, seeds and versions."""
+    rows, table = report.snapshot.rows, report.table
+    study = report.study
+    content = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "model": report.name,
+        "source": report.source,
+        "table": {
+            "name": table.name,
+            "num_rows": table.num_rows,
+            "dim": table.dim,
+            "dtype": table.dtype,
+            "padding_idx": table.padding_idx,
+        },
+        "rows": {
+            "number": len(rows),
+            "how": rows.how,
+            "left_out": dict(rows.left_out),
+            "watch": list(rows.watch),
+            "version": rows.version,
+        },
+        "parameters": dict(report.parameters),
+        "metrics": dict(report.analysis.scalars),
+        "counters": dict(report.counters),
+        "views": [
+            {
+                "key": view.key,
+                "method": view.spec.method,
+                "n_components": view.spec.n_components,
+                "parameters": view.parameters,
+                "metrics": view.numbers,
+                "doubtful_rows": int(study.doubtful_rows(view.key).sum()),
+            }
+            for view in report.views
+        ],
+        "clusters": {
+            "number": int(study.clusters.max(initial=-1)) + 1,
+            "rows_in_none": int((study.clusters < 0).sum()),
+        },
+        "findings": [finding.to_dict() for finding in report.findings],
+        "notes": list(report.notes),
+        "versions": dict(report.versions),
+        "files": list(files),
+    }
+    return dumps(content, indent=2) + "\n"
+
+
+def _cells(values: NDArray[Any]) -> list[str]:
+    if values.dtype == object:
+        return [spreadsheet_cell(str(value)) for value in values]
+    if values.dtype.kind == "f":
+        return ["" if value != value else f"{value:.7g}" for value in values.tolist()]
+    return [str(value) for value in values.tolist()]
+
+
+def _table(header: list[str], lines: Iterable[Sequence[str]], *, delimiter: str) -> str:
+    text = io.StringIO()
+    if delimiter == ",":
+        writer = csv.writer(text, lineterminator="\n")
+    else:
+        # Tabs and line ends inside cells are already escaped, so a TSV needs no quotes.
+        writer = csv.writer(text, delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_NONE, quotechar=None)
+    writer.writerow(header)
+    writer.writerows(lines)
+    return text.getvalue()

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from visualdl_embedding.alerts import Alert, DriftEvidence, History, Rule, RuleState, evaluate, load_rules
+from visualdl_embedding.alerts import Alert, History, Rule, RuleState, evaluate, load_rules
 from visualdl_embedding.analysis import Analysis, Projection, analyze
 from visualdl_embedding.core.privacy import Privacy, publish
 from visualdl_embedding.core.snapshot import Snapshot
+from visualdl_embedding.drift import Direction
 from visualdl_embedding.figures import missing_font_note, render_map
 from visualdl_embedding.logs import snapshot_records, text_record
-from visualdl_embedding.store import TableReader, TableStore
+from visualdl_embedding.store import TableStore
 
 __all__ = ["Processed", "TableAnalyzer", "alert_records", "alert_text", "notes_of", "records_of", "rules_as_extra"]
 
@@ -40,58 +41,6 @@ def alert_records(alerts: Iterable[Alert], *, walltime: int | None = None) -> li
     ]
 
 
-class AlertMonitor:
-    """Evaluates the rules of one table, snapshot by snapshot.
-
-    The rules and the earlier analyses come from the stored table. A rule that was added to an existing run fires even
-    if it has held before, because no alert was raised then.
-
-    Parameters
-    ----------
-    store
-        Stored table.
-    before
-        Evaluate only stored steps before this one; None for all.
-
-    Attributes
-    ----------
-    rules
-        Rules of the table.
-    """
-
-    def __init__(self, store: TableReader, *, before: int | None = None) -> None:
-        description = store.description
-        stored = description.extra.get(_RULES_KEY, {})
-        self.rules: tuple[Rule, ...] = tuple(load_rules(stored)) if stored.get("rule") else ()
-        self._table = description.table.name
-        self._scalars: dict[int, Mapping[str, float]] = {}
-        self._evidence: dict[int, Sequence[DriftEvidence]] = {}
-        self._state: RuleState | None = None
-        for step in store.steps(analyzed=True) if self.rules else ():
-            if before is None or step < before:
-                self._evaluate(step, *store.read_numbers(step))
-        if self._state is not None:
-            raised = {(alert.get("rule"), alert.get("step")) for alert in store.alerts()}
-            fired = {
-                rule: {subject: step for subject, step in subjects.items() if (rule, step) in raised}
-                for rule, subjects in self._state.fired.items()
-            }
-            self._state = replace(self._state, fired={rule: subjects for rule, subjects in fired.items() if subjects})
-
-    def evaluate(self, analysis: Analysis) -> tuple[Alert, ...]:
-        """Evaluate the rules on the next analysis; return the alerts that fire."""
-        return self._evaluate(analysis.step, analysis.scalars, analysis.directions) if self.rules else ()
-
-    def _evaluate(
-        self, step: int, scalars: Mapping[str, float], directions: Sequence[DriftEvidence]
-    ) -> tuple[Alert, ...]:
-        self._scalars[step] = scalars
-        self._evidence[step] = directions
-        history = History.of(self._table, self._scalars, evidence=self._evidence)
-        alerts, self._state = evaluate(self.rules, history, self._state)
-        return alerts
-
-
 @dataclass(frozen=True)
 class Processed:
     """Stored analysis of a snapshot, and the alerts that it raised, which are not stored yet."""
@@ -103,10 +52,13 @@ class Processed:
 class TableAnalyzer:
     """Analyzes the snapshots of one table in order, evaluates its rules, and stores the analyses.
 
+    The settings, the rules and the earlier analyses come from the stored table. A rule that was added to an existing
+    run fires even if it has held before, because no alert was raised then.
+
     Parameters
     ----------
     store
-        Stored table, with the settings of the analyses.
+        Stored table.
     before
         Continue from the newest analysis before this step; None for the newest one.
     privacy
@@ -117,7 +69,17 @@ class TableAnalyzer:
         self.store = store
         self._privacy = privacy
         self._state = store.load_state(None if before is None else before - 1)
-        self._monitor = AlertMonitor(store, before=before)
+        stored = store.description.extra.get(_RULES_KEY, {})
+        self._rules: tuple[Rule, ...] = load_rules(stored) if stored.get("rule") else ()
+        self._scalars: dict[int, Mapping[str, float]] = {}
+        self._evidence: dict[int, Sequence[Direction]] = {}
+        self._rule_state = RuleState()
+        for step in store.steps(analyzed=True) if self._rules else ():
+            if before is None or step < before:
+                self._evaluate(step, *store.read_numbers(step))
+        raised = {(alert.get("rule"), alert.get("step")) for alert in store.alerts()} if self._rule_state.fired else ()
+        fired = {key: step for key, step in self._rule_state.fired.items() if (key[0], step) in raised}
+        self._rule_state = replace(self._rule_state, fired=fired)
 
     def process(self, snapshot: Snapshot) -> Processed:
         """Analyze a stored snapshot, evaluate the rules, and store the analysis.
@@ -131,12 +93,19 @@ class TableAnalyzer:
         """
         analysis, state = analyze(snapshot, self._state, self.store.description.config)
         analysis = publish(analysis, self._privacy)
-        alerts = self._monitor.evaluate(analysis)
-        if self._monitor.rules:
+        alerts: tuple[Alert, ...] = ()
+        if self._rules:
+            alerts = self._evaluate(analysis.step, analysis.scalars, analysis.directions)
             analysis = replace(analysis, scalars={**analysis.scalars, "num_alerts": float(len(alerts))})
         self.store.write_analysis(analysis)
         self._state = state
         return Processed(analysis, alerts)
+
+    def _evaluate(self, step: int, scalars: Mapping[str, float], directions: Sequence[Direction]) -> tuple[Alert, ...]:
+        self._scalars[step], self._evidence[step] = scalars, directions
+        history = History.of(self.store.description.table.name, self._scalars, evidence=self._evidence)
+        alerts, self._rule_state = evaluate(self._rules, history, self._rule_state)
+        return alerts
 
 
 def records_of(

@@ -1,21 +1,32 @@
-"""VisualDL's application with our page, our API and our access control."""
+"""VisualDL's application with our page, which is built from ``viewer/``, our API and our access control."""
 
 from __future__ import annotations
 
+import mimetypes
 import re
+from pathlib import Path
 
-from flask import Flask, Response, request
+from flask import Blueprint, Flask, Response, redirect, request
+from werkzeug.security import safe_join
+from werkzeug.wrappers import Response as AnyResponse
 
 from visualdl_embedding.server._api import API_PATH, api_blueprint
-from visualdl_embedding.server._http import error_response
+from visualdl_embedding.server._files import stamp_of
+from visualdl_embedding.server._http import Answer, Cache, error_response, respond
 from visualdl_embedding.server._joint import EXTENSION, Comparisons
-from visualdl_embedding.server._page import LANGUAGES, PAGE_PATH, add_bar, page_blueprint
-from visualdl_embedding.server._patches import complete_language
 from visualdl_embedding.server._security import protect
 from visualdl_embedding.server._source import RunSource
-from visualdl_embedding.server._visualdl import THEMES, create_visualdl_app
+from visualdl_embedding.server._visualdl import THEMES, complete_language, create_visualdl_app
 
 __all__ = ["make_server"]
+
+PAGE_PATH = "/embeddings"
+LANGUAGES = ("en", "zh")
+STATIC = Path(__file__).parent / "static"
+"""Output of ``npm run build`` in ``viewer/``; absent if it was installed without npm."""
+
+_ROOT = re.compile(r"<div id=[\"']?root\b")
+_PAGES = Path(__file__).parent / "pages"
 
 
 def make_server(
@@ -76,19 +87,13 @@ def make_server(
             "A token is made of ASCII letters, digits and signs without spaces; pass a valid, non-empty one."
         )
     if visualdl:
-        app = create_visualdl_app(
-            run_source.given,
-            public_path=public_path.rstrip("/"),
-            language=language,
-            theme=theme,
-            cache_timeout=cache_timeout,
-            model=model,
-        )
+        options = {"language": language, "theme": theme, "cache_timeout": cache_timeout, "model": model}
+        app = create_visualdl_app(run_source.given, public_path=public_path.rstrip("/"), **options)
     else:
         app = Flask("visualdl_embedding", static_folder=None)
     protect(app, token=token, host=host, page_path=prefix)
     app.register_blueprint(api_blueprint(run_source, prefix=prefix))
-    app.register_blueprint(page_blueprint(run_source.cache, prefix=prefix, language=language, theme=theme))
+    app.register_blueprint(_page_blueprint(run_source.cache, prefix=prefix, language=language, theme=theme))
     app.extensions[EXTENSION] = Comparisons()
 
     @app.before_request
@@ -98,7 +103,7 @@ def make_server(
     @app.after_request
     def put_into_bar(response: Response) -> Response:
         if visualdl and not request.path.startswith(prefix):
-            return add_bar(response, prefix=prefix)
+            return _add_bar(response, prefix=prefix)
         return response
 
     @app.errorhandler(405)
@@ -110,3 +115,59 @@ def make_server(
         return "method not allowed", 405
 
     return app
+
+
+def _page_blueprint(cache: Cache, *, prefix: str, language: str | None, theme: str | None) -> Blueprint:
+    """Create the routes of the page, whose path is `prefix`, with the options of `make_server`.
+
+    The page reads the theme from ``data-theme`` of its first element.
+    """
+    blueprint = Blueprint("visualdl_embedding_page", __name__, url_prefix=prefix)
+
+    @blueprint.get("")
+    def without_slash() -> AnyResponse:
+        # Addresses in the page are relative to it.
+        query = f"?{request.query_string.decode('ascii', 'replace')}" if request.query_string else ""
+        return redirect(f"{request.script_root}{prefix}/{query}", code=302)
+
+    @blueprint.get("/")
+    def page() -> Response:
+        built = STATIC / "index.html"
+        response = _send(built if built.is_file() else _PAGES / "missing.html", cache, theme=theme)
+        if request.cookies.get("vdl_lng") not in LANGUAGES:
+            chosen = language or request.accept_languages.best_match(LANGUAGES) or LANGUAGES[0]
+            response.set_cookie("vdl_lng", chosen, path="/", samesite="Strict")
+        return response
+
+    @blueprint.get("/assets/bar.js")
+    def bar() -> Response:
+        return _send(_PAGES / "bar.js", cache)
+
+    @blueprint.get("/<path:name>")
+    def asset(name: str) -> Response:
+        found = safe_join(str(STATIC), name)
+        if found is None or not Path(found).is_file():
+            return error_response(404, f"There is no file {name[:80]!r}; the page is at {prefix}/.")
+        return _send(Path(found), cache)
+
+    return blueprint
+
+
+def _add_bar(response: Response, *, prefix: str) -> Response:
+    """Add the script of our navigation entry to a page of VisualDL; other responses remain unchanged."""
+    if response.mimetype == "text/html" and response.status_code == 200 and not response.direct_passthrough:
+        before, end, after = response.get_data(as_text=True).rpartition("</body>")
+        if end and _ROOT.search(before):
+            script = f'<script src="{prefix}/assets/bar.js"></script>'
+            response.set_data(before + script + end + after)
+    return response
+
+
+def _send(path: Path, cache: Cache, *, theme: str | None = None) -> Response:
+    def read() -> bytes:
+        body = path.read_bytes()
+        return body.replace(b"<html", b'<html data-theme="%s"' % theme.encode(), 1) if theme else body
+
+    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    answer = Answer(("file", str(path), stamp_of(path), theme), read, mimetype=kind, compression=6)
+    return respond(answer, request, cache)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from visualdl_embedding.logs import is_ours, log_files, record_class, scan
-from visualdl_embedding.server._stamps import Mark, Stamp, mark, stamp_of
+from visualdl_embedding.server._files import Mark, Stamp, mark, stamp_of
 
 __all__ = ["Curves"]
 

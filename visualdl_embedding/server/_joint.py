@@ -6,7 +6,7 @@ import json
 import subprocess
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from visualdl_embedding.analysis import split_key
 from visualdl_embedding.core.process import start_child
 from visualdl_embedding.runs import Joint, SnapshotReference, align_maps, cache_folder, read_cached
-from visualdl_embedding.server._endpoint import Answer, Asked, BadRequest, NotFound, NotReady
-from visualdl_embedding.server._frames import float32_bytes
+from visualdl_embedding.server._answers import float32_bytes
+from visualdl_embedding.server._http import Answer, Asked, BadRequest, NotFound, NotReady
 from visualdl_embedding.server._served import ServedTable
 from visualdl_embedding.server._source import RunSource
 
@@ -36,43 +36,32 @@ _RETRY_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class _Pair:
-    """Two snapshots to compare."""
+    """Two snapshots to compare, by side: ``"a"`` and ``"b"``."""
 
-    a: ServedTable
-    b: ServedTable
-    at_a: SnapshotReference
-    at_b: SnapshotReference
+    tables: Mapping[str, ServedTable]
+    places: Mapping[str, SnapshotReference]
     projection: str
     cache: Path
 
     @property
     def stamp(self) -> Hashable:
         """State of the files that a map is made from."""
-        return (
-            self.a.frame_stamp(self.at_a.step, self.projection),
-            self.b.frame_stamp(self.at_b.step, self.projection),
-        )
+        return tuple(self.tables[side].frame_stamp(self.places[side].step, self.projection) for side in "ab")
 
     def joint(self) -> Joint | None:
         """Read the joint map; None if it is not computed yet."""
-        return read_cached(self.at_a, self.at_b, projection=self.projection, cache=self.cache)
+        return read_cached(self.places["a"], self.places["b"], projection=self.projection, cache=self.cache)
 
-    def aligned(self) -> NDArray[Any]:
-        """Align the stored map of side b with that of side a."""
-        map_a = self.a.projection(self.at_a.step, self.projection).coordinates
-        map_b = self.b.projection(self.at_b.step, self.projection).coordinates
-        aligned, n_shared = align_maps(self.a.rows.labels, map_a, self.b.rows.labels, map_b=map_b)
+    def stored(self, side: str) -> NDArray[Any]:
+        """Read the stored map of a side; that of side b is aligned with that of side a."""
+        own = self.tables[side].projection(self.places[side].step, self.projection).coordinates
+        if side == "a":
+            return own
+        labels_a, labels_b = (self.tables[side].rows.labels for side in "ab")
+        aligned, n_shared = align_maps(labels_a, self.stored("a"), labels_b, map_b=own)
         if not n_shared:
             raise NotFound("The two snapshots share no label, so their maps cannot be aligned; compare other tables.")
         return aligned
-
-
-@dataclass
-class _Job:
-    key: Hashable
-    order: dict[str, Any]
-    done: float = 0.0
-    error: str | None = None
 
 
 class Comparisons:
@@ -80,36 +69,28 @@ class Comparisons:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: OrderedDict[Hashable, _Job] = OrderedDict()
+        self._waiting: OrderedDict[Hashable, _Pair] = OrderedDict()
         self._failed: TTLCache[Hashable, str] = TTLCache(_MAX_FAILED, _RETRY_SECONDS)
-        self._current: _Job | None = None
+        self._current: Hashable = None
+        self._done = 0.0
         self._process: subprocess.Popen[bytes] | None = None
         self._thread: threading.Thread | None = None
         self._closed = False
 
     def request(self, pair: _Pair) -> float:
-        """Request a map.
+        """Request a map and return its progress from 0 to 1.
 
-        Returns
-        -------
-        Progress from 0 to 1.
-
-        Raises
-        ------
-        NotFound
-            If the computation failed less than 30 seconds ago; the message contains the reason.
+        Raise `NotFound` if the computation failed less than 30 seconds ago; the message contains the reason.
         """
         key = pair.stamp
         with self._lock:
             if (error := self._failed.get(key)) is not None:
                 raise NotFound(error)
-            if self._current is not None and self._current.key == key:
-                return self._current.done
+            if self._current == key:
+                return self._done
             if self._closed:
                 return 0.0
-            if key not in self._waiting:
-                order = {"a": vars(pair.at_a), "b": vars(pair.at_b), "projection": pair.projection}
-                self._waiting[key] = _Job(key, {**order, "cache": str(pair.cache)})
+            self._waiting[key] = pair
             self._waiting.move_to_end(key)
             if len(self._waiting) > _MAX_WAITING:
                 self._waiting.popitem(last=False)
@@ -132,18 +113,22 @@ class Comparisons:
                 if not self._waiting:
                     self._thread = None
                     return
-                _, job = self._waiting.popitem()
-                self._current = job
+                self._current, pair = self._waiting.popitem()
+                self._done = 0.0
             try:
-                self._compute(job)
+                failure = self._compute(pair)
             except OSError as error:
-                job.error = f"The process of the comparison could not be started: {error.strerror}."
+                failure = f"The process of the comparison could not be started: {error.strerror}."
             with self._lock:
+                if failure is not None and not self._closed:
+                    self._failed[self._current] = failure
                 self._current = None
-                if job.error is not None and not self._closed:
-                    self._failed[job.key] = job.error
 
-    def _compute(self, job: _Job) -> None:
+    def _compute(self, pair: _Pair) -> str | None:
+        """Compute a map in a child process. Return the reason if it fails."""
+        failure = None
+        order: dict[str, Any] = {side: vars(place) for side, place in pair.places.items()}
+        order |= {"projection": pair.projection, "cache": str(pair.cache)}
         with start_child("visualdl_embedding.runs.joint_worker", stderr=subprocess.DEVNULL) as process:
             assert process.stdin is not None
             assert process.stdout is not None
@@ -152,25 +137,26 @@ class Comparisons:
                 if self._closed:
                     process.kill()
             try:
-                process.stdin.write(json.dumps(job.order).encode() + b"\n")
+                process.stdin.write(json.dumps(order).encode() + b"\n")
                 process.stdin.flush()
                 for line in process.stdout:
                     message = json.loads(line)
                     if isinstance(message, dict):
-                        job.error = message["error"]
+                        failure = message["error"]
                     else:
-                        job.done = float(message)
+                        self._done = float(message)
             except BrokenPipeError:
                 pass
             finally:
                 with self._lock:
                     self._process = None
-        if process.returncode and job.error is None:
-            job.error = f"The comparison ended with exit code {process.returncode}, perhaps for lack of memory."
+        if process.returncode and failure is None:
+            failure = f"The comparison ended with exit code {process.returncode}, perhaps for lack of memory."
+        return failure
 
 
 def compare(source: RunSource, asked: Asked) -> Answer:
-    """State of a joint map, which is requested if it does not exist."""
+    """State of the joint map of two snapshots."""
     pair = _pair(source, asked)
     joint = pair.joint()
     if joint is None:
@@ -188,35 +174,28 @@ def compare(source: RunSource, asked: Asked) -> Answer:
 
 
 def compare_frame(source: RunSource, asked: Asked) -> Answer:
-    """Coordinates of one side of a joint map, or of the stored maps aligned with each other."""
-    pair = _pair(source, asked)
-    table, step = (pair.a, pair.at_a.step) if asked["side"] == "a" else (pair.b, pair.at_b.step)
+    """Coordinates of one side of a joint map: float32."""
+    pair, side = _pair(source, asked), asked["side"]
+    table, step = pair.tables[side], pair.places[side].step
     _, n_components = split_key(pair.projection)
     if asked["how"] == "procrustes":
-        pair.a.check_projection(pair.at_a.step, pair.projection)
-        pair.b.check_projection(pair.at_b.step, pair.projection)
-
-        def stored() -> bytes:
-            return float32_bytes(
-                pair.aligned() if asked["side"] == "b" else table.projection(step, pair.projection).coordinates
-            )
-
-        return Answer(pair.stamp, stored, n_components)
+        for name in "ab":
+            pair.tables[name].check_projection(pair.places[name].step, pair.projection)
+        return Answer(pair.stamp, lambda: float32_bytes(pair.stored(side)), n_components)
     joint = pair.joint()
     if joint is None:
         raise NotReady("The joint map is not computed yet; request `compare` for its state, or pass how=procrustes.")
-    coordinates = joint.a if asked["side"] == "a" else joint.b
+    coordinates = joint.a if side == "a" else joint.b
     return Answer(pair.stamp, lambda: float32_bytes(table.in_order(step, coordinates)), n_components)
 
 
 def _pair(source: RunSource, asked: Asked) -> _Pair:
-    def find(side: str) -> tuple[ServedTable, SnapshotReference]:
+    tables, places = {}, {}
+    for side in "ab":
         run, table = source.run(asked[f"run_{side}"]), source.table(asked[f"run_{side}"], asked[f"table_{side}"])
         step = asked[f"step_{side}"]
         table.check_step(step, analyzed=True)
-        return table, SnapshotReference(str(run.path), table.name, step)
-
-    (a, at_a), (b, at_b) = find("a"), find("b")
-    if at_a == at_b:
+        tables[side], places[side] = table, SnapshotReference(str(run.path), table.name, step)
+    if places["a"] == places["b"]:
         raise BadRequest("Both sides are the same snapshot; choose another run, table or step for one of them.")
-    return _Pair(a, b, at_a, at_b, asked["projection"], cache_folder(source.run(a.run_name).log_dir))
+    return _Pair(tables, places, asked["projection"], cache_folder(source.run(asked["run_a"]).log_dir))

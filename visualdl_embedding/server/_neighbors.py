@@ -13,10 +13,10 @@ from visualdl_embedding.core.distance import Distance, usable_rows
 from visualdl_embedding.core.pairing import positions_of
 from visualdl_embedding.core.query import cosines, nearest_rows
 from visualdl_embedding.core.snapshot import Snapshot
-from visualdl_embedding.server._endpoint import Answer, Asked, BadRequest
+from visualdl_embedding.server._answers import with_missing
+from visualdl_embedding.server._http import Answer, Asked, BadRequest
 from visualdl_embedding.server._served import ServedTable
 from visualdl_embedding.server._source import RunSource
-from visualdl_embedding.server._tables import with_missing
 
 __all__ = ["neighbor_changes", "neighbor_timeline", "neighbors", "similarities"]
 
@@ -60,7 +60,7 @@ class _Moment:
 
 
 def neighbors(source: RunSource, asked: Asked) -> Answer:
-    """Nearest watched rows of a row."""
+    """Exact neighbors in the original space."""
     table, step = source.table_at(asked)
     row, k, distance = asked["row"], asked["k"], asked["distance"]
     label = table.label(row)
@@ -81,7 +81,7 @@ def neighbors(source: RunSource, asked: Asked) -> Answer:
 
 
 def neighbor_changes(source: RunSource, asked: Asked) -> Answer:
-    """Neighbors of a row that are kept, gained and lost compared with another step or run."""
+    """Neighbors kept, gained and lost between two steps or runs."""
     table, step = source.table_at(asked)
     row, k, distance = asked["row"], asked["k"], asked["distance"]
     other = source.table(asked["other_run"] or asked["run"], asked["other_table"] or asked["table"])
@@ -135,7 +135,7 @@ def _moments(source: RunSource, table: ServedTable, missing: list[str]) -> Itera
 
 
 def neighbor_timeline(source: RunSource, asked: Asked) -> Answer:
-    """Ranks and cosines, at all steps, of the rows that are neighbors of a row at any step."""
+    """Neighbors of a row at all steps."""
     table = source.table(asked["run"], asked["table"])
     label = table.label(asked["row"])
     distance = table.reader.description.config.distance

@@ -45,17 +45,9 @@ def is_loopback(host: str) -> bool:
 def protect(app: Flask, *, token: str | None, host: str, page_path: str) -> None:
     """Check every request to an application, including VisualDL's routes.
 
-    Parameters
-    ----------
-    app
-        Any Flask application.
-    token
-        Required token: in ``Authorization: Bearer …``, or once as ``?token=…``, which sets a cookie. None for none.
-    host
-        Host name of the server. Without a token, requests to names that a third party could have pointed at this
-        machine are rejected (DNS rebinding): https://en.wikipedia.org/wiki/DNS_rebinding
-    page_path
-        Path of our page, whose responses contain our policy.
+    A token is required in ``Authorization: Bearer …``, or once as ``?token=…``, which sets a cookie. Without a token,
+    requests to names that a third party could have pointed at this machine are rejected (DNS rebinding):
+    https://en.wikipedia.org/wiki/DNS_rebinding. Responses below `page_path` contain our policy.
     """
     check_token = None if token is None else _TokenCheck(token)
 

@@ -32,12 +32,9 @@ def serve(
     host: str = "localhost",
     port: int = DEFAULT_PORT,
     public_path: str = "/app",
-    language: str | None = None,
-    theme: str | None = None,
-    cache_timeout: float = 20.0,
-    model: str = "",
     token: str | None = None,
     open_browser: bool = False,
+    **options: Any,
 ) -> None:
     """Serve VisualDL with our page until Ctrl-C.
 
@@ -50,10 +47,10 @@ def serve(
         is no token.
     port
         0 for a free one.
-    public_path, language, theme, cache_timeout, model, token
-        Options of `make_server`.
     open_browser
         Whether to open our page in a browser.
+    public_path, token, **options
+        Options of `make_server`: ``language``, ``theme``, ``cache_timeout``, ``model``.
 
     Raises
     ------
@@ -64,16 +61,7 @@ def serve(
     """
     source = RunSource(logdir)
     with _listen(host, port) as listening:
-        app = make_server(
-            source,
-            public_path=public_path,
-            language=language,
-            theme=theme,
-            cache_timeout=cache_timeout,
-            model=model,
-            token=token,
-            host=host,
-        )
+        app = make_server(source, public_path=public_path, token=token, host=host, **options)
         server = make_wsgi_server(host, 0, app, threaded=True, request_handler=_QuietHandler, fd=listening.fileno())
         address = _address(host, listening.getsockname()[1], public_path=public_path, token=token)
         print(f"VisualDL with embeddings: {address} (Ctrl-C to end)", flush=True)
@@ -98,24 +86,19 @@ def serve(
 def _listen(host: str, port: int) -> socket.socket:
     """Open the socket here: Werkzeug exits the process if the port is in use."""
     try:
-        family, kind, _, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, family=socket.AF_INET6 if ":" in host else socket.AF_INET
-        )[0]
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)[0]
     except (socket.gaierror, OverflowError) as error:
         raise OSError(f"{host!r} is no address of this machine; try 'localhost' or '0.0.0.0'.") from error
-    listening = socket.socket(family, kind)
     try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
-        listening.listen(_BACKLOG)
+        both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
+        return socket.create_server(address, family=family, backlog=_BACKLOG, dualstack_ipv6=both)
     except OSError as error:
-        listening.close()
         if error.errno == errno.EADDRINUSE:
             raise OSError(error.errno, f"Port {port} of {host} is taken; choose another with --port") from error
         if error.errno == errno.EADDRNOTAVAIL:
             raise OSError(error.errno, f"{host} is no address of this machine; try 'localhost'") from error
         raise
-    return listening
 
 
 def _address(host: str, port: int, *, public_path: str, token: str | None) -> str:

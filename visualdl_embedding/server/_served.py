@@ -13,19 +13,10 @@ from numpy.typing import NDArray
 from visualdl_embedding.analysis import Projection
 from visualdl_embedding.core.pairing import pair_labels, positions_of
 from visualdl_embedding.core.rows import Rows
-from visualdl_embedding.server._cache import Cache
-from visualdl_embedding.server._endpoint import NotFound
-from visualdl_embedding.server._listing import Listing
-from visualdl_embedding.store import (
-    DamagedFileError,
-    Description,
-    NewerFormatError,
-    TableReader,
-    nearest_steps,
-    parse_rows,
-    read_header,
-    read_projection,
-)
+from visualdl_embedding.errors import DamagedFileError, NewerFormatError
+from visualdl_embedding.server._files import Listing
+from visualdl_embedding.server._http import Cache, NotFound
+from visualdl_embedding.store import Description, TableReader, nearest_steps, parse_rows, read_header, read_projection
 
 __all__ = ["BoundedReader", "ServedTable"]
 
@@ -50,20 +41,9 @@ class BoundedReader(TableReader):
 
 @dataclass(frozen=True)
 class ServedTable:
-    """Table of a run.
+    """Table of a run, with the content of its folder and a cache of values that are slow to read.
 
     Positions of rows refer to the newest rows, also for steps that were stored with other rows.
-
-    Attributes
-    ----------
-    run_name
-        Name of the run.
-    reader
-        Access to the store.
-    listing
-        Content of the folder.
-    cache
-        Cache of values that are slow to read.
     """
 
     run_name: str
@@ -123,13 +103,7 @@ class ServedTable:
         return self.cache.get(key, lambda: positions_of(rows.labels), size=lambda found: 150 * len(found))
 
     def label(self, row: int) -> str:
-        """Label of a row.
-
-        Raises
-        ------
-        NotFound
-            If there is no such row.
-        """
+        """Label of a row. Raise `NotFound` if there is no such row."""
         rows = self.rows
         if row >= len(rows):
             raise NotFound(f"There is no row {row}: table {self.name!r} has the rows 0 to {len(rows) - 1}.")
@@ -177,13 +151,7 @@ class ServedTable:
         return found, missing
 
     def projection(self, step: int, key: str) -> Projection:
-        """Read a projection, with its coordinates in the order of the newest rows.
-
-        Raises
-        ------
-        NotFound
-            If there is no such projection.
-        """
+        """Read a projection, with its coordinates in the order of the newest rows."""
         self.check_projection(step, key)
         found = read_projection(self.reader, step, key)
         return replace(found, coordinates=self.in_order(step, found.coordinates))

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
-from visualdl_embedding.server._cache import Cache
+from visualdl_embedding.errors import DamagedFileError, NewerFormatError
 from visualdl_embedding.server._curves import Curves
-from visualdl_embedding.server._endpoint import Asked, NotFound
-from visualdl_embedding.server._listing import Listing, list_folder
+from visualdl_embedding.server._files import Listing, list_folder
+from visualdl_embedding.server._http import Asked, Cache, NotFound
 from visualdl_embedding.server._served import BoundedReader, ServedTable
-from visualdl_embedding.store import DamagedFileError, NewerFormatError, read_description
+from visualdl_embedding.store import read_description
 
 __all__ = ["KnownRuns", "RunSource", "ServedRun"]
 
@@ -24,25 +24,15 @@ LOOK_SECONDS = 0.3
 """Maximum age of a view: a page that polls every second shows a new frame within two seconds."""
 WALK_SECONDS = 1.0
 _MAX_DEPTH = 12
+_CACHE_BYTES = 128 * 2**20
 
 
 @dataclass(frozen=True)
 class ServedRun:
-    """Run as it is served.
+    """Run with the directories of its tables, its readable tables by name, and sentences about unreadable files.
 
-    Attributes
-    ----------
-    name
-        Path relative to the log directory, ``"."`` for the log directory itself; with the name of the log directory
-        in front if there are several.
-    path, log_dir
-        Directory of the run, and the log directory that contains it.
-    folders
-        Directories of the tables.
-    tables
-        By name, sorted.
-    missing
-        Sentences about unreadable files.
+    Its name is its path relative to the log directory, ``"."`` for the log directory itself; with the name of the log
+    directory in front if there are several.
     """
 
     name: str
@@ -55,7 +45,7 @@ class ServedRun:
 
 @dataclass(frozen=True)
 class KnownRuns:
-    """All runs at a moment."""
+    """All runs at a moment, by name."""
 
     runs: Mapping[str, ServedRun]
     revision: str
@@ -71,22 +61,16 @@ class RunSource:
     ----------
     logdir
         One log directory or several. They may be created later.
-    cache_bytes
-        Bound of the cache.
 
     Attributes
     ----------
-    given
-        The log directories as given: VisualDL names runs by them.
-    log_dirs
-        The absolute log directories.
+    given, log_dirs
+        The log directories as given, by which VisualDL names runs, and absolute.
     cache
         Cache of all answers.
     """
 
-    def __init__(
-        self, logdir: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], *, cache_bytes: int = 128 * 2**20
-    ) -> None:
+    def __init__(self, logdir: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> None:
         given = [logdir] if isinstance(logdir, str | os.PathLike) else list(logdir)
         if not given:
             raise ValueError("No log directory was given; pass that of a training, such as 'runs'.")
@@ -97,7 +81,7 @@ class RunSource:
                 )
         self.given = tuple(os.fspath(folder) for folder in given)
         self.log_dirs = tuple(dict.fromkeys(Path(folder).resolve() for folder in given))
-        self.cache = Cache(cache_bytes)
+        self.cache = Cache(_CACHE_BYTES)
         self._prefixes = _prefixes(self.log_dirs)
         self._lock = threading.Lock()
         self._view: KnownRuns | None = None
@@ -117,13 +101,7 @@ class RunSource:
             return self._view
 
     def run(self, name: str) -> ServedRun:
-        """Return a run.
-
-        Raises
-        ------
-        NotFound
-            If there is no such run; the message lists up to ten runs.
-        """
+        """Return a run. Raise `NotFound` if there is none; the message lists up to ten runs."""
         runs = self.view().runs
         if name not in runs:
             known = ", ".join(map(repr, list(runs)[:10])) or "none yet"
@@ -131,13 +109,7 @@ class RunSource:
         return runs[name]
 
     def table(self, run: str, table: str) -> ServedTable:
-        """Return a table of a run.
-
-        Raises
-        ------
-        NotFound
-            If there is no such run or table; the message lists known ones.
-        """
+        """Return a table of a run. Raise `NotFound` if there is no such run or table; the message lists known ones."""
         tables = self.run(run).tables
         if table not in tables:
             known = ", ".join(map(repr, tables)) or "none"
@@ -145,13 +117,7 @@ class RunSource:
         return tables[table]
 
     def table_at(self, asked: Asked, *, analyzed: bool = False) -> tuple[ServedTable, int]:
-        """Return the table and the step of a request.
-
-        Raises
-        ------
-        NotFound
-            If there is no such run, table or stored step, or if `analyzed` and the step is not analyzed.
-        """
+        """Return the table and the step of a request, after `ServedTable.check_step`."""
         table = self.table(asked["run"], asked["table"])
         table.check_step(asked["step"], analyzed=analyzed)
         return table, asked["step"]

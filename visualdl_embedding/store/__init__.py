@@ -1,28 +1,19 @@
 """Run directory: written atomically during training, readable at any time."""
 
-from visualdl_embedding.errors import DamagedFileError, NewerFormatError, NotAnalyzedError
-from visualdl_embedding.store._alerts import append_alerts, read_alerts
 from visualdl_embedding.store._description import Description, installed_versions, read_description
 from visualdl_embedding.store._files import fresh_directory
-from visualdl_embedding.store._frames import read_header
+from visualdl_embedding.store._frames import TensorFile, read_header
 from visualdl_embedding.store._metadata import parse_rows
 from visualdl_embedding.store._run import Run, is_run, nearest_steps, open_run, read_projection
-from visualdl_embedding.store._safetensors import TensorFile
-from visualdl_embedding.store._table_reader import TableReader
+from visualdl_embedding.store._table_reader import TableReader, read_alerts
 from visualdl_embedding.store._table_store import TableStore
-from visualdl_embedding.store._thinning import choose_to_drop
 
 __all__ = [
-    "DamagedFileError",
     "Description",
-    "NewerFormatError",
-    "NotAnalyzedError",
     "Run",
     "TableReader",
     "TableStore",
     "TensorFile",
-    "append_alerts",
-    "choose_to_drop",
     "fresh_directory",
     "installed_versions",
     "is_run",

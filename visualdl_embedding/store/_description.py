@@ -14,8 +14,7 @@ from visualdl_embedding.analysis import Config
 from visualdl_embedding.core.jsonable import dumps_exact, loads_exact
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.table import Table
-from visualdl_embedding.store._files import write_atomically
-from visualdl_embedding.store._format import FORMAT_VERSION, check_format, reading
+from visualdl_embedding.store._files import FORMAT_VERSION, check_format, reading, write_atomically
 
 __all__ = ["Description", "Selection", "describe", "read_description", "write_description"]
 
@@ -27,17 +26,7 @@ _LIBRARIES = (
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Selection of the rows of one version, the part that ``metadata.tsv`` does not hold.
-
-    Attributes
-    ----------
-    how
-        Description of the selection, such as ``"the 500 most frequent"``.
-    left_out
-        Number of candidates left out, by reason.
-    watch
-        Labels with their own scalars.
-    """
+    """Selection of the rows of one version, as in `Rows`: the part that ``metadata.tsv`` does not hold."""
 
     how: str = ""
     left_out: Mapping[str, int] = field(default_factory=dict)
@@ -105,15 +94,9 @@ class Description:
 
 def describe(table: Table, rows: Rows, *, config: Config, extra: Mapping[str, Any] | None = None) -> Description:
     """Create the description of a table whose run begins now."""
-    return Description(
-        table=table,
-        config=config,
-        rows_version=rows.version,
-        selections={rows.version: Selection.of(rows)},
-        versions=installed_versions(),
-        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        extra=dict(extra or {}),
-    )
+    selections = {rows.version: Selection.of(rows)}
+    created = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return Description(table, config, rows.version, selections, installed_versions(), created, extra=dict(extra or {}))
 
 
 def installed_versions() -> dict[str, str]:
@@ -135,16 +118,9 @@ def write_description(path: Path, description: Description) -> None:
 
 
 def read_description(path: Path) -> Description:
-    """Read ``table.json``.
+    """Read ``table.json``, with the errors of `TableReader.open`.
 
     Unknown fields are ignored: a newer library may add fields within the same format.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    DamagedFileError, NewerFormatError
-        If the content is invalid or newer than this library.
     """
     with reading(path):
         found = loads_exact(path.read_bytes())

@@ -1,4 +1,7 @@
-"""Atomic writes: readers see complete files only, and a failed write leaves the old file."""
+"""Files of the store: format version, and atomic writes.
+
+Readers see complete files only, and a failed write leaves the old file.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,26 @@ import os
 import socket
 import tempfile
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
-__all__ = ["append_line", "check_writable", "fresh_directory", "remove_stale", "write_atomically"]
+from visualdl_embedding.errors import DamagedFileError, NewerFormatError
 
+__all__ = [
+    "FORMAT_VERSION",
+    "append_line",
+    "check_format",
+    "check_writable",
+    "fresh_directory",
+    "reading",
+    "remove_stale",
+    "write_atomically",
+]
+
+FORMAT_VERSION = 1
+"""Written to every file; increased when older libraries cannot read the new files."""
 Part = bytes | memoryview
 
 _counter = itertools.count()
@@ -22,20 +39,32 @@ _STALE_SECONDS = 3600.0
 """Age in seconds of abandoned temporary files from other machines. Writing 1,000,000 x 128 takes seconds."""
 
 
+def check_format(found: Any, path: Path) -> None:
+    """Raise `NewerFormatError` or `DamagedFileError` if this library cannot read ``format_version`` of a file."""
+    if not isinstance(found, int) or isinstance(found, bool) or found < 1:
+        raise DamagedFileError(path, f"its format version is {found!r}, not a number from 1")
+    if found > FORMAT_VERSION:
+        raise NewerFormatError(
+            f"{path} has format {found}, but this version of visualdl-embedding reads formats up to {FORMAT_VERSION}: "
+            "run `pip install --upgrade visualdl-embedding`."
+        )
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Convert exceptions from malformed content to a `DamagedFileError` that names the file."""
+    try:
+        yield
+    except (DamagedFileError, NewerFormatError):
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DamagedFileError(path, f"its content cannot be read ({type(error).__name__}: {error})") from error
+
+
 def write_atomically(path: Path, parts: Iterable[Part]) -> None:
-    """Write a file under a temporary name, sync it, then rename it.
+    """Write a file under a temporary name, sync it, then rename it. Memory views are written without a copy.
 
-    Parameters
-    ----------
-    path
-        The file. An existing file is kept until the new one is complete.
-    parts
-        Content in order. Memory views are written without a copy.
-
-    Raises
-    ------
-    OSError
-        With the system's reason (no space, no permission). No temporary file is left and the old file is intact.
+    If it fails, an `OSError` has the system's reason, no temporary file is left, and the old file is intact.
     """
     temporary = path.with_name(f"{path.name}.{_host()}-{os.getpid()}-{next(_counter)}.tmp")
     _in_flight.add(temporary.name)
@@ -59,12 +88,8 @@ def write_atomically(path: Path, parts: Iterable[Part]) -> None:
 def append_line(path: Path, line: str) -> None:
     """Append one line and sync the file.
 
-    An incomplete last line, left by a killed writer, is closed first, so that only that line is lost.
-
-    Raises
-    ------
-    OSError
-        With the system's reason; the file then has its previous length.
+    An incomplete last line, left by a killed writer, is closed first, so that only that line is lost. After an
+    `OSError` with the system's reason, the file has its previous length.
     """
     with open(path, "a+b", buffering=0) as file:
         size = file.seek(0, os.SEEK_END)
@@ -82,14 +107,10 @@ def append_line(path: Path, line: str) -> None:
 
 
 def remove_stale(folder: Path) -> list[Path]:
-    """Remove the temporary files of ended writers.
+    """Remove the temporary files of ended writers, and return them.
 
     Files of this machine are removed if their process has ended, files of other machines (shared file system) after an
     hour.
-
-    Returns
-    -------
-    Removed files.
     """
     removed = []
     for path in folder.glob("*.tmp"):
@@ -101,13 +122,7 @@ def remove_stale(folder: Path) -> list[Path]:
 
 
 def check_writable(folder: Path) -> None:
-    """Check that a folder can be created and written, and leave nothing behind.
-
-    Raises
-    ------
-    OSError
-        A `NotADirectoryError` or `PermissionError` that names the folder.
-    """
+    """Check that a folder can be created and written, and leave nothing behind; an `OSError` names the folder."""
     existing = folder
     while not os.path.lexists(existing) and existing != existing.parent:
         existing = existing.parent

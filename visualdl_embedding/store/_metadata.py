@@ -31,9 +31,7 @@ def format_rows(rows: Rows) -> str:
     >>> format_rows(Rows(np.array([7]), ("a\tb",), {"group": ("positive",)})).split("\n")[1]
     'a\\tb\t7\tpositive'
     """
-    columns = {"label": list(rows.labels), "id": [str(i) for i in rows.ids.tolist()]}
-    table = [columns["label"], columns["id"]]
-    header = ["label", "id"]
+    header, table = ["label", "id"], [list(rows.labels), [str(i) for i in rows.ids.tolist()]]
     # Write our column before a user's column of the same name, so that reading back finds ours first.
     if rows.pieces or _PIECE_IDS in rows.columns:
         header.append(_PIECE_IDS)
@@ -45,14 +43,7 @@ def format_rows(rows: Rows) -> str:
 
 
 def parse_rows(text: str, **others: Any) -> Rows:
-    """Parse the text of `format_rows`.
-
-    Parameters
-    ----------
-    text
-        Content of the file.
-    others
-        Attributes not stored in the file: ``watch``, ``left_out``, ``how``.
+    """Parse the text of `format_rows`; `others` are not stored in it: ``watch``, ``left_out``, ``how``.
 
     Raises
     ------

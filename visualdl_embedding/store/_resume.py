@@ -40,7 +40,10 @@ def rows_difference(stored: Rows, given: Rows) -> str:
     """
     if stored.version == given.version:
         return ""
-    before, now = dict(_identities(stored)), dict(_identities(given))
+    before, now = (
+        {label: (int(rows.ids[i]), *rows.pieces.get(i, ())) for i, label in enumerate(rows.labels)}
+        for rows in (stored, given)
+    )
     found = [
         _listed([label for label in now if label not in before], "new"),
         _listed([label for label in before if label not in now], "gone"),
@@ -68,10 +71,6 @@ def move_aside(files: Mapping[int, list[Path]], folder: Path) -> Path:
         for path in sorted(files[step]):
             path.rename(aside / path.name)
     return aside
-
-
-def _identities(rows: Rows) -> list[tuple[str, tuple[int, ...]]]:
-    return [(label, (int(rows.ids[i]), *rows.pieces.get(i, ()))) for i, label in enumerate(rows.labels)]
 
 
 def _listed(labels: list[str], what: str) -> str:

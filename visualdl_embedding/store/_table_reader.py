@@ -2,30 +2,63 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+import unicodedata
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from visualdl_embedding.alerts import Alert
 from visualdl_embedding.analysis import Analysis, Frame, State
-from visualdl_embedding.core.names import step_name
+from visualdl_embedding.core.jsonable import loads_exact
+from visualdl_embedding.core.names import escape, step_name
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import Direction
 from visualdl_embedding.errors import DamagedFileError
 from visualdl_embedding.store import _frames
-from visualdl_embedding.store._alerts import parse_alerts
 from visualdl_embedding.store._description import Description, read_description
-from visualdl_embedding.store._folder import folder_name
 from visualdl_embedding.store._metadata import parse_rows
 
-__all__ = ["KINDS", "Kind", "TableReader", "list_steps", "table_folder"]
+__all__ = ["KINDS", "Kind", "TableReader", "folder_name", "list_steps", "read_alerts", "table_folder"]
 
 Kind = Literal["snapshot", "analysis"]
 KINDS: tuple[Kind, ...] = ("analysis", "snapshot")
 """Kinds of files of a step, the one to remove first before the one that it requires."""
 Reader = TypeVar("Reader", bound="TableReader")
 _STEP = re.compile(r"(snapshot|analysis)-(\d{9,})\.safetensors")
+_FORBIDDEN = str.maketrans({c: chr(ord(c) + 0xFEE0) for c in ':*?"<>|'})
+"""Full-width replacements for characters that Windows forbids, like the slash in `escape`."""
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)")
+_LOOKS_HASHED = re.compile(r"-[0-9a-f]{10}$")
+_MAX_BYTES = 100
+"""Maximum length of the readable part in bytes: file systems allow 255 (eCryptfs 143); Chinese characters take 3."""
+
+
+def folder_name(table: str) -> str:
+    """Return a folder name that is valid on every file system and unique per table.
+
+    Plain lowercase names are unchanged. Names with replaced characters, and names that may differ from another only in
+    case or Unicode composition, get a hash of the original name, which ``table.json`` holds.
+
+    >>> folder_name("encoder.word_embeddings")
+    'encoder.word_embeddings'
+    >>> folder_name("a/b")
+    'a／b-c14cddc033'
+    """
+    text = escape(table).translate(_FORBIDDEN)
+    if text.startswith("."):
+        text = "．" + text[1:]
+    text = text.encode()[:_MAX_BYTES].decode(errors="ignore").rstrip(" .") or "_"
+    folded = text.casefold() == text and text.upper().lower() == text
+    composed = unicodedata.normalize("NFC", text) == text
+    if text == table and folded and composed and not _RESERVED.match(text) and not _LOOKS_HASHED.search(text):
+        return text
+    digest = hashlib.sha256(table.encode("utf-8", "surrogatepass")).hexdigest()[:10]
+    # A reserved name with any extension is also reserved, so put the hash before the dot.
+    return f"{text.replace('.', '．') if _RESERVED.match(text.casefold()) else text}-{digest}"
 
 
 def table_folder(log_dir: str | os.PathLike[str], name: str) -> Path:
@@ -118,7 +151,7 @@ class TableReader:
 
     def alerts(self) -> list[dict[str, Any]]:
         """Read all alerts, oldest first; incomplete lines are skipped."""
-        return parse_alerts(self.folder / "alerts.jsonl")
+        return _parse_alerts(self.folder / "alerts.jsonl")
 
     def load_state(self, step: int | None = None) -> State:
         """Rebuild the state for the next analysis from the analyses on disk.
@@ -180,3 +213,26 @@ class TableReader:
             if rows.version == version:
                 return rows
         raise DamagedFileError(current, f"its rows were changed since they were written (they were version {version})")
+
+
+def read_alerts(path: str | os.PathLike[str]) -> tuple[Alert, ...]:
+    """Read all alerts of a file, oldest first; invalid ones are skipped."""
+    found = []
+    for values in _parse_alerts(path):
+        with suppress(ValueError):
+            found.append(Alert.from_dict(values))
+    return tuple(found)
+
+
+def _parse_alerts(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """Read a file with one alert per line, as written, oldest first; none if there is no file."""
+    try:
+        lines = Path(path).read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return []
+    found = []
+    for line in lines:
+        with suppress(ValueError):
+            if isinstance(alert := loads_exact(line), dict):
+                found.append(alert)
+    return found

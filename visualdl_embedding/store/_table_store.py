@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -12,20 +12,19 @@ from typing import Any
 import numpy as np
 
 from visualdl_embedding.analysis import Analysis, Config
+from visualdl_embedding.core.jsonable import dumps_exact
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.table import Table
 from visualdl_embedding.errors import DamagedFileError
 from visualdl_embedding.store import _frames
-from visualdl_embedding.store._alerts import append_alerts, write_alerts
 from visualdl_embedding.store._description import Description, describe, write_description
-from visualdl_embedding.store._files import check_writable, fresh_directory, remove_stale, write_atomically
+from visualdl_embedding.store._files import append_line, check_writable, fresh_directory, remove_stale, write_atomically
 from visualdl_embedding.store._metadata import format_rows
 from visualdl_embedding.store._resume import difference, move_aside
 from visualdl_embedding.store._table_reader import KINDS, TableReader, list_steps, table_folder
-from visualdl_embedding.store._thinning import choose_to_drop
 
-__all__ = ["TableStore"]
+__all__ = ["TableStore", "choose_to_drop"]
 
 
 class TableStore(TableReader):
@@ -34,16 +33,7 @@ class TableStore(TableReader):
     Every file has one writer: the worker process writes the analyses, the training process all other files. Any number
     of processes may read at any time. If a write fails, it raises OSError with the system's reason, and the old file
     is intact.
-
-    Attributes
-    ----------
-    superseded
-        Steps moved aside when this training was resumed.
     """
-
-    def __init__(self, folder: Path, description: Description) -> None:
-        super().__init__(folder, description)
-        self.superseded: tuple[int, ...] = ()
 
     @classmethod
     def open_for_writing(
@@ -60,8 +50,7 @@ class TableStore(TableReader):
         """Create the folder of a table, or continue a stored one.
 
         A resumed training continues after the last stored step, or after `initial_step` if it restarts from an earlier
-        checkpoint. Steps after that are superseded: their files are moved into ``superseded-N``, and `superseded` lists
-        the steps.
+        checkpoint. Steps after that are superseded: their files are moved into ``superseded-N``.
 
         Parameters
         ----------
@@ -156,7 +145,8 @@ class TableStore(TableReader):
             # A damaged snapshot is replaced.
             with suppress(DamagedFileError):
                 stored = self.read_snapshot(snapshot.step)
-                if _same(stored, snapshot):
+                same = np.array_equal(stored.vectors, snapshot.vectors, equal_nan=True)
+                if same and stored.rows.version == snapshot.rows.version:
                     return
                 raise FileExistsError(
                     f"{path} holds a different snapshot of step {snapshot.step} and is not overwritten. Resume with "
@@ -170,14 +160,14 @@ class TableStore(TableReader):
 
     def append_alert(self, alert: Mapping[str, Any]) -> None:
         """Add an alert. It should have a ``"step"``: thinning keeps steps with alerts."""
-        append_alerts(self.folder / "alerts.jsonl", [alert])
+        append_line(self.folder / "alerts.jsonl", dumps_exact(alert))
 
     def drop_alerts(self, *, since: int) -> None:
         """Remove the alerts of a step and of later steps before these steps are evaluated again."""
         alerts = self.alerts()
         kept = [alert for alert in alerts if _step_of(alert) < since]
         if len(kept) < len(alerts):
-            write_alerts(self.folder / "alerts.jsonl", kept)
+            _write_alerts(self.folder, kept)
 
     def thin(self, budget: int, *, protected: Collection[int] = ()) -> list[int]:
         """Remove snapshots and their analyses until the rest fits a budget.
@@ -226,9 +216,12 @@ class TableStore(TableReader):
         alerts = self.alerts()
         gone = [alert for alert in alerts if _step_of(alert) > initial_step]
         if gone:
-            write_alerts(aside / "alerts.jsonl", gone)
-            write_alerts(self.folder / "alerts.jsonl", [alert for alert in alerts if alert not in gone])
-        self.superseded = tuple(sorted(beyond))
+            _write_alerts(aside, gone)
+            _write_alerts(self.folder, [alert for alert in alerts if alert not in gone])
+
+
+def _write_alerts(folder: Path, alerts: Iterable[Mapping[str, Any]]) -> None:
+    write_atomically(folder / "alerts.jsonl", [f"{dumps_exact(alert)}\n".encode() for alert in alerts])
 
 
 def _step_of(alert: Mapping[str, Any]) -> int:
@@ -236,12 +229,65 @@ def _step_of(alert: Mapping[str, Any]) -> int:
     return step if isinstance(step := alert.get("step"), int) else -1
 
 
-def _same(stored: Snapshot, given: Snapshot) -> bool:
-    return stored.rows.version == given.rows.version and np.array_equal(stored.vectors, given.vectors, equal_nan=True)
-
-
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
     except FileNotFoundError:
         return 0
+
+
+def choose_to_drop(
+    steps: Sequence[int], sizes: Sequence[int], *, budget: int, protected: Collection[int] = ()
+) -> list[int]:
+    """Choose snapshots to drop until the others fit a budget.
+
+    The first, the last and the protected snapshots are kept. Repeatedly, the snapshot whose two neighbors are closest
+    on a logarithmic scale of steps is dropped. The rest is spaced geometrically: dense at the beginning of a training,
+    where vectors move fast, and sparse later. Dropping step by step gives the same result as dropping once at the end,
+    because the choice depends on gaps and not on counts.
+
+    Parameters
+    ----------
+    steps
+        Steps of the stored snapshots, ascending.
+    sizes
+        Size of each snapshot in bytes.
+    budget
+        Maximum total size in bytes. It is exceeded only if the first, last and protected snapshots exceed it.
+    protected
+        Steps that are never dropped.
+
+    Returns
+    -------
+    Steps to drop, ascending.
+
+    Raises
+    ------
+    ValueError
+        If the steps are not ascending, or the sizes do not match them.
+    """
+    if len(steps) != len(sizes):
+        raise ValueError(f"steps and sizes must have the same length, but have {len(steps)} and {len(sizes)}.")
+    kept = np.asarray(steps, dtype=np.int64)
+    if (np.diff(kept) <= 0).any():
+        raise ValueError("steps must be ascending.")
+    total = sum(sizes)
+    if total <= budget or len(kept) < 3:
+        return []
+    size_of = dict(zip(steps, sizes, strict=True))
+    # In units of the smallest gap, so that step 0 is as far from the first snapshot as that one from its double.
+    unit = np.diff(kept).min()
+    places = np.log1p((kept - kept[0]) / unit)
+    free = ~np.isin(kept, list(protected))
+    free[[0, -1]] = False
+    dropped = []
+    while total > budget and free.any():
+        gaps = np.full(len(kept), np.inf)
+        gaps[1:-1] = places[2:] - places[:-2]
+        gaps[~free] = np.inf
+        i = int(gaps.argmin())
+        step = int(kept[i])
+        dropped.append(step)
+        total -= size_of[step]
+        kept, places, free = (np.delete(array, i) for array in (kept, places, free))
+    return sorted(dropped)

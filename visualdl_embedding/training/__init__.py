@@ -1,7 +1,4 @@
-"""Parts shared by all trainers: base class of callbacks, session, recorder, worker process, row history, schedule.
-
-`visualdl_embedding.training.worker` is the child process that analyzes snapshots.
-"""
+"""Parts shared by all trainers: base class of callbacks, session, recorder, worker process, row history, schedule."""
 
 from __future__ import annotations
 
@@ -11,26 +8,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from visualdl_embedding.training._callback import TrainingCallback
     from visualdl_embedding.training._recorder import Recorder
-    from visualdl_embedding.training._session import TrainingSession
     from visualdl_embedding.training._settings import RecorderSettings, Schedule
 
-__all__ = ["Recorder", "RecorderSettings", "Schedule", "TrainingCallback", "TrainingSession"]
+__all__ = ["Recorder", "RecorderSettings", "Schedule", "TrainingCallback"]
 
-_MODULES = {
-    "Recorder": "_recorder",
-    "RecorderSettings": "_settings",
-    "Schedule": "_settings",
-    "TrainingCallback": "_callback",
-    "TrainingSession": "_session",
-}
+_MODULES = {"Recorder": "_recorder", "TrainingCallback": "_callback"}
 
 
 def __getattr__(name: str) -> Any:
-    """Import on first use (PEP 562), because the session requires Paddle, which the worker must not import."""
-    if name in _MODULES:
-        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    """Import on first use (PEP 562): the child process `worker` lowers its priority before it imports the library."""
+    if name in __all__:
+        return getattr(import_module(f"{__name__}.{_MODULES.get(name, '_settings')}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

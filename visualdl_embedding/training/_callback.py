@@ -12,8 +12,6 @@ from typing import Any, Literal, ParamSpec
 
 from visualdl_embedding.alerts import Alert, RulesLike, read_rules
 from visualdl_embedding.analysis import Config
-from visualdl_embedding.logs import LogFile
-from visualdl_embedding.models import open_model
 from visualdl_embedding.training._session import TrainingSession
 from visualdl_embedding.training._settings import RecorderSettings, Schedule
 from visualdl_embedding.vocabulary import MetadataLike, RowsLike, VocabularyLike
@@ -56,12 +54,8 @@ class TrainingCallback:
     """Base class of callbacks, with their options and the recording of one training.
 
     A trainer's callback inherits from this class and from the trainer's base class, calls `_begin`, `_after_batch`,
-    `_after_epoch` and `_end`, and defines `_stop_training`.
-
-    Parameters
-    ----------
-    log_dir, vocabulary, metadata, rows, tables, watch, keep, writer, resume, initial_step, alerts, on_alert, stop_on
-        As in `visualdl_embedding.EmbeddingCallback`, like the other parameters.
+    `_after_epoch` and `_end`, and defines `_stop_training`. The parameters are those of
+    `visualdl_embedding.EmbeddingCallback`.
 
     Attributes
     ----------
@@ -155,16 +149,8 @@ class TrainingCallback:
     ) -> TrainingSession:
         """Choose tables and rows, open the run, and take the snapshot before training.
 
-        Parameters
-        ----------
-        network
-            A ``paddle.nn.Layer``.
-        share
-            ``paddle.callbacks.VisualDL`` of the same training, whose log file is used.
-        their_log_dir
-            Log directory of the trainer, the default of `log_dir`.
-        where
-            Source of `their_log_dir`, for the error message.
+        `network` and `share` as in `TrainingSession`. `their_log_dir` of the trainer is the default of `log_dir`, and
+        `where` its source, for the error message.
         """
         if self.session_ is not None:
             self.session_.abandon()
@@ -174,24 +160,7 @@ class TrainingCallback:
             raise ValueError(
                 f'No log_dir was given, and there is no {where}; use {type(self).__name__}("runs/a", ...).'
             )
-        log_dir = Path(found).absolute()
-        model = open_model(
-            network, table=self.tables, vocabulary=self.vocabulary, metadata=self.metadata, keep=self.keep
-        )
-        self.session_ = TrainingSession(
-            model,
-            model.choose_rows(rows=self.rows, watch=self.watch, random_state=self.config.random_state),
-            log_dir=log_dir,
-            open_log=lambda: LogFile.open(log_dir, writer=self.writer, share=share),
-            config=self.config,
-            settings=self.settings,
-            schedule=self.schedule,
-            on_error=self.on_error,
-            resume=self.resume,
-            initial_step=self.initial_step,
-            rules=self.rules,
-            history=self.training_history,
-        )
+        self.session_ = TrainingSession(network, Path(found).absolute(), self, share=share)
         self.session_.begin()
         return self.session_
 

@@ -1,4 +1,4 @@
-"""Connection of the training process to the analysis process."""
+"""Connection of the training process to the analysis process, and the wait for its last answers."""
 
 from __future__ import annotations
 
@@ -8,39 +8,16 @@ import os
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import IO, Any
 
 from visualdl_embedding.core.process import start_child
 
-__all__ = ["WorkerAnswer", "WorkerClient", "WorkerDied"]
+__all__ = ["WorkerClient", "wait_for"]
 
 STDERR_TAIL_BYTES = 4_000
-
-
-@dataclass(frozen=True)
-class WorkerAnswer:
-    """Answer of the worker, with its records."""
-
-    header: dict[str, Any]
-    records: list[bytes] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class WorkerDied:
-    """Unexpected end of the worker.
-
-    Attributes
-    ----------
-    returncode
-        Exit status; negative for a signal.
-    stderr
-        End of its standard error.
-    """
-
-    returncode: int
-    stderr: str
+PATIENCE_SECONDS = 2.0
 
 
 class WorkerClient:
@@ -49,7 +26,8 @@ class WorkerClient:
     Parameters
     ----------
     deliver
-        Called from a reader thread with a `WorkerAnswer` for each job, and with `WorkerDied` at most once.
+        Called from a reader thread with ``"answer"``, header and records for each job, and at most once with
+        ``"death"``, exit status (negative for a signal) and the end of the standard error.
     n_jobs
         Threads of the worker's libraries.
     on_stoppable
@@ -58,7 +36,7 @@ class WorkerClient:
 
     def __init__(
         self,
-        deliver: Callable[[WorkerAnswer | WorkerDied], None],
+        deliver: Callable[..., None],
         *,
         n_jobs: int = 1,
         on_stoppable: Callable[[subprocess.Popen[bytes]], None] | None = None,
@@ -107,8 +85,33 @@ class WorkerClient:
                 records = [stdout.read(length) for length in lengths]
                 if [len(record) for record in records] != lengths:
                     break
-                self._deliver(WorkerAnswer(header, records))
+                self._deliver("answer", header, records)
         returncode = self.process.wait()
         if not self._closing:
             self._stderr.seek(max(0, self._stderr.seek(0, os.SEEK_END) - STDERR_TAIL_BYTES))
-            self._deliver(WorkerDied(returncode, self._stderr.read().decode("utf-8", "replace").strip()))
+            self._deliver("death", returncode, self._stderr.read().decode("utf-8", "replace").strip())
+
+
+def wait_for(done: threading.Event, waiting: Callable[[], int], *, timeout: float | None) -> bool:
+    """Wait for an event, after two seconds with a progress bar of the frames that `waiting` counts.
+
+    Return whether the event is set; False after `timeout` seconds (None: no limit) and after Ctrl-C.
+    """
+    deadline = None if timeout is None else time.monotonic() + timeout
+    try:
+        if done.wait(PATIENCE_SECONDS if timeout is None else min(PATIENCE_SECONDS, timeout)):
+            return True
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        total = max(waiting(), 1)
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
+        with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True) as progress:
+            task = progress.add_task("Finishing the embedding frames (Ctrl-C skips them)", total=total)
+            while not done.wait(0.2):
+                progress.update(task, completed=max(0, total - waiting()))
+                if deadline is not None and time.monotonic() > deadline:
+                    return False
+    except KeyboardInterrupt:
+        return False
+    return True

@@ -26,14 +26,9 @@ SILENT_BATCHES = 8
 
 
 class Slowdown:
-    """Ratio of the median batch times with and without the running worker.
+    """Ratio of the median times of the last batches with and without the running worker.
 
-    Attributes
-    ----------
-    running, still
-        Seconds of the last batches with and without the worker.
-    ratio
-        Time with the worker divided by time without it; None until 16 batches of each kind are known.
+    It is None until 16 batches of each kind are known.
     """
 
     def __init__(self) -> None:
@@ -81,7 +76,6 @@ class Governor:
         self._process: subprocess.Popen[bytes] | None = None
         self._busy = False
         self._stopped = False
-        self._released = False
         self._slowdown = Slowdown()
         self._last: float | None = None
         self._gaps: deque[float] = deque(maxlen=SILENT_BATCHES)
@@ -109,8 +103,6 @@ class Governor:
         """Register the end of a batch, at `now` seconds of a monotonic clock. Takes some microseconds."""
         now = time.perf_counter() if now is None else now
         with self._lock:
-            if self._released:
-                return
             running = self._busy and not self._stopped and self._process is not None
             if self._last is not None:
                 gap = now - self._last
@@ -134,8 +126,8 @@ class Governor:
     def release(self) -> None:
         """Resume the worker for good, because the training is over."""
         with self._lock:
-            self._released = True
             self._hold(False)
+            self._process = None
 
     def _silence(self) -> float:
         """Maximum seconds of a slow batch."""

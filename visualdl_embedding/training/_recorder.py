@@ -1,3 +1,5 @@
+"""Storage, analysis and logging of snapshots beside a training."""
+
 from __future__ import annotations
 
 import logging
@@ -7,20 +9,20 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from visualdl_embedding.alerts import Alert
 from visualdl_embedding.analysis import Config
-from visualdl_embedding.core.privacy import Privacy, publish
+from visualdl_embedding.core.privacy import publish
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.logs import LogBudget, LogFile
 from visualdl_embedding.runs import TableAnalyzer, alert_records, alert_text, notes_of, records_of
 from visualdl_embedding.store import TableStore
-from visualdl_embedding.training._client import WorkerAnswer, WorkerClient, WorkerDied
+from visualdl_embedding.training._client import WorkerClient, wait_for
 from visualdl_embedding.training._governor import Governor
-from visualdl_embedding.training._settings import Job, RecordedTable, RecorderSettings
-from visualdl_embedding.training._waiting import wait_for
+from visualdl_embedding.training._settings import RecordedTable, RecorderSettings
 
 __all__ = ["Recorder"]
 
@@ -46,12 +48,8 @@ class Recorder:
     ----------
     log
         VisualDL's log file; flushed at every snapshot, closed by `close`.
-    config
-        Settings of the analyses.
-    settings
-        Settings of the recorder.
-    privacy
-        Applied to snapshots and analyses before they are written.
+    config, settings
+        Settings of the analyses, and of the recorder.
 
     Attributes
     ----------
@@ -69,11 +67,9 @@ class Recorder:
         *,
         config: Config,
         settings: RecorderSettings | None = None,
-        privacy: Privacy | None = None,
     ) -> None:
         self.config = config
         self.settings = settings or RecorderSettings()
-        self.privacy = privacy
         self.error: BaseException | None = None
         self.trained_step = 0
         self._alerts: deque[Alert] = deque()
@@ -86,7 +82,7 @@ class Recorder:
         self._dropped = False
         self._worker: WorkerClient | None = None
         self._governor = Governor(share) if (share := self.settings.max_slowdown) is not None else None
-        self._busy: Job | None = None
+        self._busy: dict[str, Any] | None = None
         self._restarts = 0
         self._failures = 0
         self._analyzing = True
@@ -103,7 +99,7 @@ class Recorder:
         self._open[store.folder] = self
         self._tables[store.description.table.name] = RecordedTable(
             store,
-            None if self.settings.background else TableAnalyzer(store, privacy=self.privacy),
+            None if self.settings.background else TableAnalyzer(store),
             analyzed=len(store.steps(analyzed=True)),
             recorded=len(store.steps()),
         )
@@ -126,17 +122,12 @@ class Recorder:
     def record(self, snapshot: Snapshot, *, final: bool = False) -> None:
         """Record a snapshot; returns at once unless the disk is slow or `background` is False.
 
-        Parameters
-        ----------
-        snapshot
-            Its vectors must not change afterwards.
-        final
-            Whether it is the last snapshot of the training, which is logged completely.
+        Its vectors must not change afterwards. The `final` snapshot of the training is logged completely.
         """
         if self.error is not None or self._closing or os.getpid() != self._pid:
             return
         self.trained_step = max(self.trained_step, snapshot.step)
-        snapshot = publish(snapshot, self.privacy)
+        snapshot = publish(snapshot)
         if not self.settings.background:
             try:
                 self._record_now(snapshot, final)
@@ -164,10 +155,7 @@ class Recorder:
     def close(self, *, timeout: float | None = -1.0) -> None:
         """Finish running analyses, end the worker, and close the log. Later calls do nothing.
 
-        Parameters
-        ----------
-        timeout
-            Seconds to wait for analyses; -1 for the `drain_timeout` of the settings, None for no limit.
+        Analyses have `timeout` seconds; -1 is the `drain_timeout` of the settings, None no limit.
         """
         if self._closing or os.getpid() != self._pid:
             return
@@ -177,9 +165,9 @@ class Recorder:
         if timeout is not None and timeout < 0:
             timeout = self.settings.drain_timeout
         if self._thread is not None:
-            self._events.put(("close", None))
+            self._events.put(("close",))
             if not wait_for(self._done, lambda: self.waiting, timeout=timeout):
-                self._events.put(("abandon", None))
+                self._events.put(("abandon",))
                 self._done.wait(10)
             self._thread.join(10)
         self._log.close()
@@ -189,10 +177,7 @@ class Recorder:
 
     def take_alerts(self) -> list[Alert]:
         """Return the alerts since the last call, oldest first; they are already stored and logged."""
-        taken = []
-        while self._alerts:
-            taken.append(self._alerts.popleft())
-        return taken
+        return [self._alerts.popleft() for _ in range(len(self._alerts))]
 
     @property
     def waiting(self) -> int:
@@ -217,7 +202,7 @@ class Recorder:
 
     def _start_worker(self) -> WorkerClient:
         return WorkerClient(
-            lambda answer: self._events.put(("answer", answer)),
+            lambda *event: self._events.put(event),
             n_jobs=self.config.n_jobs,
             on_stoppable=None if self._governor is None else self._governor.attach,
         )
@@ -235,6 +220,8 @@ class Recorder:
                         self._in_flight.release()
                 elif kind == "answer":
                     self._on_answer(*content)
+                elif kind == "death":
+                    self._on_death(*content)
                 elif kind == "close" and self._worker is not None:
                     self._worker.send({"kind": "hurry"})
                 elif kind == "abandon":
@@ -259,7 +246,8 @@ class Recorder:
     def _take(self, snapshot: Snapshot, final: bool) -> None:
         table = self._store(snapshot)
         if self._analyzing:
-            table.pending = Job(snapshot.table, snapshot.step, self._choose(table, snapshot, final))
+            about = {"log_dir": table.log_dir, "table": snapshot.table, "step": snapshot.step, "tries": 0}
+            table.pending = {"kind": "analyze", **about, "log": self._choose(table, snapshot, final)}
             self._dispatch()
         self._log.flush()
 
@@ -268,15 +256,15 @@ class Recorder:
         assert table.analyzer is not None
         done = table.analyzer.process(snapshot)
         choice = self._choose(table, snapshot, final)
-        self._log_new(table, notes_of(done.analysis, choice))
-        self._append(table, records_of(snapshot, done.analysis, choice), done.alerts)
+        records = records_of(snapshot, done.analysis, choice)
+        self._append(table, notes_of(done.analysis, choice), records, done.alerts)
 
     def _store(self, snapshot: Snapshot) -> RecordedTable:
         table = self._tables[snapshot.table]
         table.store.write_snapshot(snapshot)
         table.recorded += 1
         if self.settings.max_store_bytes is not None:
-            waiting = {job.step for job in (table.pending, self._busy) if job is not None}
+            waiting = {job["step"] for job in (table.pending, self._busy) if job is not None}
             table.store.thin(self.settings.max_store_bytes, protected=waiting)
         return table
 
@@ -286,8 +274,14 @@ class Recorder:
             snapshot, self.config, frame=table.analyzed, spent=spent, tables=len(self._tables), final=final
         )
 
-    def _append(self, table: RecordedTable, records: list[bytes], alerts: Iterable[Alert]) -> None:
-        raised = [alert.with_trained_step(self.trained_step) for alert in alerts]
+    def _append(
+        self, table: RecordedTable, notes: Iterable[str], records: list[bytes], alerts: Iterable[Alert]
+    ) -> None:
+        for note in notes:
+            if note not in table.noted and len(table.noted) < MAX_NOTES:
+                table.noted.add(note)
+                logger.warning("Table %s: %s", table.name, note)
+        raised = [replace(alert, trained_step=self.trained_step) for alert in alerts]
         for record in (*records, *alert_records(raised)):
             self._log.append(record)
         for alert in raised:
@@ -298,12 +292,6 @@ class Recorder:
         table.analyzed += 1
         if self._log.error is not None:
             raise self._log.error
-
-    def _log_new(self, table: RecordedTable, notes: Iterable[str]) -> None:
-        for note in notes:
-            if note not in table.noted and len(table.noted) < MAX_NOTES:
-                table.noted.add(note)
-                logger.warning("Table %s: %s", table.name, note)
 
     def _dispatch(self) -> None:
         waiting = [t for t in self._tables.values() if t.pending is not None]
@@ -317,55 +305,47 @@ class Recorder:
         job, table.pending = table.pending, None
         assert job is not None
         self._set_busy(job)
-        self._worker.send(job.message(table.log_dir))
+        self._worker.send(job)
 
-    def _set_busy(self, job: Job | None) -> None:
+    def _set_busy(self, job: dict[str, Any] | None) -> None:
         self._busy = job
         if self._governor is not None:
             self._governor.set_busy(job is not None)
 
-    def _on_answer(self, answer: WorkerAnswer | WorkerDied) -> None:
-        job = self._busy
+    def _on_answer(self, header: dict[str, Any], records: list[bytes]) -> None:
         self._set_busy(None)
-        if isinstance(answer, WorkerDied):
-            self._on_death(answer, job)
+        name, step = header["table"], header["step"]
+        if header["kind"] == "analyzed":
+            self._failures = 0
+            self._append(self._tables[name], header["notes"], records, map(Alert.from_dict, header["alerts"]))
         else:
-            assert job is not None
-            table = self._tables[job.table]
-            if answer.header["kind"] == "analyzed":
-                self._failures = 0
-                self._log_new(table, answer.header["notes"])
-                self._append(table, answer.records, map(Alert.from_dict, answer.header["alerts"]))
-            else:
-                self._on_failure(job, answer.header["message"])
+            self._failures += 1
+            message = header["message"]
+            if self._failures == 1:
+                logger.warning(
+                    "The analysis of %s at step %d failed: %s. Training and recording go on.", name, step, message
+                )
+            if self._failures >= MAX_FAILURES:
+                self._stop_analyzing(f"{MAX_FAILURES} analyses in a row failed, the last with {message}")
         self._dispatch()
 
-    def _on_failure(self, job: Job, message: str) -> None:
-        self._failures += 1
-        if self._failures == 1:
-            logger.warning(
-                "The analysis of %s at step %d failed: %s. Training and recording go on.", job.table, job.step, message
-            )
-        if self._failures >= MAX_FAILURES:
-            self._stop_analyzing(f"{MAX_FAILURES} analyses in a row failed, the last with {message}")
-
-    def _on_death(self, death: WorkerDied, job: Job | None) -> None:
+    def _on_death(self, returncode: int, stderr: str) -> None:
+        job = self._busy
+        self._set_busy(None)
         assert self._worker is not None
         self._worker.close(timeout=0)
         self._worker = None
         if self._governor is not None:
             self._governor.attach(None)
         self._restarts += 1
-        cause = death.stderr.splitlines()[-1] if death.stderr else f"exit status {death.returncode}"
+        cause = stderr.splitlines()[-1] if stderr else f"exit status {returncode}"
         if self._restarts > MAX_RESTARTS:
             self._stop_analyzing(f"its process died {self._restarts} times, the last time with: {cause}")
             return
         logger.warning("The analysis process died (%s) and is started again.", cause)
-        if job is not None:
-            table = self._tables[job.table]
-            if job.tries == 0 and table.pending is None:
-                job.tries += 1
-                table.pending = job
+        if job is not None and job["tries"] == 0 and self._tables[job["table"]].pending is None:
+            self._tables[job["table"]].pending = {**job, "tries": 1}
+        self._dispatch()
 
     def _stop_analyzing(self, why: str) -> None:
         self._analyzing = False

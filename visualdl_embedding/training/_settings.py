@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 from visualdl_embedding.logs import DEFAULT_LOG_BYTES
 from visualdl_embedding.runs import TableAnalyzer
 from visualdl_embedding.store import TableStore
 
-__all__ = ["Job", "RecordedTable", "RecorderSettings", "Schedule"]
+__all__ = ["RecordedTable", "RecorderSettings", "Schedule"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,26 +84,12 @@ def _is_positive(value: object) -> bool:
 
 
 @dataclass
-class Job:
-    """Requested analysis: table, step, kinds of records to log, and number of failed attempts."""
-
-    table: str
-    step: int
-    log: dict[str, bool]
-    tries: int = 0
-
-    def message(self, log_dir: Path) -> dict[str, Any]:
-        """Job in the form that the analysis process reads."""
-        return {"kind": "analyze", "log_dir": str(log_dir), "table": self.table, "step": self.step, "log": self.log}
-
-
-@dataclass
 class RecordedTable:
-    """State of a recorded table; `analyzer` is None if a child process analyzes."""
+    """State of a recorded table; `analyzer` is None if a child process analyzes, `pending` is its next job."""
 
     store: TableStore
     analyzer: TableAnalyzer | None = None
-    pending: Job | None = None
+    pending: dict[str, Any] | None = None
     recorded: int = 0
     analyzed: int = 0
     noted: set[str] = field(default_factory=set)
@@ -114,5 +99,5 @@ class RecordedTable:
         return self.store.description.table.name
 
     @property
-    def log_dir(self) -> Path:
-        return self.store.folder.parent.parent
+    def log_dir(self) -> str:
+        return str(self.store.folder.parent.parent)

@@ -60,8 +60,6 @@ class TrainingHistory:
         An ``nn.Embedding``, or several that share one table; repetitions are ignored.
     ids
         ``(n,)`` int64: distinct rows to count (`Rows.gather_ids`), 0 to V - 1, or -1 for none (its count stays 0).
-    gradients
-        False counts lookups only.
     on_error
         Called once with the exception that ends the history.
 
@@ -98,14 +96,12 @@ class TrainingHistory:
         layers: paddle.nn.Embedding | Sequence[paddle.nn.Embedding],
         ids: NDArray[np.int64],
         *,
-        gradients: bool = True,
         on_error: Callable[[Exception], None] | None = None,
     ) -> None:
         given = layers if isinstance(layers, Sequence) else [layers]
         several = list({id(layer): layer for layer in given}.values())
         self._positions = _position_map(several, ids)
         self._dim = int(several[0].weight.shape[1])
-        self._gradients = gradients
         self._on_error = on_error
         self.error: Exception | None = None
         self._lookups = np.zeros(len(ids), dtype=np.int64)
@@ -164,7 +160,7 @@ class TrainingHistory:
     def _count(self, ids: Any, output: Any) -> None:
         if not paddle.in_dynamic_mode():
             raise RuntimeError("the network is compiled by to_static, which hides lookups; train it in dynamic mode")
-        measured = self._gradients and (self._forwards < _ALL_MEASURED or self._forwards % _MEASURED_EVERY == 0)
+        measured = self._forwards < _ALL_MEASURED or self._forwards % _MEASURED_EVERY == 0
         self._forwards += 1
         on_cpu = _on_cpu(output)
         # Copy the ids: the trainer may write the next batch into the same memory.
@@ -185,23 +181,21 @@ class TrainingHistory:
             self._wait(ids, paddle.linalg.norm(rows, axis=1))
 
     def _measure_on_cpu(self, gradient: Any, ids: NDArray[np.integer]) -> None:
-        positions = self._positions[ids]
-        occurrences = np.flatnonzero(positions >= 0)
+        occurrences = np.flatnonzero(self._positions[ids] >= 0)
         if not len(occurrences):
             return
         rows = _view(gradient).reshape(-1, self._dim)
         # Indexing copies rows; for more than a quarter of them, computing all lengths is faster.
         few = 4 * len(occurrences) < len(rows)
         lengths = _lengths(rows[occurrences]) if few else _lengths(rows)[occurrences]
-        self._add_lengths(positions[occurrences], lengths)
+        self._add_lengths(ids[occurrences], lengths)
 
-    def _add_lengths(self, positions: NDArray[np.int32], lengths: NDArray[np.floating]) -> None:
-        finite = np.isfinite(lengths)
-        if not finite.all():
-            # The batch overflowed; a loss scaler skips it.
-            positions, lengths = positions[finite], lengths[finite]
-        np.add.at(self._length_sum, positions, lengths.astype(np.float64))
-        np.add.at(self._graded, positions, 1)
+    def _add_lengths(self, ids: NDArray[np.integer], lengths: NDArray[np.floating]) -> None:
+        # Lengths that are not finite are of an overflowed batch, which a loss scaler skips.
+        positions = self._positions[ids]
+        kept = (positions >= 0) & np.isfinite(lengths)
+        np.add.at(self._length_sum, positions[kept], lengths[kept].astype(np.float64))
+        np.add.at(self._graded, positions[kept], 1)
 
     def _wait(self, ids: Any, lengths: Any) -> None:
         """Buffer the ids of a forward pass, or the ids and lengths of a backward pass on a device."""
@@ -219,9 +213,7 @@ class TrainingHistory:
             self._lookups += np.bincount(positions[positions >= 0], minlength=len(self._lookups))
         for ids, lengths in waiting:
             if lengths is not None:
-                positions = self._positions[ids.numpy()]
-                occurrences = np.flatnonzero(positions >= 0)
-                self._add_lengths(positions[occurrences], lengths.numpy()[occurrences])
+                self._add_lengths(ids.numpy(), lengths.numpy())
 
     def _guarded(self, action: Callable[[], None]) -> None:
         """Call `action` without letting its errors end the training."""

@@ -66,20 +66,17 @@ def _analyze(job: dict[str, Any], analyzers: dict[str, TableAnalyzer]) -> tuple[
     from visualdl_embedding.runs import TableAnalyzer, notes_of, records_of
     from visualdl_embedding.store import TableStore
 
-    start = time.perf_counter()
     name, step, choice = job["table"], job["step"], job["log"]
     if name not in analyzers:
         analyzers[name] = TableAnalyzer(TableStore.open(job["log_dir"], name), before=step)
     snapshot = analyzers[name].store.read_snapshot(step)
     done = analyzers[name].process(snapshot)
-    records = records_of(snapshot, done.analysis, choice)
     header = {
         "kind": "analyzed",
         "notes": notes_of(done.analysis, choice),
         "alerts": [alert.to_dict() for alert in done.alerts],
-        "seconds": time.perf_counter() - start,
     }
-    return header, records
+    return header, records_of(snapshot, done.analysis, choice)
 
 
 def _answer(answers: BinaryIO, header: dict[str, Any], records: list[bytes]) -> None:

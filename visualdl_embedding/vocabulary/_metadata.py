@@ -24,17 +24,7 @@ _LABEL_NAMES = ("label", "token", "word")
 
 @dataclass(frozen=True)
 class Metadata:
-    """Columns not yet joined to a vocabulary.
-
-    Attributes
-    ----------
-    columns
-        Values by column name and key.
-    source
-        Source of the columns, for messages.
-    notes
-        Messages for the user.
-    """
+    """Columns not yet joined to a vocabulary: values by column name and key, their source, and notes for the user."""
 
     columns: Mapping[str, Mapping[Key, str]]
     source: str
@@ -123,20 +113,24 @@ def _from_file(path: Path, encoding: str | None) -> Metadata:
                 f"{first_few(cells, 3)}."
             )
     columns = [[cells[i] for cells in body] for i in range(len(header))]
-    _check_header(header, columns, source)
+    if wrong := _not_a_header(header, columns):
+        raise ValueError(
+            f"{source} needs a header line such as 'label<TAB>group<TAB>frequency'; it begins with "
+            f"{first_few(header)}, where {wrong}."
+        )
     return _from_columns(header, columns, source, notes=notes)
 
 
-def _check_header(header: list[str], columns: list[list[str]], source: str) -> None:
-    """Reject a first line that holds data. The first name may be empty, as in an index written by pandas."""
-    advice = f"{source} needs a header line such as 'label<TAB>group<TAB>frequency'; it begins with {first_few(header)}"
+def _not_a_header(header: list[str], columns: list[list[str]]) -> str:
+    """Reason why a first line is data, or ``""``. The first name may be empty, as in an index written by pandas."""
     for i, (name, values) in enumerate(zip(header, columns, strict=True)):
         if i and not name.strip():
-            raise ValueError(f"{advice}, where name {i + 1} is empty.")
+            return f"name {i + 1} is empty"
         if is_number(name):
-            raise ValueError(f"{advice}, where {name!r} is a number.")
-        if i and name in set(values):
-            raise ValueError(f"{advice}, where {name!r} is also a value of that column.")
+            return f"{name!r} is a number"
+        if i and name in values:
+            return f"{name!r} is also a value of that column"
+    return ""
 
 
 def _from_frame(frame: Any) -> Metadata:
@@ -215,18 +209,16 @@ def _from_mapping(mapping: Mapping[Any, Any]) -> Metadata:
                 f"Column {name!r} of the metadata must be {{label: value}}, {{value: labels}} or a list by row id; "
                 f"{values!r} was passed."
             )
-        if not isinstance(values, Mapping):
-            columns[_canonical(name)] = {i: cell_text(value) for i, value in enumerate(values)}
-            continue
-        lists = sum(_is_list(value) for value in values.values())
-        if lists and lists != len(values):
-            raise ValueError(f"Column {name!r} of the metadata mixes {{label: value}} with {{value: labels}}.")
-        if lists:
-            columns[_canonical(name)], several = _from_lexicon(name, values)
-            if several:
-                notes += (f"{several} labels of the metadata have several values of {name}; the first one is used.",)
-        else:
-            columns[_canonical(name)] = {_key(key, name): cell_text(value) for key, value in values.items()}
+        pairs: Iterable[tuple[Any, Any]] = values.items() if isinstance(values, Mapping) else enumerate(values)
+        if isinstance(values, Mapping) and (lists := sum(map(_is_list, values.values()))):
+            if lists != len(values):
+                raise ValueError(f"Column {name!r} of the metadata mixes {{label: value}} with {{value: labels}}.")
+            pairs = [(label, group) for group, labels in values.items() for label in in_order(labels)]
+        column: dict[Key, str] = {}
+        texts = ((_key(key, name), cell_text(value)) for key, value in pairs)
+        if several := sum(column.setdefault(key, text) != text for key, text in texts):
+            notes += (f"{several} labels of the metadata have several values of {name}; the first one is used.",)
+        columns[_canonical(name)] = column
     if not any(columns.values()):
         raise ValueError("The given metadata have no values; {column: {label: value}} was expected.")
     return Metadata(columns, source, notes)
@@ -239,16 +231,6 @@ def _check_direction(mapping: Mapping[Any, Any]) -> None:
             "The given metadata are keyed by label. Key them by column: {column: {label: value}}, for example "
             f"{{{min(inner[0])!r}: {{{next(iter(mapping))!r}: …}}}}."
         )
-
-
-def _from_lexicon(name: str, groups: Mapping[Any, Any]) -> tuple[dict[Key, str], int]:
-    column: dict[Key, str] = {}
-    several = 0
-    for group, labels in groups.items():
-        for label in in_order(labels):
-            key = _key(label, name)
-            several += column.setdefault(key, cell_text(group)) != cell_text(group)
-    return column, several
 
 
 def _key(key: Any, column: str) -> Key:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from visualdl_embedding.core.rows import COMPOSED, Rows
 from visualdl_embedding.vocabulary._text import first_few, whole_number
-from visualdl_embedding.vocabulary._tokens import token_kind
 from visualdl_embedding.vocabulary._vocabulary import Vocabulary
 
 __all__ = ["KEEP", "Picker"]
@@ -24,21 +23,15 @@ _SUGGESTED = 5
 
 
 class Picker:
-    """Rows chosen so far.
-
-    Attributes
-    ----------
-    taken
-        Chosen rows in order: ids, and composed words with the ids of their pieces.
-    strata
-        Stratum by id; empty unless the rows are a stratified sample.
-    """
+    """Rows chosen so far."""
 
     def __init__(self, vocabulary: Vocabulary, num_rows: int, *, padding_idx: int | None, keep: frozenset[str]) -> None:
         self.vocabulary = vocabulary
         self.num_rows = num_rows
         self.strata: dict[int, str] = {}
+        """Stratum by id; empty unless the rows are a stratified sample."""
         self.taken: dict[int | str, tuple[int, ...]] = {}
+        """Chosen rows in order: ids, and composed words with the ids of their pieces."""
         self._padding = padding_idx
         self._keep = keep
         self._reasons = np.zeros(num_rows, dtype=np.int8)
@@ -46,17 +39,12 @@ class Picker:
 
     def sift(self, candidates: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the candidates that are words, and count the others."""
-        known = len(self.vocabulary)
         reasons = self._reasons
-        reasons[candidates[candidates >= known]] = _NO_LABEL
-        if not self.vocabulary.is_numbered:
-            labels, sentencepiece = self.vocabulary.labels, self.vocabulary.style.sentencepiece
-            labeled = candidates[candidates < known]
-            kinds = [
-                token_kind(label, sentencepiece=sentencepiece) if (label := labels[i]) else "no label"
-                for i in labeled.tolist()
-            ]
-            reasons[labeled] = [0 if kind in self._keep else _CODES[kind] for kind in kinds]
+        if self.vocabulary.is_numbered:
+            reasons[candidates[candidates >= len(self.vocabulary)]] = _NO_LABEL
+        else:
+            kinds = map(self.vocabulary.kind_of, candidates.tolist())
+            reasons[candidates] = [0 if kind in self._keep else _CODES[kind] for kind in kinds]
         if self._padding is not None and self._padding in candidates:
             reasons[self._padding] = self._obstacle(self._padding)
         kept: NDArray[np.int64] = candidates[reasons[candidates] == 0]
@@ -74,15 +62,9 @@ class Picker:
 
     def take_words(self, words: Iterable[str]) -> None:
         """Take words of a lexicon: all rows with these labels by id, then composed words. Other words are counted."""
-        found: set[int] = set()
-        absent = []
-        for word in words:
-            ids = self.vocabulary.find_all(word)
-            found.update(ids)
-            if not ids:
-                absent.append(word)
-        self.take_ids(self.sift(np.array(sorted(found), dtype=np.int64)))
-        for word in absent:
+        found = {word: self.vocabulary.find_all(word) for word in words}
+        self.take_ids(self.sift(np.unique(np.array([i for ids in found.values() for i in ids], dtype=np.int64))))
+        for word in (word for word, ids in found.items() if not ids):
             if pieces := self._compose(word):
                 self.taken[word] = pieces
             else:
@@ -105,11 +87,11 @@ class Picker:
             else:
                 unknown.append(item)
         if unknown:
-            many = len(unknown) - _SUGGESTED
-            suggested = "; ".join(self.vocabulary.suggest(label) for label in unknown[:_SUGGESTED])
+            suggested = [self.vocabulary.suggest(label) for label in unknown[:_SUGGESTED]]
+            suggested += [f"and {many} more"] if (many := len(unknown) - _SUGGESTED) > 0 else []
             raise ValueError(
                 f"{name} has labels that are not in {self.vocabulary.source} and cannot be composed of its tokens: "
-                f"{suggested}{f'; and {many} more' if many > 0 else ''}."
+                f"{'; '.join(suggested)}."
             )
         for key in list(keys):
             if isinstance(key, int) and (obstacle := self._obstacle(key)):
@@ -143,13 +125,7 @@ class Picker:
         return ids[0]
 
     def finish(self, watched: list[int | str], *, how: str) -> Rows:
-        """Return the chosen rows.
-
-        Raises
-        ------
-        ValueError
-            If no row was taken.
-        """
+        """Return the chosen rows; raise ValueError if there is none."""
         reasons = self._reasons.copy()
         reasons[[key for key in self.taken if isinstance(key, int)]] = 0
         counts = np.bincount(reasons, minlength=len(_REASONS)).tolist()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -30,10 +31,7 @@ VocabularyLike: TypeAlias = (
     "str | os.PathLike[str] | Vocabulary | Mapping[str, int] | Mapping[int, str] | Iterable[str | None] | _Tokenizer"
     " | _HasVocab"
 )
-"""What the row ids mean: a file, a dict in either direction, labels in the order of their ids, or a tokenizer.
-
-See `open_vocabulary`.
-"""
+"""What the row ids mean: a file, a dict, labels in the order of their ids, or a tokenizer. See `open_vocabulary`."""
 
 
 def open_vocabulary(
@@ -82,8 +80,7 @@ def open_vocabulary(
         return _from_file(Path(source), encoding)
     if isinstance(source, Mapping):
         return _from_mapping(source, "the given vocabulary")
-    tokenizer = _mapping_of(source)
-    if tokenizer is not None:
+    if (tokenizer := _mapping_of(source)) is not None:
         return _from_mapping(tokenizer, f"the vocabulary of {type(source).__name__}")
     if isinstance(source, Iterable) and not isinstance(source, set | frozenset | bytes):
         return _from_list(list(source), "the given vocabulary")
@@ -95,19 +92,12 @@ def open_vocabulary(
 
 def _mapping_of(source: Any) -> Mapping[Any, Any] | None:
     """Find the ``{token: id}`` mapping of a tokenizer or a PaddleNLP vocabulary."""
-    if callable(getattr(source, "get_vocab", None)):
-        try:
-            found = source.get_vocab()
-        except NotImplementedError:
-            found = None
-        if isinstance(found, Mapping):
-            return found
-    for holder in (getattr(source, "vocab", None), source):
-        if isinstance(holder, Mapping):
-            return holder
-        if isinstance(inner := getattr(holder, "token_to_idx", None), Mapping):
-            return inner
-    return None
+    found = None
+    with contextlib.suppress(NotImplementedError):
+        found = source.get_vocab() if callable(getattr(source, "get_vocab", None)) else None
+    vocab = getattr(source, "vocab", None)
+    inner = (getattr(holder, "token_to_idx", None) for holder in (vocab, source))
+    return next((mapping for mapping in (found, vocab, *inner) if isinstance(mapping, Mapping)), None)
 
 
 def _from_file(path: Path, encoding: str | None) -> Vocabulary:
@@ -130,7 +120,7 @@ def _id_first(lines: list[str], source: str) -> bool | None:
     """
     first = [int(head) for head, tab, _ in (line.partition("\t") for line in lines) if tab and _is_id(head)]
     last = [int(tail) for _, tab, tail in (line.rpartition("\t") for line in lines) if tab and _is_id(tail)]
-    filled = sum(1 for line in lines if line)
+    filled = sum(map(bool, lines))
     is_first, is_last = len(first) * 2 > filled, len(last) * 2 > filled
     if not (is_first and is_last):
         return True if is_first else False if is_last else None

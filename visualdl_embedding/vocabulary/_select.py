@@ -67,8 +67,7 @@ def select_rows(
         V, the number of rows of the table.
     rows
         - an int k: the k most frequent rows if the vocabulary has a column ``"frequency"`` (unknown frequencies
-          last),
-          otherwise the first k by id;
+          last), otherwise the first k by id;
         - ``"all"``;
         - a list of labels, of ids (ints), or of both; an ambiguous label is written as ``"label (id)"``;
         - ``{column: value}`` or ``{column: [values]}``, such as ``{"group": "positive"}``;
@@ -182,14 +181,12 @@ def _take(picker: Picker, rows: Any, random_state: int) -> str:
 def _take_first(picker: Picker, k: int) -> str:
     candidates = picker.sift(np.arange(picker.num_rows))
     frequencies = _frequencies(picker.vocabulary)
+    if frequencies is not None:
+        candidates = _by_frequency(candidates, frequencies)
+    picker.take_ids(np.sort(candidates[:k]))
     if len(candidates) <= k:
-        picker.take_ids(candidates)
         return f"all {len(candidates)}" + (f" ({k} requested)" if k < picker.num_rows else "")
-    if frequencies is None:
-        picker.take_ids(candidates[:k])
-        return f"the first {k}"
-    picker.take_ids(np.sort(_by_frequency(candidates, frequencies)[:k]))
-    return f"the {k} most frequent"
+    return f"the first {k}" if frequencies is None else f"the {k} most frequent"
 
 
 def _take_stratified(picker: Picker, k: int, random_state: int) -> str:
@@ -206,7 +203,7 @@ def _take_stratified(picker: Picker, k: int, random_state: int) -> str:
     rng = np.random.default_rng(random_state)
     chosen = [rng.choice(m, size=quota, replace=False) for m, quota in zip(members, quotas, strict=True)]
     picker.take_ids(np.sort(np.concatenate(chosen)))
-    picker.strata = {int(i): name for name, m in zip(STRATA, members, strict=True) for i in m}
+    picker.strata = dict(zip(ordered.tolist(), stratum.tolist(), strict=True))
     parts = ", ".join(f"{quota} {name}" for quota, name in zip(quotas, STRATA, strict=True))
     return f"{sum(quotas)} stratified by frequency ({parts})"
 
@@ -214,14 +211,11 @@ def _take_stratified(picker: Picker, k: int, random_state: int) -> str:
 def _share_out(k: int, sizes: list[int]) -> list[int]:
     """Split `k` into equal parts limited by `sizes`; what exceeds a size goes to the other parts."""
     parts = [0] * len(sizes)
-    left = min(k, sum(sizes))
-    while left:
+    while (left := min(k, sum(sizes)) - sum(parts)) > 0:
         room = [i for i, size in enumerate(sizes) if parts[i] < size]
         share, rest = divmod(left, len(room))
         for n, i in enumerate(room):
-            part = min(share + (n < rest), sizes[i] - parts[i])
-            parts[i] += part
-            left -= part
+            parts[i] = min(parts[i] + share + (n < rest), sizes[i])
     return parts
 
 
@@ -237,9 +231,8 @@ def _take_group(picker: Picker, rows: Mapping[Any, Any]) -> str:
         raise ValueError(
             f"There is no column {column!r}; {vocabulary.source} has {known}. Pass the column as metadata."
         )
-    if isinstance(values, str) or not isinstance(values, Iterable):
-        values = [values]
-    wanted = [str(value) for value in _as_list(values, "rows", "{'group': ['positive']}")]
+    single = isinstance(values, str) or not isinstance(values, Iterable)
+    wanted = [str(value) for value in _as_list([values] if single else values, "rows", "{'group': ['positive']}")]
     cells = vocabulary.columns[column]
     words = [label for label, more in vocabulary.unmatched.items() if more.get(column) in wanted]
     known_values = dict.fromkeys([*cells, *(more.get(column, "") for more in vocabulary.unmatched.values())])
@@ -265,8 +258,7 @@ def _frequencies(vocabulary: Vocabulary) -> NDArray[np.float64] | None:
     cells = vocabulary.columns.get("frequency")
     if cells is None or not any(cells):
         return None
-    wrong = first_non_number(cells)
-    if wrong is not None:
+    if (wrong := first_non_number(cells)) is not None:
         raise ValueError(f"Column 'frequency' has {wrong!r}; numbers were expected.")
     values = numbers(cells)
     if np.isinf(values).any() or (values < 0).any():

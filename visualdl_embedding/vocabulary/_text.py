@@ -15,16 +15,7 @@ __all__ = ["cell_text", "first_few", "in_order", "read_text", "sentence", "split
 def read_text(path: Path, *, encoding: str | None = None, what: str = "file") -> tuple[str, tuple[str, ...]]:
     """Read a text file as UTF-8 or else as GB18030 (which includes GBK and GB2312), unless `encoding` is given.
 
-    Returns
-    -------
-    The text with its line ends unchanged, and messages for the user about the encoding.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file, or it is a directory.
-    ValueError
-        If it cannot be decoded.
+    Return the text with its line ends unchanged, and messages for the user about the encoding.
     """
     if path.is_dir():
         files = sorted(p.name for p in path.iterdir() if p.suffix in (".txt", ".json", ".dic", ".tsv", ".csv"))

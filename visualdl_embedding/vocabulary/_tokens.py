@@ -59,7 +59,7 @@ def style_of(labels: Iterable[str | None]) -> Style:
 
 
 def token_kind(label: str, *, sentencepiece: bool = False) -> Literal["word", "special", "subword"]:
-    """Classify a label as a word, a special token or a subword piece.
+    """Classify a label, which is not empty, as a word, a special token or a subword piece.
 
     Special tokens are matched by name: ``[PAD]``, ``[unused17]``, ``<s>``, ``</s>``, ``<unk>``, ``<|endoftext|>``,
     ``<0x0A>``, LAC's ``OOV`` and similar. ``[``, ``<``, ``[笑]``, ``[OK]`` and ``<script>`` are words.
@@ -68,27 +68,15 @@ def token_kind(label: str, *, sentencepiece: bool = False) -> Literal["word", "s
     digits without ``▁``. Chinese has no spaces, so most whole words have no ``▁`` (``高兴`` as well as ``▁高兴``); a
     missing ``▁`` indicates a piece only in scripts that separate words by spaces.
 
-    Parameters
-    ----------
-    label
-        Label, not empty.
-    sentencepiece
-        Whether the vocabulary is a SentencePiece vocabulary.
-
     >>> token_kind("[unused17]"), token_kind("[笑]"), token_kind("##ing")
     ('special', 'word', 'subword')
     >>> token_kind("ing", sentencepiece=True), token_kind("高兴", sentencepiece=True)
     ('subword', 'word')
     """
-    if label[0] in "[<_" and _SPECIAL.fullmatch(label):
+    if (label[0] in "[<_" and _SPECIAL.fullmatch(label)) or (label[0] in "OU" and _BARE_SPECIAL.fullmatch(label)):
         return "special"
-    if label[0] in "OU" and _BARE_SPECIAL.fullmatch(label):
-        return "special"
-    if len(label) > 2 and (label.startswith("##") or label.endswith("@@")):
-        return "subword"
-    if sentencepiece and (label == "▁" or _LATIN_PIECE.fullmatch(label)):
-        return "subword"
-    return "word"
+    marked = len(label) > 2 and (label.startswith("##") or label.endswith("@@"))
+    return "subword" if marked or (sentencepiece and (label == "▁" or _LATIN_PIECE.fullmatch(label))) else "word"
 
 
 def compose(word: str, index: Mapping[str, int], style: Style) -> tuple[int, ...] | None:
@@ -100,18 +88,7 @@ def compose(word: str, index: Mapping[str, int], style: Style) -> tuple[int, ...
     SentencePiece piece); with plain pieces every misspelled word could be composed of single letters, and no
     suggestion could be made. White space separates words and is skipped.
 
-    Parameters
-    ----------
-    word
-        Any string.
-    index
-        Id of each label.
-    style
-        Style of the vocabulary (`style_of`).
-
-    Returns
-    -------
-    Ids of the pieces, or None if the word cannot be composed.
+    `index` has the id of each label. The result is None if the word cannot be composed.
 
     References
     ----------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from visualdl_embedding.core.suggest import did_you_mean
 from visualdl_embedding.vocabulary._metadata import Key, Metadata, MetadataLike, read_metadata
 from visualdl_embedding.vocabulary._text import first_few
-from visualdl_embedding.vocabulary._tokens import Style, compose, style_of
+from visualdl_embedding.vocabulary._tokens import Style, compose, style_of, token_kind
 
 __all__ = ["RowNumbers", "Vocabulary"]
 
@@ -35,29 +35,6 @@ class RowNumbers(Sequence[str]):
     def __getitem__(self, index: Any) -> Any:
         numbers = range(self.num_rows)[index]
         return tuple(f"row {i}" for i in numbers) if isinstance(numbers, range) else f"row {numbers}"
-
-
-@dataclass(frozen=True)
-class _NumberIndex(Mapping[str, int]):
-    """Row by label of `RowNumbers`.
-
-    >>> _NumberIndex(RowNumbers(3))["row 2"], _NumberIndex(RowNumbers(3)).get("row 3")
-    (2, None)
-    """
-
-    labels: RowNumbers
-
-    def __getitem__(self, label: str) -> int:
-        found = _ROW.fullmatch(label)
-        if found is None or int(found[1]) >= len(self.labels):
-            raise KeyError(label)
-        return int(found[1])
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.labels)
-
-    def __len__(self) -> int:
-        return len(self.labels)
 
 
 @dataclass(frozen=True)
@@ -105,18 +82,15 @@ class Vocabulary:
         return isinstance(self.labels, RowNumbers)
 
     @cached_property
-    def _first(self) -> Mapping[str, int]:
-        """Lowest id of each label."""
-        if isinstance(self.labels, RowNumbers):
-            return _NumberIndex(self.labels)
+    def _first(self) -> dict[str, int]:
+        """Lowest id of each label; of row numbers `ids_of` parses the label."""
         # Iterate backwards: the last assignment wins.
-        return {label: i for i, label in _backwards(self.labels) if label}
+        backwards = zip(range(len(self) - 1, -1, -1), reversed(self.labels), strict=True)
+        return {label: i for i, label in backwards if label}
 
     @cached_property
     def _repeated(self) -> dict[str, tuple[int, ...]]:
         """All ids of labels with several ids."""
-        if self.is_numbered:
-            return {}
         repeated: dict[str, list[int]] = {}
         for i, label in enumerate(self.labels):
             if label and self._first[label] != i:
@@ -128,12 +102,20 @@ class Vocabulary:
         """Marking of subword pieces."""
         return style_of(self.labels[-1:] if self.is_numbered else self.labels)
 
+    def kind_of(self, row_id: int) -> str:
+        """Return the kind of a row's label as in `token_kind`, or ``"no label"``."""
+        label = self.labels[row_id] if row_id < len(self.labels) else None
+        return token_kind(label, sentencepiece=self.style.sentencepiece) if label else "no label"
+
     def ids_of(self, label: str) -> tuple[int, ...]:
         """Return all ids with exactly this label, ascending.
 
         >>> Vocabulary(("a", "b", None, "a")).ids_of("a")
         (0, 3)
         """
+        if self.is_numbered:
+            found = _ROW.fullmatch(label)
+            return (int(found[1]),) if found and int(found[1]) < len(self) else ()
         if label in self._repeated:
             return self._repeated[label]
         return (self._first[label],) if label in self._first else ()
@@ -147,7 +129,7 @@ class Vocabulary:
         name = self.labels[row_id]
         if not name:
             raise ValueError(f"Row {row_id} has no label in {self.source}.")
-        if name in self._repeated:
+        if not self.is_numbered and name in self._repeated:
             # Another row may have the label 'a (3)'.
             while name in self._first:
                 name = f"{name} ({row_id})"
@@ -179,23 +161,16 @@ class Vocabulary:
 
     def compose(self, word: str) -> tuple[int, ...] | None:
         """Return the ids of the pieces of a word, or None. A repeated piece has its lowest id."""
-        return compose(word, self._first, self.style) if self.composes else None
+        return compose(word, self._first, self.style) if self.composes and not self.is_numbered else None
 
     def suggest(self, label: str) -> str:
         """Return an unknown label with the closest known labels, for a message."""
         return f"{label!r} ({did_you_mean(label, self.labels, limit=3, otherwise='no similar label')})"
 
     def with_columns(self, metadata: MetadataLike) -> Vocabulary:
-        """Add columns, or values to existing columns.
+        """Return a new vocabulary with columns, or values of existing columns, from any input of `read_metadata`.
 
-        Parameters
-        ----------
-        metadata
-            Any input of `read_metadata`.
-
-        Returns
-        -------
-        A new vocabulary. Entries without a matching label are listed in `unmatched` and counted in `notes`.
+        Entries without a matching label are listed in `unmatched` and counted in `notes`.
 
         Raises
         ------
@@ -203,6 +178,7 @@ class Vocabulary:
             If nothing matches: no label, no id, and no label that can be composed of the vocabulary's labels.
         """
         metadata = read_metadata(metadata)
+        source = metadata.source
         columns = {name: list(values) for name, values in self.columns.items()}
         unmatched = {label: dict(values) for label, values in self.unmatched.items()}
         places: dict[Key, tuple[int, ...]] = {}
@@ -216,12 +192,14 @@ class Vocabulary:
                 if isinstance(key, str) and not places[key]:
                     unmatched.setdefault(key, {})[name] = value
         lost = [key for key, ids in places.items() if not ids]
+        few = first_few([_shown(key) for key in lost], 3)
         if len(lost) == len(places) and not any(isinstance(key, str) and self.compose(key) for key in lost):
-            raise ValueError(self._nothing_matches(metadata, lost))
+            raise ValueError(
+                f"No entry of {source} matches {self.source}: its entries begin {few}{self._hint(metadata, lost)}"
+            )
         notes = (*self.notes, *metadata.notes)
         if lost:
-            few = first_few([_shown(key) for key in lost], 3)
-            notes += (f"{len(lost)} of {len(places)} entries of {metadata.source} are not in {self.source}: {few}.",)
+            notes += (f"{len(lost)} of {len(places)} entries of {source} are not in {self.source}: {few}.",)
         return replace(self, columns={n: tuple(v) for n, v in columns.items()}, unmatched=unmatched, notes=notes)
 
     def _places(self, key: Key) -> tuple[int, ...]:
@@ -232,22 +210,16 @@ class Vocabulary:
             return (row_id,) if row_id < len(self.labels) and self.labels[row_id] == label else ()
         return (key,) if key < len(self.labels) else ()
 
-    def _nothing_matches(self, metadata: Metadata, lost: list[Key]) -> str:
-        few = first_few([_shown(key) for key in lost], 3)
-        message = f"No entry of {metadata.source} matches {self.source}: its entries begin {few}"
+    def _hint(self, metadata: Metadata, lost: list[Key]) -> str:
         example = [label for label in self.labels[:1000] if label][:3]
-        message += f"; the vocabulary's {len(self.labels)} labels begin {first_few(example)}."
+        hint = f"; the vocabulary's {len(self.labels)} labels begin {first_few(example)}."
         if any(self.ids_of(name) for name in metadata.columns):
-            message += " Its outer keys are labels; key it by column: {column: {label: value}}."
-        elif any(isinstance(key, tuple) for key in lost):
-            message += " Both its columns 'id' and 'label' must agree with the vocabulary; leave out the wrong one."
-        elif any(isinstance(key, int) for key in lost):
-            message += " An id must be a row number of the table; rename the column if it holds something else."
-        return message
-
-
-def _backwards(labels: Sequence[str | None]) -> Iterator[tuple[int, str | None]]:
-    return zip(range(len(labels) - 1, -1, -1), reversed(labels), strict=True)
+            return f"{hint} Its outer keys are labels; key it by column: {{column: {{label: value}}}}."
+        if any(isinstance(key, tuple) for key in lost):
+            return f"{hint} Both its columns 'id' and 'label' must agree with the vocabulary; leave out the wrong one."
+        if any(isinstance(key, int) for key in lost):
+            return f"{hint} An id must be a row number of the table; rename the column if it holds something else."
+        return hint
 
 
 def _shown(key: Key) -> str:

@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visualdl_embedding.core.neighbors import nearest_neighbors
-from visualdl_embedding.findings._purity import class_purity, same_class_share
+from visualdl_embedding.findings._shared import class_purity
 from visualdl_embedding.metrics.groups._encode import encode_groups
-from visualdl_embedding.metrics.groups._purity import measure_purity
-from visualdl_embedding.metrics.groups._scores import bootstrap_means, percentile_interval
+from visualdl_embedding.metrics.groups._purity import bootstrap_means, measure_purity, percentile_interval
 
 
 @settings(deadline=None, max_examples=60)
@@ -36,7 +35,7 @@ def test_purity_and_mixing_are_those_of_a_loop(seed: int, n: int, k: int, n_grou
         np.testing.assert_allclose(found.observed.groups[code], expected[code], atol=1e-12)
     every = [value for values in own for value in values]
     np.testing.assert_allclose(found.observed.overall, np.mean(every) if every else np.nan, atol=1e-12)
-    np.testing.assert_allclose(found.rows, same_class_share(indices, codes), rtol=1e-6)
+    np.testing.assert_allclose(found.rows, class_purity(indices, codes, n_groups).rows, rtol=1e-6)
     assert found.observed.intervals is not None
     ends = np.vstack([found.observed.intervals, found.observed.overall_interval])
     assert np.all((np.isnan(ends) | ((ends >= 0) & (ends <= 1))).all(axis=1))

@@ -21,7 +21,7 @@ def all_numbers(found: GroupStudy) -> dict[str, float]:
         f"{name} {i}": float(value)
         for name, values in {
             "mixing": found.mixing,
-            "centroids": found.centroid_cosines,
+            "centroids": found.cohesion.centroid_cosines,
             "chance": found.chance.groups,
             "low": np.array(found.purity.overall_interval),
         }.items()
@@ -38,7 +38,7 @@ def test_two_far_blobs_are_perfect_groups() -> None:
     assert found.silhouette.overall > 0.95
     assert found.wrong_side_rows == 0
     assert found.misplaced == found.notes == ()
-    assert abs(found.centroid_cosines[0, 1]) < 0.05
+    assert abs(found.cohesion.centroid_cosines[0, 1]) < 0.05
 
 
 def test_random_groups_of_one_blob_are_none() -> None:

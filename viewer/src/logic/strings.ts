@@ -1,3 +1,5 @@
+import catalog from "../../../visualdl_embedding/metrics/catalog.json";
+
 export type Language = "en" | "zh";
 
 /** Every string of the page, in English and in Chinese; `{name}` stands for a value. */
@@ -242,50 +244,6 @@ export const STRINGS = {
   ],
   "missing.title": ["Some data could not be read", "部分内容无法读取"],
 
-  "metric.norm": ["norm", "向量长度"],
-  "metric.displacement": ["displacement", "位移"],
-  "metric.neighbor_overlap": ["neighbor overlap", "近邻重合率"],
-  "metric.neighbor_overlap_first": ["neighbor overlap with the first", "与首帧的近邻重合率"],
-  "metric.trustworthiness": ["trustworthiness", "可信度"],
-  "metric.continuity": ["continuity", "连续性"],
-  "metric.motion": ["motion on the map", "图上位移"],
-  "metric.noise_floor": ["noise floor", "噪声底"],
-  "metric.mean_cosine": ["mean cosine", "平均余弦"],
-  "metric.effective_rank": ["effective rank", "有效秩"],
-  "metric.isoscore": ["IsoScore", "各向同性得分"],
-  "metric.hubness": ["hubness", "枢纽度"],
-  "metric.kl_divergence": ["KL divergence", "KL 散度"],
-  "metric.explained_variance": ["explained variance", "解释方差"],
-  "metric.norm_mean": ["mean norm", "平均长度"],
-  "metric.norm_p5": ["norm, 5th percentile", "长度第 5 百分位"],
-  "metric.norm_p95": ["norm, 95th percentile", "长度第 95 百分位"],
-  "metric.group_purity": ["group purity", "组纯度"],
-  "metric.group_purity_over_chance": ["group purity over chance", "组纯度（高于偶然）"],
-  "metric.group_silhouette": ["group silhouette", "组轮廓系数"],
-  "metric.probe_auc": ["linear probe, AUC", "线性探针 AUC"],
-  "metric.wrong_side_rows": ["rows on the wrong side", "错侧的行"],
-  "metric.cka": ["CKA similarity", "CKA 相似度"],
-  "metric.crowding": ["crowding", "拥挤度"],
-  "metric.agreement": ["agreement of the maps", "各图一致度"],
-  "metric.stability": ["stability", "稳定度"],
-  "metric.unchanged": ["unchanged", "未变化"],
-  "metric.unchanged_rows": ["unchanged rows", "未变化的行"],
-  "metric.never_trained_rows": ["rows never trained", "从未训练的行"],
-  "metric.nonfinite_rows": ["rows not finite", "非有限的行"],
-  "metric.zero_rows": ["zero rows", "全为零的行"],
-  "metric.num_rows": ["rows", "行数"],
-  "metric.num_alerts": ["alerts", "告警数"],
-  "metric.norm_frequency_correlation": ["norm and frequency, correlation", "长度与词频的相关"],
-  "metric.lookups": ["lookups", "查表次数"],
-  "metric.gradient_mean": ["mean gradient", "平均梯度"],
-  "metric.purity": ["purity", "纯度"],
-  "metric.purity_over_chance": ["purity over chance", "纯度（高于偶然）"],
-  "metric.cohesion": ["cohesion", "内聚度"],
-  "metric.silhouette": ["silhouette", "轮廓系数"],
-  "metric.share": ["share", "占比"],
-  "metric.neighbor_distance": ["distance to neighbors", "近邻距离"],
-  "metric.update_share": ["share of updates", "更新占比"],
-  "metric.update_per_row": ["updates per row", "每行更新量"],
   "column.group": ["group", "组"],
   "column.frequency": ["frequency", "频率"],
   "column.cluster": ["cluster", "簇"],
@@ -312,6 +270,12 @@ export const STRINGS = {
 export type Key = keyof typeof STRINGS;
 
 export const isKey = (key: string): key is Key => Object.hasOwn(STRINGS, key);
+
+const METRICS: Partial<Record<string, { title: string; title_zh: string }>> = catalog;
+
+/** Name of a metric in a language; undefined if the catalog of metrics has none. */
+export const metricTitle = (language: Language, name: string): string | undefined =>
+  METRICS[name]?.[language === "zh" ? "title_zh" : "title"];
 
 /** A string in a language, with its values filled in. */
 export function say(language: Language, key: Key, values: Record<string, string | number> = {}): string {

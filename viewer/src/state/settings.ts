@@ -1,7 +1,7 @@
 /** Language and theme, stored like VisualDL's, and translated names. */
 import { computed, signal } from "@preact/signals";
 import { partsOf } from "../logic/maps";
-import { type Key, type Language, isKey, say as sayIn } from "../logic/strings";
+import { type Key, type Language, isKey, metricTitle, say as sayIn } from "../logic/strings";
 import { source } from "../source";
 
 /** Storage of the browser; none if it is disabled, as for some files and in frames. */
@@ -58,11 +58,8 @@ export function nameOf(key: string): string {
   const [method, metric] = key.includes("/")
     ? [key.slice(0, key.lastIndexOf("/")), key.slice(key.lastIndexOf("/") + 1)]
     : ["", key];
-  const word = isKey(`metric.${metric}`)
-    ? say(`metric.${metric}` as Key)
-    : isKey(`column.${metric}`)
-      ? say(`column.${metric}` as Key)
-      : metric;
+  const word =
+    metricTitle(language.value, metric) ?? (isKey(`column.${metric}`) ? say(`column.${metric}` as Key) : metric);
   return method ? `${mapName(method)} ${word}` : word;
 }
 const METHODS: Record<string, string> = { tsne: "t-SNE", umap: "UMAP", pca: "PCA" };

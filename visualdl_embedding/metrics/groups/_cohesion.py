@@ -54,16 +54,7 @@ def measure_cohesion(
 
     The squared norm of the sum of s unit vectors is s plus the cosines of all ordered pairs, so the cost is O(n d).
 
-    Parameters
-    ----------
-    unit
-        ``(n, d)`` float32 unit vectors; zero rows have no direction and are ignored.
-    codes
-        ``(n,)`` int32: group of each row, or -1.
-    n_random
-        Number of random groups of each size.
-    random_state
-        Seed of the random groups.
+    Zero rows of `unit`, ``(n, d)`` unit vectors, have no direction and are ignored, as are rows with the code -1.
 
     References
     ----------

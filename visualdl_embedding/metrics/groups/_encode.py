@@ -1,20 +1,43 @@
-"""Encoding of group names as integers."""
+"""Groups of rows as integers, and values by group."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.arrays import blocks
 
-__all__ = ["MAX_GROUPS", "NO_GROUP", "encode_groups", "group_sums", "validate_codes"]
+__all__ = ["MAX_GROUPS", "NO_GROUP", "Scores", "encode_groups", "group_sums", "validate_codes"]
 
 NO_GROUP = -1
 MAX_GROUPS = 1000
 """Maximum number of groups: limits group-by-group tables to 8 MB; columns with more values are hardly groups."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Value for all grouped rows, and for each group; NaN if unknown.
+
+    Attributes
+    ----------
+    overall
+        Overall value.
+    groups
+        ``(g,)`` float64, in the order of the study's names.
+    overall_interval
+        Limits of the 95% interval.
+    intervals
+        ``(g, 2)`` float64, the same for each group, or None.
+    """
+
+    overall: float
+    groups: NDArray[np.float64]
+    overall_interval: tuple[float, float] = (np.nan, np.nan)
+    intervals: NDArray[np.float64] | None = None
 
 
 def encode_groups(values: Sequence[str]) -> tuple[NDArray[np.int32], tuple[str, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,17 +67,6 @@ class Misplaced:
     evidence: tuple[OtherNeighbor, ...]
 
 
-@dataclass(frozen=True)
-class _Found:
-    """Rows on the wrong side: ``(w,)`` each."""
-
-    rows: NDArray[np.intp]
-    other: NDArray[np.intp]
-    votes: NDArray[np.intp]
-    own_votes: NDArray[np.intp]
-    known: NDArray[np.intp]
-
-
 def wrong_side(
     neighbors: Neighbors,
     codes: NDArray[np.int32],
@@ -132,57 +121,56 @@ def wrong_side(
         raise ValueError(f"min_share must be from 0 to 1, not {min_share}.")
     if k_evidence < 0 or (limit is not None and limit < 0):
         raise ValueError(f"k_evidence and limit must be at least 0, not {k_evidence} and {limit}.")
-    found = _surest_first(_find(neighbors.indices, codes, len(names), min_share))
+    found = _find(neighbors.indices, codes, len(names), min_share)
     sizes = np.bincount(codes[codes != NO_GROUP], minlength=len(names))
-    listed = []
-    for i, row in enumerate(found.rows[:limit].tolist()):
-        other, known = int(found.other[i]), int(found.known[i])
+    names_of_rows = list(map(str, range(n))) if labels is None else labels
+
+    def evidence(row: int, other: int) -> tuple[OtherNeighbor, ...]:
         places = np.flatnonzero(codes[neighbors.indices[row]] == other)[:k_evidence]
-        listed.append(
-            Misplaced(
-                row=row,
-                label=str(row) if labels is None else labels[row],
-                group=names[codes[row]],
-                other=names[other],
-                share=float(found.votes[i] / known),
-                own_share=float(found.own_votes[i] / known),
-                chance=float(sizes[other] / (sizes.sum() - 1)),
-                n_known=known,
-                evidence=tuple(_evidence(neighbors, row, int(place), labels) for place in places),
-            )
+        near = zip(neighbors.indices[row, places].tolist(), neighbors.distances[row, places].tolist(), strict=True)
+        cosine = neighbors.distance == "cosine"
+        return tuple(OtherNeighbor(i, names_of_rows[i], far, 1 - far if cosine else float("nan")) for i, far in near)
+
+    return tuple(
+        Misplaced(
+            row=row,
+            label=names_of_rows[row],
+            group=names[codes[row]],
+            other=names[other],
+            share=votes / known,
+            own_share=own_votes / known,
+            chance=float(sizes[other] / (sizes.sum() - 1)),
+            n_known=known,
+            evidence=evidence(row, other),
         )
-    return tuple(listed)
+        for row, other, votes, own_votes, known in _surest_first(found)[:limit].tolist()
+    )
 
 
 def count_wrong_side(
     indices: NDArray[np.int32], codes: NDArray[np.int32], n_groups: int, *, min_share: float = 0.5
 ) -> int:
     """Count the rows that `wrong_side` lists without a limit."""
-    return len(_find(indices, codes, n_groups, min_share).rows)
+    return len(_find(indices, codes, n_groups, min_share))
 
 
-def _evidence(neighbors: Neighbors, row: int, place: int, labels: Sequence[str] | None) -> OtherNeighbor:
-    there, distance = int(neighbors.indices[row, place]), float(neighbors.distances[row, place])
-    cosine = 1 - distance if neighbors.distance == "cosine" else float("nan")
-    return OtherNeighbor(there, str(there) if labels is None else labels[there], distance, cosine)
-
-
-def _find(indices: NDArray[np.int32], codes: NDArray[np.int32], n_groups: int, min_share: float) -> _Found:
+def _find(indices: NDArray[np.int32], codes: NDArray[np.int32], n_groups: int, min_share: float) -> NDArray[np.intp]:
+    """Rows on the wrong side, ``(w, 5)``: row, strongest other group, its votes, own votes, and known neighbors."""
     grouped = np.flatnonzero(codes != NO_GROUP)
     size = max(1, _VOTES_AT_A_TIME // (n_groups + 1))
-    chunks = [
-        _vote(indices, codes, grouped[start : start + size], n_groups) for start in range(0, max(len(grouped), 1), size)
-    ]
-    other, votes, own_votes, known = (np.concatenate(part) for part in zip(*chunks, strict=True))
-    share = np.divide(votes, known, out=np.zeros(len(grouped)), where=known > 0)
-    wrong = np.flatnonzero((votes > own_votes) & (share >= min_share))
-    return _Found(grouped[wrong], other[wrong], votes[wrong], own_votes[wrong], known[wrong])
+    found = [np.zeros((0, 5), np.intp)]
+    for start in range(0, len(grouped), size):
+        counted = _vote(indices, codes, grouped[start : start + size], n_groups)
+        votes, own_votes, known = counted[:, 2:].T
+        share = np.divide(votes, known, out=np.zeros(len(votes)), where=known > 0)
+        found.append(counted[(votes > own_votes) & (share >= min_share)])
+    return np.concatenate(found)
 
 
 def _vote(
     indices: NDArray[np.int32], codes: NDArray[np.int32], rows: NDArray[np.intp], n_groups: int
-) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-    """Count neighbors by group: the strongest other group, its count, the count of the own group, and the total."""
+) -> NDArray[np.intp]:
+    """Count the neighbors of rows by group; columns as in `_find`."""
     here, width = np.arange(len(rows)), n_groups + 1
     # Neighbors without a group are counted in the last column.
     column = np.where(codes == NO_GROUP, n_groups, codes)[indices[rows]]
@@ -190,16 +178,15 @@ def _vote(
     votes = votes.reshape(len(rows), width)[:, :n_groups]
     known, own_votes = votes.sum(axis=1), votes[here, codes[rows]]
     votes[here, codes[rows]] = -1
-    other = votes.argmax(axis=1) if n_groups else here
-    return other, votes[here, other], own_votes, known
+    other = votes.argmax(axis=1)
+    return np.column_stack([rows, other, votes[here, other], own_votes, known])
 
 
-def _surest_first(found: _Found) -> _Found:
+def _surest_first(found: NDArray[np.intp]) -> NDArray[np.intp]:
     """Sort by the lower end of Wilson's interval of the share; ties remain in the order of the rows."""
     from scipy.stats import binomtest
 
     # A test takes 0.5 ms, and up to 15 neighbors have 120 different shares.
-    shares, which = np.unique(np.column_stack([found.votes, found.known]), axis=0, return_inverse=True)
+    shares, which = np.unique(found[:, [2, 4]], axis=0, return_inverse=True)
     low = [binomtest(int(k), int(n)).proportion_ci(method="wilson").low for k, n in shares]
-    order = np.argsort(-np.array(low)[which.ravel()], kind="stable")
-    return _Found(*(values[order] for values in astuple(found)))
+    return found[np.argsort(-np.array(low)[which.ravel()], kind="stable")]

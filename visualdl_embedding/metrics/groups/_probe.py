@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.arrays import center
-from visualdl_embedding.metrics.groups._encode import NO_GROUP
-from visualdl_embedding.metrics.groups._scores import Scores
+from visualdl_embedding.metrics.groups._encode import NO_GROUP, Scores
 
 __all__ = ["probe_scores", "stratified_folds"]
 
@@ -16,19 +15,7 @@ MAX_ROWS = 20_000
 
 
 def stratified_folds(codes: NDArray[np.int32], n_folds: int, *, random_state: int = 42) -> NDArray[np.intp]:
-    """Split rows into folds of equal size, stratified by group.
-
-    Parameters
-    ----------
-    codes
-        ``(m,)`` int32 group of each row.
-    random_state
-        Seed of the shuffling.
-
-    Returns
-    -------
-    ``(m,)``, 0 to ``n_folds - 1``.
-    """
+    """Split rows ``(m,)`` into shuffled folds of equal size, stratified by group; ``(m,)``, 0 to ``n_folds - 1``."""
     order = np.lexsort((np.random.default_rng(random_state).random(len(codes)), codes))
     folds = np.empty(len(codes), dtype=np.intp)
     folds[order] = np.arange(len(codes)) % n_folds
@@ -36,33 +23,16 @@ def stratified_folds(codes: NDArray[np.int32], n_folds: int, *, random_state: in
 
 
 def probe_scores(
-    points: NDArray[np.float32],
-    codes: NDArray[np.int32],
-    n_groups: int,
-    *,
-    n_folds: int = 5,
-    random_state: int = 42,
+    points: NDArray[np.float32], codes: NDArray[np.int32], n_groups: int, *, n_folds: int = 5, random_state: int = 42
 ) -> Scores:
     """Cross-validate one linear probe per group against all others; return the area under its ROC curve.
 
     Ridge regression on the indicator of the group. The scatter matrix of the training rows is that of all rows minus
     that of the held-out fold, so a fold takes one d x d system for all groups.
 
-    Parameters
-    ----------
-    points
-        ``(n, d)`` float32.
-    codes
-        ``(n,)`` int32: group of each row, or -1 for rows to ignore.
-    n_folds
-        2 or more.
-    random_state
-        Seed of the folds, and of the sample of 20,000 rows used if more rows have a group.
-
-    Returns
-    -------
-    Means over the folds, and over groups: 1 perfect, 0.5 chance. NaN for a group with fewer members than folds, or
-    with fewer other rows than folds.
+    From points ``(n, d)`` and groups ``(n,)``, -1 for rows to ignore; if more than 20,000 rows have a group, from a
+    sample. Means over the folds, and over groups: 1 perfect, 0.5 chance. NaN for a group with fewer members than folds,
+    or with fewer other rows than folds.
 
     Notes
     -----
@@ -122,9 +92,7 @@ def _cross_validate(points: Doubles, targets: Doubles, folds: NDArray[np.intp]) 
         train[np.diag_indices_from(train)] += penalty
         weights = np.linalg.solve(train, product - its_product - m * np.outer(mean, base))
         areas.append(_areas(x @ weights, y))
-    stacked = np.array(areas)
-    known = np.isfinite(stacked)
-    return np.asarray(np.where(known, stacked, 0).sum(axis=0) / known.sum(axis=0))
+    return np.asarray(np.nanmean(areas, axis=0))
 
 
 def _areas(scores: Doubles, targets: Doubles) -> Doubles:

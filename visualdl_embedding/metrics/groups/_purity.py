@@ -7,34 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.metrics.groups._encode import NO_GROUP
-from visualdl_embedding.metrics.groups._scores import Scores, bootstrap_means, percentile_interval
+from visualdl_embedding.metrics.groups._encode import NO_GROUP, Scores
 
-__all__ = ["Purity", "measure_purity"]
+__all__ = ["Purity", "bootstrap_means", "measure_purity", "percentile_interval"]
 
 Doubles = NDArray[np.float64]
 N_BOOTSTRAP = 1000
+_DISTINCT = 256
+"""Number of bins for the values; it lowers the spread of a normal sample by 0.2%."""
 
 
 @dataclass(frozen=True)
 class Purity:
-    """Shares of neighbors by group.
+    """Shares of neighbors by group; see `GroupStudy`.
 
-    Attributes
-    ----------
-    observed
-        Mean share of a row's grouped neighbors in its own group, 0 to 1.
-    chance
-        Expected value if groups are assigned at random.
-    over_chance
-        ``(observed - chance) / (1 - chance)``: 1 for fully separate groups, 0 for chance, below 0 if rows avoid their
-        own group.
-    mixing
-        ``(g, g)``: row i is the distribution of neighbors of group i's members, and sums to 1; NaN without neighbors.
-    rows
-        ``(n,)`` float32: own share of each row; NaN if it or all its neighbors have no group.
-    known
-        ``(n,)``: number of neighbors with a group.
+    `rows` is its `row_purity`, and `known`, ``(n,)``, is the number of neighbors with a group.
     """
 
     observed: Scores
@@ -45,40 +32,10 @@ class Purity:
     known: NDArray[np.intp]
 
 
-@dataclass(frozen=True)
-class _Edges:
-    """Edges from every grouped row to each of its grouped neighbors, sorted by the group of the first.
-
-    Attributes
-    ----------
-    asker, neighbor
-        Row numbers, ``(e,)``.
-    own, theirs
-        Groups of the two rows.
-    weight
-        One divided by the number of the asker's grouped neighbors.
-    """
-
-    asker: NDArray[np.intp]
-    neighbor: NDArray[np.int32]
-    own: NDArray[np.int32]
-    theirs: NDArray[np.int32]
-    weight: Doubles
-
-
 def measure_purity(
     indices: NDArray[np.int32], codes: NDArray[np.int32], n_groups: int, *, random_state: int = 42
 ) -> Purity:
-    """Measure purity and mixing, with 95% intervals.
-
-    Parameters
-    ----------
-    indices
-        ``(n, k)`` neighbors.
-    codes
-        ``(n,)`` int32: group of each row, or -1.
-    random_state
-        Seed of the bootstrap.
+    """Measure purity and mixing, with 95% intervals, from neighbors ``(n, k)`` and groups ``(n,)``, -1 for none.
 
     Notes
     -----
@@ -96,62 +53,43 @@ def measure_purity(
     Efron and Tibshirani 1993, "An introduction to the bootstrap"; Owen 2007, "The pigeonhole bootstrap", for rows in
     two roles.
     """
-    edges, known = _edges(indices, codes)
+    n, rng = len(codes), np.random.default_rng(random_state)
+    theirs = codes[indices]
+    known = (theirs != NO_GROUP).sum(axis=1)
     usable = (codes != NO_GROUP) & (known > 0)
-    same = np.bincount(edges.asker[edges.own == edges.theirs], minlength=len(codes))
+    share = np.divide((theirs == codes[:, None]).sum(axis=1), known, out=np.full(n, np.nan), where=usable)
     counts = np.bincount(codes[usable], minlength=n_groups)
-    by_pair = np.bincount(edges.own * np.intp(n_groups) + edges.theirs, edges.weight, n_groups * n_groups)
-    mixing = np.full((n_groups, n_groups), np.nan)
-    np.divide(by_pair.reshape(n_groups, n_groups), counts[:, None], out=mixing, where=counts[:, None] > 0)
-    share = np.divide(same, known, out=np.full(len(codes), np.nan), where=usable)
-    rng = np.random.default_rng(random_state)
-    observed = _observed(edges, codes, share, n_groups=n_groups, rng=rng)
-    chance = _chance(np.bincount(codes[codes != NO_GROUP], minlength=n_groups))
-    return Purity(observed, chance, _over_chance(observed, chance), mixing, share.astype(np.float32), known)
-
-
-def _edges(indices: NDArray[np.int32], codes: NDArray[np.int32]) -> tuple[_Edges, NDArray[np.intp]]:
-    asking = np.flatnonzero(codes != NO_GROUP)
-    asking = asking[np.argsort(codes[asking], kind="stable")]
-    neighbor = indices[asking]
-    theirs = codes[neighbor]
-    grouped = theirs != NO_GROUP
-    per_row = grouped.sum(axis=1)
-    asker = np.repeat(asking, per_row)
-    known = (codes[indices] != NO_GROUP).sum(axis=1)
-    return _Edges(asker, neighbor[grouped], codes[asker], theirs[grouped], 1 / known[asker]), known
-
-
-def _observed(
-    edges: _Edges, codes: NDArray[np.int32], share: Doubles, *, n_groups: int, rng: np.random.Generator
-) -> Scores:
-    known = np.isfinite(share)
-    counts = np.bincount(codes[known], minlength=n_groups)
-    grouped = codes != NO_GROUP
-    strata = np.where(grouped, codes, n_groups)
-    sizes = np.maximum(np.bincount(strata, minlength=n_groups + 1), 1)
-    ends = np.searchsorted(edges.own, np.arange(n_groups + 1))
+    strata = np.where(codes == NO_GROUP, n_groups, codes)
+    sizes = np.bincount(strata, minlength=n_groups + 1)
     means, draws = np.full(n_groups, np.nan), np.full((n_groups, N_BOOTSTRAP), np.nan)
-    overall_draws, overall_as_neighbor = np.zeros(N_BOOTSTRAP), np.zeros(len(codes))
+    mixing = np.full((n_groups, n_groups), np.nan)
+    overall_draws, overall_as_neighbor = np.zeros(N_BOOTSTRAP), np.zeros(n)
     for code in np.flatnonzero(counts):
-        shares = share[known & (codes == code)]
-        means[code] = shares.mean()
-        part = slice(ends[code], ends[code + 1])
-        excess = ((edges.theirs[part] == code) - means[code]) * edges.weight[part] / counts[code]
-        received = np.bincount(edges.neighbor[part], excess, len(codes))
-        as_neighbor = received - (np.bincount(strata, received, n_groups + 1) / sizes)[strata]
-        as_asker = bootstrap_means(shares, N_BOOTSTRAP, rng)
+        rows = np.flatnonzero(usable & (codes == code))
+        grouped = theirs[rows] != NO_GROUP
+        # Edges from the rows of the group to their grouped neighbors.
+        neighbor, of = indices[rows][grouped], theirs[rows][grouped]
+        weight = np.repeat(1 / known[rows], known[rows])
+        mixing[code] = np.bincount(of, weight, n_groups) / counts[code]
+        means[code] = share[rows].mean()
+        received = np.bincount(neighbor, ((of == code) - means[code]) * weight / counts[code], n)
+        as_neighbor = received - (np.bincount(strata, received, n_groups + 1) / np.maximum(sizes, 1))[strata]
+        as_asker = bootstrap_means(share[rows], N_BOOTSTRAP, rng)
         overall_draws += as_asker * (counts[code] / counts.sum())
         overall_as_neighbor += as_neighbor * (counts[code] / counts.sum())
         # A single row has no spread to resample, which must not be reported as certainty.
         if counts[code] > 1:
             draws[code] = as_asker + np.linalg.norm(as_neighbor) * rng.standard_normal(N_BOOTSTRAP)
-    if not counts.sum():
-        return Scores(np.nan, means, intervals=np.full((n_groups, 2), np.nan))
-    overall_draws += np.linalg.norm(overall_as_neighbor) * rng.standard_normal(N_BOOTSTRAP)
-    low, high = np.clip(percentile_interval(overall_draws), 0, 1)
-    interval = (float(low), float(high)) if counts.sum() > 1 else (np.nan, np.nan)
-    return Scores(float(share[known].mean()), means, interval, np.clip(percentile_interval(draws), 0, 1))
+    overall, interval = np.nan, (np.nan, np.nan)
+    if counts.sum():
+        overall = float(share[usable].mean())
+        overall_draws += np.linalg.norm(overall_as_neighbor) * rng.standard_normal(N_BOOTSTRAP)
+        if counts.sum() > 1:
+            low, high = np.clip(percentile_interval(overall_draws), 0, 1).tolist()
+            interval = low, high
+    observed = Scores(overall, means, interval, np.clip(percentile_interval(draws), 0, 1))
+    chance = _chance(sizes[:n_groups])
+    return Purity(observed, chance, _over_chance(observed, chance), mixing, share.astype(np.float32), known)
 
 
 def _chance(sizes: NDArray[np.intp]) -> Scores:
@@ -169,11 +107,38 @@ def _over_chance(observed: Scores, chance: Scores) -> Scores:
         return scaled
 
     assert observed.intervals is not None
-    expected = np.float64(chance.overall)
-    overall, low, high = scale(np.array([observed.overall, *observed.overall_interval]), np.full(3, expected))
+    overall, low, high = scale(
+        np.array([observed.overall, *observed.overall_interval]), np.full(3, chance.overall)
+    ).tolist()
     return Scores(
-        float(overall),
+        overall,
         scale(observed.groups, chance.groups),
-        (float(low), float(high)),
+        (low, high),
         scale(observed.intervals, np.repeat(chance.groups[:, None], 2, axis=1)),
     )
+
+
+def bootstrap_means(values: Doubles, n_bootstrap: int, rng: np.random.Generator) -> Doubles:
+    """Compute the means of bootstrap samples of finite `values`, at least one; ``(n_bootstrap,)``.
+
+    The counts of the distinct values are sampled from a multinomial distribution: 1,000 means of 10,000 shares out of
+    15 neighbors take 1 ms instead of 100.
+
+    References
+    ----------
+    Efron 1979, "Bootstrap methods: another look at the jackknife".
+    """
+    distinct, counts = np.unique(values, return_counts=True)
+    if len(distinct) > _DISTINCT:
+        edges = np.linspace(0, len(values), _DISTINCT + 1).astype(np.intp)
+        counts = np.diff(edges)
+        distinct = np.add.reduceat(np.sort(values), edges[:-1]) / counts
+    drawn = rng.multinomial(len(values), counts / len(values), size=n_bootstrap)
+    means: Doubles = drawn @ distinct / len(values)
+    return means
+
+
+def percentile_interval(draws: Doubles) -> Doubles:
+    """Compute the limits of the middle 95% of draws along the last axis; ``(..., 2)``."""
+    ends: Doubles = np.moveaxis(np.quantile(draws, [0.025, 0.975], axis=-1), 0, -1)
+    return ends

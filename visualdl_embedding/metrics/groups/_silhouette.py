@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.arrays import blocks, center
-from visualdl_embedding.metrics.groups._encode import group_sums
-from visualdl_embedding.metrics.groups._scores import Scores
+from visualdl_embedding.metrics.groups._encode import Scores, group_sums
 
 __all__ = ["measure_silhouette"]
 
@@ -30,21 +29,9 @@ def measure_silhouette(
     measured in O(n d g). With the Euclidean distance, more than `EXACT_ROWS` rows are sampled in proportion to the
     groups, with at least 30 rows each; each sampled row is measured against all rows.
 
-    Parameters
-    ----------
-    points
-        ``(n, d)`` float32; unit vectors if `cosine`.
-    codes
-        ``(n,)`` int32: group of each row, or -1 for rows to ignore.
-    cosine
-        Whether to use ``1 - cosine`` or the Euclidean distance.
-    random_state
-        Seed of the sample.
-
-    Returns
-    -------
-    The silhouette, -1 to 1, higher is better, 0 for a row alone in its group; NaN with fewer than two groups. And the
-    standard error of sampling: 0 if all rows are measured.
+    Returns the silhouette, -1 to 1, higher is better, 0 for a row alone in its group, NaN with fewer than two groups;
+    and the standard error of sampling, 0 if all rows are measured. `points` are unit vectors if `cosine`; rows with the
+    code -1 are ignored.
 
     References
     ----------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,17 +12,18 @@ from visualdl_embedding.core.arrays import validate_vectors
 from visualdl_embedding.core.names import scalar_key
 from visualdl_embedding.core.neighbors import Distance, Neighbors, normalize
 from visualdl_embedding.metrics.groups._cohesion import Cohesion, measure_cohesion
-from visualdl_embedding.metrics.groups._encode import NO_GROUP, encode_groups, validate_codes
+from visualdl_embedding.metrics.groups._encode import NO_GROUP, Scores, encode_groups, validate_codes
 from visualdl_embedding.metrics.groups._misplaced import Misplaced, count_wrong_side, wrong_side
-from visualdl_embedding.metrics.groups._notes import study_notes
-from visualdl_embedding.metrics.groups._probe import probe_scores
+from visualdl_embedding.metrics.groups._probe import MAX_ROWS, probe_scores
 from visualdl_embedding.metrics.groups._purity import measure_purity
-from visualdl_embedding.metrics.groups._scores import Scores
-from visualdl_embedding.metrics.groups._silhouette import measure_silhouette
+from visualdl_embedding.metrics.groups._silhouette import SAMPLED_ROWS, measure_silhouette
 
 __all__ = ["GroupStudy", "group_scalars", "study_groups"]
 
 Doubles = NDArray[np.float64]
+_FEW = 10
+"""Minimum group size for reliable bootstrap intervals."""
+_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -79,11 +80,6 @@ class GroupStudy:
     wrong_side_rows: int
     misplaced: tuple[Misplaced, ...]
     notes: tuple[str, ...]
-
-    @property
-    def centroid_cosines(self) -> Doubles:
-        """``(g, g)`` cosines between the mean unit vectors of groups."""
-        return self.cohesion.centroid_cosines
 
     def index(self, name: str) -> int:
         """Return the position of a group in all arrays.
@@ -158,8 +154,7 @@ def study_groups(
     silhouette, silhouette_error = measure_silhouette(
         points, directed if cosine else codes, g, cosine=cosine, random_state=random_state
     )
-    probe = probe_scores(points, codes, g, n_folds=n_folds, random_state=random_state)
-    return GroupStudy(
+    study = GroupStudy(
         names=names,
         sizes=sizes,
         codes=codes,
@@ -171,22 +166,66 @@ def study_groups(
         mixing=purity.mixing,
         silhouette=silhouette,
         silhouette_error=silhouette_error,
-        probe_auc=probe,
+        probe_auc=probe_scores(points, codes, g, n_folds=n_folds, random_state=random_state),
         cohesion=measure_cohesion(unit, codes, g, n_random=n_random, random_state=random_state),
         row_purity=purity.rows,
         wrong_side_rows=count_wrong_side(neighbors.indices, codes, g),
         misplaced=wrong_side(neighbors, codes, names, labels=labels, limit=20),
-        notes=study_notes(
-            names,
-            codes,
-            known=purity.known,
-            undirected=int(np.count_nonzero(directed != codes)),
-            probed=probe.groups,
-            n_neighbors=neighbors.n_neighbors,
-            n_folds=n_folds,
-            sampling_error=silhouette_error.overall,
-        ),
+        notes=(),
     )
+    undirected = int(np.count_nonzero(directed != codes))
+    return replace(study, notes=tuple(_notes(study, purity.known, undirected=undirected, n_folds=n_folds)))
+
+
+def _notes(study: GroupStudy, known: NDArray[np.intp], *, undirected: int, n_folds: int) -> list[str]:
+    """Return the notes; `known` is the number of grouped neighbors, `undirected` that of zero rows with a group."""
+    grouped, names = study.codes != NO_GROUP, study.names
+    m, n = int(grouped.sum()), len(grouped)
+    if not m:
+        return ["No row has a group, so no group metrics are computed."]
+    notes = []
+    if m < n / 2:
+        notes.append(f"{m:,} of {n:,} rows ({m / n:.0%}) have a group; the others are used only as random rows.")
+    notes += _group_notes(study, n_folds)
+    mean_known, alone = known[grouped].mean(), int((known[grouped] == 0).sum())
+    if len(names) > 1 and mean_known < min(study.n_neighbors, m - 1) / 3:
+        notes.append(
+            f"Rows with a group have on average {mean_known:.1f} of {study.n_neighbors} neighbors with a group; "
+            f"{alone:,} have none and are left out of purity. A graph of grouped rows only has more."
+        )
+    if undirected:
+        notes.append(f"{undirected:,} rows with a group are zero: they have no direction and no cohesion.")
+    if len(names) > 1 and m > MAX_ROWS:
+        notes.append(f"The linear probe is fitted to a sample of the {m:,} rows with a group.")
+    if study.silhouette_error.overall > 0:
+        notes.append(
+            f"The silhouette is computed on a sample of about {SAMPLED_ROWS:,} of {m:,} rows; its standard error is "
+            f"{study.silhouette_error.overall:.4f}."
+        )
+    return notes
+
+
+def _group_notes(study: GroupStudy, n_folds: int) -> list[str]:
+    if len(study.names) == 1:
+        return [
+            f"All rows with a group are in one group, {study.names[0]!r}, so purity over chance, silhouette and probe "
+            "are unknown."
+        ]
+    notes = {
+        "Groups with a single member, without neighbors in the group": study.sizes == 1,
+        f"Groups with fewer than {_FEW} members, with intervals that are too narrow": (study.sizes > 1)
+        & (study.sizes < _FEW),
+        f"Groups without a probe, because they or all others together have fewer rows than the {n_folds} folds": (
+            np.isnan(study.probe_auc.groups)
+        ),
+    }
+    return [f"{note}: {_list(study.names, which)}." for note, which in notes.items() if which.any()]
+
+
+def _list(names: Sequence[str], which: NDArray[np.bool_]) -> str:
+    chosen = [repr(name) for name, use in zip(names, which, strict=True) if use]
+    shown = ", ".join(chosen[:_NAMED])
+    return shown if len(chosen) <= _NAMED else f"{shown} and {len(chosen) - _NAMED:,} more"
 
 
 def group_scalars(study: GroupStudy, *, max_groups: int = 20) -> dict[str, float]:
