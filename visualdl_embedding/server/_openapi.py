@@ -131,7 +131,7 @@ class Parameter:
     ----------
     schema
         JSON schema of a text, an integer, or integers separated by commas, with the default of an optional parameter.
-        The OpenAPI document contains it, and `parse` checks requests by it.
+        The OpenAPI document contains it, and requests are checked by it.
     """
 
     name: str

@@ -32,11 +32,6 @@ class Selection:
     left_out: Mapping[str, int] = field(default_factory=dict)
     watch: tuple[str, ...] = ()
 
-    @classmethod
-    def of(cls, rows: Rows) -> Selection:
-        """Create the selection of given rows."""
-        return cls(rows.how, dict(rows.left_out), tuple(rows.watch))
-
 
 @dataclass(frozen=True, slots=True)
 class Description:
@@ -88,15 +83,15 @@ class Description:
 
     def with_rows(self, rows: Rows) -> Description:
         """Return a description with newer rows."""
-        selections = {**self.selections, rows.version: Selection.of(rows)}
-        return replace(self, rows_version=rows.version, selections=selections)
+        selection = Selection(rows.how, dict(rows.left_out), tuple(rows.watch))
+        return replace(self, rows_version=rows.version, selections={**self.selections, rows.version: selection})
 
 
 def describe(table: Table, rows: Rows, *, config: Config, extra: Mapping[str, Any] | None = None) -> Description:
     """Create the description of a table whose run begins now."""
-    selections = {rows.version: Selection.of(rows)}
     created = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    return Description(table, config, rows.version, selections, installed_versions(), created, extra=dict(extra or {}))
+    empty = Description(table, config, rows.version, {}, installed_versions(), created, extra=dict(extra or {}))
+    return empty.with_rows(rows)
 
 
 def installed_versions() -> dict[str, str]:
