@@ -34,29 +34,14 @@ def nearest_labels(label: str, labels: Iterable[str | None], *, limit: int = 3) 
         return 2 * common / (len(wanted) + len(candidate))
 
     short = heapq.nlargest(_SHORT_LIST, candidates, key=lambda c: overlap(c.casefold()))
-    matcher = SequenceMatcher(autojunk=False)
-    matcher.set_seq2(wanted)
-    scored: list[tuple[float, str]] = []
-    for candidate in short:
-        matcher.set_seq1(candidate.casefold())
-        if (ratio := matcher.ratio()) >= _CUTOFF:
-            scored.append((-ratio, candidate))
-    return [candidate for _, candidate in sorted(scored)[:limit]]
+    scored = sorted((-SequenceMatcher(None, c.casefold(), wanted, autojunk=False).ratio(), c) for c in short)
+    return [candidate for score, candidate in scored[:limit] if -score >= _CUTOFF]
 
 
 def did_you_mean(word: str, known: Iterable[str | None], *, limit: int = 1, otherwise: str | None = None) -> str:
-    """Return a suggestion that ends an error message about an unknown name.
+    """Return a suggestion that ends an error message about an unknown name: at most `limit` of the known names.
 
-    Parameters
-    ----------
-    word
-        The unknown name.
-    known
-        Known names.
-    limit
-        Maximum number of suggestions.
-    otherwise
-        Text if no name is similar; by default a list of all known names.
+    If no name is similar, the text is `otherwise`, or a list of all known names.
 
     >>> did_you_mean("hapy", ["happy", "sad", "apply"], limit=2)
     "did you mean 'happy' or 'apply'?"
