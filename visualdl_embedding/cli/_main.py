@@ -78,6 +78,8 @@ def analyze(run: str, tables: tuple[str, ...], force: bool) -> None:
         )
     for table in replayed:
         click.echo(f"{table.table}: {len(table.steps)} snapshots analyzed, {table.kept} kept.")
+        for note in table.notes:
+            click.echo(f"Note: {note}")
     if any(table.steps for table in replayed):
         click.echo(f"To see them in VisualDL: visualdl-embedding relog {run}")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from visualdl_embedding.alerts import Alert, History, Rule, RuleState, evaluate, load_rules
+from visualdl_embedding.alerts import Alert, History, Rule, RuleState, evaluate, stored_rules
 from visualdl_embedding.analysis import Analysis, Projection, analyze
 from visualdl_embedding.core.privacy import Privacy, publish
 from visualdl_embedding.core.snapshot import Snapshot
@@ -63,14 +63,18 @@ class TableAnalyzer:
         Continue from the newest analysis before this step; None for the newest one.
     privacy
         Applied to analyses before they are written.
+
+    Attributes
+    ----------
+    notes
+        Sentences about rules that this version does not know, which are not evaluated; every analysis has them.
     """
 
     def __init__(self, store: TableStore, *, before: int | None = None, privacy: Privacy | None = None) -> None:
         self.store = store
         self._privacy = privacy
         self._state = store.load_state(None if before is None else before - 1)
-        stored = store.description.extra.get(_RULES_KEY, {})
-        self._rules: tuple[Rule, ...] = load_rules(stored) if stored.get("rule") else ()
+        self._rules, self.notes = stored_rules(store.description.extra.get(_RULES_KEY, {}))
         self._scalars: dict[int, Mapping[str, float]] = {}
         self._evidence: dict[int, Sequence[Direction]] = {}
         self._rule_state = RuleState()
@@ -92,7 +96,7 @@ class TableAnalyzer:
             If the store cannot be written; it is then unchanged.
         """
         analysis, state = analyze(snapshot, self._state, self.store.description.config)
-        analysis = publish(analysis, self._privacy)
+        analysis = publish(replace(analysis, notes=(*analysis.notes, *self.notes)), self._privacy)
         alerts: tuple[Alert, ...] = ()
         if self._rules:
             alerts = self._evaluate(analysis.step, analysis.scalars, analysis.directions)

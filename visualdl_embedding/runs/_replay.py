@@ -28,11 +28,14 @@ class Replayed:
         Steps that were analyzed or logged.
     kept
         Number of analyses that were kept.
+    notes
+        Sentences for the user.
     """
 
     table: str
     steps: tuple[int, ...]
     kept: int
+    notes: tuple[str, ...] = ()
 
 
 def analyze_run(
@@ -66,15 +69,17 @@ def analyze_run(
         analyzed = set() if force else set(run.steps(name, analyzed=True))
         kept = next((i for i, step in enumerate(steps) if step not in analyzed), len(steps))
         todo = steps[kept:]
+        notes: tuple[str, ...] = ()
         if todo:
             analyzer = TableAnalyzer(store, before=todo[0])
+            notes = analyzer.notes
             store.drop_alerts(since=todo[0])
         for i, step in enumerate(todo):
             if on_step is not None:
                 on_step(name, step, i, len(todo))
             for alert in analyzer.process(store.read_snapshot(step)).alerts:
                 store.append_alert(alert.to_dict())
-        done.append(Replayed(name, tuple(todo), kept))
+        done.append(Replayed(name, tuple(todo), kept, notes))
     return done
 
 

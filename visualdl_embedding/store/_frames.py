@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.analysis import Analysis, Projection
-from visualdl_embedding.core.jsonable import dumps_exact, loads_exact
+from visualdl_embedding.core.jsonable import dumps_exact, known_fields, loads_exact
 from visualdl_embedding.core.neighbors import Neighbors
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.safetensors_format import LayoutError, TensorPlace, pack, read_layout
@@ -185,7 +185,7 @@ def _fields(source: object, names: Iterable[str]) -> dict[str, Any]:
 
 
 def _directions(header: Mapping[str, Any]) -> tuple[Direction, ...]:
-    return tuple(Direction(**direction) for direction in header.get("directions", ()))
+    return tuple(Direction(**known_fields(Direction, direction)) for direction in header.get("directions", ()))
 
 
 def _floats(values: Mapping[str, Any]) -> dict[str, float]:
