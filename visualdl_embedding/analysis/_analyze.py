@@ -10,7 +10,7 @@ from visualdl_embedding.analysis._config import Config
 from visualdl_embedding.analysis._diagnose import diagnose
 from visualdl_embedding.analysis._pairs import measure_pairs, pair_with
 from visualdl_embedding.analysis._project import choose_basis, make_projections
-from visualdl_embedding.analysis._result import Analysis, Frame, Measured, State, merge
+from visualdl_embedding.analysis._result import Analysis, Frame, Measured, State, made_from, merge
 from visualdl_embedding.analysis._space import (
     measure_quality,
     measure_space,
@@ -57,7 +57,7 @@ def analyze(
     rows, counted = select_usable(snapshot, config)
     if not rows.vectors.size:
         # Without usable rows there is nothing to compare, so keep the state for the next frame.
-        return _assemble(snapshot, state, neighbor_graph(rows.vectors, config), counted), state
+        return _assemble(snapshot, state, config, graph=neighbor_graph(rows.vectors, config), measured=counted), state
     with timed(seconds, "neighbors"):
         tell("neighbors", 0, 1)
         wide = neighbor_graph(rows.vectors, config)
@@ -89,7 +89,7 @@ def analyze(
     measured = merge(counted, space, Measured(notes=basis_notes), changed, projected, quality, diagnosed)
     watched = measure_watched(snapshot.rows, measured.row_metrics, projections)
     analysis = replace(
-        _assemble(snapshot, state, graph, merge(measured, Measured(watched))),
+        _assemble(snapshot, state, config, graph=graph, measured=merge(measured, Measured(watched))),
         projections=projections,
         basis=basis,
         directions=directions,
@@ -98,7 +98,7 @@ def analyze(
     return analysis, state.followed_by(Frame(snapshot, analysis), config)
 
 
-def _assemble(snapshot: Snapshot, state: State, graph: Neighbors, measured: Measured) -> Analysis:
+def _assemble(snapshot: Snapshot, state: State, config: Config, *, graph: Neighbors, measured: Measured) -> Analysis:
     previous, first = state.previous, state.first
     return Analysis(
         table=snapshot.table,
@@ -112,4 +112,5 @@ def _assemble(snapshot: Snapshot, state: State, graph: Neighbors, measured: Meas
         row_metrics=measured.row_metrics,
         basis=previous.analysis.basis if previous else None,
         notes=measured.notes,
+        made_from=made_from(snapshot, previous.analysis.made_from if previous else None, config),
     )

@@ -121,6 +121,8 @@ class Config:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Config:
         """Build a configuration from the result of `to_dict`; unknown fields are ignored."""
-        found = {name: tuple(v) if isinstance(v, list) else v for name, v in known_fields(cls, values).items()}
+        found: dict[str, Any] = {
+            name: tuple(v) if isinstance(v, list) else v for name, v in known_fields(cls, values).items()
+        }
         specs = tuple(ProjectionSpec(**known_fields(ProjectionSpec, spec)) for spec in found.pop("projections", ()))
         return cls(**found, projections=specs)

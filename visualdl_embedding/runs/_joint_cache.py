@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.analysis import split_key
+from visualdl_embedding.core.stamps import content_stamp, file_stamp
 from visualdl_embedding.projection import draw_axes
 from visualdl_embedding.runs._joint import Joint, Progress, align_maps, project_jointly
 from visualdl_embedding.store import open_run
@@ -128,22 +130,15 @@ def _stored_map(side: SnapshotReference, projection: str) -> NDArray[np.float32]
 
 
 def _path(a: SnapshotReference, b: SnapshotReference, projection: str, cache: str | os.PathLike[str]) -> Path:
-    """Name a result after all that it depends on, the moments at which the files were written included."""
+    """Name a result after all that it depends on: the state of the files, and the version of this library."""
     parts: list[Any] = [_FORMAT, projection]
     for side in (a, b):
         reader = open_run(side.log_dir).reader(side.table)
         files = [reader.folder / "table.json", reader.path("snapshot", side.step), reader.path("analysis", side.step)]
-        stamps = [(s.st_mtime_ns, s.st_size) if (s := _stat(file)) else None for file in files]
-        parts.append([str(reader.folder.resolve()), side.step, stamps])
-    digest = hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
-    return Path(cache) / f"joint-{digest}.npz"
-
-
-def _stat(path: Path) -> os.stat_result | None:
-    try:
-        return path.stat()
-    except FileNotFoundError:
-        return None
+        if split_key(projection)[0] == "pca":  # is shown with the newest readable basis
+            files += [reader.path("analysis", step) for step in reader.steps(analyzed=True)]
+        parts.append((str(reader.folder.resolve()), side.step, list(map(file_stamp, files))))
+    return Path(cache) / f"joint-{content_stamp(parts)}.npz"
 
 
 def _write(path: Path, joint: Joint) -> None:
@@ -161,9 +156,9 @@ def _write(path: Path, joint: Joint) -> None:
 
 
 def _thin(folder: Path) -> None:
-    files = sorted(((s.st_mtime_ns, s.st_size, p) for p in folder.glob("joint-*.npz") if (s := _stat(p))), reverse=True)
+    files = sorted(((s, p) for p in folder.glob("joint-*.npz") if (s := file_stamp(p))), reverse=True)
     total = 0
-    for _, size, path in files:
+    for (_, size, _), path in files:
         total += size
         if total > CACHE_BYTES:
             path.unlink(missing_ok=True)

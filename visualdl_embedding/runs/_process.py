@@ -43,7 +43,7 @@ def alert_records(alerts: Iterable[Alert], *, walltime: int | None = None) -> li
 
 @dataclass(frozen=True)
 class Processed:
-    """Stored analysis of a snapshot, and the alerts that it raised, which are not stored yet."""
+    """Stored analysis of a snapshot, and the alerts that it raised."""
 
     analysis: Analysis
     alerts: tuple[Alert, ...] = ()
@@ -80,15 +80,25 @@ class TableAnalyzer:
         self._rule_state = RuleState()
         for step in store.steps(analyzed=True) if self._rules else ():
             if before is None or step < before:
-                self._evaluate(step, *store.read_numbers(step))
+                try:
+                    numbers = store.read_numbers(step)
+                except (OSError, ValueError):
+                    continue  # damaged
+                self._evaluate(step, *numbers)
         raised = {(alert.get("rule"), alert.get("step")) for alert in store.alerts()} if self._rule_state.fired else ()
         fired = {key: step for key, step in self._rule_state.fired.items() if (key[0], step) in raised}
         self._rule_state = replace(self._rule_state, fired=fired)
 
-    def process(self, snapshot: Snapshot) -> Processed:
+    def process(self, snapshot: Snapshot, *, store_alerts: bool = False) -> Processed:
         """Analyze a stored snapshot, evaluate the rules, and store the analysis.
 
-        The alerts are not stored: the training process adds its current step to them first.
+        Parameters
+        ----------
+        snapshot
+            Stored snapshot.
+        store_alerts
+            Replace the stored alerts of the step, before the analysis is stored: after an interruption in between, the
+            step is not analyzed yet. A training stores them itself, because it adds its current step to them.
 
         Raises
         ------
@@ -101,6 +111,8 @@ class TableAnalyzer:
         if self._rules:
             alerts = self._evaluate(analysis.step, analysis.scalars, analysis.directions)
             analysis = replace(analysis, scalars={**analysis.scalars, "num_alerts": float(len(alerts))})
+        if store_alerts:
+            self.store.replace_alerts(analysis.step, [alert.to_dict() for alert in alerts])
         self.store.write_analysis(analysis)
         self._state = state
         return Processed(analysis, alerts)
