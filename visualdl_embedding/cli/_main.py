@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 import click
 
-from visualdl_embedding.cli._check import check, drift
+from visualdl_embedding.cli._check import check
+from visualdl_embedding.cli._drift import drift
 from visualdl_embedding.cli._queries import explain, neighbors
 from visualdl_embedding.cli._report import report
 from visualdl_embedding.cli._terminal import SETTINGS, FriendlyGroup, echo, progress_bars, set_up_logging
@@ -68,7 +69,7 @@ def demo(log_dir: str, size: Literal["full", "small"], epochs: int | None) -> No
     "--force", is_flag=True, help="Analyze all snapshots again, not only from the first missing or stale one."
 )
 def analyze(run: str, tables: tuple[str, ...], force: bool) -> None:
-    """Analyze the snapshots of RUN whose analyses are missing or stale; results equal those of the training."""
+    """Analyze the snapshots of RUN that have no current analysis; results equal those of the training."""
     from visualdl_embedding.runs import analyze_run
 
     with progress_bars("Analyzing") as on_progress:

@@ -25,12 +25,8 @@ class Replayed:
 
     Attributes
     ----------
-    table
-        Name of the table.
-    steps
-        Steps that were analyzed or logged.
-    kept
-        Number of analyses that were kept.
+    table, steps, kept
+        Name of the table, steps that were analyzed or logged, and number of analyses that were kept.
     notes
         Sentences for the user.
     """

@@ -29,17 +29,10 @@ _set_compiler: Callable[[Any], Any] = getattr(paddle.framework.core, "set_eval_f
 
 @dataclass(frozen=True)
 class HistoryCounts:
-    """Counts for n watched rows.
+    """Lookups of n watched rows in training, and the number of forward passes.
 
-    Attributes
-    ----------
-    lookups
-        ``(n,)`` int64: number of lookups of each row in training.
-    gradient_mean
-        ``(n,)`` float32: mean length of the gradient of the layer's output over the measured lookups: those of the
-        first 64 forward passes, then of every 32nd. NaN for rows without any. A loss scaler scales it too.
-    forwards
-        Number of forward passes of the layers in training.
+    `gradient_mean` is the mean length of the gradient of the layer's output over the measured lookups: those of the
+    first 64 forward passes, then of every 32nd. It is NaN for rows without any. A loss scaler scales it too.
     """
 
     lookups: NDArray[np.int64]
