@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 from visualdl_embedding import files
 from visualdl_embedding.alerts import Changes, default_rules
 from visualdl_embedding.cli import main
-from visualdl_embedding.models import _words
+from visualdl_embedding.models import _model
 from visualdl_embedding.runs import check, drift_between
 
 WORDS = ["[PAD]", *(f"词{i}" for i in range(80))]
@@ -62,7 +62,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
     count(files, "open_tables", lambda path: Path(path).name)
     count(files, "table_counters", lambda table: table.reader.path.parent.name)
-    count(_words, "open_vocabulary", lambda path: Path(path).parent.name)
+    count(_model, "open_vocabulary", lambda path: Path(path).parent.name)
     return counted
 
 

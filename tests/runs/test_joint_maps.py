@@ -215,7 +215,7 @@ def test_the_oldest_results_go(
     sides: tuple[SnapshotReference, SnapshotReference], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a, b = sides
-    monkeypatch.setattr("visualdl_embedding.runs._joint_cache.CACHE_BYTES", 6000)
+    monkeypatch.setattr("visualdl_embedding.runs._joint.CACHE_BYTES", 6000)
     for projection in ("pca", "tsne"):
         compare(a, b, projection=projection, cache=tmp_path)
         compare(b, a, projection=projection, cache=tmp_path)

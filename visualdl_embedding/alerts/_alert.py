@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeVar
 
-from visualdl_embedding.alerts._rule import SEVERITIES, Judgment, Rule, Severity
+from visualdl_embedding.alerts._rule import Judgment, Rule
 from visualdl_embedding.core.jsonable import plain
+from visualdl_embedding.core.severity import SEVERITIES, Severity
 from visualdl_embedding.core.text import Text
 
 __all__ = ["STATUSES", "Alert", "RuleResult", "Status", "Verdict"]

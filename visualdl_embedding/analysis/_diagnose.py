@@ -22,19 +22,8 @@ def diagnose(
 ) -> tuple[Measured, tuple[Direction, ...]]:
     """Diagnose the frame after `state`.
 
-    Groups and strata are measured if the snapshot has the columns ``"group"`` and ``"frequency"``.
-
-    Parameters
-    ----------
-    snapshot, usable, graph
-        Snapshot, its usable rows and their graph.
-    config
-        Seed.
-    state
-        Earlier frames.
-    changed
-        Change of the rows since the previous frame, ``"neighbor_overlap"`` and ``"displacement"``, and since the first
-        one, ``"unchanged"``.
+    Groups and strata are measured if the snapshot has the columns ``"group"`` and ``"frequency"``. `changed` is the
+    result of `measure_pairs`.
 
     Returns
     -------

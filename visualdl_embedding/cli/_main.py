@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 import click
 
-from visualdl_embedding.cli._check import check, drift
+from visualdl_embedding.cli._check import check
+from visualdl_embedding.cli._drift import drift
 from visualdl_embedding.cli._queries import explain, neighbors
 from visualdl_embedding.cli._report import report
 from visualdl_embedding.cli._terminal import SETTINGS, FriendlyGroup, progress_bars, set_up_logging

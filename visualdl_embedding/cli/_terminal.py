@@ -26,8 +26,10 @@ SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "show_default
 OLD_NAMES = {"analyse": "analyze"}
 
 
-class _Friendly(click.Command):
-    """Command that prints user errors as messages, and tracebacks only with ``--debug``.
+class FriendlyCommand(click.Command):
+    """Command that prints user errors as messages, with flags in either form, ``--top-k`` or ``--top_k``.
+
+    The flag ``--debug`` of the group adds tracebacks.
 
     Attributes
     ----------
@@ -47,10 +49,6 @@ class _Friendly(click.Command):
             failure.exit_code = self.bad_input  # type: ignore[misc]
             raise failure from error
 
-
-class FriendlyCommand(_Friendly):
-    """Command with flags in either form, ``--top-k`` or ``--top_k``."""
-
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse as `click.Command.parse_args`."""
         flags = {option for parameter in self.params for option in (*parameter.opts, *parameter.secondary_opts)}
@@ -59,7 +57,7 @@ class FriendlyCommand(_Friendly):
         return super().parse_args(ctx, dashed)
 
 
-class FriendlyGroup(_Friendly, click.Group):
+class FriendlyGroup(FriendlyCommand, click.Group):
     """Group of `FriendlyCommand` commands, with unlisted old names."""
 
     command_class = FriendlyCommand

@@ -29,8 +29,6 @@ def plain(value: Any) -> Any:
     TypeError
         If `value` contains a type other than numbers, strings, None, lists, tuples, arrays and mappings.
 
-    Examples
-    --------
     >>> plain({"share": float("nan"), "words": ("加息",)})
     {'share': None, 'words': ['加息']}
     """
@@ -42,22 +40,9 @@ def dumps(value: Any, *, indent: int | None = None, compact: bool = False) -> st
 
     Lone surrogates, which UTF-8 cannot encode, are escaped, so the text can be written to any file or terminal.
 
-    Parameters
-    ----------
-    value
-        Value as in `plain`.
-    indent
-        Spaces per level; None for one line.
-    compact
-        Whether to omit the spaces after commas and colons.
+    Values and errors are those of `plain`. `indent` is the number of spaces per level; `compact` omits the spaces after
+    commas and colons.
 
-    Raises
-    ------
-    TypeError
-        As in `plain`.
-
-    Examples
-    --------
     >>> dumps({"overlap": float("nan"), "rows": (1, 2)}), dumps("\ud800")
     ('{"overlap": null, "rows": [1, 2]}', '"\\ud800"')
     """

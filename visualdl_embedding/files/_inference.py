@@ -27,15 +27,7 @@ _DENSE_TENSOR = 7
 
 @dataclass(slots=True)
 class _Program:
-    """Parameters of a program.
-
-    Attributes
-    ----------
-    parameters
-        Shape of each parameter, by name.
-    embeddings
-        ``padding_idx`` (or None) of each parameter that rows are looked up in, by name.
-    """
+    """Shapes of a program's parameters by name, and ``padding_idx`` (or None) of those that rows are looked up in."""
 
     parameters: dict[str, tuple[int, ...]] = field(default_factory=dict)
     embeddings: dict[str, int | None] = field(default_factory=dict)
@@ -144,11 +136,8 @@ def _operators(regions: Any) -> Iterator[dict[str, Any]]:
 
 
 def _pir_padding(attributes: Any) -> int:
-    for attribute in attributes:
-        if isinstance(attribute, dict) and attribute.get("N") == "padding_idx":
-            value = attribute["AT"]["D"]
-            return value if type(value) is int else -1
-    return -1
+    given = [a["AT"]["D"] for a in attributes if isinstance(a, dict) and a.get("N") == "padding_idx"]
+    return given[0] if given and type(given[0]) is int else -1
 
 
 def _protobuf(data: bytes) -> _Program:

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from visualdl_embedding.core.safetensors_format import LayoutError, read_layout
+from visualdl_embedding.core.suggest import listed
 from visualdl_embedding.errors import UnreadableModelError
 from visualdl_embedding.files._bytes import file_bytes
 from visualdl_embedding.files._candidates import candidates
@@ -19,7 +20,7 @@ from visualdl_embedding.files._locate import ENDINGS, Kind, ModelFiles, find_voc
 from visualdl_embedding.files._matrix import Tensor, tensor
 from visualdl_embedding.files._numpy import read_npy, read_npz
 from visualdl_embedding.files._pdparams import read_checkpoint
-from visualdl_embedding.files._stored import StoredTable, listed
+from visualdl_embedding.files._stored import StoredTable
 from visualdl_embedding.files._word_vectors import read_word_vectors
 
 __all__ = ["open_tables"]

@@ -3,12 +3,11 @@
 `find` runs all detectors. They are calibrated to report nothing on spaces without anomalies.
 """
 
-from visualdl_embedding.findings._broken import duplicate_groups
-from visualdl_embedding.findings._clumps import Clump, intrinsic_dimension, tight_clumps
 from visualdl_embedding.findings._find import find
 from visualdl_embedding.findings._finding import SEVERITIES, Finding, Severity
 from visualdl_embedding.findings._groups import Script, script_of
 from visualdl_embedding.findings._outliers import Distances, robust_distances
+from visualdl_embedding.findings._rows import Clump, duplicate_groups, intrinsic_dimension, tight_clumps
 from visualdl_embedding.findings._untrained import Untrained, untrained_rows
 
 __all__ = [

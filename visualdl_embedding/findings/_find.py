@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from visualdl_embedding.analysis import Analysis
 from visualdl_embedding.core.snapshot import Snapshot
-from visualdl_embedding.findings import _broken, _clumps, _groups, _outliers, _space, _training, _untrained
+from visualdl_embedding.findings import _groups, _outliers, _rows, _structure, _training, _untrained
 from visualdl_embedding.findings._finding import SEVERITIES, Finding
 from visualdl_embedding.findings._shared import Space
 from visualdl_embedding.metrics.agreement import Agreement, MapCluster
@@ -65,33 +65,31 @@ def find(
         )
     counters = snapshot.counters if counters is None else counters
     space = Space(snapshot, analysis, counters, agreement, clusters, group, frequency, random_state)
-    if agreement is not None and len(agreement.row) != len(space.analyzed):
+    n = len(space.analyzed)
+    if agreement is not None and len(agreement.row) != n:
         raise ValueError(
-            f"agreement has {len(agreement.row)} rows, but the analysis has {len(space.analyzed)}; pass that of this "
-            "snapshot."
+            f"agreement has {len(agreement.row)} rows, but the analysis has {n}; pass that of this snapshot."
         )
-    if any(len(cluster.rows) and int(cluster.rows[-1]) >= len(space.analyzed) for cluster in clusters):
-        raise ValueError(
-            f"clusters have rows beyond the {len(space.analyzed)} of the analysis; pass those of this snapshot."
-        )
+    if any(len(cluster.rows) and int(cluster.rows[-1]) >= n for cluster in clusters):
+        raise ValueError(f"clusters have rows beyond the {n} of the analysis; pass those of this snapshot.")
     detectors = (
-        _broken.find_nonfinite,
-        _broken.find_zero_rows,
-        _space.find_collapse,
+        _rows.find_nonfinite,
+        _rows.find_zero_rows,
+        _structure.find_collapse,
         _untrained.find_untrained,
-        _broken.find_duplicates,
-        _clumps.find_clumps,
+        _rows.find_duplicates,
+        _rows.find_clumps,
         _outliers.find_outliers,
         _outliers.find_unusual_lengths,
-        _space.find_hubs,
+        _structure.find_hubs,
         _groups.find_mixed_groups,
         _groups.find_scripts,
         _training.find_never_looked_up,
         _training.find_crowding,
         _training.find_moves_towards_groups,
         _training.find_moved_rows,
-        _space.find_doubtful_clusters,
-        _space.find_loose_maps,
+        _structure.find_doubtful_clusters,
+        _structure.find_loose_maps,
     )
     # Without a row with a direction, only the first two have rows.
     found = [finding for detect in (detectors if len(space) else detectors[:2]) for finding in detect(space)]

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -127,10 +127,7 @@ _SCRIPT_CORNER = Advice(
 
 @dataclass(frozen=True)
 class _Grouped:
-    """The m rows with a group, their ``(m, k)`` neighbors (both as positions in the space), and the groups of both.
-
-    `share_same` is the share of each row's grouped neighbors that are in its group.
-    """
+    """The m rows with a group, their ``(m, k)`` neighbors (both as positions in the space), and the groups of both."""
 
     rows: NDArray[np.intp]
     codes: NDArray[np.int32]
@@ -138,7 +135,6 @@ class _Grouped:
     neighbors: NDArray[np.intp]
     theirs: NDArray[np.int32]
     purity: ClassPurity
-    share_same: NDArray[np.float64]
 
 
 def _grouped(space: Space) -> _Grouped | None:
@@ -161,8 +157,8 @@ def _grouped(space: Space) -> _Grouped | None:
         among, graph = rows, nearest_neighbors(space.vectors[rows], k, distance=distance, random_state=state).indices
     purity = class_purity(graph, codes[among], len(names), random_state=space.random_state)
     grouped = np.isin(among, rows)
-    neighbors = among[graph[grouped]]
-    return _Grouped(rows, codes[rows], names, neighbors, codes[neighbors], purity, purity.rows[grouped])
+    neighbors, purity = among[graph[grouped]], replace(purity, rows=purity.rows[grouped])
+    return _Grouped(rows, codes[rows], names, neighbors, codes[neighbors], purity)
 
 
 def find_mixed_groups(space: Space) -> Iterator[Finding]:
@@ -184,7 +180,7 @@ def _find_mixed(space: Space, grouped: _Grouped) -> Iterator[Finding]:
     counts = np.bincount(grouped.codes, minlength=len(names))
     chance = (counts - 1) / (len(grouped.rows) - 1)
     concerned = np.flatnonzero(np.isin(grouped.codes, mixed))
-    concerned = concerned[np.argsort(grouped.share_same[concerned], kind="stable")]
+    concerned = concerned[np.argsort(purity.rows[concerned], kind="stable")]
     listed = name_some([names[code] for code in mixed])
     worst = min(mixed, key=lambda code: float(purity.observed[code] - chance[code]))
     observed, usual, limit = (percent(v[worst]) for v in (purity.observed, chance, limits))

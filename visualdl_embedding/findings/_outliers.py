@@ -98,14 +98,10 @@ def robust_distances(vectors: NDArray[np.float32]) -> Distances:
     from scipy.stats import chi2, norm
 
     scores, rest = _principal(vectors)
-    squared = np.zeros(len(vectors))
-    used = 0
-    for column in scores.T:
-        middle = np.median(column)
-        spread = 1.4826 * np.median(np.abs(column - middle))
-        if spread > 0:
-            squared += ((column - middle) / spread) ** 2
-            used += 1
+    away = scores - np.median(scores, axis=0)
+    spreads = 1.4826 * np.median(np.abs(away), axis=0)
+    parts = [(column / spread) ** 2 for column, spread in zip(away.T, spreads, strict=True) if spread > 0]
+    squared, used = sum(parts, np.zeros(len(vectors))), len(parts)
     z, ratio = _tail(squared)
     if used:
         model = norm.isf(np.maximum(chi2.sf(squared * chi2.median(used) / (np.median(squared) or 1.0), used), 1e-300))

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from visualdl_embedding import metrics
 from visualdl_embedding.analysis import Analysis
-from visualdl_embedding.core.neighbors import Neighbors, graph_rows, nearest_neighbors, normalize
+from visualdl_embedding.core.neighbors import Neighbors, graph_rows, nearest_neighbors
 from visualdl_embedding.core.rows import COMPOSED
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.text import Text
 from visualdl_embedding.findings._advice import Advice, Cause
-from visualdl_embedding.findings._finding import EMPTY, Finding, Severity, name_some, rounded
+from visualdl_embedding.findings._finding import Finding, Severity, name_some, rounded
 from visualdl_embedding.metrics.agreement import Agreement, MapCluster
 
 __all__ = ["NO_CLASS", "SHUFFLES", "Space", "class_purity"]
@@ -53,6 +53,19 @@ class _Comparison:
     medians: str
     numbers: dict[str, float]
     trend: Literal["", "lower", "higher"]
+
+    def frequency(self) -> Text:
+        """Describe compared frequencies."""
+        if not self.trend:
+            return Text(
+                f"Their frequency does not differ significantly from that of the other rows (medians {self.medians}).",
+                f"它们的词频与其余行没有显著差别（中位数 {self.medians}）。",
+            )
+        rarer, rarer_zh = ("rarer", "更低频") if self.trend == "lower" else ("more frequent", "更高频")
+        return Text(
+            f"They are {rarer} than the other rows (median frequency {self.medians}).",
+            f"它们比其余行{rarer_zh}（词频中位数 {self.medians}）。",
+        )
 
 
 @dataclass(frozen=True)
@@ -124,13 +137,8 @@ class Space:
         return metrics.norms(self.vectors).astype(np.float64)
 
     @cached_property
-    def points(self) -> NDArray[np.float32]:
-        """``(m, d)``: points whose Euclidean distance corresponds to the graph's distance."""
-        return normalize(self.vectors) if self.neighbors.distance == "cosine" else self.vectors
-
-    @cached_property
     def steps(self) -> NDArray[np.float64]:
-        """``(m, k)`` Euclidean distances of `points` to the neighbors: a cosine distance is half their square."""
+        """``(m, k)`` Euclidean distances to the neighbors; of unit vectors for cosine, which is half the square."""
         distances = self.neighbors.distances.astype(np.float64)
         return np.sqrt(2 * np.maximum(distances, 0)) if self.neighbors.distance == "cosine" else distances
 
@@ -208,22 +216,6 @@ class Space:
             ranks[rows] = (rankdata(values[rows]) - 0.5) / len(rows)
         return ranks
 
-    def _compare_frequency(self, rows: NDArray[np.intp]) -> tuple[Text, dict[str, float]]:
-        """Describe the frequency of some rows compared with that of the others; empty if unknown."""
-        found = self._compare(("frequency",), rows)
-        if found is None:
-            return EMPTY, {}
-        if not found.trend:
-            return Text(
-                f"Their frequency does not differ significantly from that of the other rows (medians {found.medians}).",
-                f"它们的词频与其余行没有显著差别（中位数 {found.medians}）。",
-            ), found.numbers
-        rarer, rarer_zh = ("rarer", "更低频") if found.trend == "lower" else ("more frequent", "更高频")
-        return Text(
-            f"They are {rarer} than the other rows (median frequency {found.medians}).",
-            f"它们比其余行{rarer_zh}（词频中位数 {found.medians}）。",
-        ), found.numbers
-
     def _weigh(self, rows: NDArray[np.intp], causes: Sequence[Text]) -> tuple[list[Text], dict[str, float]]:
         """Add measurements of the run to causes; supported ones become the first, unsupported ones the last."""
         weighed: list[tuple[int, Text]] = []
@@ -254,7 +246,7 @@ class Space:
         *,
         rows: NDArray[np.intp] | None = None,
         positions: NDArray[np.intp] | None = None,
-        numbers: Mapping[str, float] | None = None,
+        numbers: Mapping[str, float],
         details: Sequence[str] = (),
         by_frequency: bool = False,
     ) -> Finding:
@@ -264,10 +256,12 @@ class Space:
         """
         rows = np.zeros(0, dtype=np.intp) if rows is None else rows
         positions = self.positions[rows] if positions is None else positions
-        note, frequency = self._compare_frequency(rows) if by_frequency else (EMPTY, {})
-        evidence += note
+        numbers = dict(numbers)
+        if by_frequency and (found := self._compare(("frequency",), rows)):
+            numbers |= found.numbers
+            evidence += found.frequency()
         causes, weighed = self._weigh(rows, advice.causes)
-        values = {**(numbers or {}), **frequency, **weighed}
+        numbers |= weighed
         return Finding(
             kind,
             severity,
@@ -281,7 +275,7 @@ class Space:
             next_check_zh=advice.check_zh,
             labels=tuple(self.snapshot.labels[i] for i in positions[:_SHOWN]),
             row_indices=tuple(positions.tolist()),
-            numbers={name: float(value) for name, value in values.items() if not np.isnan(value)},
+            numbers={name: float(value) for name, value in numbers.items() if not np.isnan(value)},
             details=tuple(details[:_SHOWN]),
             remedies=tuple(remedy.en for remedy in advice.remedies),
             remedies_zh=tuple(remedy.zh for remedy in advice.remedies),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -158,7 +158,7 @@ def _find_crowded_rows(space: Space) -> Iterator[Finding]:
 
 
 def _find_tail(space: Space) -> Iterator[Finding]:
-    """Find a tail that is crowded, and one that is separate from the head."""
+    """Find a tail that is crowded or separate from the head."""
     frequency = space.values.get("frequency")
     # The strata of the analysis use the column with this name.
     if space.frequency_column != "frequency" or frequency is None or not np.nansum(frequency) > 0:
@@ -176,7 +176,6 @@ def _find_tail(space: Space) -> Iterator[Finding]:
             f"{rounded(updates['head'])} times.",
             f"一个长尾行得到的更新是平均行的 {rounded(updates['tail'])} 倍，头部行为 {rounded(updates['head'])} 倍。",
         )
-
     level, beside = (space.scalar(scalar_key("crowding", stratum=name)) for name in ("tail", "head"))
     if found := _crowded(space, level, tail):
         rows, room, severity = found
@@ -197,7 +196,12 @@ def _find_tail(space: Space) -> Iterator[Finding]:
             rows=rows,
             numbers={"crowding": level, "head_crowding": beside, "space_share": room, **exposed},
         )
+    yield from _find_tail_apart(space, tail, head, exposure, exposed)
 
+
+def _find_tail_apart(
+    space: Space, tail: NDArray[np.bool_], head: NDArray[np.bool_], exposure: Text, exposed: Mapping[str, float]
+) -> Iterator[Finding]:
     if head.sum() < _MIN_ROWS or not space.neighbors.n_neighbors:
         return
     # Use head and tail only: the torso is between them in frequency, and mostly in space.
@@ -211,21 +215,20 @@ def _find_tail(space: Space) -> Iterator[Finding]:
         return
     rows = np.flatnonzero(tail)
     in_head, in_tail = (percent(share) for share in purity.observed)
-    by_chance, by_chance_tail = (percent(share) for share in chance)
+    usual_head, usual = (percent(share) for share in chance)
     yield space.finding(
         "tail_apart",
         "warning",
         Text("The tail is separate from the head", "长尾与头部相互分离"),
         Text(
-            f"Among neighbors in head or tail, {in_tail} of a tail row's are tail rows (by chance {by_chance_tail}) "
-            f"and {in_head} of a head row's are head rows (by chance {by_chance}): the space mainly reflects "
-            "frequency.",
-            f"在属于头部或长尾的近邻中，长尾行有 {in_tail} 是长尾（随机为 {by_chance_tail}），头部行有 {in_head} 是头部"
-            f"（随机为 {by_chance}）：空间主要反映频率。",
+            f"Among neighbors in head or tail, {in_tail} of a tail row's are tail rows (by chance {usual}) and "
+            f"{in_head} of a head row's are head rows (by chance {usual_head}): the space mainly reflects frequency.",
+            f"在属于头部或长尾的近邻中，长尾行有 {in_tail} 是长尾（随机为 {usual}），头部行有 {in_head} 是头部"
+            f"（随机为 {usual_head}）：空间主要反映频率。",
         )
         + exposure,
         _CROWDING,
-        rows=rows[np.argsort(frequency[rows], kind="stable")],
+        rows=rows[np.argsort(space.values["frequency"][rows], kind="stable")],
         numbers={
             "tail_purity": purity.observed[1],
             "tail_chance": chance[1],

@@ -230,7 +230,7 @@ def _without_preference(
 
 def _preference(units: NDArray[np.float32], others: NDArray[np.float64]) -> NDArray[np.float64]:
     """Compute d times each unit vector's mean squared cosine with the rows whose mean outer product is `others`."""
-    squared: NDArray[np.float64] = np.einsum("ij,ij->i", units @ others.astype(np.float32), units, dtype=np.float64)
+    squared = np.einsum("ij,ij->i", units @ others.astype(np.float32), units, dtype=np.float64)
     return np.asarray(units.shape[1] * squared)
 
 

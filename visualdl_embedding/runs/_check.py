@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from visualdl_embedding.alerts import (
     DriftTowards,
@@ -106,31 +105,21 @@ def check(
     chosen = read_rules(rules)
     words = [word for rule in chosen if isinstance(rule, DriftTowards) for word in rule.words]
     asked = list(dict.fromkeys([*watch, *words]))
-    config = Config(
-        methods=_methods(chosen),
-        n_neighbors=n_neighbors,
-        distance=distance,
-        noise_floor_every=0,
-        random_state=random_state,
-        n_jobs=n_jobs,
-    )
+    options: Any = {"n_neighbors": n_neighbors, "distance": distance, "random_state": random_state, "n_jobs": n_jobs}
+    config = Config(methods=_methods(chosen), noise_floor_every=0, **options)
     models = OpenedTables(vocabulary, metadata, random_state)
-    of_run, against_run = is_run(target), baseline is not None and is_run(baseline)
-
-    @cache
-    def stored(name: str | None) -> _Measured:
-        assert baseline is not None
-        run = open_run(baseline)
-        return _measured_in_run(run, _table_of(run, name))
-
-    if of_run:
+    against_run = baseline is not None and is_run(baseline)
+    base: _Measured | None = None
+    if of_run := is_run(target):
         run = open_run(target)
         if baseline is not None and not against_run:
             _table_of(run, table)  # raises an error if there are several: a model's table is the baseline of one table
         sides = {name: _measured_in_run(run, name) for name in ([table] if table else run.tables())}
     else:
-        if against_run:
-            rows = models.known(target, table, stored(table).snapshot.labels)
+        if baseline is not None and against_run:
+            run = open_run(baseline)
+            base = _measured_in_run(run, _table_of(run, table))
+            rows = models.known(target, table, base.snapshot.labels)
         snapshot = models.read(target, table, rows=rows, watch=asked)
         sides = {snapshot.table: _analyzed(snapshot, config)}
     if lost := unmatched(chosen, sides):
@@ -143,27 +132,23 @@ def check(
     notes: list[str] = []
     for name, side in sides.items():
         notes += side.notes
-        history, base = side.history, None
+        history = side.history
         if baseline is not None:
             labels = side.snapshot.labels
             watched = [label for label in asked if label in labels]
-            own = name if of_run and against_run else table
-            if against_run:
-                base = stored(own)
-            else:
+            own = table
+            if of_run and against_run:
+                own, run = name, open_run(baseline)
+                base = _measured_in_run(run, _table_of(run, own))
+            elif not against_run:
                 same = models.read(baseline, own, rows=models.known(baseline, own, labels))
                 base = _analyzed(same, config)
-            between_models = not of_run and not against_run
-            drift[name] = compare_sides(
-                models.read(baseline, own, rows=rows, watch=watched) if between_models else base.snapshot,
-                side.snapshot,
-                watch=watched,
-                null=models.read_pairs(null, own, labels),
-                n_neighbors=n_neighbors,
-                distance=distance,
-                random_state=random_state,
-                n_jobs=n_jobs,
-            )
+            assert base is not None
+            before = base.snapshot
+            if not of_run and not against_run:
+                before = models.read(baseline, own, rows=rows, watch=watched)
+            null_pairs = models.read_pairs(null, own, labels)
+            drift[name] = compare_sides(before, side.snapshot, watch=watched, null=null_pairs, **options)
             notes += drift[name].notes
             history = _against(history, drift[name])
         verdicts += check_scalars(

@@ -42,12 +42,10 @@ class OpenedTables:
         """Open a table of a run or a saved model. If a run has one table, its name is not compared."""
         key = (os.fspath(path), table, step)
         if key not in self.opened:
-            if is_run(path):
-                model = open_model(path, step=step)
-                self.opened[key] = model.table(table if len(model.tables) > 1 else None)
-            else:
-                model = open_model(path, table=table, step=step, vocabulary=self.vocabulary, metadata=self.metadata)
-                self.opened[key] = model.table()
+            stored = is_run(path)
+            opening: Any = {} if stored else {"table": table, "vocabulary": self.vocabulary, "metadata": self.metadata}
+            model = open_model(path, step=step, **opening)
+            self.opened[key] = model.table(table if stored and len(model.tables) > 1 else None)
         return self.opened[key]
 
     def read(self, path: PathLike, table: str | None, *, rows: RowsLike, watch: Sequence[str] = ()) -> Snapshot:
@@ -152,14 +150,7 @@ def drift_between(
 def compare_sides(first: Snapshot, second: Snapshot, *, watch: Sequence[str], **options: Any) -> Drift:
     """Compare two snapshots with the groups of the second (else of the first), and the words that it watches.
 
-    Parameters
-    ----------
-    first, second
-        Snapshots.
-    watch
-        Additional labels to report on.
-    options
-        Of `compare_snapshots`.
+    `watch` has additional labels to report on; `options` are those of `compare_snapshots`.
     """
     grouped = [side for side in (second, first) if "group" in side.rows.columns]
     groups = dict(zip(grouped[0].labels, grouped[0].rows.columns["group"], strict=True)) if grouped else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from visualdl_embedding.alerts import Alert, History, Rule, RuleState, evaluate, load_rules
-from visualdl_embedding.analysis import Analysis, Projection, analyze
+from visualdl_embedding.analysis import Analysis, analyze
 from visualdl_embedding.core.privacy import Privacy, publish
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import Direction
@@ -18,6 +18,8 @@ from visualdl_embedding.store import TableStore
 __all__ = ["Processed", "TableAnalyzer", "alert_records", "alert_text", "notes_of", "records_of", "rules_as_extra"]
 
 _RULES_KEY = "alerts"
+_QUALITY = ("trustworthiness", "continuity", "explained_variance", "motion")
+"""Metrics in the captions of pictures."""
 
 
 def rules_as_extra(rules: Iterable[Rule]) -> dict[str, Any]:
@@ -123,11 +125,23 @@ def records_of(
     walltime
         Milliseconds since 1970; None for now.
     """
-    projections = analysis.projections if choice["images"] else {}
+    rows, images = snapshot.rows, {}
+    for key, projection in analysis.projections.items() if choice["images"] else ():
+        numbers = analysis.numbers(key)
+        images[key] = render_map(
+            projection,
+            rows.labels,
+            groups=rows.columns.get("group"),
+            watch=rows.watch,
+            ids=rows.ids,
+            table=snapshot.table,
+            step=snapshot.step,
+            quality={name: numbers[name] for name in _QUALITY if name in numbers},
+        )
     return snapshot_records(
         snapshot,
         analysis,
-        images={key: _picture(snapshot, analysis, key, projection) for key, projection in projections.items()},
+        images=images,
         vectors=choice["vectors"],
         projections=choice["projections"],
         walltime=walltime,
@@ -138,21 +152,3 @@ def notes_of(analysis: Analysis, choice: Mapping[str, bool]) -> list[str]:
     """List the notes on a frame for the user, including a missing font for its pictures."""
     note = missing_font_note() if choice["images"] else None
     return [*analysis.notes, *([note] if note else [])]
-
-
-def _picture(snapshot: Snapshot, analysis: Analysis, key: str, projection: Projection) -> bytes:
-    rows, numbers = snapshot.rows, analysis.numbers(key)
-    return render_map(
-        projection,
-        rows.labels,
-        groups=rows.columns.get("group"),
-        watch=rows.watch,
-        ids=rows.ids,
-        table=snapshot.table,
-        step=snapshot.step,
-        quality={
-            name: numbers[name]
-            for name in ("trustworthiness", "continuity", "explained_variance", "motion")
-            if name in numbers
-        },
-    )

@@ -22,12 +22,8 @@ class Replayed:
 
     Attributes
     ----------
-    table
-        Name of the table.
-    steps
-        Steps that were analyzed or logged.
-    kept
-        Number of analyses that were kept.
+    table, steps, kept
+        Name of the table, steps that were analyzed or logged, and number of analyses that were kept.
     """
 
     table: str
@@ -107,11 +103,8 @@ def relog_run(
         LogFile.open(run.path).close()
     records = (r for name in tables for r in _records_of_table(run, name, max_log_bytes, on_step))
     rewrite(log_files(run.path), keep=lambda tag: not is_ours(tag, tables), append=records)
-    done = []
-    for name in tables:
-        logged = run.steps(name, analyzed=True)
-        done.append(Replayed(name, tuple(logged), kept=len(run.steps(name)) - len(logged)))
-    return done
+    logged = {name: tuple(run.steps(name, analyzed=True)) for name in tables}
+    return [Replayed(name, steps, kept=len(run.steps(name)) - len(steps)) for name, steps in logged.items()]
 
 
 def _records_of_table(run: Run, name: str, max_bytes: int | None, on_step: OnStep | None) -> Iterator[bytes]:

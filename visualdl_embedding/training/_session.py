@@ -55,15 +55,6 @@ class TrainingSession:
     ----------
     step
         Number of trained batches.
-
-    Raises
-    ------
-    FileExistsError
-        If the run holds data and `resume` is False.
-    ValueError
-        If it holds data of other rows.
-    OSError
-        If it cannot be written.
     """
 
     def __init__(self, network: object, log_dir: Path, options: TrainingCallback, *, share: Any = None) -> None:
@@ -142,9 +133,9 @@ class TrainingSession:
         if self.step != self._last_snapshot:
             for name, table in self._tables.items():
                 rows = self._rows[name]
-                vectors = rows.assemble(table.read_rows(rows.gather_ids))
                 counters, values = self._counts(name)
-                self._recorder.record(Snapshot(name, self.step, rows, vectors, counters, values), final=final)
+                snapshot = Snapshot(name, self.step, rows, table.vectors_of(rows), counters, values)
+                self._recorder.record(snapshot, final=final)
             self._last_snapshot = self.step
         if self._recorder.error is not None:
             raise self._recorder.error

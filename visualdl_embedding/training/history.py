@@ -33,18 +33,11 @@ _set_compiler: Callable[[Any], Any] = getattr(paddle.framework.core, "set_eval_f
 
 @dataclass(frozen=True)
 class HistoryCounts:
-    """Counts for n watched rows.
+    """Lookups of n watched rows in training, and the number of forward passes.
 
-    Attributes
-    ----------
-    lookups
-        ``(n,)`` int64: number of lookups of each row in training.
-    gradient_mean
-        ``(n,)`` float32: mean length of the gradient of the layer's output over the lookups, estimated from the first
-        64 forward passes and one of every 32 later ones, which counts 32 times. NaN for rows without a measured
-        lookup. A loss scaler scales it too.
-    forwards
-        Number of forward passes of the layers in training.
+    `gradient_mean` is the mean length of the gradient of the layer's output over the lookups, estimated from the first
+    64 forward passes and one of every 32 later ones, which counts 32 times. It is NaN for rows without a measured
+    lookup. A loss scaler scales it too.
     """
 
     lookups: NDArray[np.int64]

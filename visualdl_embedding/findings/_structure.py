@@ -90,11 +90,8 @@ def find_collapse(space: Space) -> Iterator[Finding]:
     n, d = space.vectors.shape
     if n < _MIN_ROWS or d < _MIN_DIM:
         return
-    cosine, rank = space.scalar("mean_cosine"), space.scalar("effective_rank")
-    if not np.isfinite(cosine):
-        cosine = metrics.mean_cosine(space.vectors)
-    if not np.isfinite(rank):
-        rank = metrics.effective_rank(space.vectors)
+    cosine = known if np.isfinite(known := space.scalar("mean_cosine")) else metrics.mean_cosine(space.vectors)
+    rank = known if np.isfinite(known := space.scalar("effective_rank")) else metrics.effective_rank(space.vectors)
     most = min(d, n - 1)
     share = rank / most
     # Numbers of levels reached.
@@ -139,7 +136,6 @@ def find_hubs(space: Space) -> Iterator[Finding]:
     names, first = space.names(hubs), space.labels[hubs[0]]
     top = int(chosen[hubs[0]])
     covered = float(np.isin(space.neighbors.indices[:, :k], hubs).any(axis=1).mean())
-    is_euclidean = space.neighbors.distance == "euclidean"
     yield space.finding(
         "hubs",
         "warning",
@@ -150,7 +146,7 @@ def find_hubs(space: Space) -> Iterator[Finding]:
             f"{names.zh}：{first} 是 {top:,} 行（{percent(top / n)}）的前 {k} 个近邻之一，"
             f"而平均每行只是 {k} 行的近邻。{percent(covered)} 的行有这样的近邻。",
         ),
-        replace(_HUBS, causes=(_EUCLIDEAN, *_HUBS.causes)) if is_euclidean else _HUBS,
+        replace(_HUBS, causes=(_EUCLIDEAN, *_HUBS.causes)) if space.neighbors.distance == "euclidean" else _HUBS,
         rows=hubs,
         numbers={"num_hubs": len(hubs), "n_neighbors": k, "most": top, "most_share": top / n, "covered_share": covered},
         details=[f"{space.labels[i]}: {chosen[i]:,}" for i in hubs],
@@ -167,7 +163,7 @@ def find_doubtful_clusters(space: Space) -> Iterator[Finding]:
     labels = [space.snapshot.labels[i] for i in space.analyzed]
     names = name_some([labels[i] for i in first.rows])
     support = percent(max(0.0, first.support["space"]))
-    rows = list(dict.fromkeys(row for cluster in doubtful for row in cluster.rows))
+    rows = np.array(list(dict.fromkeys(row for cluster in doubtful for row in cluster.rows)), dtype=np.intp)
     yield space.finding(
         "doubtful_clusters",
         "info",
