@@ -1,6 +1,11 @@
 """Motion of a map when the table did not change.
 
-Two cases, each for t-SNE and UMAP, on a checkpoint of a real training (`_checkpoints.py`):
+The ring: three trainings (`_frames.py`) are analyzed frame by frame. After every frame, the next one is the same frame
+again, or the same with 10% or 30% of the rows replaced by each other, exactly or with a noise of a thousandth on every
+row, so that no row has equal bits. Counts the unchanged rows whose motion is within the noise floor that is drawn as a
+ring, and the frames that are marked as redrawn.
+
+Single fits: two cases, each for t-SNE and UMAP, on a checkpoint of a real training (`_checkpoints.py`):
 
 - identical frames: the same vectors are projected twice. All motion is noise.
 - a tenth moved: every tenth row gets the vector of a random other row. Motion of the other rows is noise as well,
@@ -13,6 +18,8 @@ deviations of the layout.
 
 from __future__ import annotations
 
+import argparse
+import json
 import time
 import warnings
 from collections.abc import Callable
@@ -21,8 +28,12 @@ from typing import Any
 import numpy as np
 from _checkpoints import load_checkpoints
 from _common import parser, report
+from _frames import TRAININGS, load_frames
 from rich.progress import track
 
+from visualdl_embedding.analysis import Config, State, analyze
+from visualdl_embedding.core.rows import Rows
+from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.metrics import trustworthiness
 from visualdl_embedding.projection import align, motion, project
 
@@ -91,14 +102,85 @@ def measure(fit: Callable[[np.ndarray, np.ndarray], Pair], before: np.ndarray, a
     }
 
 
+CHANGES = {"same": (0.0, 0.0), "10%": (0.1, 0.0), "30%": (0.3, 0.0), "noise": (0.0, 1e-3), "10% + noise": (0.1, 1e-3)}
+"""Share of the rows that are replaced, and noise of all rows in standard deviations of the table."""
+
+
+def change(vectors: np.ndarray, share: float, noise: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """The changed table, and a mask of the unchanged rows."""
+    replaced = rng.choice(len(vectors), size=int(share * len(vectors)), replace=False)
+    after = vectors.copy()
+    after[replaced] = vectors[rng.permutation(replaced)]
+    still = (after == vectors).all(axis=1)
+    after += (noise * vectors.std() * rng.normal(size=after.shape)).astype(np.float32)
+    return after, still
+
+
+def ring(training: str, rows: int, frames: int) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """By method and change, for every frame: share of the unchanged rows within the ring, and the ring."""
+    watched = Rows(np.arange(rows), tuple(f"w{i}" for i in range(rows)))
+    found: dict[str, dict[str, list[dict[str, Any]]]] = {m: {c: [] for c in CHANGES} for m in ("tsne", "umap")}
+    state = State()
+    for step, vectors in enumerate(load_frames(training, rows, frames)):
+        _, state = analyze(Snapshot("word", step, watched, vectors), state, Config(methods=("tsne", "umap")))
+        for name, (share, noise) in CHANGES.items():
+            after, still = change(vectors, share, noise, np.random.default_rng([step, int(100 * share)]))
+            # The floor of this step is made by the null step of the frame before.
+            config = Config(methods=("tsne", "umap"), noise_floor_every=1_000)
+            analysis, _ = analyze(Snapshot("word", step + 1, watched, after), state, config)
+            for method, by_change in found.items():
+                moved, floor = analysis.row_metrics[f"{method}/motion"][still], analysis.projections[method].noise_floor
+                inside = None if floor is None else float((moved <= floor).mean())
+                by_change[name].append({"step": step, "inside": inside, "ring": floor})
+    return found
+
+
+def report_ring(arguments: argparse.Namespace) -> dict[str, Any]:
+    figures, lines = {}, []
+    for training in track(TRAININGS, description="The ring", transient=True):
+        figures[training] = ring(training, 300 if training == "demo" else arguments.ring_rows, arguments.ring_frames)
+        for method, by_change in figures[training].items():
+            for name, cases in by_change.items():
+                drawn = [case for case in cases if case["ring"] is not None]
+                shares = sorted(case["inside"] for case in drawn)
+                radii = [case["ring"] for case in drawn]
+                lines.append(
+                    [
+                        f"{training}, {method}, {name}",
+                        f"{shares[0]:.3f}" if shares else "–",
+                        f"{np.median(shares):.3f}" if shares else "–",
+                        f"{sum(share >= 0.95 for share in shares)} of {len(drawn)}",
+                        f"{np.median(radii):.2f} ({min(radii):.2f} to {max(radii):.2f})" if radii else "–",
+                        str(len(cases) - len(drawn)),
+                    ]
+                )
+    report(
+        "Unchanged rows within the ring",
+        ["training, method, change", "worst frame", "median", "frames with 95%", "ring: median (range)", "redrawn"],
+        lines,
+        figures=figures,
+        options=argparse.Namespace(quick=arguments.quick, json=None),
+    )
+    return figures
+
+
 def main() -> None:
     options = parser(__doc__.splitlines()[0])
     options.add_argument("--rows", type=int, default=2_000)
     options.add_argument("--frames", type=int, default=31, help="checkpoints of the training; the last one is used")
     options.add_argument("--every", type=int, default=200, help="batches between checkpoints")
+    options.add_argument("--ring-rows", type=int, default=600, help="rows of the trainings for the ring")
+    options.add_argument("--ring-frames", type=int, default=10)
+    options.add_argument("--only-ring", action="store_true")
     arguments = options.parse_args()
     if arguments.quick:
         arguments.rows, arguments.frames, arguments.every = 300, 4, 20
+        arguments.ring_rows, arguments.ring_frames = 100, 2
+    rings = report_ring(arguments)
+    if arguments.only_ring:
+        if arguments.json:
+            arguments.json.write_text(json.dumps({"ring": rings}, indent=2) + "\n", "utf-8")
+        return
     _, frames = load_checkpoints(arguments.frames, arguments.every)
     before = np.ascontiguousarray(frames[-1][: arguments.rows])
     rng = np.random.default_rng(0)
@@ -123,7 +205,7 @@ def main() -> None:
         f"Motion of rows that did not move, in layout deviations: {len(before):,} rows",
         ["way", "identical: rms", "median", "a tenth moved: rms", "median", "trust", "s"],
         lines,
-        figures={"rows": len(before), "ways": figures},
+        figures={"rows": len(before), "ways": figures, "ring": rings},
         options=arguments,
     )
 

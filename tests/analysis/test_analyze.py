@@ -23,6 +23,9 @@ def rows_of(n: int, *, prefix: str = "w", watch: tuple[str, ...] = ()) -> Rows:
     return Rows(np.arange(n), tuple(f"{prefix}{i}" for i in range(n)), watch=watch)
 
 
+MAPS = Config(methods=("tsne", "umap"), n_neighbors=7)
+
+
 def clusters(n: int = 60, d: int = 8, *, seed: int = 0) -> np.ndarray:
     rng = np.random.default_rng(seed)
     centers = 4 * rng.normal(size=(4, d))
@@ -66,7 +69,37 @@ def test_a_space_that_stood_still_shows_no_motion_above_the_noise_floor() -> Non
     assert second.scalars["displacement"] == pytest.approx(0, abs=1e-3)
     assert second.scalars["pca/motion"] == pytest.approx(0, abs=1e-5)
     assert second.scalars["tsne/motion"] <= 2 * first.scalars["tsne/noise_floor"] + 0.01
-    assert second.projections["tsne"].parameters["noise_floor_step"] == 10
+
+
+@pytest.mark.parametrize("share", [0, 10, 30])
+def test_unchanged_rows_are_within_the_noise_floor(share: int) -> None:
+    frames = [clusters(), clusters(seed=1), clusters(seed=1)]
+    replaced = np.arange(len(frames[0])) % 100 < share
+    frames[2][replaced] = np.roll(frames[1][replaced], 1, axis=0)
+    *_, last = course(*frames, config=MAPS)
+    for method in ("tsne", "umap"):
+        floor = last.projections[method].noise_floor
+        assert (floor is None) == last.projections[method].redrawn == bool(last.scalars[f"{method}/redrawn"])
+        if share == 0:
+            assert floor is not None
+        if floor is not None:
+            assert (last.row_metrics[f"{method}/motion"][~replaced] <= floor).mean() >= 0.95
+
+
+def test_another_table_is_redrawn_and_not_comparable() -> None:
+    other = np.random.default_rng(5).normal(size=clusters().shape).astype(np.float32)
+    _, second = course(clusters(), other, config=MAPS)
+    for method in ("tsne", "umap"):
+        assert second.projections[method].redrawn
+        assert second.scalars[f"{method}/redrawn"] == 1
+        assert f"{method}/noise_floor" not in second.scalars
+
+
+def test_the_noise_floor_can_be_disabled() -> None:
+    _, second = course(clusters(), clusters(), config=Config(noise_floor_every=0))
+    assert second.projections["tsne"].noise_floor is None
+    assert not second.projections["tsne"].redrawn
+    assert "tsne/redrawn" not in second.scalars
 
 
 @settings(max_examples=10, deadline=None)

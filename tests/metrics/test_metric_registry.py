@@ -12,7 +12,8 @@ from visualdl_embedding.metrics import METRICS, Metric, get_metric
 from visualdl_embedding.metrics._registry import Origin, Scope
 
 NAMES = [
-    *["trustworthiness", "continuity", "kl_divergence", "explained_variance", "noise_floor", "motion", "x", "y", "z"],
+    *["trustworthiness", "continuity", "kl_divergence", "explained_variance", "noise_floor", "motion", "redrawn"],
+    *["x", "y", "z"],
     *["neighbor_overlap", "neighbor_overlap_first", "displacement", "norm", "norm_mean", "norm_p5", "norm_p95"],
     *["mean_cosine", "effective_rank", "isoscore", "hubness", "nonfinite_rows", "zero_rows", "num_rows"],
     *["group_purity", "group_purity_over_chance", "group_silhouette", "probe_auc", "wrong_side_rows", "crowding"],

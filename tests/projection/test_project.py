@@ -178,3 +178,18 @@ def test_rows_that_are_not_finite_are_refused() -> None:
     broken[4, 4] = np.nan
     with pytest.raises(ValueError, match="1 of 300 rows contain NaN or inf"):
         project(broken, method="tsne")
+
+
+@pytest.mark.parametrize("method", MAPS)
+@pytest.mark.parametrize("warm", [False, True])
+@pytest.mark.parametrize("max_iter", [1, 7, 33])
+def test_the_number_of_iterations_can_be_set(method: str, warm: bool, max_iter: int) -> None:
+    init = clusters(60, 2) if warm else None
+    layout = project(clusters(60), method=method, init=init, max_iter=max_iter)
+    assert layout.parameters["iterations"] == max_iter
+    assert np.isfinite(layout.coordinates).all()
+
+
+def test_no_iterations_are_refused() -> None:
+    with pytest.raises(ValueError, match="max_iter must be at least 1, not 0"):
+        project(SPACE, method="tsne", max_iter=0)

@@ -89,9 +89,9 @@ def analyze(
         rows,
         wide,
         config,
-        step=snapshot.step,
         state=state,
         pair=pair,
+        displacement=changed.row_metrics.get("displacement"),
         basis=basis,
         on_progress=lambda done: tell("projections", done, total),
     )

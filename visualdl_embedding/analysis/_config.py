@@ -33,8 +33,9 @@ class Config:
     min_dist
         Minimum distance between points in UMAP.
     noise_floor_every
-        Interval between measurements of the noise floor, in frames. The first two frames are always measured, unless
-        this is 0, which disables the measurement.
+        Interval between null steps of t-SNE and UMAP, in frames. A null step repeats a frame to measure how far rows
+        move on the map though none changed; the noise floor of the next frame includes it. Otherwise, the floor is that
+        of the rows that moved least. 0 disables the noise floor.
     null_pairs
         Number of earlier pairs of consecutive snapshots that serve as the null distribution for the drift of each
         watched word. The pairs share no snapshots. Use this for a stable model with regular snapshots, such as weekly
@@ -54,7 +55,7 @@ class Config:
     n_neighbors: int = 15
     perplexity: float = 30.0
     min_dist: float = 0.1
-    noise_floor_every: int = 10
+    noise_floor_every: int = 1
     null_pairs: int = 0
     random_state: int = 42
     n_jobs: int = 1

@@ -15,6 +15,7 @@ from visualdl_embedding.analysis._specs import ProjectionSpec
 from visualdl_embedding.core.arrays import spread
 from visualdl_embedding.core.neighbors import Neighbors
 from visualdl_embedding.core.progress import timed
+from visualdl_embedding.metrics import unchanged
 from visualdl_embedding.projection import (
     Basis,
     Layout,
@@ -23,6 +24,7 @@ from visualdl_embedding.projection import (
     draw_axes,
     fit_basis,
     motion,
+    motion_bound,
     noise_floor,
     project,
     variance_kept,
@@ -31,6 +33,11 @@ from visualdl_embedding.projection import (
 __all__ = ["choose_basis", "make_layout", "make_projections"]
 
 Floats = NDArray[np.float32]
+
+_FEWEST_STILL = 20
+"""Minimum number of rows from which a noise floor is estimated."""
+_LARGEST_FLOOR = 1.0
+"""Noise floor, in standard deviations of the layout, above which motion is not comparable."""
 
 
 def choose_basis(
@@ -85,16 +92,17 @@ def make_projections(
     graph: Neighbors,
     config: Config,
     *,
-    step: int,
     state: State,
     pair: FramePair | None,
+    displacement: Floats | None,
     basis: Basis | None,
     on_progress: Callable[[int], None],
 ) -> tuple[dict[str, Projection], Measured, dict[str, float]]:
     """Make every projection of the configuration, and measure its motion and noise floor.
 
-    `graph` has enough neighbors for every projection; `step` is that of the snapshot; `pair` holds the rows shared with
-    the previous frame; `on_progress` is called with the number of completed projections.
+    `graph` has enough neighbors for every projection; `pair` holds the rows shared with the previous frame, and
+    `displacement` ``(n,)`` how far each row moved in the original space; `on_progress` is called with the number of
+    completed projections.
 
     Returns
     -------
@@ -104,36 +112,46 @@ def make_projections(
     made: dict[str, Projection] = {}
     parts: list[Measured] = []
     seconds: dict[str, float] = {}
+    still = None if pair is None or displacement is None else _still_rows(pair, displacement)
     for done, spec in enumerate(config.specs, 1):
         with timed(seconds, spec.key):
             last, init = before.get(spec.key), None
             if last is not None and pair is not None and spec.method != "pca":
                 init = spread(last.coordinates[pair.then_positions], pair.now_rows, len(rows.vectors))
             layout = make_layout(rows.vectors, graph, spec, config=config, init=init, basis=basis)
-            parameters, floor = dict(layout.parameters), last.noise_floor if last else None
-            if spec.method == "pca":
-                floor = 0.0
-            elif _measures_floor(spec, config, state.frame):
-                floor = noise_floor(rows.vectors, layout, neighbors=graph, n_jobs=config.n_jobs)
-                parameters["noise_floor_step"] = step
-            if last and "noise_floor_step" in last.parameters:
-                parameters.setdefault("noise_floor_step", last.parameters["noise_floor_step"])
+            parameters = dict(layout.parameters)
             target = made[spec.like].coordinates[rows.positions] if spec.like and init is None else init
             if target is not None:
                 layout = replace(layout, coordinates=align(layout.coordinates, target).apply(layout.coordinates))
             comparable = last
             if last and spec.method == "pca" and last.parameters.get("basis_version") != parameters["basis_version"]:
                 comparable = None
-            axes, redrawn = draw_axes(layout.coordinates, comparable.axes if comparable else None)
+            moved = None
+            if comparable is not None and pair is not None:
+                moved = motion(comparable.coordinates[pair.then_positions], layout.coordinates[pair.now_rows])
+            floor, measured = None, config.noise_floor_every > 0 and not spec.repeat
+            if measured and spec.method != "pca" and state.frame % config.noise_floor_every == 0:
+                parameters["null_motion"] = noise_floor(rows.vectors, layout, neighbors=graph, n_jobs=config.n_jobs)
+            if spec.method == "pca":
+                floor = 0.0 if last is None or moved is not None else None
+            elif measured and last is None:
+                floor = parameters["null_motion"]
+            elif measured and last is not None and moved is not None:
+                null = last.parameters.get("null_motion")
+                floor = _floor(moved, still, None if parameters.get("redrawn") else null)
+            parameters["redrawn"] = measured and last is not None and floor is None
+            axes, new_axes = draw_axes(layout.coordinates, comparable.axes if comparable else None)
             made[spec.key] = Projection(
                 method=spec.method,
                 coordinates=rows.spread(layout.coordinates),
                 parameters=parameters,
                 axes=axes,
-                axes_version=last.axes_version + int(redrawn or comparable is None) if last else 1,
+                axes_version=last.axes_version + int(new_axes or comparable is None) if last else 1,
                 noise_floor=floor,
             )
-            parts.append(_measure(spec, layout, rows, comparable, pair, floor))
+            parts.append(_measure(spec, layout, rows, pair, moved, floor))
+            if measured and last is not None:
+                parts.append(Measured({f"{spec.key}/redrawn": float(parameters["redrawn"])}))
             if spec.method == "pca" and basis is not None:
                 kept = variance_kept(basis, rows.vectors, spec.n_components)
                 parts.append(Measured({f"{spec.key}/explained_variance": kept}))
@@ -141,28 +159,45 @@ def make_projections(
     return made, merge(*parts), seconds
 
 
-def _measures_floor(spec: ProjectionSpec, config: Config, frame: int) -> bool:
-    # The first frame is often a random table, whose floor differs from a trained one, so the second is measured too.
-    every = config.noise_floor_every
-    return not spec.repeat and every > 0 and (frame == 1 or frame % every == 0)
+def _still_rows(pair: FramePair, displacement: Floats) -> NDArray[np.intp] | None:
+    """Return shared rows that did not move: those with equal bits, or else the tenth that moved least.
+
+    Rows with equal bits must be a tenth of all, and at least 20. None if fewer than 20 rows are shared.
+    """
+    n = len(pair.positions)
+    few = max(_FEWEST_STILL, n // 10)
+    same = np.flatnonzero(unchanged(pair.then, pair.now))
+    if len(same) >= few:
+        return same
+    return np.argsort(displacement[pair.positions], kind="stable")[:few] if n >= few else None
+
+
+def _floor(moved: Floats, still: NDArray[np.intp] | None, null: float | None) -> float | None:
+    """Return the larger of two bounds on the motion of unchanged rows: of the rows that are still, and of a null step.
+
+    `null` is the bound of the null step, the previous frame repeated; None if it was not measured, or if this frame was
+    arranged anew and the previous one repeated was not. The result is None if both are unknown or one exceeds 1.
+    """
+    bounds = [motion_bound(moved[still])] if still is not None else []
+    bounds += [null] if null is not None else []
+    return max(bounds) if bounds and max(bounds) <= _LARGEST_FLOOR else None
 
 
 def _measure(
     spec: ProjectionSpec,
     layout: Layout,
     rows: UsableRows,
-    last: Projection | None,
     pair: FramePair | None,
+    moved: Floats | None,
     floor: float | None,
 ) -> Measured:
-    """Measure a layout, and its motion since the last one if the two are comparable."""
+    """Measure a layout; `moved` is the motion of the shared rows since the last one, if the two are comparable."""
     key = spec.key
     scalars = {} if floor is None else {f"{key}/noise_floor": floor}
     if layout.kl_divergence is not None:
         scalars[f"{key}/kl_divergence"] = layout.kl_divergence
     row_metrics = {}
-    if last is not None and pair is not None:
-        moved = motion(last.coordinates[pair.then_positions], layout.coordinates[pair.now_rows])
+    if moved is not None and pair is not None:
         row_metrics[f"{key}/motion"] = spread(moved, pair.positions, rows.n)
         scalars[f"{key}/motion"] = float(np.sqrt(np.mean(moved.astype(np.float64) ** 2)))
     # Repeats have the same notes as the first seed.

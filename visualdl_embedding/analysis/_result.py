@@ -35,8 +35,9 @@ class Projection:
     parameters
         Parameters of the method, seed, number of iterations, distance and basis version.
     noise_floor
-        Root mean square motion between two fits of the same frame, after alignment, in standard deviations of the
-        layout; None if not measured yet. 0 for PCA, which is a fixed linear map.
+        Motion since the previous frame that 97.5% of unchanged rows do not exceed, in standard deviations of the
+        layout. In the first frame, that of a repeated frame. 0 for PCA, which is a fixed linear map. None if not
+        measured, or if `redrawn`.
     axes
         ``(n_components, 2)`` float32: lower and upper limits of the axes, the same for all pictures of a version.
     axes_version
@@ -49,6 +50,11 @@ class Projection:
     axes: NDArray[np.float32]
     axes_version: int = 1
     noise_floor: float | None = None
+
+    @property
+    def redrawn(self) -> bool:
+        """Whether the layout was redrawn, so that its motion since the previous frame is not comparable."""
+        return bool(self.parameters.get("redrawn", False))
 
     @property
     def n_components(self) -> int:

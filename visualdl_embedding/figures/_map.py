@@ -138,14 +138,15 @@ def render_map(
         panel.legend(known_groups.legend)
     else:
         panel.scale(scale)
-    panel.numbers(format_numbers(quality or {}, counts, floor))
+    panel.numbers(format_numbers(quality or {}, counts, floor, redrawn=projection.redrawn))
     absent = ", ".join(names[row] for row in watched if not inside[row])
     sentences = (
         shown_text(caption, instead="", longest=300),
         f"watched but not in the picture: {absent}" if absent else "",
         "very many points: the shade shows their density" if points.crowded else "",
         "#17 is the id of a row whose label has glyphs missing in all fonts" if names.replaced else "",
-        format_parameters(projection.parameters),
+        "redrawn, motion not comparable" if projection.redrawn else "",
+        format_parameters({name: value for name, value in projection.parameters.items() if name != "redrawn"}),
         "motion and noise floor in the layout's standard deviations",
     )
     panel.caption(" · ".join(filter(None, sentences)))

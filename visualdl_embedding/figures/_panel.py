@@ -100,7 +100,7 @@ class Panel:
 
 
 def format_numbers(
-    quality: Mapping[str, float], counts: Mapping[str, int], noise_floor: float | None
+    quality: Mapping[str, float], counts: Mapping[str, int], noise_floor: float | None, *, redrawn: bool = False
 ) -> dict[str, str]:
     """Format metrics and counts.
 
@@ -111,7 +111,7 @@ def format_numbers(
     for name, value in quality.items():
         shown = f"{value:.1%}" if name == "explained_variance" else f"{value:.3g}"
         words[_WORDS.get(name, name.replace("_", " "))] = shown
-    words["noise floor"] = "not measured" if noise_floor is None else f"{noise_floor:.2g}"
+    words["noise floor"] = ("redrawn" if redrawn else "not measured") if noise_floor is None else f"{noise_floor:.2g}"
     return words | {name: f"{count:,}" for name, count in counts.items() if count or name == "rows"}
 
 

@@ -14,7 +14,7 @@ from visualdl_embedding.metrics import METRICS
 __all__ = ["frame_info", "metric_infos", "rows_answer", "scalar_series", "table_info"]
 
 _METRIC_FIELDS = ("low", "high", "higher_is_better", "description", "description_zh", "reference")
-_NO_PARAMETERS = ("method", "random_state")
+_NO_PARAMETERS = ("method", "random_state", "redrawn")
 """Parameters that have separate fields in the description of a frame."""
 
 
@@ -59,6 +59,7 @@ def frame_info(
         "axes_version": projection.axes_version,
         "basis_version": projection.parameters.get("basis_version"),
         "noise_floor": projection.noise_floor,
+        "redrawn": projection.redrawn,
         "trustworthiness": scalars.get(f"{key}/trustworthiness"),
         "continuity": scalars.get(f"{key}/continuity"),
         "motion": scalars.get(f"{key}/motion"),

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from visualdl_embedding.core.arrays import blocks, center
 
-__all__ = ["Alignment", "align", "draw_axes", "motion"]
+__all__ = ["Alignment", "align", "draw_axes", "motion", "motion_bound"]
 
 Points = NDArray[np.floating[Any]]
 
@@ -124,6 +124,17 @@ def motion(before: Points, after: Points) -> NDArray[np.float32]:
     unit = float(np.sqrt(known.var(axis=0).mean())) if len(known) else 0.0
     moved: NDArray[np.float32] = (distances / (unit if unit > 0 else 1.0)).astype(np.float32)
     return moved
+
+
+def motion_bound(moved: NDArray[np.float32]) -> float:
+    """Motion that 97.5% of ``(n,)`` rows that did not change do not exceed: the noise floor.
+
+    The share is above 95% so that at least 95% of other unchanged rows are within the bound too.
+
+    >>> motion_bound(np.arange(41, dtype=np.float32))
+    39.0
+    """
+    return float(np.quantile(moved, 0.975, method="higher"))
 
 
 def draw_axes(

@@ -70,10 +70,10 @@ class Optimizer(ABC):
         self._pull, self._push, self._updates = (np.zeros_like(self.points) for _ in range(3))
         self._levels = np.zeros(len(self.points), np.float32)
 
-    def fit(self, *, warm: bool) -> dict[str, Any]:
+    def fit(self, *, warm: bool, max_iter: int | None) -> dict[str, Any]:
         """Optimize the layout, from the previous frame if `warm`; return a record for the parameters."""
         if not warm:
-            self._arrange(self.budgets[0])
+            self._arrange(max_iter or self.budgets[0])
             return {"iterations": self.iterations}
         # Alignment to earlier frames has changed the size.
         factor = best_factor(self.points, self._edges, self._cost, random=self._random)
@@ -83,18 +83,19 @@ class Optimizer(ABC):
         if share > self.rearranged:
             # With many misplaced rows, a position next to a neighbor is not meaningful.
             self.points = before
-            self._arrange(self.budgets[1])
+            self._arrange(max_iter or self.budgets[1])
         else:
-            self._refine()
-        return {"rescaled": factor, "rearranged": share, "iterations": self.iterations}
+            self._refine(max_iter)
+        redrawn = share > self.rearranged
+        return {"rescaled": factor, "rearranged": share, "redrawn": redrawn, "iterations": self.iterations}
 
     @abstractmethod
     def _arrange(self, budget: int) -> None:
         """Optimize a new layout."""
 
     @abstractmethod
-    def _refine(self) -> None:
-        """Optimize a layout in which few rows are misplaced."""
+    def _refine(self, max_iter: int | None) -> None:
+        """Optimize a layout in which few rows are misplaced, in `max_iter` iterations, or until convergence."""
 
     @abstractmethod
     def _cost(self, near: Lengths, far: Lengths) -> float:

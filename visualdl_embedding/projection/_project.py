@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.neighbors import Distance, Neighbors, nearest_neighbors, normalize
-from visualdl_embedding.projection._align import align, motion
+from visualdl_embedding.projection._align import align, motion, motion_bound
 from visualdl_embedding.projection._pca import Basis, fit_basis
 from visualdl_embedding.projection._tsne import fit_tsne
 from visualdl_embedding.projection._umap import fit_umap
@@ -83,6 +83,7 @@ def project(
     perplexity: float = 30.0,
     n_neighbors: int = 15,
     min_dist: float = 0.1,
+    max_iter: int | None = None,
     random_state: int = 42,
     n_jobs: int = 1,
     basis: Basis | None = None,
@@ -112,6 +113,8 @@ def project(
         Neighbors of UMAP, without the row itself. umap-learn counts the row too, so its number is one larger.
     min_dist
         Minimum distance of UMAP.
+    max_iter
+        Number of iterations of t-SNE, or of epochs of UMAP, at least 1; None to stop at convergence.
     random_state
         Seed.
     n_jobs
@@ -130,6 +133,8 @@ def project(
     """
     vectors = np.asarray(vectors, dtype=np.float32)
     _validate(vectors, method, n_components, init)
+    if max_iter is not None and max_iter < 1:
+        raise ValueError(f"max_iter must be at least 1, not {max_iter}.")
     n = len(vectors)
     if method == "pca":
         return _principal(vectors, n_components, basis)
@@ -152,13 +157,25 @@ def project(
     common = {"method": method, "distance": neighbors.distance, "warm": warm, "random_state": random_state}
     if method == "umap":
         coordinates, made_by = fit_umap(
-            neighbors, start, warm=warm, n_neighbors=n_neighbors, min_dist=min_dist, random_state=random_state
+            neighbors,
+            start,
+            warm=warm,
+            n_neighbors=n_neighbors,
+            min_dist=min_dist,
+            max_iter=max_iter,
+            random_state=random_state,
         )
         return Layout(coordinates, {**common, **made_by}, notes=_lowered("n_neighbors", n_neighbors, width, n))
     possible = max(1.0, width / 3)
     lowered = min(perplexity, possible)
     coordinates, made_by, kl = fit_tsne(
-        neighbors, start, warm=warm, perplexity=lowered, random_state=random_state, n_jobs=n_jobs
+        neighbors,
+        start,
+        warm=warm,
+        perplexity=lowered,
+        max_iter=max_iter,
+        random_state=random_state,
+        n_jobs=n_jobs,
     )
     return Layout(coordinates, {**common, **made_by}, kl, _lowered("perplexity", perplexity, possible, n))
 
@@ -226,16 +243,16 @@ def _place_new_rows(init: NDArray[np.floating[Any]], neighbors: Neighbors, rando
 
 
 def noise_floor(vectors: NDArray[np.float32], layout: Layout, *, neighbors: Neighbors, n_jobs: int = 1) -> float:
-    """Refit the same frame, warm, with the same parameters and the next seed, and measure the motion.
+    """Repeat the frame, warm, with the same parameters and seed, and measure how far rows move though none changed.
 
-    Motions between frames below this value are not significant.
+    This is the step that the next frame would take if it were identical.
 
     Parameters
     ----------
     vectors
         ``(n, d)`` float32 vectors of the layout.
     layout
-        Result of `project`; its coordinates may have been aligned since.
+        Result of `project`, aligned like the frame that it is drawn as.
     neighbors
         Neighbor graph of the layout.
     n_jobs
@@ -243,7 +260,8 @@ def noise_floor(vectors: NDArray[np.float32], layout: Layout, *, neighbors: Neig
 
     Returns
     -------
-    Root mean square motion in standard deviations of the layout; 0 for PCA, which is a fixed linear map.
+    Motion that 97.5% of the rows do not exceed, in standard deviations of the layout; 0 for PCA, which is a fixed
+    linear map.
     """
     used, before = layout.parameters, layout.coordinates
     if used["method"] == "pca":
@@ -254,9 +272,8 @@ def noise_floor(vectors: NDArray[np.float32], layout: Layout, *, neighbors: Neig
         n_components=before.shape[1],
         init=before,
         neighbors=neighbors,
-        random_state=used.get("random_state", 0) + 1,
+        random_state=used.get("random_state", 0),
         n_jobs=n_jobs,
         **{name: used[name] for name in ("perplexity", "n_neighbors", "min_dist") if name in used},
     )
-    moved = motion(before, align(again.coordinates, before).apply(again.coordinates))
-    return float(np.sqrt(np.mean(np.square(moved, dtype=np.float64))))
+    return motion_bound(motion(before, align(again.coordinates, before).apply(again.coordinates)))

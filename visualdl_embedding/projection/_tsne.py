@@ -15,8 +15,8 @@ __all__ = ["affinities", "fit_tsne"]
 
 _EXAGGERATION = 12.0
 _SPACING = 0.6
-"""Spacing of the grid; the kernel has width 1. The error of forces is 6 % (root mean square; 1.1 % at 0.35, 3.6 % at
-0.5, 18 % at 1.0), measured on 10,000 points against the exact sum."""
+"""Spacing of the grid; the kernel has width 1. The error of forces is 6 % (root mean
+square; 1.1 % at 0.35, 3.6 % at 0.5, 18 % at 1.0), measured on 10,000 points against the exact sum."""
 _STILL = 0.001
 """Convergence threshold in nats: minimum gain over 20 iterations of a warm fit."""
 _SMALLEST = 0.01
@@ -34,11 +34,11 @@ class _Tsne(Optimizer):
     # Requiring a saving of 5 % lowers the trustworthiness by 0.007 within five frames of a training.
     jump_limits = (0.0, 4.0)
 
-    def __init__(self, graph: Graph, neighbors: Neighbors, start: NDArray[np.float64], random_state: int) -> None:
+    def __init__(
+        self, graph: Graph, neighbors: Neighbors, start: NDArray[np.float64], *, random_state: int
+    ) -> None:
         field = Field(lambda distance: 1 / (1 + distance**2), _SPACING)
         super().__init__(graph, neighbors, start, field=field, random_state=random_state)
-        # Rate of Belkina et al. 2019 for the early phase, kept throughout: a rate of n leaves the layout unsettled,
-        # with a trustworthiness of 0.863 instead of 0.874 after 750 iterations.
         self._rate = max(200.0, len(start) / _EXAGGERATION)
         self._gains = np.ones_like(self.points)
 
@@ -100,14 +100,14 @@ class _Tsne(Optimizer):
             self._jump()
         self._run(budget - self.iterations)
 
-    def _refine(self) -> None:
-        cost = self.divergence()
-        while self.iterations < 200:
-            self._run(20)
+    def _refine(self, max_iter: int | None) -> None:
+        cost, budget = self.divergence(), max_iter or 200
+        while self.iterations < budget:
+            self._run(min(20, budget - self.iterations))
             before_jump = self.divergence()
             gain, cost = cost - before_jump, before_jump
             # From the fifth round on, the remaining gain is the last expansion, which does not change the arrangement.
-            if gain < _STILL or (self.iterations >= 100 and gain < 10 * _STILL):
+            if max_iter is None and (gain < _STILL or (self.iterations >= 100 and gain < 10 * _STILL)):
                 break
             if self.iterations <= 40:
                 self._jump()
@@ -133,7 +133,14 @@ def affinities(neighbors: Neighbors, perplexity: float) -> Graph:
 
 
 def fit_tsne(
-    neighbors: Neighbors, start: NDArray[np.float64], *, warm: bool, perplexity: float, random_state: int, n_jobs: int
+    neighbors: Neighbors,
+    start: NDArray[np.float64],
+    *,
+    warm: bool,
+    perplexity: float,
+    max_iter: int | None,
+    random_state: int,
+    n_jobs: int,
 ) -> tuple[Floats, dict[str, Any], float]:
     """Optimize a t-SNE layout on a graph that is at least three times the perplexity wide, if n allows it.
 
@@ -146,16 +153,26 @@ def fit_tsne(
     """
     graph = neighbors.first(max(1, int(np.ceil(3 * perplexity))))
     if start.shape[1] > 2:
-        coordinates, parameters, divergence = _fit_by_tree(graph, start, warm, perplexity, n_jobs)
+        coordinates, parameters, divergence = _fit_by_tree(graph, start, warm, perplexity, max_iter, n_jobs)
     else:
-        layout = _Tsne(affinities(graph, perplexity), graph, start if warm else start * _SMALLEST, random_state)
-        parameters = layout.fit(warm=warm)
+        layout = _Tsne(
+            affinities(graph, perplexity),
+            graph,
+            start if warm else start * _SMALLEST,
+            random_state=random_state,
+        )
+        parameters = layout.fit(warm=warm, max_iter=max_iter)
         coordinates, divergence = layout.points, layout.divergence()
     return coordinates, {"perplexity": perplexity, **parameters}, divergence
 
 
 def _fit_by_tree(
-    graph: Neighbors, start: NDArray[np.float64], warm: bool, perplexity: float, n_jobs: int
+    graph: Neighbors,
+    start: NDArray[np.float64],
+    warm: bool,
+    perplexity: float,
+    max_iter: int | None,
+    n_jobs: int,
 ) -> tuple[Floats, dict[str, Any], float]:
     """Fit in 3-D by openTSNE's Barnes-Hut, whose cost does not depend on the volume of the layout."""
     from openTSNE import TSNEEmbedding
@@ -174,7 +191,7 @@ def _fit_by_tree(
         learning_rate=max(200.0, len(start) / _EXAGGERATION),
         n_jobs=n_jobs,
     )
-    budget = 150 if warm else 750
+    budget = max_iter or (150 if warm else 750)
     exaggeration, momentum = (3.0, 0.8) if warm else (_EXAGGERATION, 0.5)
     layout.optimize(n_iter=budget // 3, exaggeration=exaggeration, momentum=momentum, inplace=True)
     layout.optimize(n_iter=budget - budget // 3, momentum=0.8, inplace=True)

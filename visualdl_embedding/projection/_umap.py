@@ -108,12 +108,13 @@ class _Umap(Optimizer):
         for _ in range(4):
             self._run(budget // 5)
             self._jump()
-        self._run(budget // 5, last=0.1)
+        self._run(budget - self.iterations, last=0.1)
 
-    def _refine(self) -> None:
-        self._run(30)
+    def _refine(self, max_iter: int | None) -> None:
+        budget = max_iter or 80
+        self._run(budget * 3 // 8)
         self._jump()
-        self._run(50, last=0.1)
+        self._run(budget - self.iterations, last=0.1)
 
 
 def fuzzy_graph(neighbors: Neighbors, n_neighbors: int) -> Graph:
@@ -147,6 +148,7 @@ def fit_umap(
     warm: bool,
     n_neighbors: int,
     min_dist: float,
+    max_iter: int | None,
     random_state: int,
 ) -> tuple[Floats, dict[str, Any]]:
     """Optimize a UMAP layout on a graph that is at least `n_neighbors` wide, if n allows it.
@@ -166,23 +168,28 @@ def fit_umap(
         low, extent = start.min(axis=0), np.ptp(start, axis=0)
         start = 10 * (start - low) / np.where(extent > 0, extent, 1.0)
     if start.shape[1] > 2:
-        coordinates, parameters = _fit_by_sampling(graph, (a, b), start, warm, random_state)
+        coordinates, parameters = _fit_by_sampling(graph, (a, b), start, warm, max_iter, random_state)
     else:
         layout = _Umap(graph, neighbors, start, (a, b), random_state)
-        parameters = layout.fit(warm=warm)
+        parameters = layout.fit(warm=warm, max_iter=max_iter)
         coordinates = layout.points
     return coordinates, {"n_neighbors": min(n_neighbors, len(start) - 1), "min_dist": min_dist, **parameters}
 
 
 def _fit_by_sampling(
-    graph: Graph, curve: tuple[float, float], start: NDArray[np.float64], warm: bool, random_state: int
+    graph: Graph,
+    curve: tuple[float, float],
+    start: NDArray[np.float64],
+    warm: bool,
+    max_iter: int | None,
+    random_state: int,
 ) -> tuple[Floats, dict[str, Any]]:
     """Fit in 3-D by umap-learn's sampling, on one thread, because several threads are not reproducible."""
     from umap.layouts import optimize_layout_euclidean
     from umap.umap_ import make_epochs_per_sample
 
     n = len(start)
-    epochs = 100 if warm else 500 if n <= 10_000 else 200
+    epochs = max_iter or (100 if warm else 500 if n <= 10_000 else 200)
     layout = np.array(start, dtype=np.float32, order="C")
     seeds = np.random.RandomState(random_state).randint(-(2**31), 2**31 - 1, 3).astype(np.int64)
     layout = optimize_layout_euclidean(

@@ -30,7 +30,17 @@ T = TypeVar("T")
 __all__ = ["Report", "View"]
 
 NO_PICTURE = frozenset(
-    {"rearranged", "rescaled", "basis_step", "basis_version", "method", "warm", "noise_floor_step", "random_state"}
+    {
+        "rearranged",
+        "rescaled",
+        "basis_step",
+        "basis_version",
+        "method",
+        "warm",
+        "null_motion",
+        "random_state",
+        "redrawn",
+    }
 )
 """Parameters of a projection that are irrelevant for a single picture."""
 

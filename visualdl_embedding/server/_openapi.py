@@ -89,7 +89,7 @@ SCHEMAS: Mapping[str, Schema | None] = {
     ),
     "frame": None,
     "frame-info": _object(
-        {"method": TEXT, "parameters": OBJECT, "axes": _AXES, "axes_version": INTEGER},
+        {"method": TEXT, "parameters": OBJECT, "axes": _AXES, "axes_version": INTEGER, "redrawn": {"type": "boolean"}},
         _all(MAYBE_INTEGER, "random_state", "basis_version", "analyzed_against"),
         _all(MAYBE_NUMBER, "noise_floor", "trustworthiness", "continuity", "motion"),
     ),

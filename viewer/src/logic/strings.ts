@@ -143,8 +143,13 @@ export const STRINGS = {
   ],
   noise: ["noise", "噪声"],
   "noise.hint": [
-    "The ring is the noise floor: two fits of the same step differ by this much. Motion within it has no meaning.",
-    "圆环为噪声底：对同一步拟合两次也会有这么大的差异。环内的移动没有意义。",
+    "The ring is the noise floor: rows that did not change moved up to this far since the previous step. Motion within it has no meaning.",
+    "圆环为噪声底：未变化的行自上一步以来也会移动这么远。环内的移动没有意义。",
+  ],
+  "noise.redrawn": ["redrawn, motion not comparable", "已重绘，位移不可比"],
+  "noise.redrawn.hint": [
+    "Rows that did not change moved by more than one standard deviation of the map, or their motion is unknown.",
+    "未变化的行移动超过地图的一个标准差，或其位移未知。",
   ],
   "noise.unknown": ["Noise floor not measured", "未测量噪声底"],
   "turn.hint": ["Drag to turn", "拖动以旋转"],

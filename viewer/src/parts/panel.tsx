@@ -260,12 +260,17 @@ function Foot({ model }: { model: PanelModel }) {
       {info?.trustworthiness != null && scene?.alignment === "own" && (
         <span title={say("trust.hint")}>{say("trust", { value: info.trustworthiness.toFixed(2) })}</span>
       )}
-      {scene?.alignment !== "joint" && (hasTime.value || info?.noise_floor != null) && (
+      {scene?.alignment !== "joint" && (hasTime.value || info?.noise_floor != null) &&
+        (info?.redrawn ? (
+          <span class="noise" title={say("noise.redrawn.hint")}>
+            {say("noise.redrawn")}
+          </span>
+        ) : (
         <span class="noise" title={info?.noise_floor == null ? say("noise.unknown") : say("noise.hint")}>
           <span class="ring" aria-hidden="true" /> {say("noise")}{" "}
           {info?.noise_floor == null ? "–" : `${figure(info.noise_floor)}σ`}
         </span>
-      )}
+        ))}
       <OnlyHere model={model} />
       {scene?.frame.components === 3 && <span>{say("turn.hint")}</span>}
       {shown && (

@@ -64,6 +64,8 @@ export interface FrameInfo {
   axes_version: number;
   basis_version: number | null;
   noise_floor: number | null;
+  /** Whether motion since the previous frame is not comparable; absent in older answers. */
+  redrawn?: boolean;
   trustworthiness: number | null;
   continuity: number | null;
   motion: number | null;
