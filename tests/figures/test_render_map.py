@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -156,6 +157,15 @@ def test_the_ring_has_the_radius_of_the_noise_floor(drawn: list[Figure]) -> None
     per_unit = axes.transData.transform((1, 0))[0] - axes.transData.transform((0, 0))[0]
     deviation = np.sqrt(layout.coordinates.var(axis=0).mean())
     assert circle.radius == pytest.approx(0.25 * deviation * per_unit, rel=1e-3)
+
+
+def test_a_redrawn_map_says_that_its_motion_is_not_comparable(drawn: list[Figure]) -> None:
+    layout = projection(noise_floor=None)
+    render_map(
+        replace(layout, parameters={**layout.parameters, "redrawn": True}), labels_of(50), quality={"redrawn": 1}
+    )
+    assert "noise floor\nredrawn" in words_of(drawn[0])
+    assert "redrawn, motion not comparable" in words_of(drawn[0]).replace("\n", " ")
 
 
 def test_a_missing_noise_floor_is_noted(drawn: list[Figure]) -> None:

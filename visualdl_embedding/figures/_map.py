@@ -146,7 +146,9 @@ def render_map(
         "very many points: the shade shows their density" if points.crowded else "",
         "#17 is the id of a row whose label has glyphs missing in all fonts" if names.replaced else "",
         "redrawn, motion not comparable" if projection.redrawn else "",
-        format_parameters({name: value for name, value in projection.parameters.items() if name != "redrawn"}),
+        format_parameters(
+            {name: value for name, value in projection.parameters.items() if name not in ("redrawn", "null_motion")}
+        ),
         "motion and noise floor in the layout's standard deviations",
     )
     panel.caption(" · ".join(filter(None, sentences)))

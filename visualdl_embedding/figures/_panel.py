@@ -109,6 +109,8 @@ def format_numbers(
     """
     words = {}
     for name, value in quality.items():
+        if name == "redrawn":  # Shown instead of the noise floor.
+            continue
         shown = f"{value:.1%}" if name == "explained_variance" else f"{value:.3g}"
         words[_WORDS.get(name, name.replace("_", " "))] = shown
     words["noise floor"] = ("redrawn" if redrawn else "not measured") if noise_floor is None else f"{noise_floor:.2g}"

@@ -220,7 +220,7 @@ def draw_noise_floor(figure: Figure, points: Points, noise_floor: float) -> Box:
     x, y = left + 12 * unit + room, bottom + 12 * unit + room
     start = left + 12 * unit
     if points.flat:
-        style: dict[str, Any] = {"edgecolor": INK, "facecolor": "white", "linewidth": 1.2, "transform": None}
+        style: dict[str, Any] = {"edgecolor": INK, "facecolor": "none", "linewidth": 1.2, "transform": None}
         figure.add_artist(Circle((x, y), max(radius, 1.0), **style))
         start = x + room + 7 * unit
     words: dict[str, Any] = {"fontsize": 9.5, "color": QUIET, "va": "center_baseline", "transform": None}
