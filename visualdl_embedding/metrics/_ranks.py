@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
-from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.arrays import center
+from visualdl_embedding.core.compiled import compile_loop
 from visualdl_embedding.core.neighbors import Distance, normalize
 
 __all__ = ["compiled", "count_nearer_in_layout", "nearest_in_layout", "ranks_in_space", "scaled_layout"]
 
-Loop = TypeVar("Loop", bound=Callable[..., Any])
+compiled = cache(compile_loop)
 _BLOCK_VALUES = 2_560_000
 """Similarities computed at a time: 10 MB; at 10,000 rows 256 queries are fastest (0.25 s; 64: 0.35 s)."""
 
@@ -100,15 +99,6 @@ def nearest_in_layout(
     is_self[~is_self.any(axis=1), -1] = True
     others: NDArray[np.int32] = found[~is_self].reshape(len(queries), n_neighbors).astype(np.int32)
     return others
-
-
-@cache
-def compiled(loop: Loop) -> Loop:
-    """Compile a loop. The machine code is cached on disk, so only the first process on a machine compiles."""
-    import numba
-
-    fast: Loop = numba.njit(cache=True)(loop)
-    return fast
 
 
 def count_nearer_in_space(

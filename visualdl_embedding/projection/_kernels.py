@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from visualdl_embedding.core.compiled import compile_loop
 
 __all__ = [
     "attract",
@@ -28,9 +29,7 @@ Loop = TypeVar("Loop", bound=Callable[..., Any])
 
 
 def _compiled(loop: Loop) -> Loop:
-    """Compile a loop. The machine code is cached on disk, so only the first process on a machine compiles."""
-    fast: Loop = numba.njit(cache=True, fastmath=True)(loop)
-    return fast
+    return compile_loop(loop, fastmath=True)
 
 
 @_compiled
