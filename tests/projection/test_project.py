@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from project_examples import clusters
+from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE, trustworthiness
 from umap import UMAP
@@ -72,6 +73,13 @@ def test_a_first_map_is_as_true_as_the_libraries(method: str) -> None:
         TSNE(metric="cosine", random_state=0) if method == "tsne" else UMAP(n_neighbors=16, metric="cosine", n_jobs=1)
     )
     assert ours > trust(SPACE, library.fit_transform(SPACE)) - 0.01
+
+
+@pytest.mark.slow
+def test_the_divergence_of_a_new_map_is_near_that_of_open_tsne() -> None:
+    digits = load_digits().data.astype(np.float32)
+    # openTSNE 1.0.4 from the same start.
+    assert project(digits, method="tsne", distance="euclidean").kl_divergence < 1.02 * 0.7489
 
 
 @pytest.mark.parametrize("method", MAPS)

@@ -14,8 +14,8 @@ from visualdl_embedding.projection._optimizer import Floats, Graph, Lengths, Opt
 __all__ = ["affinities", "fit_tsne"]
 
 _EXAGGERATION = 12.0
-_SPACING = 0.6
-"""Spacing of the grid; the kernel has width 1. The error of forces is 6 % (root mean
+_SPACING, _FINE_SPACING = 0.6, 0.35
+"""Spacing of the grid in warm and in new layouts; the kernel has width 1. The error of forces is 6 % (root mean
 square; 1.1 % at 0.35, 3.6 % at 0.5, 18 % at 1.0), measured on 10,000 points against the exact sum."""
 _STILL = 0.001
 """Convergence threshold in nats: minimum gain over 20 iterations of a warm fit."""
@@ -29,17 +29,17 @@ class _Tsne(Optimizer):
     """Optimization of t-SNE."""
 
     budgets = (750, 500)
-    rearranged = 0.3
+    # At 0.3 the warm layout of a small training lags behind a new one by 0.044 in trustworthiness, at 0.12 by 0.009.
+    rearranged = 0.12
     scatter = 0.3
     # Requiring a saving of 5 % lowers the trustworthiness by 0.007 within five frames of a training.
     jump_limits = (0.0, 4.0)
 
     def __init__(
-        self, graph: Graph, neighbors: Neighbors, start: NDArray[np.float64], *, random_state: int
+        self, graph: Graph, neighbors: Neighbors, start: NDArray[np.float64], *, spacing: float, random_state: int
     ) -> None:
-        field = Field(lambda distance: 1 / (1 + distance**2), _SPACING)
+        field = Field(lambda distance: 1 / (1 + distance**2), spacing)
         super().__init__(graph, neighbors, start, field=field, random_state=random_state)
-        self._rate = max(200.0, len(start) / _EXAGGERATION)
         self._gains = np.ones_like(self.points)
 
     def _repel(self) -> float:
@@ -56,6 +56,9 @@ class _Tsne(Optimizer):
     def _run(self, iterations: int, *, exaggeration: float = 1.0, momentum: float = 0.8) -> None:
         from visualdl_embedding.projection._kernels import attract, step
 
+        # Rate of Belkina et al. 2019, as in openTSNE. The lower rate of exaggeration, kept throughout, leaves the
+        # divergence 8 % higher after 750 iterations of 5,000 rows.
+        rate = max(200.0, len(self.points) / exaggeration)
         for i in range(iterations):
             if i % 25 == 0:
                 self._keep_resolved()
@@ -63,7 +66,7 @@ class _Tsne(Optimizer):
             total = self._repel()
             self._pull *= exaggeration
             self._push /= 2 * total
-            step(self.points, self._pull, self._push, self._updates, self._gains, (self._rate, momentum))
+            step(self.points, self._pull, self._push, self._updates, self._gains, (rate, momentum))
         self.iterations += iterations
 
     def _keep_resolved(self) -> None:
@@ -159,6 +162,7 @@ def fit_tsne(
             affinities(graph, perplexity),
             graph,
             start if warm else start * _SMALLEST,
+            spacing=_SPACING if warm else _FINE_SPACING,
             random_state=random_state,
         )
         parameters = layout.fit(warm=warm, max_iter=max_iter)
