@@ -110,7 +110,7 @@ class Alert(RuleResult):
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for strict JSON, including ``lag``; NaN and infinite values become None.
 
-        ``computed_step`` equals ``step``: hooks and stored alerts use either name.
+        ``computed_step`` equals ``step``; readers of the JSON may use either.
         """
         values = super().to_dict()
         trained_step = values.pop("trained_step")
