@@ -27,14 +27,8 @@ _STALE_SECONDS = 3600.0
 def replacing(path: Path, *, prefix: str | None = None) -> Iterator[IO[bytes]]:
     """Open a file for writing that replaces `path` if the block ends without an error.
 
-    After an error no temporary file is left, and the old file is intact.
-
-    Parameters
-    ----------
-    path
-        File to write or to replace.
-    prefix
-        Beginning of the temporary name; by default the name of the file.
+    After an error no temporary file is left, and the old file is intact. `prefix` begins the temporary name; by default
+    it is the name of the file.
     """
     temporary = path.with_name(f"{prefix or path.name}.{_host()}-{os.getpid()}-{next(_counter)}.tmp")
     _in_flight.add(temporary.name)

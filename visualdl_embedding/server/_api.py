@@ -145,8 +145,7 @@ def _value(parameter: Parameter, given: str | None) -> Any:
         numbers = tuple(_number(name, part, schema["items"]) for part in given.split(","))
         least, most = schema["minItems"], schema["maxItems"]
         if not least <= len(numbers) <= most or (schema["uniqueItems"] and len(set(numbers)) < len(numbers)):
-            kind = "different numbers" if schema["uniqueItems"] else "numbers"
-            raise BadRequest(f"{name} must be {least} to {most} {kind}, such as 3,17, not {given[:80]!r}.")
+            raise BadRequest(f"{name} must be {least} to {most} different numbers, such as 3,17, not {given[:80]!r}.")
         return numbers
     if given not in schema.get("enum", (given,)):
         raise BadRequest(f"{name} must be one of {', '.join(schema['enum'])}, not {given[:80]!r}.")
