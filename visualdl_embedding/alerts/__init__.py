@@ -3,7 +3,7 @@
 ``evaluate`` and ``check_scalars`` are pure functions; ``run_hook`` notifies another program.
 """
 
-from visualdl_embedding.alerts._alert import Alert, Status, Verdict
+from visualdl_embedding.alerts._alert import STATUSES, Alert, Status, Verdict
 from visualdl_embedding.alerts._drift import DriftTowards
 from visualdl_embedding.alerts._evaluate import RuleState, check_scalars, evaluate, replay, unmatched
 from visualdl_embedding.alerts._history import History
@@ -18,6 +18,7 @@ from visualdl_embedding.errors import RulesError
 
 __all__ = [
     "KINDS",
+    "STATUSES",
     "Above",
     "Alert",
     "Below",

@@ -31,10 +31,10 @@ class Snapshot:
     vectors
         ``(n, d)`` float32; rows may contain NaN or inf, or be zero, see `usable`.
     counters
-        Statistics of the whole table at this step, by name.
+        Statistics of the whole table at this step, by name. ``"forwards"``: number of counted forward passes.
     row_values
         Training statistics of the rows up to this step, ``(n,)`` float32 each, NaN for unknown. ``"lookups"``: number
-        of lookups; ``"gradient_mean"``: mean norm of the gradient.
+        of lookups; ``"gradient_mean"``: mean norm of the gradient. Missing if no forward pass was counted.
     notes
         Messages for the user about the choice of the rows and their labels; not stored in a run.
     """
