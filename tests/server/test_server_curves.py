@@ -19,7 +19,9 @@ def test_curves_are_what_others_logged(client: FlaskClient) -> None:
     assert found["train/loss"]["values"][1] == pytest.approx(1 / 11)
 
 
-def test_long_curves_are_thinned_and_keep_their_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kept", [20_000, 400])
+def test_long_curves_are_thinned_and_keep_their_end(tmp_path: Path, kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("visualdl_embedding.server._curves._KEPT_POINTS", kept)
     make_run(tmp_path / "runs", steps=[0], loss=False)
     write_scalars(
         tmp_path / "runs", {"train/loss": [(step, float("nan") if step == 3 else 1.0) for step in range(2500)]}
@@ -27,8 +29,13 @@ def test_long_curves_are_thinned_and_keep_their_end(tmp_path: Path) -> None:
     client = make_server(RunSource(tmp_path / "runs"), visualdl=False).test_client()
     series = ask(client, "curves", run=".")["curves"]["train/loss"]
     assert len(series["steps"]) <= 1000
-    assert series["steps"][-1] == 2499
+    if kept > 2500:
+        assert series["steps"][-1] == 2499
     assert len(set(np.diff(series["steps"]))) == 1
+    # The one value that is not finite is not thinned away.
+    gap = series["values"].index(None)
+    assert series["values"].count(None) == 1
+    assert abs(series["steps"][gap] - 3) < 2500 / len(series["steps"])
 
 
 def test_a_resumed_training_has_one_curve(tmp_path: Path) -> None:
