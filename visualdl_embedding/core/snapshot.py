@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from visualdl_embedding.core.distance import Distance, has_direction, is_finite
 from visualdl_embedding.core.rows import Rows
+from visualdl_embedding.core.stamps import content_stamp
 
 __all__ = ["Snapshot"]
 
@@ -74,6 +75,13 @@ class Snapshot:
     def directed(self) -> NDArray[np.bool_]:
         """``(n,)`` bool: finite rows with a direction, see `core.distance.has_direction`."""
         return has_direction(self.vectors)
+
+    @cached_property
+    def stamp(self) -> str:
+        """Digest of everything that an analysis reads, except the watched labels, which may change in a run."""
+        numbers = [(name, float(self.counters[name])) for name in sorted(self.counters)]
+        values = (part for name in sorted(self.row_values) for part in (name, self.row_values[name]))
+        return content_stamp(self.table, self.step, self.rows.version, self.vectors, numbers, *values)
 
     def usable(self, distance: Distance) -> NDArray[np.bool_]:
         """Rows between which a distance is defined, `core.distance.usable_rows`; ``(n,)`` bool."""

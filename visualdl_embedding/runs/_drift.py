@@ -12,7 +12,7 @@ from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import Drift, compare_snapshots
 from visualdl_embedding.models import ModelTable, RunTable, open_model
 from visualdl_embedding.store import is_run
-from visualdl_embedding.vocabulary import MetadataLike, RowsLike, VocabularyLike
+from visualdl_embedding.vocabulary import MetadataLike, RowsLike, Vocabulary, VocabularyLike
 
 __all__ = ["OpenedTables", "PathLike", "compare_sides", "drift_between"]
 
@@ -51,6 +51,22 @@ class OpenedTables:
     def read(self, path: PathLike, table: str | None, *, rows: RowsLike, watch: Sequence[str] = ()) -> Snapshot:
         """Read rows of a saved model."""
         return self.table(path, table).snapshot(rows=rows, watch=watch, random_state=self.random_state)
+
+    def watched(
+        self, path: PathLike, table: str | None, labels: Sequence[str], *, beside: PathLike | None
+    ) -> list[str]:
+        """Choose the labels to watch on a side, without those that only the other side has.
+
+        Labels that no side has are kept: choosing the rows raises an error that suggests similar ones.
+        """
+        if beside is None or not labels:
+            return list(labels)
+        own, other = (self.table(side, table).vocabulary for side in (path, beside))
+
+        def has(words: Vocabulary, label: str) -> bool:
+            return bool(words.find(label) or words.compose(label))
+
+        return [label for label in labels if has(own, label) or not has(other, label)]
 
     def known(self, path: PathLike, table: str | None, labels: Sequence[str]) -> list[str]:
         """Choose the labels that a saved model has; ValueError if it has none."""
@@ -112,7 +128,7 @@ def drift_between(
     vocabulary, metadata, rows
         As in `visualdl_embedding.reports.report`, for saved models. If one side is a run, its rows are used.
     watch
-        Labels to report on, in addition to those that a run watches.
+        Labels to report on, in addition to those that a run watches. A label that only one side has is noted.
     null
         Pairs of paths without a change: trainings with different seeds, earlier weeks.
     n_neighbors, distance, alpha, random_state, n_jobs
@@ -128,12 +144,12 @@ def drift_between(
     stored = [side.snapshot() if isinstance(side, RunTable) else None for side in opened]
     run = stored[0] or stored[1]
 
-    def read(path: PathLike) -> Snapshot:
+    def read(path: PathLike, beside: PathLike) -> Snapshot:
         if run is not None:
             return models.read(path, table, rows=models.known(path, table, run.labels))
-        return models.read(path, table, rows=rows, watch=watch)
+        return models.read(path, table, rows=rows, watch=models.watched(path, table, watch, beside=beside))
 
-    first, second = stored[0] or read(before), stored[1] or read(after)
+    first, second = stored[0] or read(before, after), stored[1] or read(after, before)
     return compare_sides(
         first,
         second,
