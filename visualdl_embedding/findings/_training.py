@@ -32,9 +32,9 @@ _ENOUGH_LOOKUPS = 10
 _ALPHA = 0.01
 """Significance level of the crowding of a tail among random subsets of its size."""
 _NEAR = 5
-_UNEVEN = 2.0
+_UNEVEN = 1.8
 """Minimum unevenness of distances relative to Gaussian tables: topics of equal density reach 1.2, classes of a trained
-classifier 1.6, a spot with half of the rows at a third of their distances 2.7."""
+classifier 1.6, a spot with half of the rows at a third of their distances 2.0 or more."""
 _SAMPLE = 2000
 _CONTROLS = 3
 _MANY = 0.1
