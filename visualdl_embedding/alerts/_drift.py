@@ -45,7 +45,8 @@ class DriftTowards(Rule):
     alpha
         Probability of a false alarm of this rule, between 0 and 1.
     looks
-        Number of snapshots that `alpha` is spent on; None for an unlimited number.
+        Number of snapshots that `alpha` is spent on, at each of which the level is ``alpha / looks``. None for an
+        unlimited number in a run; a single evaluation (CI) then has the whole `alpha`.
     """
 
     kind: ClassVar[str] = "drift_towards"
@@ -74,7 +75,8 @@ class DriftTowards(Rule):
         """Evaluate the last snapshot of a view, once for each word."""
         found = {e.label: e for e in view.evidence if e.group == self.group}
         words = self.words or tuple(found)
-        level = self.alpha if view.look is None else spend_alpha(self.alpha, view.look - 1, horizon=self.looks)
+        alone = view.look is None and self.looks is None
+        level = self.alpha if alone else spend_alpha(self.alpha, (view.look or 1) - 1, horizon=self.looks)
         if not words:
             nothing = Text(
                 f"No drift towards {self.group} was computed {view.at[0]}.",
@@ -94,9 +96,10 @@ class DriftTowards(Rule):
     ) -> Judgment:
         metric = f"watch/{escape(word)}/group/{escape(self.group)}/p_value"
         if evidence is None:
+            reason = self._why_untested(view, word)
             why = Text(
-                f"{word}: no p-value of a drift towards {self.group} {view.at[0]}; check that it is a watched label.",
-                f"{word}：{view.at[1]}没有朝向 {self.group} 漂移的 p 值；请确认它是被观察的标签。",
+                f"{word}: no p-value of a drift towards {self.group} {view.at[0]}: {reason.en}.",
+                f"{word}：{view.at[1]}没有朝向 {self.group} 漂移的 p 值：{reason.zh}。",
             )
             return unknown(view, metric, level, subject=word, why=why)
         holds = p <= level and _grew(evidence)
@@ -116,6 +119,27 @@ class DriftTowards(Rule):
             f"{as_text(level)}。",
         )
         return Judgment(word, "holds" if holds else "clear", metric, p, level, text, numbers)
+
+    def _why_untested(self, view: HistoryView, word: str) -> Text:
+        """Reason for a missing p-value, as far as the results of the snapshot show it."""
+        groups = {direction.group for direction in view.evidence if direction.label == word}
+        if self.group in groups:
+            return Text(
+                "it requires other rows of the group, and rows of another group, in both snapshots",
+                "两个快照中都须有该组的其他行，以及另一组的行",
+            )
+        if groups:
+            return Text("the group has no rows in both snapshots", "两个快照中没有属于该组的共同行")
+        if any(key.startswith(f"watch/{escape(word)}/") for key in view.scalars):
+            return Text(
+                "it is watched, but no drift was computed, which requires the word in this snapshot and in the earlier "
+                "one or the baseline, and two groups with rows in both",
+                "该词已被关注，但没有计算漂移；这要求该词同时在此快照和更早的快照（或基线）中，且至少两个组在两者中都有行",
+            )
+        return Text(
+            "there is no value of this word; check its spelling, and that it is watched",
+            "没有该词的数值；请检查拼写，并确认它是关注词",
+        )
 
 
 def _grew(evidence: Direction) -> bool:

@@ -1,18 +1,21 @@
-"""Evaluation of rules; each alert fires once per episode, across restarts."""
+"""Evaluation of rules: alerts of a training, each once per episode and across restarts, and verdicts for CI."""
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from visualdl_embedding.alerts._alert import Alert
+from visualdl_embedding.alerts._alert import Alert, Status, Verdict
 from visualdl_embedding.alerts._history import History, HistoryView
 from visualdl_embedding.alerts._rule import Judgment, Rule, distinct, matches
 from visualdl_embedding.core.text import Text
+from visualdl_embedding.drift import Direction
 
-__all__ = ["RuleState", "evaluate", "replay", "worded"]
+__all__ = ["RuleState", "check_scalars", "evaluate", "replay", "unmatched"]
+
+_STATUS: Mapping[str, Status] = {"holds": "failed", "clear": "passed", "unknown": "unknown"}
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ def evaluate(
                     held[key] = held.get(key, 0) + 1
                     if step == newest and key not in fired and held[key] >= rule.for_snapshots:
                         fired[key] = step
-                        alerts.append(Alert.of(rule, judgment, worded(rule, judgment), table=history.table, step=step))
+                        alerts.append(Alert.of(rule, judgment, _worded(rule, judgment), table=history.table, step=step))
                 elif judgment.status == "clear":
                     held.pop(key, None)
                     # After a restart the history contains snapshots from before the alert, which must not clear it.
@@ -110,13 +113,7 @@ def evaluate(
 
 
 def replay(rules: Iterable[Rule], history: History) -> tuple[tuple[Alert, ...], RuleState]:
-    """Evaluate rules on every snapshot of a history and return all alerts that the training would have raised.
-
-    Raises
-    ------
-    ValueError
-        If two rules have the same name.
-    """
+    """Evaluate rules on every snapshot of a history and return all alerts that the training would have raised."""
     rules, state = distinct(rules), RuleState()
     alerts: list[Alert] = []
     for end in range(1, len(history) + 1):
@@ -126,7 +123,94 @@ def replay(rules: Iterable[Rule], history: History) -> tuple[tuple[Alert, ...], 
     return tuple(alerts), state
 
 
-def worded(rule: Rule, judgment: Judgment) -> Text:
+def check_scalars(
+    rules: Iterable[Rule],
+    scalars: Mapping[str, float] | History,
+    baseline_scalars: Mapping[str, float] | History | None = None,
+    *,
+    table: str = "",
+    evidence: Sequence[Direction] = (),
+) -> tuple[Verdict, ...]:
+    """Evaluate rules once on one table of a model or of a whole run.
+
+    For a run the newest snapshot is evaluated; earlier snapshots count for `for_snapshots`. In a run with fewer
+    snapshots than `for_snapshots`, a rule fails if it holds at all of them. A single snapshot is a run of one.
+
+    Parameters
+    ----------
+    rules
+        Rules; those whose `tables` does not match are ignored, see `unmatched`.
+    scalars
+        Scalars of one snapshot, or the history of a run.
+    baseline_scalars
+        Reference for changes and for a fall of the effective rank; of a run the newest snapshot is used. Without it the
+        reference is an earlier snapshot of the run.
+    table
+        Name of the table, if `scalars` is not a history.
+    evidence
+        Drift results against the baseline, if `scalars` is not a history.
+
+    Returns
+    -------
+    One verdict for each subject of each rule, in the order of the rules.
+
+    Raises
+    ------
+    ValueError
+        If two rules have the same name, or a run or baseline has no analyzed snapshot.
+
+    Examples
+    --------
+    >>> from visualdl_embedding.alerts import Above
+    >>> check_scalars([Above("mean_cosine", 0.8)], {"mean_cosine": float("nan")})[0].status
+    'unknown'
+    """
+    timeless = not isinstance(scalars, History)
+    history = scalars if isinstance(scalars, History) else History(table, (0,), (scalars,), {0: evidence})
+    if isinstance(baseline_scalars, History):
+        if not len(baseline_scalars):
+            raise ValueError("The baseline has no analyzed snapshot; analyze it first, or use another baseline.")
+        baseline_scalars = baseline_scalars.scalars[-1]
+    if not len(history):
+        raise ValueError(f"The run has no analyzed snapshot of {history.table!r}; analyze it first.")
+    newest = HistoryView(history, len(history) - 1, baseline_scalars, timeless=timeless)
+    return tuple(
+        _verdict(rule, judgment, newest)
+        for rule in distinct(rules)
+        if matches(rule, history.table)
+        for judgment in rule.judge(newest)
+    )
+
+
+def unmatched(rules: Iterable[Rule], tables: Iterable[str]) -> tuple[str, ...]:
+    """Names of the rules that match none of these tables."""
+    known = list(tables)
+    return tuple(rule.name for rule in rules if not any(matches(rule, table) for table in known))
+
+
+def _verdict(rule: Rule, judgment: Judgment, view: HistoryView) -> Verdict:
+    text, status = _worded(rule, judgment), _STATUS[judgment.status]
+    if status == "failed" and not _has_held(rule, judgment.subject, view):
+        status = "passed"
+        text += Text("It has held for fewer snapshots so far.", "目前持续的快照数尚不足。")
+    step = None if view.timeless else view.step
+    return Verdict.of(rule, judgment, text, table=view.history.table, step=step, status=status)
+
+
+def _has_held(rule: Rule, subject: str, view: HistoryView) -> bool:
+    """Whether a rule that holds has held for the required number of snapshots, as far as the run goes back."""
+    held = 1
+    for index in reversed(range(view.index)):
+        if held >= rule.for_snapshots:
+            break
+        earlier = {j.subject: j.status for j in rule.judge(HistoryView(view.history, index, view.baseline))}
+        if earlier.get(subject) == "clear":
+            return False
+        held += earlier.get(subject) == "holds"
+    return True
+
+
+def _worded(rule: Rule, judgment: Judgment) -> Text:
     """Prepend the user's message to the finding, and add the required number of snapshots."""
     en, zh = judgment.text.en, judgment.text.zh
     if judgment.status == "holds" and rule.for_snapshots > 1:

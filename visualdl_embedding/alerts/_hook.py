@@ -74,18 +74,21 @@ def _run(words: list[str], line: bytes, *, timeout: float, said: IO[bytes]) -> H
     process = subprocess.Popen(
         words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said, start_new_session=True
     )
+    status: int | None = None
     try:
         process.communicate(line, timeout=timeout)
+        status = process.returncode
     except subprocess.TimeoutExpired:
-        return HookResult(None, f"The command {words[0]!r} was killed after {timeout:g} s.{_tail(said)}")
+        pass
     finally:
         if process.poll() is None:
             _end(process)
-    if process.returncode:
-        return HookResult(
-            process.returncode, f"The command {words[0]!r} ended with status {process.returncode}.{_tail(said)}"
-        )
-    return HookResult(0)
+    if status == 0:
+        return HookResult(0)
+    said.seek(max(0, said.seek(0, os.SEEK_END) - _TAIL))
+    output = visible_text(" ".join(said.read().decode("utf-8", "replace").split()))
+    end = f"was killed after {timeout:g} s" if status is None else f"ended with status {status}"
+    return HookResult(status, f"The command {words[0]!r} {end}." + (f" Its output: {output}" if output else ""))
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -98,10 +101,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         with suppress(OSError):
             process.stdin.close()
     process.wait()
-
-
-def _tail(said: IO[bytes]) -> str:
-    size = said.seek(0, os.SEEK_END)
-    said.seek(max(0, size - _TAIL))
-    text = visible_text(" ".join(said.read().decode("utf-8", "replace").split()))
-    return f" Its output: {text}" if text else ""

@@ -9,8 +9,9 @@ from typing import Literal
 from xml.etree import ElementTree as ET
 
 from visualdl_embedding.alerts._alert import STATUSES, Verdict
-from visualdl_embedding.alerts._rule import SEVERITIES, as_text
+from visualdl_embedding.alerts._rule import as_text
 from visualdl_embedding.core.jsonable import dumps
+from visualdl_embedding.core.severity import SEVERITIES
 from visualdl_embedding.core.text import visible_text
 
 __all__ = ["to_json", "to_junit_xml", "verdict_table"]
@@ -33,29 +34,23 @@ def verdict_table(verdicts: Sequence[Verdict], *, language: Literal["en", "zh"] 
     """Format verdicts as rows of cells: the header, then failed, unknown and passed verdicts.
 
     Cells have one line each, with control characters as escapes.
-
-    Parameters
-    ----------
-    language
-        ``"en"`` or ``"zh"``.
     """
-    urgent = {status: i for i, status in enumerate(STATUSES)}, {severity: i for i, severity in enumerate(SEVERITIES)}
-    ordered = sorted(verdicts, key=lambda v: (urgent[0][v.status], urgent[1][v.severity]))
-    chinese = language == "zh"
+    words = _WORDS if language == "zh" else {}
+    ordered = sorted(verdicts, key=lambda v: (STATUSES.index(v.status), SEVERITIES.index(v.severity)))
     rows = [
         (
-            _WORDS[v.status] if chinese else v.status,
-            _WORDS[v.severity] if chinese else v.severity,
+            words.get(v.status, v.status),
+            words.get(v.severity, v.severity),
             v.table,
             v.rule,
             v.metric,
             _number(v.value),
             _number(v.threshold),
-            v.message_zh if chinese else v.message,
+            v.message_zh if words else v.message,
         )
         for v in ordered
     ]
-    return [_HEADER["zh" if chinese else "en"], *(tuple(visible_text(cell) for cell in row) for row in rows)]
+    return [_HEADER["zh" if words else "en"], *(tuple(visible_text(cell) for cell in row) for row in rows)]
 
 
 def to_json(verdicts: Sequence[Verdict]) -> str:
@@ -89,37 +84,25 @@ def to_junit_xml(verdicts: Sequence[Verdict], *, name: str = "visualdl-embedding
     root = ET.Element("testsuites", {"name": visible_text(name), **totals})
     for table in dict.fromkeys(v.table for v in verdicts):
         of_table = [v for v in verdicts if v.table == table]
-        suite = ET.SubElement(root, "testsuite", {"name": visible_text(table) or "table", **_counts(of_table)})
-        for case_name, verdict in zip(_case_names(of_table), of_table, strict=True):
-            # The part before the last dot is shown as a package, and a table may be named "encoder.word".
-            case = ET.SubElement(
-                suite, "testcase", {"classname": visible_text(table) or "table", "name": case_name, "time": "0"}
-            )
-            if verdict.status != "passed":
-                tag = "failure" if verdict.status == "failed" else "error"
-                kind = verdict.severity if verdict.status == "failed" else verdict.status
-                found = ET.SubElement(case, tag, {"message": visible_text(verdict.message), "type": kind})
-                found.text = f"{_facts(verdict)}\n{visible_text(verdict.message)}\n{visible_text(verdict.message_zh)}"
+        num_subjects = Counter(v.rule for v in of_table)
+        # The part before the last dot is shown as a package, and a table may be named "encoder.word".
+        suite_name = visible_text(table) or "table"
+        suite = ET.SubElement(root, "testsuite", {"name": suite_name, **_counts(of_table)})
+        for v in of_table:
+            case_name = visible_text(v.rule if num_subjects[v.rule] == 1 else f"{v.rule}: {v.metric}")
+            case = ET.SubElement(suite, "testcase", {"classname": suite_name, "name": case_name, "time": "0"})
+            if v.status != "passed":
+                tag, kind = ("failure", v.severity) if v.status == "failed" else ("error", v.status)
+                found = ET.SubElement(case, tag, {"message": visible_text(v.message), "type": kind})
+                found.text = f"{_facts(v)}\n{visible_text(v.message)}\n{visible_text(v.message_zh)}"
     ET.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
 
 def _counts(verdicts: Sequence[Verdict]) -> dict[str, str]:
     counts = Counter(v.status for v in verdicts)
-    numbers = {
-        "tests": len(verdicts),
-        "failures": counts["failed"],
-        "errors": counts["unknown"],
-        "skipped": 0,
-        "time": 0,
-    }
-    return {key: str(number) for key, number in numbers.items()}
-
-
-def _case_names(verdicts: Sequence[Verdict]) -> list[str]:
-    """Name each case after its rule, and after the metric if the rule has several subjects."""
-    several = Counter(v.rule for v in verdicts)
-    return [visible_text(v.rule if several[v.rule] == 1 else f"{v.rule}: {v.metric}") for v in verdicts]
+    numbers = {"tests": len(verdicts), "failures": counts["failed"], "errors": counts["unknown"]}
+    return {key: str(number) for key, number in {**numbers, "skipped": 0, "time": 0}.items()}
 
 
 def _facts(verdict: Verdict) -> str:

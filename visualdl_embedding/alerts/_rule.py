@@ -16,10 +16,8 @@ from visualdl_embedding.core.suggest import nearest_labels
 from visualdl_embedding.core.text import Text
 
 __all__ = [
-    "SEVERITIES",
     "Judgment",
     "Rule",
-    "Severity",
     "as_text",
     "check_choice",
     "check_count",
@@ -44,14 +42,10 @@ class Judgment:
         episodes.
     status
         ``"unknown"`` if a value is missing or not finite.
-    metric
-        Scalar key, or a key for another value.
-    value, threshold
-        Value of the metric, and the threshold it is compared with; NaN if unknown.
+    metric, value, threshold, evidence
+        As in `RuleResult`.
     text
         Description of the result.
-    evidence
-        Plain values by name.
     """
 
     subject: str
@@ -106,9 +100,9 @@ class Rule(ABC):
     def _validate(self) -> None:
         """Raise ValueError or TypeError with a message that begins with the key, for invalid values."""
 
-    @abstractmethod
     def _default_name(self) -> str:
-        """Return a name made from the values of the rule."""
+        """Return a name made from the kind; most rules use their values too."""
+        return self.kind.replace("_", " ")
 
     @abstractmethod
     def judge(self, view: HistoryView) -> tuple[Judgment, ...]:
@@ -129,15 +123,7 @@ def matches(rule: Rule, table: str) -> bool:
 
 
 def distinct(rules: Iterable[Rule]) -> tuple[Rule, ...]:
-    """Return the rules as a tuple, and check their names.
-
-    Raises
-    ------
-    ValueError
-        If two rules have the same name.
-    TypeError
-        If an item is not a rule.
-    """
+    """Return the rules as a tuple; raise ValueError for equal names, TypeError for an item that is not a rule."""
     found = tuple(rules)
     seen = set()
     for rule in found:
@@ -174,7 +160,7 @@ def unknown(
 
 
 def compare(
-    view: HistoryView, metric: str, threshold: float, subject: Text, *, side: Literal["above", "below"] = "above"
+    view: HistoryView, metric: str, threshold: float, *, subject: Text, side: Literal["above", "below"] = "above"
 ) -> Judgment:
     """Judge whether a metric is above or below a threshold; the sentence begins with its `subject`."""
     value = view.value(metric)

@@ -9,7 +9,6 @@ from visualdl_embedding.alerts._history import HistoryView, finite
 from visualdl_embedding.alerts._rule import (
     Judgment,
     Rule,
-    Severity,
     as_text,
     check_count,
     check_number,
@@ -19,6 +18,7 @@ from visualdl_embedding.alerts._rule import (
     unknown,
 )
 from visualdl_embedding.core.names import scalar_key
+from visualdl_embedding.core.severity import Severity
 from visualdl_embedding.core.text import Text
 
 __all__ = ["Collapsed", "GroupMixing", "NonFinite", "TailCrowding"]
@@ -93,7 +93,8 @@ class Collapsed(Rule):
 
     def judge(self, view: HistoryView) -> tuple[Judgment, ...]:
         """Evaluate the last snapshot of a view, with one judgment for both signs."""
-        cone = compare(view, "mean_cosine", self.mean_cosine, Text("The mean cosine of two rows", "任意两行的平均余弦"))
+        subject = Text("The mean cosine of two rows", "任意两行的平均余弦")
+        cone = compare(view, "mean_cosine", self.mean_cosine, subject=subject)
         if cone.status == "holds":
             en, zh = cone.text.en[:-1], cone.text.zh[:-1]
             return (replace(cone, text=Text(f"{en}: all rows have similar directions.", f"{zh}：所有向量方向相近。")),)
@@ -188,14 +189,10 @@ class TailCrowding(Rule):
     def _validate(self) -> None:
         check_number("over", self.over, low=0.0, high=1.0, what=_SHARE)
 
-    def _default_name(self) -> str:
-        return "tail crowding"
-
     def judge(self, view: HistoryView) -> tuple[Judgment, ...]:
         """Evaluate the last snapshot of a view."""
         # Choose by the whole run, so that a missing value does not mix two curves.
-        if view.first("stratum/tail/crowding") is None and view.first("crowding") is not None:
-            return (compare(view, "crowding", self.over, Text("The crowding of all rows", "所有行的拥挤度")),)
-        return (
-            compare(view, "stratum/tail/crowding", self.over, Text("The crowding of tail rows", "长尾各行的拥挤度")),
-        )
+        metric, subject = "crowding", Text("The crowding of all rows", "所有行的拥挤度")
+        if view.first("stratum/tail/crowding") is not None or view.first("crowding") is None:
+            metric, subject = "stratum/tail/crowding", Text("The crowding of tail rows", "长尾各行的拥挤度")
+        return (compare(view, metric, self.over, subject=subject),)

@@ -59,7 +59,7 @@ class _Limit(Rule):
 
     def judge(self, view: HistoryView) -> tuple[Judgment, ...]:
         """Evaluate the last snapshot of a view."""
-        return (compare(view, self.metric, self.value, Text(self.metric, f"{self.metric} "), side=self.side),)
+        return (compare(view, self.metric, self.value, subject=Text(self.metric, f"{self.metric} "), side=self.side),)
 
 
 @dataclass(frozen=True)
@@ -198,15 +198,7 @@ class Changes(Rule):
 
 
 def check_metric(metric: object) -> None:
-    """Check that a metric is a scalar key that an analysis writes.
-
-    Raises
-    ------
-    ValueError
-        If the metric is unknown; the message suggests the nearest name.
-    TypeError
-        If it is not text.
-    """
+    """Check that a metric is a scalar key that an analysis writes; the message suggests the nearest name."""
     check_text("metric", metric, "a scalar key such as 'tsne/trustworthiness'")
     assert isinstance(metric, str)
     *levels, name = metric.split("/")

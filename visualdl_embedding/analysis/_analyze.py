@@ -10,7 +10,7 @@ from visualdl_embedding.analysis._config import Config
 from visualdl_embedding.analysis._diagnose import diagnose
 from visualdl_embedding.analysis._pairs import measure_pairs, pair_with
 from visualdl_embedding.analysis._project import choose_basis, make_projections
-from visualdl_embedding.analysis._result import Analysis, Frame, Measured, State, merge
+from visualdl_embedding.analysis._result import Analysis, Frame, Measured, State, made_from, merge
 from visualdl_embedding.analysis._space import (
     measure_quality,
     measure_space,
@@ -18,7 +18,6 @@ from visualdl_embedding.analysis._space import (
     neighbor_graph,
     select_usable,
 )
-from visualdl_embedding.core.neighbors import Neighbors
 from visualdl_embedding.core.progress import Progress, timed
 from visualdl_embedding.core.snapshot import Snapshot
 
@@ -55,14 +54,28 @@ def analyze(
     previous = state.previous
     seconds: dict[str, float] = {}
     rows, counted = select_usable(snapshot, config)
-    if not rows.vectors.size:
-        # Without usable rows there is nothing to compare, so keep the state for the next frame.
-        return _assemble(snapshot, state, neighbor_graph(rows.vectors, config), counted), state
     with timed(seconds, "neighbors"):
         tell("neighbors", 0, 1)
         wide = neighbor_graph(rows.vectors, config)
         graph = wide.first(config.n_neighbors)
         tell("neighbors", 1, 1)
+    analysis = Analysis(
+        table=snapshot.table,
+        step=snapshot.step,
+        previous_step=previous.analysis.step if previous else None,
+        first_step=state.first.analysis.step if state.first else snapshot.step,
+        frame=state.frame,
+        neighbors=graph,
+        projections={},
+        scalars=counted.scalars,
+        row_metrics={},
+        basis=previous.analysis.basis if previous else None,
+        notes=counted.notes,
+        made_from=made_from(snapshot, previous.analysis.made_from if previous else None, config),
+    )
+    if not rows.vectors.size:
+        # Without usable rows there is nothing to compare, so keep the state for the next frame.
+        return analysis, state
     with timed(seconds, "metrics"):
         space = measure_space(rows, graph)
     with timed(seconds, "drift"):
@@ -89,27 +102,13 @@ def analyze(
     measured = merge(counted, space, Measured(notes=basis_notes), changed, projected, quality, diagnosed)
     watched = measure_watched(snapshot.rows, measured.row_metrics, projections)
     analysis = replace(
-        _assemble(snapshot, state, graph, merge(measured, Measured(watched))),
+        analysis,
         projections=projections,
+        scalars={name: value for name, value in {**measured.scalars, **watched}.items() if np.isfinite(value)},
+        row_metrics=measured.row_metrics,
         basis=basis,
         directions=directions,
+        notes=measured.notes,
         seconds={**seconds, **by_projection},
     )
     return analysis, state.followed_by(Frame(snapshot, analysis), config)
-
-
-def _assemble(snapshot: Snapshot, state: State, graph: Neighbors, measured: Measured) -> Analysis:
-    previous, first = state.previous, state.first
-    return Analysis(
-        table=snapshot.table,
-        step=snapshot.step,
-        previous_step=previous.analysis.step if previous else None,
-        first_step=first.analysis.step if first else snapshot.step,
-        frame=state.frame,
-        neighbors=graph,
-        projections={},
-        scalars={name: value for name, value in measured.scalars.items() if np.isfinite(value)},
-        row_metrics=measured.row_metrics,
-        basis=previous.analysis.basis if previous else None,
-        notes=measured.notes,
-    )

@@ -22,18 +22,8 @@ def diagnose(
 ) -> tuple[Measured, tuple[Direction, ...]]:
     """Diagnose the frame after `state`.
 
-    Groups and strata are measured if the snapshot has the columns ``"group"`` and ``"frequency"``.
-
-    Parameters
-    ----------
-    snapshot, usable, graph
-        Snapshot, its usable rows and their graph.
-    config
-        Seed.
-    state
-        Earlier frames.
-    changed
-        Change of the rows since the previous frame: ``"neighbor_overlap"`` and ``"displacement"``.
+    Groups and strata are measured if the snapshot has the columns ``"group"`` and ``"frequency"``. `changed` is the
+    result of `measure_pairs`.
 
     Returns
     -------
@@ -79,8 +69,11 @@ def diagnose(
     for direction in directions:
         key = scalar_key("share", watch=direction.label, group=direction.group)
         scalars[key] = direction.share_after
-    if "lookups" in values:
-        scalars["never_trained_rows"] = float(np.nansum(never_trained(values["lookups"][positions])))
+    if "lookups" in values and "unchanged" in changed.row_metrics:
+        forwards = snapshot.counters.get("forwards")
+        untrained = never_trained(values["lookups"], changed.row_metrics["unchanged"], forwards=forwards)[positions]
+        if np.isfinite(untrained).any():
+            scalars["never_trained_rows"] = float(np.nansum(untrained))
     return Measured(scalars, row_metrics | values, tuple(notes)), directions
 
 

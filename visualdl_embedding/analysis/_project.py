@@ -93,20 +93,8 @@ def make_projections(
 ) -> tuple[dict[str, Projection], Measured, dict[str, float]]:
     """Make every projection of the configuration, and measure its motion and noise floor.
 
-    Parameters
-    ----------
-    rows, graph
-        Usable rows and their graph, with enough neighbors for every projection.
-    config
-        Specs and parameters of the projections.
-    step
-        Step of the snapshot.
-    state, pair
-        Earlier frames, and the rows shared with the previous frame.
-    basis
-        Basis of PCA; None without PCA.
-    on_progress
-        Called with the number of completed projections.
+    `graph` has enough neighbors for every projection; `step` is that of the snapshot; `pair` holds the rows shared with
+    the previous frame; `on_progress` is called with the number of completed projections.
 
     Returns
     -------

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,7 @@ from visualdl_embedding.projection import METHODS
 
 __all__ = ["ProjectionSpec", "as_tuple", "plan_projections", "projection_key", "split_key"]
 
-PARAMETERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"pca": (), "tsne": ("perplexity",), "umap": ("n_neighbors", "min_dist")}
-)
+PARAMETERS = {"pca": (), "tsne": ("perplexity",), "umap": ("n_neighbors", "min_dist")}
 """Parameters of each method that a spec may set."""
 
 

@@ -45,3 +45,21 @@ KEEP = click.option(
 DISTANCE = click.option("--distance", type=click.Choice(["cosine", "euclidean"]), default="cosine", help="Of rows.")
 RANDOM_STATE = click.option("--random-state", type=int, default=42, help="Random seed.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+SIDES = combined(
+    TABLE,
+    VOCABULARY,
+    METADATA,
+    positive("--top-k", "rows", default=500, help="Number of rows, for models."),
+    click.option("--watch", multiple=True, metavar="LABEL", help="Report on this word; repeatable."),
+    click.option(
+        "--null",
+        nargs=2,
+        multiple=True,
+        metavar="A B",
+        help="A pair without a change, such as two seeds or earlier weeks; repeatable.",
+    ),
+    positive("--n-neighbors", default=15, help="Number of neighbors."),
+    DISTANCE,
+    RANDOM_STATE,
+)
+"""Options of the commands that compare two sides."""

@@ -48,14 +48,7 @@ def squared_norms(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
 def spread(values: NDArray[np.floating], rows: NDArray[np.integer] | NDArray[np.bool_], n: int) -> NDArray[np.float32]:
     """Expand values of some rows, ``(m, …)``, to all n rows, ``(n, …)`` float32, with NaN elsewhere.
 
-    Parameters
-    ----------
-    values
-        Values in the order of the rows.
-    rows
-        Row positions ``(m,)``, or a mask ``(n,)`` bool with m true values.
-    n
-        Number of all rows.
+    `rows` are positions ``(m,)``, or a mask ``(n,)`` bool with m true values.
 
     >>> spread(np.array([1.0, 2.0]), np.array([2, 0]), 3)
     array([ 2., nan,  1.], dtype=float32)

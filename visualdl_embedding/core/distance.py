@@ -49,19 +49,8 @@ def _lengths(vectors: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def has_direction(vectors: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Return a mask of the rows with a direction: finite rows with a norm of at least `SHORTEST`.
+    """Return a mask of the rows with a direction, ``(n,)`` bool: finite rows with a norm of at least `SHORTEST`.
 
-    Parameters
-    ----------
-    vectors
-        ``(n, d)``.
-
-    Returns
-    -------
-    ``(n,)`` bool.
-
-    Examples
-    --------
     >>> has_direction(np.float32([[3, 4], [0, 0], [1e-30, 0], [1e30, 0], [np.nan, 1]])).tolist()
     [True, False, False, True, False]
     """
@@ -69,23 +58,11 @@ def has_direction(vectors: NDArray[np.floating]) -> NDArray[np.bool_]:
 
 
 def usable_rows(vectors: NDArray[np.floating], distance: Distance) -> NDArray[np.bool_]:
-    """Return a mask of the rows between which a distance is defined.
+    """Return a mask of the rows between which a distance is defined, ``(n,)`` bool.
 
-    Neighbor graphs, metrics and maps use only these rows.
+    These are rows with a direction for ``"cosine"``, see `has_direction`, and finite rows for ``"euclidean"``. Neighbor
+    graphs, metrics and maps use only these rows.
 
-    Parameters
-    ----------
-    vectors
-        ``(n, d)``.
-    distance
-        ``"cosine"``: rows with a direction, see `has_direction`; ``"euclidean"``: rows that are finite.
-
-    Returns
-    -------
-    ``(n,)`` bool.
-
-    Examples
-    --------
     >>> vectors = np.float32([[3, 4], [0, 0], [np.inf, 1]])
     >>> usable_rows(vectors, "cosine").tolist(), usable_rows(vectors, "euclidean").tolist()
     ([True, False, False], [True, True, False])
@@ -95,25 +72,16 @@ def usable_rows(vectors: NDArray[np.floating], distance: Distance) -> NDArray[np
 
 def validate_usable(vectors: NDArray[np.floating], distance: Distance) -> None:
     """Raise ValueError if a row is not usable."""
-    unusable = int((~usable_rows(vectors, distance)).sum())
-    if not unusable:
-        return
-    bad = int((~is_finite(vectors)).sum())
-    raise ValueError(
-        f"Rows without a {distance} distance among {len(vectors)}: {bad} with NaN or inf, {unusable - bad} of zeros. "
-        "Remove them first: vectors[snapshot.usable(distance)]."
-    )
+    usable, bad, zero = count_rows(vectors, distance).values()
+    if usable < len(vectors):
+        raise ValueError(
+            f"Rows without a {distance} distance among {len(vectors)}: {bad:.0f} with NaN or inf, {zero:.0f} of zeros. "
+            "Remove them first: vectors[snapshot.usable(distance)]."
+        )
 
 
 def count_rows(vectors: NDArray[np.floating], distance: Distance) -> dict[str, float]:
     """Count the rows that are analyzed and the rows that are excluded.
-
-    Parameters
-    ----------
-    vectors
-        ``(n, d)``.
-    distance
-        Distance of the analysis.
 
     Returns
     -------
@@ -141,17 +109,7 @@ def left_out_notes(counts: Mapping[str, float]) -> list[str]:
 
 
 def normalize(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scale rows to unit length; a row without a direction becomes zero.
-
-    Parameters
-    ----------
-    vectors
-        ``(n, d)``.
-
-    Returns
-    -------
-    ``(n, d)`` float32; NaN in rows that are not finite.
-    """
+    """Scale rows to unit length, ``(n, d)`` float32; rows without a direction become zero, rows with NaN or inf NaN."""
     lengths = _lengths(vectors)[:, None]
     unit = np.zeros_like(vectors, dtype=np.float32)
     with np.errstate(invalid="ignore"):

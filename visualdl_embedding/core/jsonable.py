@@ -1,7 +1,7 @@
 """Strict JSON for plain values and NumPy values.
 
 JSON has no NaN and no infinities. `dumps` writes null for them, for use outside this library. `dumps_exact` and
-`loads_exact` preserve them, for the store.
+`loads_exact` preserve them, for the store. `known_fields` selects the fields of a data class and ignores others.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
-__all__ = ["dumps", "dumps_exact", "loads_exact", "plain"]
+__all__ = ["dumps", "dumps_exact", "known_fields", "loads_exact", "plain"]
 
 _NON_FINITE = "$float"
 """Key of encoded non-finite floats: ``{"$float": "nan"}`` differs from the string "nan"."""
@@ -29,8 +30,6 @@ def plain(value: Any) -> Any:
     TypeError
         If `value` contains a type other than numbers, strings, None, lists, tuples, arrays and mappings.
 
-    Examples
-    --------
     >>> plain({"share": float("nan"), "words": ("加息",)})
     {'share': None, 'words': ['加息']}
     """
@@ -42,22 +41,9 @@ def dumps(value: Any, *, indent: int | None = None, compact: bool = False) -> st
 
     Lone surrogates, which UTF-8 cannot encode, are escaped, so the text can be written to any file or terminal.
 
-    Parameters
-    ----------
-    value
-        Value as in `plain`.
-    indent
-        Spaces per level; None for one line.
-    compact
-        Whether to omit the spaces after commas and colons.
+    Values and errors are those of `plain`. `indent` is the number of spaces per level; `compact` omits the spaces after
+    commas and colons.
 
-    Raises
-    ------
-    TypeError
-        As in `plain`.
-
-    Examples
-    --------
     >>> dumps({"overlap": float("nan"), "rows": (1, 2)}), dumps("\ud800")
     ('{"overlap": null, "rows": [1, 2]}', '"\\ud800"')
     """
@@ -87,6 +73,16 @@ def loads_exact(text: str | bytes) -> Any:
         return json.loads(text, object_hook=_restore)
     except RecursionError:
         raise ValueError("JSON nested too deeply") from None
+
+
+def known_fields(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values that belong to the fields of a data class; a newer library may have written others.
+
+    >>> from visualdl_embedding.core.table import Table
+    >>> known_fields(Table, {"name": "word", "dim": 4, "sharding": "rows"})
+    {'name': 'word', 'dim': 4}
+    """
+    return {field.name: values[field.name] for field in fields(kind) if field.name in values}
 
 
 def _convert(value: Any, non_finite: Callable[[float], Any]) -> Any:

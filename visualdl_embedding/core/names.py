@@ -61,13 +61,9 @@ def scalar_key(
     >>> scalar_key("norm", watch="加息")
     'watch/加息/norm'
     """
-    prefix = ""
-    for part, name in zip(PARTS, (watch, group, stratum), strict=True):
-        if name is not None:
-            prefix += f"{part}/{escape(name)}/"
-    if method is not None:
-        prefix += f"{method}/"
-    return prefix + metric
+    named = zip(PARTS, (watch, group, stratum), strict=True)
+    parts = [part for first, name in named if name is not None for part in (first, escape(name))]
+    return "/".join([*parts, *([] if method is None else [method]), metric])
 
 
 def tag(table: str, name: str) -> str:

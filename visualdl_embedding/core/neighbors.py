@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -48,12 +48,8 @@ class Neighbors:
         """Return the graph of the first `n_neighbors` neighbors, or all if there are fewer."""
         if n_neighbors >= self.n_neighbors:
             return self
-        return Neighbors(
-            np.ascontiguousarray(self.indices[:, :n_neighbors]),
-            np.ascontiguousarray(self.distances[:, :n_neighbors]),
-            self.distance,
-            self.exact,
-        )
+        indices = np.ascontiguousarray(self.indices[:, :n_neighbors])
+        return replace(self, indices=indices, distances=np.ascontiguousarray(self.distances[:, :n_neighbors]))
 
 
 def graph_rows(graph: Neighbors, snapshot: Snapshot) -> NDArray[np.intp]:
@@ -174,18 +170,12 @@ def nearest_neighbors(
     k = min(n_neighbors, n - 1)
     if k < 1:
         return Neighbors(np.zeros((n, 0), np.int32), np.zeros((n, 0), np.float32), distance)
-    scale = 1.0
-    if distance == "cosine":
-        points = normalize(vectors)
-    else:
-        scale = unit_scale(vectors)
-        points = np.ascontiguousarray(vectors / np.float32(scale) if scale != 1 else vectors, dtype=np.float32)
+    cosine = distance == "cosine"
+    scale = 1.0 if cosine else unit_scale(vectors)
+    points = normalize(vectors) if cosine else np.ascontiguousarray(vectors / np.float32(scale), dtype=np.float32)
     if exact is None:
         exact = n <= EXACT_ROWS
     indices, distances = _exact(points, k, n_jobs) if exact else _approximate(points, k, random_state, n_jobs)
-    if distance == "cosine":
-        # On unit vectors |a - b|² = 2 (1 - cos), so one Euclidean search serves both distances.
-        distances = distances**2 / 2
-    elif scale != 1:
-        distances = scaled_back(distances, scale)
+    # On unit vectors |a - b|² = 2 (1 - cos), so one Euclidean search serves both distances.
+    distances = distances**2 / 2 if cosine else scaled_back(distances, scale)
     return Neighbors(indices.astype(np.int32), distances.astype(np.float32), distance, exact)

@@ -11,19 +11,9 @@ __all__ = ["ALONE", "GROUPS", "NO_GROUP", "OTHERS", "group_colors", "page_palett
 
 GREEN, VERMILLION, GRAY = "#009E73", "#D55E00", "#7F8791"
 GROUPS = (
-    "#0072B2",
-    "#E69F00",
-    GREEN,
-    "#CC79A7",
-    "#56B4E9",
-    VERMILLION,
-    "#B8A800",
-    "#7F5BBF",
-    "#8C564B",
-    "#3C9D9B",
-    "#A3485B",
-    "#6E8B3D",
-)
+    "#0072B2", "#E69F00", GREEN, "#CC79A7", "#56B4E9", VERMILLION, "#B8A800",
+    "#7F5BBF", "#8C564B", "#3C9D9B", "#A3485B", "#6E8B3D",
+)  # fmt: skip
 """Colors of Okabe and Ito first, with a yellow dark enough for a white background; black is reserved for text."""
 OKABE_ITO = 7
 EXPECTED = {
@@ -41,14 +31,9 @@ ALONE = {"light": "#0072B2", "dark": "#56B4E9"}
 
 
 def group_colors(values: Iterable[str]) -> dict[str, str]:
-    """Assign distinct colors to the largest groups.
+    """Assign distinct colors to the largest groups; `values` are the groups of the rows, ``""`` for none.
 
     Colors depend on the names, so two tables with the same few groups have the same colors.
-
-    Parameters
-    ----------
-    values
-        Group of each row, ``""`` for none.
 
     Returns
     -------

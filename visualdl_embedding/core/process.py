@@ -46,17 +46,13 @@ def start_child(module: str, *, stderr: int | IO[bytes], n_threads: int = 1) -> 
         If the process cannot be started.
     """
     command = [sys.executable, str(Path(__file__).with_name("_child.py")), module]
+    threads = dict.fromkeys(THREAD_VARIABLES, str(n_threads))
     with _starting:
         return subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,
-            env=_environment(n_threads),
+            env={**os.environ, **threads, "CUDA_VISIBLE_DEVICES": ""},
             start_new_session=True,
         )
-
-
-def _environment(n_threads: int) -> dict[str, str]:
-    threads = dict.fromkeys(THREAD_VARIABLES, str(n_threads))
-    return {**os.environ, **threads, "CUDA_VISIBLE_DEVICES": ""}

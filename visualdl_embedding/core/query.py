@@ -10,19 +10,9 @@ from numpy.typing import NDArray
 
 from visualdl_embedding.core.distance import DISTANCES, SHORTEST, Distance, has_direction, normalize, usable_rows
 
-__all__ = [
-    "Axis",
-    "Match",
-    "axis_between",
-    "combine",
-    "cosines",
-    "nearest_rows",
-    "position_on_axis",
-]
+__all__ = ["Axis", "Match", "axis_between", "combine", "cosines", "nearest_rows", "position_on_axis"]
 
 Floats = NDArray[np.float32]
-_BLOCK = 65_536
-"""Rows compared at a time, so that a memory-mapped table of any size is read once in blocks."""
 _PART = 65_536
 """Numbers converted to float64 at a time: 0.5 MB."""
 
@@ -125,20 +115,12 @@ def nearest_rows(
 def cosines(
     vectors: NDArray[np.floating], target: NDArray[np.floating], *, undirected: float = 0.0
 ) -> NDArray[np.float64]:
-    """Return the cosines of rows with a vector, in float64. 11 ms for 50,000 rows of 128.
-
-    Parameters
-    ----------
-    vectors
-        ``(n, d)``.
-    target
-        ``(d,)``.
-    undirected
-        Value for rows without a direction (`core.distance.has_direction`), and for all rows if the target has none.
+    """Return the cosines of rows ``(n, d)`` with a vector ``(d,)``. 11 ms for 50,000 rows of 128.
 
     Returns
     -------
-    ``(n,)`` float64, -1 to 1; NaN for rows that are not finite.
+    ``(n,)`` float64, -1 to 1; NaN for rows that are not finite; `undirected` for rows without a direction
+    (`core.distance.has_direction`), and for all rows if the target has none.
     """
     aim = np.asarray(target, dtype=np.float64)
     length = np.linalg.norm(aim)
@@ -173,16 +155,8 @@ def _parts(vectors: NDArray[np.floating]) -> Iterator[tuple[slice, NDArray[np.fl
 def combine(plus: NDArray[np.floating], minus: NDArray[np.floating]) -> Floats:
     """Add and subtract words, as in 国王 - 男 + 女.
 
-    Unit vectors are summed (3CosAdd), so that the length of a vector has no influence.
-
-    Parameters
-    ----------
-    plus, minus
-        Vectors ``(m, d)`` of the words; `plus` has at least one.
-
-    Returns
-    -------
-    ``(d,)`` float32 of length 1.
+    Unit vectors are summed (3CosAdd), so that the length of a vector has no influence. `plus` and `minus` are vectors
+    ``(m, d)``; the result is ``(d,)`` float32 of length 1.
 
     References
     ----------
@@ -233,14 +207,7 @@ def axis_between(a: NDArray[np.floating], b: NDArray[np.floating], *, distance: 
 
 
 def position_on_axis(vectors: NDArray[np.floating], axis: Axis) -> Floats:
-    """Project rows onto an axis.
-
-    Parameters
-    ----------
-    vectors
-        ``(n, d)``.
-    axis
-        Axis from `axis_between`.
+    """Project rows ``(n, d)`` onto an axis.
 
     Returns
     -------
@@ -249,13 +216,9 @@ def position_on_axis(vectors: NDArray[np.floating], axis: Axis) -> Floats:
     """
     if np.ndim(vectors) != 2 or vectors.shape[1] != len(axis.direction):
         raise ValueError(f"vectors must be (n, {len(axis.direction)}) like the axis, not {np.shape(vectors)}.")
+    rows = np.asarray(vectors, dtype=np.float32)
     step = axis.direction / float(axis.direction @ axis.direction)
-    places = np.empty(len(vectors), dtype=np.float32)
     with np.errstate(invalid="ignore", over="ignore"):
-        for start in range(0, len(vectors), _BLOCK):
-            block = np.asarray(vectors[start : start + _BLOCK], dtype=np.float32)
-            usable = usable_rows(block, axis.distance)
-            points = normalize(block) if axis.distance == "cosine" else block
-            placed = (points.astype(np.float64) - axis.origin) @ step
-            places[start : start + len(block)] = np.where(usable, placed, np.nan)
-    return places
+        points = normalize(rows) if axis.distance == "cosine" else rows
+        placed = (points.astype(np.float64) - axis.origin) @ step
+        return np.where(usable_rows(rows, axis.distance), placed, np.nan).astype(np.float32)

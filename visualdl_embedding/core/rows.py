@@ -78,16 +78,9 @@ class Rows:
         return np.searchsorted(self.gather_ids, np.where(self.ids == COMPOSED, self.gather_ids[0], self.ids))
 
     def assemble(self, gathered: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Arrange a gathered block in row order and compute the composed rows.
+        """Arrange the table rows `gather_ids`, ``(m, d)``, in row order and compute the composed rows.
 
-        Parameters
-        ----------
-        gathered
-            ``(m, d)``: the table rows `gather_ids`.
-
-        Returns
-        -------
-        ``(n, d)`` float32.
+        The result is ``(n, d)`` float32.
         """
         vectors = gathered[self._positions].astype(np.float32, copy=False)
         for position, pieces in self.pieces.items():

@@ -1,13 +1,13 @@
-"""Suggestions for unknown names."""
+"""Suggestions for unknown names, and lists of known ones."""
 
 from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 
-__all__ = ["did_you_mean", "nearest_labels"]
+__all__ = ["did_you_mean", "listed", "nearest_labels"]
 
 _CUTOFF = 0.5
 _SHORT_LIST = 200
@@ -34,29 +34,14 @@ def nearest_labels(label: str, labels: Iterable[str | None], *, limit: int = 3) 
         return 2 * common / (len(wanted) + len(candidate))
 
     short = heapq.nlargest(_SHORT_LIST, candidates, key=lambda c: overlap(c.casefold()))
-    matcher = SequenceMatcher(autojunk=False)
-    matcher.set_seq2(wanted)
-    scored: list[tuple[float, str]] = []
-    for candidate in short:
-        matcher.set_seq1(candidate.casefold())
-        if (ratio := matcher.ratio()) >= _CUTOFF:
-            scored.append((-ratio, candidate))
-    return [candidate for _, candidate in sorted(scored)[:limit]]
+    scored = sorted((-SequenceMatcher(None, c.casefold(), wanted, autojunk=False).ratio(), c) for c in short)
+    return [candidate for score, candidate in scored[:limit] if -score >= _CUTOFF]
 
 
 def did_you_mean(word: str, known: Iterable[str | None], *, limit: int = 1, otherwise: str | None = None) -> str:
-    """Return a suggestion that ends an error message about an unknown name.
+    """Return a suggestion that ends an error message about an unknown name: at most `limit` of the known names.
 
-    Parameters
-    ----------
-    word
-        The unknown name.
-    known
-        Known names.
-    limit
-        Maximum number of suggestions.
-    otherwise
-        Text if no name is similar; by default a list of all known names.
+    If no name is similar, the text is `otherwise`, or a list of all known names.
 
     >>> did_you_mean("hapy", ["happy", "sad", "apply"], limit=2)
     "did you mean 'happy' or 'apply'?"
@@ -67,3 +52,9 @@ def did_you_mean(word: str, known: Iterable[str | None], *, limit: int = 1, othe
     if near := nearest_labels(word, names, limit=limit):
         return f"did you mean {' or '.join(map(repr, near))}?"
     return otherwise if otherwise is not None else f"known are {', '.join(map(repr, names))}."
+
+
+def listed(items: Sequence[object], limit: int = 30) -> str:
+    """List items in lines of their own, for a message."""
+    more = [f"… and {len(items) - limit} more"] if len(items) > limit else []
+    return "\n".join(f"  {item}" for item in [*items[:limit], *more] or ["none"])

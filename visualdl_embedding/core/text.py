@@ -16,7 +16,6 @@ _HIDDEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff\ufffe\uffff"
     "\U000e0000-\U000e007f]"
 )
-_SHORT_ESCAPES = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _UNWRITABLE = re.compile("[\ud800-\udfff\ufffe\uffff]")
 # Spreadsheets with an East Asian input method also treat the full-width forms as the start of a formula.
@@ -37,15 +36,8 @@ class Text:
 
 
 def visible_text(text: str, *, lines: bool = False) -> str:
-    r"""Escape characters without a glyph: terminal codes, bidirectional marks, line ends.
+    r"""Escape characters without a glyph: terminal codes, bidirectional marks, and line ends unless `lines` is true.
 
-    Parameters
-    ----------
-    lines
-        Whether to keep ``\n``.
-
-    Examples
-    --------
     >>> visible_text("a\x1b[31mb\u202ec\n")
     'a\\x1b[31mb\\u202ec\\n'
     """
@@ -113,8 +105,4 @@ def _is_format(character: str) -> bool:
 
 
 def _escape(found: re.Match[str]) -> str:
-    character = found[0]
-    code = ord(character)
-    if character in _SHORT_ESCAPES:
-        return _SHORT_ESCAPES[character]
-    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    return found[0].encode("unicode_escape").decode("ascii")

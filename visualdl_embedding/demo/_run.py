@@ -7,9 +7,9 @@ import time
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
-from visualdl_embedding.demo._corpus import WATCH, Corpus, load_corpus
+from visualdl_embedding.demo._corpus import load_corpus
 from visualdl_embedding.demo._summary import DemoSummary, print_summary, summarize
 from visualdl_embedding.store import fresh_directory
 
@@ -18,16 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["free_directory", "run_demo"]
 
-
-class _Plan(NamedTuple):
-    epochs: int
-    every_n_steps: int
-    rows: int
-
-
-PLANS = {"full": _Plan(epochs=3, every_n_steps=100, rows=1000), "small": _Plan(epochs=3, every_n_steps=50, rows=300)}
-BATCH_SIZE = 32
-LEARNING_RATE = 5e-4
+EPOCHS = 3
+EVERY_N_STEPS = {"full": 100, "small": 50}
+ROWS = {"full": 1000, "small": 300}
 
 
 def run_demo(
@@ -76,6 +69,8 @@ def run_demo(
     console = console or Console()
     start = time.monotonic()
     _import_paddle()
+    from visualdl_embedding.demo._classifier import train
+
     target = free_directory(log_dir)
     if target != Path(log_dir):
         console.print(f"{os.fspath(log_dir)} is not empty; this run is written to {target}.")
@@ -85,9 +80,16 @@ def run_demo(
         f"{len(corpus.train_labels):,} training reviews, {len(corpus.held_out_labels):,} held out, "
         f"a vocabulary of {len(corpus.vocabulary):,}."
     )
-    defaults = PLANS[size]
-    plan = _Plan(epochs or defaults.epochs, every_n_steps or defaults.every_n_steps, defaults.rows)
-    accuracy = _train(corpus, target, plan, methods=methods, seed=seed, console=console)
+    accuracy = train(
+        corpus,
+        target,
+        epochs=epochs or EPOCHS,
+        every_n_steps=every_n_steps or EVERY_N_STEPS[size],
+        rows=ROWS[size],
+        methods=methods,
+        seed=seed,
+        console=console,
+    )
     summary = summarize(
         target,
         held_out_accuracy=accuracy,
@@ -107,58 +109,6 @@ def free_directory(path: str | os.PathLike[str]) -> Path:
     wanted = Path(path)
     is_free = not os.path.lexists(wanted) or (wanted.is_dir() and not any(wanted.iterdir()))
     return wanted if is_free else fresh_directory(wanted)
-
-
-def _train(corpus: Corpus, log_dir: Path, plan: _Plan, *, methods: Sequence[str], seed: int, console: Console) -> float:
-    """Train with recording; return the held-out accuracy after the last epoch."""
-    import numpy as np
-    import paddle
-
-    from visualdl_embedding.callbacks import EmbeddingCallback
-    from visualdl_embedding.demo._callbacks import TrainingProgress
-    from visualdl_embedding.demo._classifier import ReviewClassifier, Reviews
-
-    paddle.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002 - paddle's sampler uses NumPy's global state
-    network = ReviewClassifier(len(corpus.vocabulary))
-    model = paddle.Model(network)
-    model.prepare(
-        paddle.optimizer.Adam(LEARNING_RATE, parameters=network.parameters()),
-        paddle.nn.CrossEntropyLoss(),
-        paddle.metric.Accuracy(),
-    )
-    known = set(corpus.vocabulary)
-    if absent := [word for word in WATCH if word not in known]:
-        console.print(f"Not watched, because too rare in these reviews: {' '.join(absent)}.")
-    embedding = EmbeddingCallback(
-        log_dir,
-        vocabulary=corpus.vocabulary,
-        metadata=corpus.columns,
-        rows=plan.rows,
-        watch=[word for word in WATCH if word in known],
-        methods=methods,
-        every_n_steps=plan.every_n_steps,
-        # This training is shorter than the first analysis, which compiles UMAP for 10 to 30 s. In the background most
-        # snapshots would be skipped.
-        background=False,
-        random_state=seed,
-    )
-    progress = TrainingProgress(console)
-    try:
-        with warnings.catch_warnings():
-            # Paddle 3.3's fit triggers this warning with its own batches.
-            warnings.filterwarnings("ignore", message="To copy construct from a tensor", category=UserWarning)
-            model.fit(
-                Reviews(corpus.train_words, corpus.train_labels),
-                Reviews(corpus.held_out_words, corpus.held_out_labels),
-                batch_size=BATCH_SIZE,
-                epochs=plan.epochs,
-                verbose=0,
-                callbacks=[progress, paddle.callbacks.VisualDL(str(log_dir)), embedding],
-            )
-    finally:
-        progress.stop()
-    return progress.held_out_accuracy[-1]
 
 
 def _import_paddle() -> None:

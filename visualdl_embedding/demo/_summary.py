@@ -66,20 +66,9 @@ class DemoSummary:
 
 
 def group_purity(vectors: NDArray[np.float32], groups: Sequence[str], *, n_neighbors: int = 15) -> tuple[float, float]:
-    """Share of nearest neighbors in the same group, by cosine, averaged over the rows.
+    """Share of nearest neighbors in the same group, by cosine, averaged over the rows of ``(n, d)`` vectors.
 
-    Parameters
-    ----------
-    vectors
-        ``(n, d)`` float32.
-    groups
-        n group names.
-    n_neighbors
-        Number of neighbors.
-
-    Returns
-    -------
-    The share, and its expected value if the groups were spread at random; both 0 to 1. NaN for fewer than two rows.
+    Also returns its expected value if the groups were spread at random; both 0 to 1, NaN for fewer than two rows.
 
     >>> points = np.array([[1, 0], [1, 0.1], [0, 1], [0.1, 1]], dtype=np.float32)
     >>> purity, chance = group_purity(points, ["a", "a", "b", "b"], n_neighbors=1)
@@ -89,7 +78,7 @@ def group_purity(vectors: NDArray[np.float32], groups: Sequence[str], *, n_neigh
     _, codes, counts = np.unique(groups, return_inverse=True, return_counts=True)
     n = len(codes)
     if n < 2:
-        return float("nan"), float("nan")
+        return math.nan, math.nan
     indices = nearest_neighbors(vectors, n_neighbors).indices
     purity = float((codes[indices] == codes[:, None]).mean())
     return purity, float((counts * (counts - 1)).sum() / (n * (n - 1)))
@@ -98,13 +87,7 @@ def group_purity(vectors: NDArray[np.float32], groups: Sequence[str], *, n_neigh
 def summarize(
     log_dir: str | os.PathLike[str], *, held_out_accuracy: float, guessing_accuracy: float, seconds: float
 ) -> DemoSummary:
-    """Summarize a run.
-
-    Raises
-    ------
-    FileNotFoundError
-        If nothing is recorded.
-    """
+    """Summarize a run."""
     run = open_run(log_dir)
     table = run.tables()[0]
     steps = run.steps(table)
@@ -115,10 +98,10 @@ def summarize(
     (before, chance), (after, _) = (
         group_purity(snapshot.vectors[chosen], [groups[i] for i in chosen]) for snapshot in (first, last)
     )
-    nearest = {
-        word: [tuple(match.label for match in model.closest(word, k=5)) for model in models]
-        for word in first.rows.watch
-    }
+    begin, end = (
+        {word: tuple(match.label for match in model.closest(word, k=5)) for word in first.rows.watch}
+        for model in models
+    )
     return DemoSummary(
         log_dir=Path(log_dir),
         table=table,
@@ -126,7 +109,7 @@ def summarize(
         steps=tuple(steps),
         analyzed_steps=tuple(run.steps(table, analyzed=True)),
         scalars={key: values[max(values)] for key, values in run.scalars(table).items()},
-        neighbors={word: (begin, end) for word, (begin, end) in nearest.items()},
+        neighbors={word: (begin[word], end[word]) for word in begin},
         purity=(before, after),
         chance_purity=chance,
         held_out_accuracy=held_out_accuracy,
@@ -151,7 +134,17 @@ def print_summary(summary: DemoSummary, console: Console) -> None:
     )
     if len(summary.analyzed_steps) < len(summary.steps):
         say(f"To fill the gaps: visualdl-embedding analyze {summary.log_dir}")
-    _print_metrics(summary, console)
+    scalars = summary.scalars
+    metrics = Table("projection", "trustworthiness", "noise floor", title="At the last step", title_justify="left")
+    for method in ("pca", "tsne", "umap"):
+        if f"{method}/trustworthiness" in scalars:
+            values = (scalars.get(f"{method}/{name}", math.nan) for name in ("trustworthiness", "noise_floor"))
+            metrics.add_row(method, *(f"{value:.3f}" for value in values))
+    if metrics.row_count:
+        console.print(metrics)
+    for key, against in (("neighbor_overlap", "the previous snapshot"), ("neighbor_overlap_first", "step 0")):
+        if key in scalars:
+            console.print(f"Neighbor overlap with {against}: {scalars[key]:.2f} (1: equal neighbors).")
     before, after = summary.purity
     say(
         "Positive and negative words: of a word's 15 nearest neighbors among these words, "
@@ -164,35 +157,17 @@ def print_summary(summary: DemoSummary, console: Console) -> None:
     for word, (first, last) in summary.neighbors.items():
         words.add_row(word, " ".join(first), " ".join(last))
     console.print(words)
-    say("To view it:")
-    say(f"  {_server_command(summary.log_dir)}")
-    say("then open http://localhost:8040 with the pages")
-    say("  EMBEDDINGS        points that move over time, true neighbors, gained and lost")
-    say(f"  SCALARS           embedding/{summary.table}/… beside train/loss")
-    say(f"  HIGH DIMENSIONAL  {summary.table}/vectors/step_…, {summary.table}/tsne/step_…")
-    say(f"  IMAGES            embedding/{summary.table}/tsne/map: move the slider through the steps")
-
-
-def _print_metrics(summary: DemoSummary, console: Console) -> None:
-    from rich.table import Table
-
-    scalars = summary.scalars
-    table = Table("projection", "trustworthiness", "noise floor", title="At the last step", title_justify="left")
-    for method in ("pca", "tsne", "umap"):
-        if f"{method}/trustworthiness" in scalars:
-            values = (scalars.get(f"{method}/{name}", math.nan) for name in ("trustworthiness", "noise_floor"))
-            table.add_row(method, *(f"{value:.3f}" for value in values))
-    if table.row_count:
-        console.print(table)
-    for key, against in (("neighbor_overlap", "the previous snapshot"), ("neighbor_overlap_first", "step 0")):
-        if key in scalars:
-            console.print(f"Neighbor overlap with {against}: {scalars[key]:.2f} (1: equal neighbors).")
-
-
-def _server_command(log_dir: Path) -> str:
-    """Command that shows the run, with a relative path, which also works with VisualDL's own command."""
     try:
-        parent = os.path.relpath(log_dir.parent)
+        # A relative path also works with VisualDL's own command.
+        parent = os.path.relpath(summary.log_dir.parent)
     except ValueError:  # on another Windows drive
-        parent = str(log_dir.parent)
-    return f"visualdl-embedding serve --logdir {parent}"
+        parent = str(summary.log_dir.parent)
+    say(
+        "To view it:\n"
+        f"  visualdl-embedding serve --logdir {parent}\n"
+        "then open http://localhost:8040 with the pages\n"
+        "  EMBEDDINGS        points that move over time, true neighbors, gained and lost\n"
+        f"  SCALARS           embedding/{summary.table}/… beside train/loss\n"
+        f"  HIGH DIMENSIONAL  {summary.table}/vectors/step_…, {summary.table}/tsne/step_…\n"
+        f"  IMAGES            embedding/{summary.table}/tsne/map: move the slider through the steps"
+    )

@@ -15,7 +15,7 @@ from visualdl_embedding.drift._drift import Drift, GroupDrift, WordDrift
 from visualdl_embedding.drift._measure import Graphs, Pair, measure_pair
 from visualdl_embedding.drift._notes import pair_notes
 from visualdl_embedding.drift._ranks import Values, group_p_values, pair_p_value, rank_rows
-from visualdl_embedding.drift._towards import TINY, Study, directions_of, known_somewhere, lean_changes
+from visualdl_embedding.drift._towards import TINY, PairStudy, directions_of, known_somewhere, lean_changes
 
 __all__ = ["NullPair", "compare_snapshots"]
 
@@ -108,11 +108,17 @@ def compare_snapshots(
     known_somewhere(watch, before, after)
     options: Any = {"n_neighbors": n_neighbors, "distance": distance, "random_state": random_state, "n_jobs": n_jobs}
     pair = measure_pair(before, after, neighbors=neighbors, **options)
-    study = Study.of(pair.pairing, after, watch, match_by=match_by, groups=groups)
+    study = PairStudy.of(pair.pairing, after, watch, match_by=match_by, groups=groups)
     lean = study.leans(pair.labels, pair.vectors)
 
     def of_null(item: NullPair) -> tuple[Values, dict[str, float], int]:
-        found = _fitting(item, pair, n_neighbors) if isinstance(item, Pair) else measure_pair(*item, **options)
+        found = item if isinstance(item, Pair) else measure_pair(*item, **options)
+        # A smaller vocabulary may have reduced the neighbors of a null pair.
+        if found.distance != distance or found.n_neighbors > n_neighbors:
+            raise ValueError(
+                f"A null pair has {found.n_neighbors} neighbors by {found.distance} distance, but this pair has "
+                f"{pair.n_neighbors} by {pair.distance}; use the same settings for all pairs."
+            )
         rows, theirs = pair_labels(pair.labels, found.labels)
         values = np.full((1 + lean.shape[2], len(pair)), np.nan)
         values[:, rows] = _statistics(found, study.leans(found.labels, found.vectors))[:, theirs]
@@ -163,7 +169,7 @@ def compare_snapshots(
             study,
             pair.vectors,
             lean,
-            leant,
+            changes=leant,
             n_neighbors=pair.n_neighbors,
             distance=distance,
             alpha=alpha,
@@ -181,8 +187,8 @@ def compare_snapshots(
         notes=pair_notes(
             pair,
             study,
-            before,
-            after,
+            before=before,
+            after=after,
             asked_for=n_neighbors,
             watch=watch,
             match_by=match_by,
@@ -192,23 +198,13 @@ def compare_snapshots(
     )
 
 
-def _fitting(null: Pair, pair: Pair, n_neighbors: int) -> Pair:
-    """Check that a null pair has the same settings; a smaller vocabulary may have reduced its neighbors."""
-    if null.distance != pair.distance or null.n_neighbors > n_neighbors:
-        raise ValueError(
-            f"A null pair has {null.n_neighbors} neighbors by {null.distance} distance, but this pair has "
-            f"{pair.n_neighbors} by {pair.distance}; use the same settings for all pairs."
-        )
-    return null
-
-
 def _statistics(pair: Pair, lean: Values) -> Values:
     """``(1 + groups, n)``: logarithm of each row's change, and change of its lean to each group."""
     # Use logarithms: changes differ by factors, which are larger for rare words in every pair.
     return np.vstack([np.log(np.maximum(pair.change.astype(np.float64), TINY)), lean_changes(lean)])
 
 
-def _group_drifts(pair: Pair, study: Study, p_values: Values, p_corrected: Values) -> tuple[GroupDrift, ...]:
+def _group_drifts(pair: Pair, study: PairStudy, p_values: Values, p_corrected: Values) -> tuple[GroupDrift, ...]:
     found = []
     for code, name in enumerate(study.names):
         rows = study.codes == code

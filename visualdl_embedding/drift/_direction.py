@@ -73,20 +73,9 @@ def _rounded(p_value: float) -> str:
 def leans(vectors: Floats, codes: NDArray[np.int32], n_groups: int) -> NDArray[np.float64]:
     """Measure how much more similar each row is to the members of a group than to those of all others.
 
-    Parameters
-    ----------
-    vectors
-        ``(n, d)`` float32.
-    codes
-        ``(n,)`` int32: group of each row, -1 for none.
-    n_groups
-        Number of groups.
-
-    Returns
-    -------
-    ``(n, n_groups)`` float64, -2 to 2: mean cosine with the members of the group minus mean cosine with the members of
-    the others, without the row itself; NaN if one of the two sides is empty. Computed from sums of unit vectors in
-    O(n d n_groups).
+    `codes` has the group of each row, -1 for none. Returns ``(n, n_groups)`` float64, -2 to 2: mean cosine with the
+    members of the group minus mean cosine with the members of the others, without the row itself; NaN if one of the two
+    sides is empty. Computed from sums of unit vectors in O(n d n_groups).
     """
     units = normalize(vectors).astype(np.float64)
     member = codes[:, None] == np.arange(n_groups)
@@ -114,9 +103,7 @@ def share_of_groups(
 ) -> NDArray[np.float64]:
     """Compute the shares of the groups among the nearest rows that have a group.
 
-    Returns
-    -------
-    ``(n_groups,)`` float64: shares that sum to 1; NaN if no other row has a group.
+    Returns ``(n_groups,)`` float64: shares that sum to 1; NaN if no other row has a group.
     """
     grouped = np.flatnonzero(codes >= 0)
     grouped = grouped[grouped != row]

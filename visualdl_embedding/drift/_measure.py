@@ -46,9 +46,6 @@ class Pairing:
     after: NDArray[np.intp]
     left_out: Mapping[str, int]
 
-    def __len__(self) -> int:
-        return len(self.labels)
-
 
 @dataclass(frozen=True)
 class Pair:
@@ -68,12 +65,8 @@ class Pair:
         Debiased linear CKA.
     shift
         Motion of the center of the space relative to the origin, in root mean square radii; NaN if unknown.
-    distance
-        Distance of the neighbors.
-    n_neighbors
-        Number of neighbors compared.
-    neighbors
-        Neighbor graphs of the paired rows.
+    distance, n_neighbors, neighbors
+        Distance and number of the neighbors compared; neighbor graphs of the paired rows.
     vectors
         Paired rows before and after, ``(n, d)`` float32 each; `after` without the shift.
     pairing
@@ -129,7 +122,7 @@ def lay_out(before: Snapshot, after: Snapshot, *, n_neighbors: int, distance: Di
     pairing = _pair_rows(before, after, distance)
     then = np.ascontiguousarray(before.vectors[pairing.before], dtype=np.float32)
     now = np.ascontiguousarray(after.vectors[pairing.after], dtype=np.float32)
-    k = min(n_neighbors, max(1, (len(pairing) - 1) // 2))
+    k = min(n_neighbors, max(1, (len(pairing.labels) - 1) // 2))
     if then.shape != now.shape:
         return _Laid(pairing, then, now, now, None, float("nan"), k)
     laid = align(now, then)
@@ -185,8 +178,7 @@ def measure_pair(
     pairing, then, now, seen, laid, shift, k = lay_out(before, after, n_neighbors=n_neighbors, distance=distance)
 
     def graph(vectors: Floats, snapshot: Snapshot, rows: NDArray[np.intp], given: Neighbors | None) -> Neighbors:
-        found = None if given is None else _of_paired(given, snapshot, rows, k=k, distance=distance)
-        if found is not None:
+        if given is not None and (found := _of_paired(given, snapshot, rows, k=k, distance=distance)) is not None:
             return found
         return nearest_neighbors(vectors, k, distance=distance, random_state=random_state, n_jobs=n_jobs)
 
@@ -201,7 +193,7 @@ def measure_pair(
         displacement=displacement,
         relative_displacement=relative,
         change=profile_change(then, seen, (graph_then, graph_now)),
-        cka=cka(then, now, debiased=True),
+        cka=cka(then, now),
         shift=shift,
         distance=distance,
         n_neighbors=k,
@@ -217,16 +209,8 @@ def profile_change(before: Floats, after: Floats, neighbors: tuple[Neighbors, Ne
     The profile of a row is its similarities to the rows that are its neighbors before or after. The change is one minus
     the cosine of the two profiles. It is sensitive to small changes, whereas the overlap has steps of 1 / k.
 
-    Parameters
-    ----------
-    before, after
-        ``(n, d1)`` and ``(n, d2)`` float32, paired.
-    neighbors
-        Neighbor graphs of both.
-
-    Returns
-    -------
-    ``(n,)`` float32, 0 to 2; NaN without neighbors.
+    `before` and `after` are ``(n, d1)`` and ``(n, d2)`` float32, paired. Returns ``(n,)`` float32, 0 to 2; NaN without
+    neighbors.
 
     References
     ----------

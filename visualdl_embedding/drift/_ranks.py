@@ -27,17 +27,10 @@ Values = NDArray[np.float64]
 
 
 def strata_of(column: Sequence[str] | None, n: int) -> NDArray[np.int32]:
-    """Split rows into strata of similar rows, such as words with similar frequency.
+    """Split rows into strata of similar rows, such as words with similar frequency; ``(n,)`` int32 from 0.
 
-    Parameters
-    ----------
-    column
-        n strings. Numbers are split into at most 10 ranges of equal size, 100 rows or more; other values are strata of
-        their own, with those of fewer than 100 rows merged. None: one stratum.
-
-    Returns
-    -------
-    ``(n,)`` int32 from 0.
+    Numbers in the column are split into at most 10 ranges of equal size, 100 rows or more; other values are strata of
+    their own, with those of fewer than 100 rows merged. Without a column there is one stratum.
     """
     codes = np.zeros(n, dtype=np.int32)
     if column is None or n < 2 * _PER_STRATUM:
@@ -61,10 +54,8 @@ def residuals(values: Values, strata: NDArray[np.int32], *, reference: NDArray[n
     values
         ``(1 + r, n)``: a statistic of each row in the pair of interest and in r null pairs; NaN if a pair lacks the
         row.
-    strata
-        ``(n,)`` codes.
-    reference
-        ``(n,)``: reference rows.
+    strata, reference
+        ``(n,)`` codes, and ``(n,)`` bool: reference rows.
 
     Returns
     -------
@@ -151,18 +142,9 @@ def group_p_values(
 ) -> Values:
     """Compare the mean of each group with that of random rows, with the same number from every stratum.
 
-    Parameters
-    ----------
-    values
-        ``(n,)``, NaN for unknown.
-    codes
-        ``(n,)`` int32: group of each row, -1 for none; rows without a group are sampled too.
-    strata
-        ``(n,)`` codes.
-
-    Returns
-    -------
-    ``(n_groups,)`` float64: share of shuffles with a mean at least as large; NaN for a group without a known value.
+    `values` are NaN where unknown; `codes` has the group of each row, -1 for none. Rows without a group are sampled
+    too. Returns ``(n_groups,)`` float64: share of shuffles with a mean at least as large; NaN for a group without a
+    known value.
     """
     rng = np.random.default_rng(random_state)
     rows = np.flatnonzero(~np.isnan(values))

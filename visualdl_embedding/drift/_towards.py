@@ -17,14 +17,14 @@ from visualdl_embedding.drift._direction import Direction, leans, share_of_group
 from visualdl_embedding.drift._measure import Floats, Pairing, lay_out
 from visualdl_embedding.drift._ranks import Values, rank_rows, strata_of
 
-__all__ = ["TINY", "Study", "directions_of", "known_somewhere", "lean_changes", "watched_directions"]
+__all__ = ["TINY", "PairStudy", "directions_of", "known_somewhere", "lean_changes", "watched_directions"]
 
 TINY = 1e-6
 """Minimum change, so that float32 rounding errors of a rotated space are not ranked."""
 
 
 @dataclass(frozen=True)
-class Study:
+class PairStudy:
     """Watched words, groups and strata of the paired rows.
 
     Attributes
@@ -58,7 +58,7 @@ class Study:
         *,
         match_by: str | None,
         groups: Mapping[str, str] | None = None,
-    ) -> Study:
+    ) -> PairStudy:
         """Create the study of a pair; `groups` and `match_by` are those of `compare_snapshots`."""
         labels, columns = pairing.labels, after.rows.columns
         if groups is None:
@@ -97,8 +97,6 @@ def watched_directions(
     n_neighbors: int = 15,
     distance: Distance = "cosine",
     match_by: str | None = "frequency",
-    alpha: float = 0.05,
-    correction: Correction = "holm",
 ) -> tuple[Direction, ...]:
     """Test the motion of watched words towards groups.
 
@@ -107,7 +105,7 @@ def watched_directions(
 
     Parameters
     ----------
-    before, after, n_neighbors, distance, match_by, alpha, correction
+    before, after, n_neighbors, distance, match_by
         As in `compare_snapshots`; groups are in the column ``"group"`` of `after`.
     watch
         Labels to test.
@@ -115,30 +113,22 @@ def watched_directions(
     known_somewhere(watch, before, after)
     both = lay_out(before, after, n_neighbors=n_neighbors, distance=distance)
     vectors = both.then, both.seen
-    study = Study.of(both.pairing, after, watch, match_by=match_by)
+    study = PairStudy.of(both.pairing, after, watch, match_by=match_by)
     lean = study.leans(study.labels, vectors)
-    return directions_of(
-        study,
-        vectors,
-        lean,
-        lean_changes(lean)[:, None],
-        n_neighbors=both.n_neighbors,
-        distance=distance,
-        alpha=alpha,
-        correction=correction,
-    )
+    changes = lean_changes(lean)[:, None]
+    return directions_of(study, vectors, lean, changes=changes, n_neighbors=both.n_neighbors, distance=distance)
 
 
 def directions_of(
-    study: Study,
+    study: PairStudy,
     vectors: tuple[Floats, Floats],
     lean: Values,
-    changes: Sequence[Values] | Values,
     *,
+    changes: Sequence[Values] | Values,
     n_neighbors: int,
     distance: Distance,
-    alpha: float,
-    correction: Correction,
+    alpha: float = 0.05,
+    correction: Correction = "holm",
 ) -> tuple[Direction, ...]:
     """Create the directions of all watched words and groups.
 

@@ -76,20 +76,7 @@ def draw_labels(
 ) -> None:
     """Draw the watched labels in bold, and up to `limit` others where there is free space.
 
-    Parameters
-    ----------
-    canvas
-        Canvas of a figure with its points.
-    pixels
-        ``(n, 2)``: pixel positions; NaN for points not drawn.
-    names
-        Display names.
-    watched, wanted
-        Row numbers.
-    taken
-        Boxes to keep free of labels.
-    limit
-        Maximum number of labels from `wanted`.
+    Rows are at ``(n, 2)`` `pixels`, NaN if not drawn; `taken` are boxes to keep free of labels.
     """
     from matplotlib.font_manager import FontProperties
     from matplotlib.lines import Line2D

@@ -3,7 +3,7 @@
 from visualdl_embedding.errors import UnreadableModelError
 from visualdl_embedding.files._locate import find_vocabulary
 from visualdl_embedding.files._open import open_tables
-from visualdl_embedding.files._stored import StoredTable, choose_table, first_tables, listed, table_counters
+from visualdl_embedding.files._stored import StoredTable, choose_table, first_tables, table_counters
 
 __all__ = [
     "StoredTable",
@@ -11,7 +11,6 @@ __all__ = [
     "choose_table",
     "find_vocabulary",
     "first_tables",
-    "listed",
     "open_tables",
     "table_counters",
 ]

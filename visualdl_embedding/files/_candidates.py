@@ -43,7 +43,8 @@ _POSITION_PARTS = {
     "position", "positions", "positional", "pos", "type", "types", "segment", "sent", "sentence", "task", "relative",
     "rel", "time", "timestep", "wpe", "patch", "role", "level", "speaker", "turn",
 }  # fmt: skip
-_SHARE_OF_ROWS = 8
+_SHAPE = "its shape"
+_RATIO = 8
 _MIN_ROWS = 32
 
 
@@ -57,13 +58,12 @@ def candidates(tensors: Sequence[Tensor], *, all_matrices: bool, vocab_size: int
     first: dict[object, Tensor] = {}
     for tensor in usable:
         first.setdefault(tensor.parameter or id(tensor), tensor)
-    matrices = first.values()
+    found = [(tensor, _evidence(tensor)) for tensor in first.values()]
+    strong = [(tensor, evidence) for tensor, evidence in found if evidence not in ("", _SHAPE)]
     if all_matrices or len(tensors) == 1:
-        found = [(tensor, _evidence(tensor) or "it is a matrix") for tensor in matrices]
+        found = [(tensor, "it is a matrix" if evidence in ("", _SHAPE) else evidence) for tensor, evidence in found]
     else:
-        found = [(tensor, evidence) for tensor in matrices if (evidence := _evidence(tensor))]
-        if not found:
-            found = [(tensor, "its shape") for tensor in matrices if _is_tall(tensor)]
+        found = strong or [(tensor, evidence) for tensor, evidence in found if evidence]
     names = Counter(_layer_name(tensor.key) for tensor, _ in found)
     tables = []
     for tensor, evidence in found:
@@ -80,13 +80,13 @@ def candidates(tensors: Sequence[Tensor], *, all_matrices: bool, vocab_size: int
 def _evidence(tensor: Tensor) -> str:
     if tensor.looked_up:
         return "the program looks up rows in it"
-    layer = _layer_of(tensor)
+    layer, parts = _layer_of(tensor), _name_parts(tensor.key)
     if layer == "embedding":
         return "Paddle's name of the parameter"
-    if tensor.looked_up is False or layer == "other":
+    if tensor.looked_up is False or layer == "other" or parts & _OTHER_PARTS:
         return ""
-    parts = _name_parts(tensor.key)
-    return "its name" if parts & _EMBEDDING_PARTS and not parts & _OTHER_PARTS else ""
+    num_rows, dim = tensor.shape
+    return "its name" if parts & _EMBEDDING_PARTS else _SHAPE if num_rows >= max(_MIN_ROWS, _RATIO * dim) else ""
 
 
 def _layer_of(tensor: Tensor) -> str:
@@ -98,13 +98,6 @@ def _layer_of(tensor: Tensor) -> str:
             if match[1].endswith("fc") or any(layer in match[1] for layer in _OTHER_LAYERS):
                 return "other"
     return ""
-
-
-def _is_tall(tensor: Tensor) -> bool:
-    num_rows, dim = tensor.shape
-    tall = num_rows >= _MIN_ROWS and num_rows >= _SHARE_OF_ROWS * dim
-    other = tensor.looked_up is False or _layer_of(tensor) == "other" or _name_parts(tensor.key) & _OTHER_PARTS
-    return tall and not other
 
 
 def _name_parts(key: str) -> set[str]:

@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from visualdl_embedding.files._matrix import Tensor
 from visualdl_embedding.files._paddle_tensor import parse, read_tensors
 from visualdl_embedding.files._pdparams import structured_names
 
-__all__ = ["read_inference", "read_variables"]
+__all__ = ["read_inference", "read_parameters", "read_variables"]
 
 _MAX_PROGRAM = 64 * 2**20
 _LOOK_UP = ("lookup_table", "lookup_table_v2")
@@ -27,15 +28,7 @@ _DENSE_TENSOR = 7
 
 @dataclass(slots=True)
 class _Program:
-    """Parameters of a program.
-
-    Attributes
-    ----------
-    parameters
-        Shape of each parameter, by name.
-    embeddings
-        ``padding_idx`` (or None) of each parameter that rows are looked up in, by name.
-    """
+    """Shapes of a program's parameters by name, and ``padding_idx`` (or None) of those that rows are looked up in."""
 
     parameters: dict[str, tuple[int, ...]] = field(default_factory=dict)
     embeddings: dict[str, int | None] = field(default_factory=dict)
@@ -75,6 +68,12 @@ def read_inference(parameters: Path, program: Path | None) -> list[Tensor]:
             raise UnreadableModelError(parameters, reason, advice=advice)
         found.append(_named(tensor, name, described, key=info.get(name, name)))
     return found
+
+
+def read_parameters(path: Path) -> list[Tensor]:
+    """List the tensors of a file without a program: a single tensor is named after the file, several by position."""
+    several = len(list(islice(read_tensors(path), 2))) == 2
+    return read_inference(path, None) if several else read_variables([path], None)
 
 
 def read_variables(files: Sequence[Path], program: Path | None) -> list[Tensor]:
@@ -144,11 +143,8 @@ def _operators(regions: Any) -> Iterator[dict[str, Any]]:
 
 
 def _pir_padding(attributes: Any) -> int:
-    for attribute in attributes:
-        if isinstance(attribute, dict) and attribute.get("N") == "padding_idx":
-            value = attribute["AT"]["D"]
-            return value if type(value) is int else -1
-    return -1
+    given = [a["AT"]["D"] for a in attributes if isinstance(a, dict) and a.get("N") == "padding_idx"]
+    return given[0] if given and type(given[0]) is int else -1
 
 
 def _protobuf(data: bytes) -> _Program:

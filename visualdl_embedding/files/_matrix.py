@@ -50,26 +50,11 @@ class RowReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """Tensor of a saved model, not loaded.
+    """Tensor of a saved model, not loaded; `key` is its name in the file.
 
-    Attributes
-    ----------
-    key
-        Name in the file.
-    shape
-        Shape, of any rank.
-    dtype
-        Name of the type, such as ``"float32"``.
-    path
-        File that holds the values.
-    reader
-        Row reader; None unless the tensor is a matrix of a type in `FLOATS`.
-    parameter
-        Paddle's name of the parameter (``"embedding_0.w_0"``), or ``""`` if the file does not hold it.
-    looked_up
-        Whether the program next to the file uses the tensor as an embedding table; None without a program.
-    padding_idx
-        Padding index in the program.
+    Matrices of a type in `FLOATS` have a `reader`. `parameter` is Paddle's name (``"embedding_0.w_0"``), if the file
+    holds it. With a program next to the file, `looked_up` is whether it uses the tensor as an embedding table, and
+    `padding_idx` its padding index.
     """
 
     key: str

@@ -163,5 +163,6 @@ def _bytes(array: Array, path: Path, size: int, key: str) -> Bytes:
     if not (found // 2 <= size <= found if is_text else found == size):
         raise UnreadableModelError(path, f"its tensor {key!r} needs {size:,} bytes, but has {found:,}")
     if isinstance(data, bytes):
-        return partial(nullcontext, lambda start, stop: data[start:stop])
+        kept = data
+        return lambda: nullcontext(lambda start, stop: kept[start:stop])
     return Latin1Bytes(path, data.offset, found, size) if data.text else partial(file_bytes, path, data.offset)

@@ -11,12 +11,12 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from visualdl_embedding.core.suggest import did_you_mean
+from visualdl_embedding.core.suggest import did_you_mean, listed
 from visualdl_embedding.core.table import Readable, Table
 from visualdl_embedding.files._matrix import RowReader
 from visualdl_embedding.files._word_vectors import WordVectors
 
-__all__ = ["StoredTable", "choose_table", "first_tables", "listed", "table_counters"]
+__all__ = ["StoredTable", "choose_table", "first_tables", "table_counters"]
 
 
 @dataclass(frozen=True)
@@ -83,17 +83,7 @@ class StoredTable:
         return self.reader.gather(distinct)[places]
 
     def blocks(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """Read the whole table in order, in blocks of about 8 MiB.
-
-        Returns
-        -------
-        Iterator of the id of each block's first row, and ``(b, d)`` float32.
-
-        Raises
-        ------
-        UnreadableModelError
-            If the file is damaged.
-        """
+        """Read the whole table in blocks of about 8 MiB: the id of the first row, and ``(b, d)`` float32."""
         return self.reader.blocks()
 
     @property
@@ -154,12 +144,6 @@ def choose_table(tables: Sequence[Choice], name: str | None = None) -> Choice:
             raise ValueError(f"{name!r} matches {len(matches)} tables. Choose one by its name:\n{shown}")
     hint = did_you_mean(name, [stored.table.name for stored in tables], otherwise="nothing is like it.")
     raise ValueError(f"The model has no table {name!r}; {hint} It has:\n{listed([s.table for s in tables])}")
-
-
-def listed(items: Sequence[object], limit: int = 30) -> str:
-    """List items in lines of their own, for a message."""
-    more = [f"… and {len(items) - limit} more"] if len(items) > limit else []
-    return "\n".join(f"  {item}" for item in [*items[:limit], *more] or ["none"])
 
 
 def table_counters(stored: Readable, *, on_progress: Callable[[int, int], None] | None = None) -> dict[str, float]:

@@ -155,9 +155,7 @@ def crowding(vectors: NDArray[np.float32], neighbors: Neighbors, *, random_state
     n = len(vectors)
     if len(neighbors.indices) != n:
         raise ValueError(f"neighbors must have {n} rows like the vectors, not {len(neighbors.indices)}.")
-    if n < MIN_ROWS:
-        return _unknown(n)
-    space = _Space.of(vectors, neighbors)
+    space = _Space.of(vectors, neighbors) if n >= MIN_ROWS else None
     if space is None:
         return _unknown(n)
     rng = np.random.default_rng(random_state)

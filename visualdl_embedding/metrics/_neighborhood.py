@@ -19,7 +19,15 @@ from visualdl_embedding.metrics._ranks import (
     scaled_layout,
 )
 
-__all__ = ["Quality", "continuity", "hubness", "neighbor_overlap", "projection_quality", "trustworthiness"]
+__all__ = [
+    "Quality",
+    "continuity",
+    "hubness",
+    "neighbor_overlap",
+    "overlap",
+    "projection_quality",
+    "trustworthiness",
+]
 
 Floats = NDArray[np.float32]
 
@@ -220,13 +228,18 @@ def neighbor_overlap(a: Neighbors, b: Neighbors) -> Floats:
     >>> neighbor_overlap(graph, graph).tolist()
     [1.0, 1.0, 1.0, 1.0]
     """
-    n, k = len(a.indices), min(a.n_neighbors, b.n_neighbors)
-    if len(b.indices) != n:
-        raise ValueError(f"a and b must have the same number of rows, not {n} and {len(b.indices)}.")
+    if len(a.indices) != len(b.indices):
+        raise ValueError(f"a and b must have the same number of rows, not {len(a.indices)} and {len(b.indices)}.")
+    return overlap(a.indices, b.indices)
+
+
+def overlap(a: NDArray[np.int32], b: NDArray[np.int32]) -> Floats:
+    """Measure the share of neighbors in common between ``(n, k)`` and ``(n, l)`` neighbors; see `neighbor_overlap`."""
+    k = min(a.shape[1], b.shape[1])
     if k == 0:
-        return np.full(n, np.nan, dtype=np.float32)
+        return np.full(len(a), np.nan, dtype=np.float32)
     # The neighbors of a row are distinct, so equal adjacent values are exactly the shared ones.
-    both = np.sort(np.hstack([a.indices[:, :k], b.indices[:, :k]]), axis=1)
+    both = np.sort(np.hstack([a[:, :k], b[:, :k]]), axis=1)
     shared = np.count_nonzero(both[:, 1:] == both[:, :-1], axis=1)
     share: Floats = (shared / k).astype(np.float32)
     return share

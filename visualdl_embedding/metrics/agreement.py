@@ -10,9 +10,9 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding import metrics
-from visualdl_embedding.core.distance import DISTANCES, Distance, normalize, scaled_back
+from visualdl_embedding.core.distance import DISTANCES, Distance, normalize
 from visualdl_embedding.core.neighbors import Neighbors
+from visualdl_embedding.metrics._neighborhood import overlap
 from visualdl_embedding.metrics._ranks import nearest_in_layout
 
 __all__ = ["Agreement", "MapCluster", "clusters", "map_agreement", "map_clusters", "stability"]
@@ -103,15 +103,10 @@ def _validate_maps(projections: Mapping[str, NDArray[np.floating]], neighbors: N
             )
 
 
-def _map_neighbors(coordinates: NDArray[np.floating], k: int) -> Neighbors:
-    """Compute neighbors on a map, in 0.1 s for 50,000 points."""
+def _map_neighbors(coordinates: NDArray[np.floating], k: int) -> NDArray[np.int32]:
+    """Find the neighbors of each row on a map, at most k, in 0.1 s for 50,000 points."""
     n = len(coordinates)
-    k = min(k, n - 1)
-    if k < 1:
-        return Neighbors(np.zeros((n, 0), np.int32), np.zeros((n, 0), np.float32), "euclidean")
-    indices = nearest_in_layout(coordinates, np.arange(n), k)
-    distances = np.linalg.norm(coordinates[indices].astype(np.float64) - coordinates[:, None], axis=2)
-    return Neighbors(indices, scaled_back(distances, 1.0), "euclidean")
+    return nearest_in_layout(coordinates, np.arange(n), min(k, n - 1)) if n > 1 else np.zeros((n, 0), np.int32)
 
 
 def map_agreement(
@@ -134,10 +129,10 @@ def map_agreement(
     """
     _validate_maps(projections, neighbors, n_neighbors)
     n, k = len(neighbors.indices), min(n_neighbors, neighbors.n_neighbors)
-    space = neighbors.first(k)
+    space = neighbors.indices[:, :k]
     graphs = {key: _map_neighbors(coordinates, k) for key, coordinates in projections.items()}
-    with_space = {key: metrics.neighbor_overlap(graph, space) for key, graph in graphs.items()}
-    between = {(a, b): metrics.neighbor_overlap(graphs[a], graphs[b]) for a, b in combinations(graphs, 2)}
+    with_space = {key: overlap(graph, space) for key, graph in graphs.items()}
+    between = {(a, b): overlap(graphs[a], graphs[b]) for a, b in combinations(graphs, 2)}
     shares = [*with_space.values(), *between.values()]
     row = np.mean(shares, axis=0).astype(np.float32) if shares else np.full(n, np.nan, dtype=np.float32)
     return Agreement(with_space, between, row, k, k / (n - 1) if n > 1 else float("nan"))
@@ -170,7 +165,7 @@ def stability(coordinates_by_seed: Sequence[NDArray[np.floating]], n_neighbors: 
                 f"{len(coordinates)}."
             )
     graphs = [_map_neighbors(coordinates, n_neighbors) for coordinates in coordinates_by_seed]
-    shares = [metrics.neighbor_overlap(a, b) for a, b in combinations(graphs, 2)]
+    shares = [overlap(a, b) for a, b in combinations(graphs, 2)]
     return np.asarray(np.mean(shares, axis=0, dtype=np.float64), dtype=np.float32)
 
 
@@ -304,8 +299,8 @@ def map_clusters(
         raise ValueError(f"methods must have an entry for the maps {', '.join(map(repr, missing))}.")
     n = len(neighbors.indices)
     size = _cluster_size(min_cluster_size, n)
-    views = {key: _map_neighbors(coordinates, n_neighbors).indices for key, coordinates in projections.items()}
-    views[SPACE] = neighbors.first(n_neighbors).indices
+    views = {key: _map_neighbors(coordinates, n_neighbors) for key, coordinates in projections.items()}
+    views[SPACE] = neighbors.indices[:, :n_neighbors]
     method = {key: _method(key) for key in projections} if methods is None else dict(methods)
     method[SPACE] = ""
     found = []

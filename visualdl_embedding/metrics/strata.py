@@ -190,7 +190,7 @@ def study_strata(
     def of(name: str, rows: NDArray[np.intp]) -> Stratum:
         share = float(moved[rows].sum()) / total if total > 0 else float("nan")
         rank = float("nan")
-        if len(rows) >= max(compared, 1) and compared:
+        if compared and len(rows) >= compared:
             rank = effective_rank(vectors[np.sort(rng.choice(rows, compared, replace=False))])
         return Stratum(
             name,

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding import files
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.table import Readable, Table, block_ranges
 from visualdl_embedding.models._run_table import RunTable, StoredStep
 from visualdl_embedding.models._table import ModelTable
-from visualdl_embedding.models._words import Words
-from visualdl_embedding.models.live import find_tables, is_layer, is_tensor, live_table
-from visualdl_embedding.vocabulary import KEEP, MetadataLike, RowsLike, VocabularyLike
+from visualdl_embedding.models.live import find_tables, is_paddle, live_table
+from visualdl_embedding.vocabulary import (
+    KEEP,
+    MetadataLike,
+    RowsLike,
+    Vocabulary,
+    VocabularyLike,
+    check_length,
+    open_vocabulary,
+)
 
 if TYPE_CHECKING:
     from visualdl_embedding.store import Run
@@ -43,6 +52,69 @@ class ArrayTable:
         """Read all rows in blocks: the number of the first row, and ``(b, d)`` float32."""
         for start, stop in block_ranges(*self.vectors.shape):
             yield start, np.asarray(self.vectors[start:stop], dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Words:
+    """Vocabulary and columns given for a model, and the tables that they belong to.
+
+    A mapping whose keys are table names holds one vocabulary per table. Any other vocabulary belongs to the table of
+    the lowest `visualdl_embedding.files.StoredTable.priority`, and among several of these to the smallest with enough
+    rows. Other tables use the words in their file, else the vocabulary file next to the model, else row numbers as
+    labels.
+    """
+
+    tables: tuple[Readable, ...]
+    vocabulary: VocabularyLike | Mapping[str, VocabularyLike] | None = None
+    metadata: MetadataLike | Sequence[MetadataLike] | None = None
+
+    @cached_property
+    def given(self) -> Mapping[str, Any]:
+        """Given vocabularies by table name."""
+        vocabulary = self.vocabulary
+        if vocabulary is None:
+            return {}
+        if isinstance(vocabulary, Mapping) and vocabulary and {*vocabulary} <= {r.table.name for r in self.tables}:
+            return dict(vocabulary)
+        tables = [reader.table for reader in files.first_tables(self.tables)]
+        if len(tables) == 1:
+            return {tables[0].name: vocabulary}
+        opened = open_vocabulary(vocabulary)
+        fitting = [table for table in tables if table.num_rows >= len(opened)]
+        if not fitting:
+            sizes = ", ".join(f"{table.name} ({table.num_rows:,})" for table in tables)
+            raise ValueError(
+                f"The vocabulary has {len(opened):,} labels, more than any table has rows: {sizes}. "
+                "Give the vocabulary that the model was built with."
+            )
+        return {min(fitting, key=lambda table: table.num_rows).name: opened}
+
+    def has_words(self, reader: Readable) -> bool:
+        """Whether a table has a vocabulary. Reads nothing."""
+        own = getattr(reader, "has_labels", False) or getattr(reader, "vocabulary", None) is not None
+        return own or reader.table.name in self.given
+
+    def read(self, reader: Readable, num_rows: int) -> tuple[Vocabulary, tuple[str, ...]]:
+        """Read the vocabulary of a table with `num_rows` rows; return it and notes for the user."""
+        source = self.given.get(reader.table.name, getattr(reader, "vocabulary", None))
+        if reader.table.name not in self.given and getattr(reader, "has_labels", False):
+            source = [word or None for word in reader.read_labels() or ()]  # type: ignore[attr-defined]
+        words = open_vocabulary(source, num_rows=num_rows)
+        check_length(words, num_rows)
+        notes: tuple[str, ...] = ()
+        missing = num_rows - len(words)
+        if missing > max(16, num_rows // 100):
+            # A few rows more than words are padding to a round number; many more suggest another model's vocabulary.
+            notes = (
+                f"{words.source} has {len(words):,} ids, the table {num_rows:,} rows: the last {missing:,} rows have "
+                "no label. Make sure that this model was trained with this vocabulary.",
+            )
+        only = [first is reader for first in files.first_tables(self.tables)] == [True]
+        if self.metadata is not None and (only or self.has_words(reader)):
+            given: Any = self.metadata
+            for columns in given if isinstance(given, list | tuple) else [given]:
+                words = words.with_columns(columns)
+        return replace(words, notes=()), (*notes, *words.notes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,9 +148,7 @@ class Model:
         ValueError
             If no or several tables match; the message lists them.
         """
-        from visualdl_embedding.files import choose_table
-
-        chosen = choose_table([table.reader for table in self.tables], name)
+        chosen = files.choose_table([table.reader for table in self.tables], name)
         return next(table for table in self.tables if table.reader is chosen)
 
     def choose_rows(
@@ -168,8 +238,6 @@ def open_model(
     >>> [match.label for match in model.table().closest("高兴")]
     ['快乐', '悲伤']
     """
-    from visualdl_embedding import files
-
     if (run := _as_run(source)) is not None:
         if vocabulary is not None or metadata is not None:
             raise ValueError(
@@ -186,9 +254,9 @@ def open_model(
     name, origin = table if isinstance(table, str) else "array", "array"
     if isinstance(source, str | os.PathLike):
         name, origin, readers = Path(source).resolve().name, str(source), _chosen(files.open_tables(source), table)
-    elif is_layer(source):
+    elif is_paddle(source, "nn.Layer"):
         name, origin, readers = type(source).__name__, "layer", find_tables(source, table)
-    elif is_tensor(source):
+    elif is_paddle(source, "Tensor"):
         readers = [live_table(name, source)]
     elif isinstance(source, files.StoredTable):
         name, origin, readers = source.path.name, str(source.path), [source]
@@ -233,10 +301,8 @@ def _chosen(tables: Sequence[Readable], table: Any) -> list[Readable]:
             f"table={dict(table)!r} selects parameters, which only a layer in memory has. Choose a table of a saved "
             "model or a run by its name."
         )
-    from visualdl_embedding.files import choose_table
-
     names = [table] if isinstance(table, str) else table
-    chosen = [choose_table(tables, name) for name in names]
+    chosen = [files.choose_table(tables, name) for name in names]
     return list({id(reader): reader for reader in chosen}.values())
 
 

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding import files
 from visualdl_embedding.core.neighbors import Distance
+from visualdl_embedding.core.progress import Progress
 from visualdl_embedding.core.query import Axis, Match, axis_between, combine, nearest_rows, position_on_axis
 from visualdl_embedding.core.rows import COMPOSED, Rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.table import Readable, Table
-from visualdl_embedding.models._words import Words
 from visualdl_embedding.vocabulary import KEEP, RowsLike, Vocabulary, select_rows
+
+if TYPE_CHECKING:
+    from visualdl_embedding.models._model import Words
 
 __all__ = ["ModelTable", "Progress", "silent"]
 
 Floats = NDArray[np.float32]
-Progress = Callable[[str, int, int], None]
-"""Called with the part of the work, the number of units done, and the number of all units."""
 
 
 def silent(part: str, done: int, total: int) -> None:
@@ -92,9 +94,7 @@ class ModelTable:
 
     def counters(self, *, on_progress: Progress = silent) -> dict[str, float]:
         """Compute `visualdl_embedding.files.table_counters` over the whole table, in blocks."""
-        from visualdl_embedding.files import table_counters
-
-        return table_counters(self, on_progress=lambda done, total: on_progress("counters", done, total))
+        return files.table_counters(self, on_progress=lambda done, total: on_progress("counters", done, total))
 
     def choose_rows(
         self,
@@ -180,9 +180,9 @@ class ModelTable:
     def _without_folders(self, text: str) -> str:
         """Remove folders from file names, because reports are passed on."""
         words = self.words
-        files = words.metadata if isinstance(words.metadata, list | tuple) else [words.metadata]
+        columns = words.metadata if isinstance(words.metadata, list | tuple) else [words.metadata]
         given = words.given.get(self.name)
-        for path in (words.vocabulary, given, getattr(self.reader, "vocabulary", None), *files):
+        for path in (words.vocabulary, given, getattr(self.reader, "vocabulary", None), *columns):
             if isinstance(path, str | os.PathLike):
                 text = text.replace(str(path), Path(path).name)
         return text

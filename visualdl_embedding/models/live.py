@@ -6,18 +6,19 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.core.suggest import listed
 from visualdl_embedding.core.table import Table, block_ranges
-from visualdl_embedding.files import listed
 
 if TYPE_CHECKING:
     import paddle
 
-__all__ = ["LiveTable", "find_tables", "is_layer", "is_tensor", "live_table"]
+__all__ = ["LiveTable", "find_tables", "is_paddle", "live_table"]
 
 ROOT_NAME = "embedding"
 """Table name if the network itself is the embedding layer: its sublayer name is empty."""
@@ -54,14 +55,9 @@ class LiveTable:
             yield start, self.read_rows(np.arange(start, stop))
 
 
-def is_layer(source: Any) -> bool:
-    """Whether something is a ``paddle.nn.Layer``, without importing Paddle."""
-    return "paddle" in sys.modules and isinstance(source, sys.modules["paddle"].nn.Layer)
-
-
-def is_tensor(source: Any) -> bool:
-    """Whether something is a ``paddle.Tensor``, without importing Paddle."""
-    return "paddle" in sys.modules and isinstance(source, sys.modules["paddle"].Tensor)
+def is_paddle(source: Any, kind: Literal["nn.Layer", "Tensor"]) -> bool:
+    """Whether something is a ``paddle.nn.Layer`` or a ``paddle.Tensor``, without importing Paddle."""
+    return "paddle" in sys.modules and isinstance(source, attrgetter(kind)(sys.modules["paddle"]))
 
 
 def find_tables(
@@ -118,12 +114,12 @@ def _embedding_layers(network: paddle.nn.Layer) -> dict[str, LiveTable]:
     found: dict[str, LiveTable] = {}
     for (name, first), *others in sharing.values():
         layers = (first, *(layer for _, layer in others))
-        found[name] = live_table(name, first.weight, getattr(first, "_padding_idx", None), layers)
+        found[name] = live_table(name, first.weight, getattr(first, "_padding_idx", None), layers=layers)
     return found
 
 
 def live_table(
-    name: str, parameter: Any, padding_idx: int | None = None, layers: tuple[paddle.nn.Layer, ...] = ()
+    name: str, parameter: Any, padding_idx: int | None = None, *, layers: tuple[paddle.nn.Layer, ...] = ()
 ) -> LiveTable:
     """Table in a parameter; ValueError if the parameter is not 2-D."""
     shape = tuple(getattr(parameter, "shape", ()))

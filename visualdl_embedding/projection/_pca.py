@@ -37,18 +37,9 @@ class Basis:
     step: int = 0
 
     def transform(self, vectors: NDArray[np.float32], n_components: int = 2) -> NDArray[np.float32]:
-        """Project vectors.
+        """Project ``(n, d)`` vectors; components missing in the basis are zero.
 
-        Parameters
-        ----------
-        vectors
-            ``(n, d)`` float32.
-        n_components
-            Number of components; components missing in the basis are zero.
-
-        Returns
-        -------
-        ``(n, n_components)`` float32, at most 1e38 from 0.
+        The result is ``(n, n_components)`` float32, at most 1e38 from 0.
         """
         if vectors.ndim != 2 or vectors.shape[1] != len(self.mean):
             raise ValueError(f"vectors must have shape (n, {len(self.mean)}) like the basis, not {vectors.shape}.")
@@ -123,21 +114,7 @@ def fit_basis(vectors: NDArray[np.float32], *, n_components: int = 3, version: i
 
 
 def variance_kept(basis: Basis, vectors: NDArray[np.float32], n_components: int = 2) -> float:
-    """Share of the vectors' variance that a basis keeps, for any snapshot it was fitted to.
-
-    Parameters
-    ----------
-    basis
-        Basis with d columns.
-    vectors
-        ``(n, d)`` float32.
-    n_components
-        Number of components.
-
-    Returns
-    -------
-    0 to 1; 0 if all rows are equal.
-    """
+    """Share of the variance of ``(n, d)`` vectors that a basis keeps, 0 to 1; 0 if all rows are equal."""
     centered, _ = _centered(vectors)
     total = float(np.square(centered, dtype=np.float64).sum())
     return min(_kept(basis, centered, n_components) / total, 1.0) if total > 0 else 0.0

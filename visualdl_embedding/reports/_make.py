@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from visualdl_embedding.analysis import Config, ProjectionSpec, analyze, as_tuple, plan_projections
+from visualdl_embedding.analysis import Config, analyze, as_tuple, plan_projections
 from visualdl_embedding.core.neighbors import DISTANCES, Distance
 from visualdl_embedding.core.progress import Progress, timed
 from visualdl_embedding.findings import find
@@ -112,7 +112,8 @@ def report(
         repeats=repeats,
         random_state=random_state,
     )
-    perplexities = _values(specs, "perplexity")
+    given = [spec.parameters for spec in specs]
+    perplexities = list(dict.fromkeys(one["perplexity"] for one in given if "perplexity" in one))
     config = Config(
         methods=tuple(dict.fromkeys(spec.method for spec in specs)),
         n_components=tuple(dict.fromkeys(spec.n_components for spec in specs)),
@@ -185,7 +186,3 @@ def _listed(values: Any) -> Any:
 
 def _words(end: Any) -> list[str | int]:
     return [end] if isinstance(end, str | int) else list(end)
-
-
-def _values(specs: Sequence[ProjectionSpec], name: str) -> list[float]:
-    return list(dict.fromkeys(spec.parameters[name] for spec in specs if name in spec.parameters))

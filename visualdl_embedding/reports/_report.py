@@ -19,7 +19,7 @@ from visualdl_embedding.core.table import Table
 from visualdl_embedding.figures import projection_name
 from visualdl_embedding.findings import Finding
 from visualdl_embedding.reports._colors import Coloring, choose_coloring, column_colorings, numeric
-from visualdl_embedding.reports._study import Study
+from visualdl_embedding.reports._study import ViewStudy
 
 if TYPE_CHECKING:
     import pandas
@@ -114,7 +114,7 @@ class Report:
     snapshot: Snapshot
     analysis: Analysis
     config: Config
-    study: Study
+    study: ViewStudy
     findings: tuple[Finding, ...]
     parameters: Mapping[str, Any]
     versions: Mapping[str, str]

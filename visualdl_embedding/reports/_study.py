@@ -13,13 +13,13 @@ from visualdl_embedding.core.arrays import spread
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.metrics.agreement import Agreement, MapCluster, clusters, map_agreement, map_clusters, stability
 
-__all__ = ["Study", "study_projections"]
+__all__ = ["ViewStudy", "study_projections"]
 
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Study:
+class ViewStudy:
     """Comparison of the views, for all n rows of the snapshot.
 
     Attributes
@@ -55,7 +55,7 @@ class Study:
         return marked
 
 
-def study_projections(snapshot: Snapshot, analysis: Analysis, config: Config) -> Study:
+def study_projections(snapshot: Snapshot, analysis: Analysis, config: Config) -> ViewStudy:
     """Compare the projections of an analysis with each other and with the original space.
 
     Parameters
@@ -69,7 +69,7 @@ def study_projections(snapshot: Snapshot, analysis: Analysis, config: Config) ->
     k = neighbors.n_neighbors
     found = np.full(n, -1, dtype=np.int32)
     if k == 0:
-        return Study(None, None, None, found)
+        return ViewStudy(None, None, None, found)
     positions = np.flatnonzero(snapshot.usable(neighbors.distance))
     places = {key: projection.coordinates[positions] for key, projection in analysis.projections.items()}
     first = {spec.key: places[spec.key] for spec in config.specs if not spec.repeat}
@@ -88,7 +88,7 @@ def study_projections(snapshot: Snapshot, analysis: Analysis, config: Config) ->
         if spec.method != "pca":
             kinds.setdefault(spec.like or spec.key, []).append(places[spec.key])
     stable = [stability(alike, k) for alike in kinds.values() if len(alike) > 1]
-    return Study(
+    return ViewStudy(
         maps=maps,
         agreement=spread(maps.row, positions, n),
         stability=spread(np.mean(stable, axis=0, dtype=np.float64), positions, n) if stable else None,

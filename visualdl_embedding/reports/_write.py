@@ -103,10 +103,9 @@ def _replaceable(folder: Path, overwrite: bool) -> set[str]:
         there = {entry.name for entry in set(folder.iterdir()) - left_over}
     except OSError as error:
         raise _cannot_write(folder, error) from error
-    earlier = _earlier(folder)
-    foreign = sorted(there - earlier)
+    foreign = sorted(there - _earlier(folder))
     if not foreign or overwrite:
-        return set() if foreign else earlier
+        return set() if foreign else there
     shown = ", ".join(foreign[:3]) + (f" and {len(foreign) - 3} more" if len(foreign) > 3 else "")
     raise FileExistsError(
         f"The folder '{folder}' holds something that is not a report ({shown}), so nothing was written. Give another "
@@ -158,30 +157,23 @@ def neighbors_tsv(report: Report) -> str:
 
 def report_json(report: Report, files: Sequence[str]) -> str:
     """Return all data except rows as JSON: metrics, findings, parameters, seeds and versions."""
-    rows, table = report.snapshot.rows, report.table
-    study = report.study
+    rows, table, study = report.snapshot.rows, report.table, report.study
     content = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "model": report.name,
         "source": report.source,
-        "table": {
-            "name": table.name,
-            "num_rows": table.num_rows,
-            "dim": table.dim,
-            "dtype": table.dtype,
-            "padding_idx": table.padding_idx,
-        },
+        "table": {name: getattr(table, name) for name in ("name", "num_rows", "dim", "dtype", "padding_idx")},
         "rows": {
             "number": len(rows),
             "how": rows.how,
-            "left_out": dict(rows.left_out),
-            "watch": list(rows.watch),
+            "left_out": rows.left_out,
+            "watch": rows.watch,
             "version": rows.version,
         },
-        "parameters": dict(report.parameters),
-        "metrics": dict(report.analysis.scalars),
-        "counters": dict(report.counters),
+        "parameters": report.parameters,
+        "metrics": report.analysis.scalars,
+        "counters": report.counters,
         "views": [
             {
                 "key": view.key,
@@ -189,18 +181,15 @@ def report_json(report: Report, files: Sequence[str]) -> str:
                 "n_components": view.spec.n_components,
                 "parameters": view.parameters,
                 "metrics": view.numbers,
-                "doubtful_rows": int(study.doubtful_rows(view.key).sum()),
+                "doubtful_rows": study.doubtful_rows(view.key).sum(),
             }
             for view in report.views
         ],
-        "clusters": {
-            "number": int(study.clusters.max(initial=-1)) + 1,
-            "rows_in_none": int((study.clusters < 0).sum()),
-        },
+        "clusters": {"number": study.clusters.max(initial=-1) + 1, "rows_in_none": (study.clusters < 0).sum()},
         "findings": [finding.to_dict() for finding in report.findings],
-        "notes": list(report.notes),
-        "versions": dict(report.versions),
-        "files": list(files),
+        "notes": report.notes,
+        "versions": report.versions,
+        "files": files,
     }
     return dumps(content, indent=2) + "\n"
 

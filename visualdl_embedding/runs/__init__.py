@@ -5,8 +5,16 @@
 
 from visualdl_embedding.runs._check import Checked, check
 from visualdl_embedding.runs._drift import drift_between
-from visualdl_embedding.runs._joint import Joint, align_maps, project_jointly, turn_onto
-from visualdl_embedding.runs._joint_cache import CACHE_NAME, SnapshotReference, cache_folder, compare, read_cached
+from visualdl_embedding.runs._joint import (
+    Joint,
+    SnapshotReference,
+    align_maps,
+    cache_folder,
+    compare,
+    project_jointly,
+    read_cached,
+    turn_onto,
+)
 from visualdl_embedding.runs._process import (
     Processed,
     TableAnalyzer,
@@ -23,7 +31,6 @@ analyse_run = analyze_run
 """Old spelling of `analyze_run`."""
 
 __all__ = [
-    "CACHE_NAME",
     "Checked",
     "Joint",
     "OnStep",

@@ -12,7 +12,7 @@ from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import Drift, compare_snapshots
 from visualdl_embedding.models import ModelTable, RunTable, open_model
 from visualdl_embedding.store import is_run
-from visualdl_embedding.vocabulary import MetadataLike, RowsLike, VocabularyLike
+from visualdl_embedding.vocabulary import MetadataLike, RowsLike, Vocabulary, VocabularyLike
 
 __all__ = ["OpenedTables", "PathLike", "compare_sides", "drift_between"]
 
@@ -42,17 +42,31 @@ class OpenedTables:
         """Open a table of a run or a saved model. If a run has one table, its name is not compared."""
         key = (os.fspath(path), table, step)
         if key not in self.opened:
-            if is_run(path):
-                model = open_model(path, step=step)
-                self.opened[key] = model.table(table if len(model.tables) > 1 else None)
-            else:
-                model = open_model(path, table=table, step=step, vocabulary=self.vocabulary, metadata=self.metadata)
-                self.opened[key] = model.table()
+            stored = is_run(path)
+            opening: Any = {} if stored else {"table": table, "vocabulary": self.vocabulary, "metadata": self.metadata}
+            model = open_model(path, step=step, **opening)
+            self.opened[key] = model.table(table if stored and len(model.tables) > 1 else None)
         return self.opened[key]
 
     def read(self, path: PathLike, table: str | None, *, rows: RowsLike, watch: Sequence[str] = ()) -> Snapshot:
         """Read rows of a saved model."""
         return self.table(path, table).snapshot(rows=rows, watch=watch, random_state=self.random_state)
+
+    def watched(
+        self, path: PathLike, table: str | None, labels: Sequence[str], *, beside: PathLike | None
+    ) -> list[str]:
+        """Choose the labels to watch on a side, without those that only the other side has.
+
+        Labels that no side has are kept: choosing the rows raises an error that suggests similar ones.
+        """
+        if beside is None or not labels:
+            return list(labels)
+        own, other = (self.table(side, table).vocabulary for side in (path, beside))
+
+        def has(words: Vocabulary, label: str) -> bool:
+            return bool(words.find(label) or words.compose(label))
+
+        return [label for label in labels if has(own, label) or not has(other, label)]
 
     def known(self, path: PathLike, table: str | None, labels: Sequence[str]) -> list[str]:
         """Choose the labels that a saved model has; ValueError if it has none."""
@@ -114,7 +128,7 @@ def drift_between(
     vocabulary, metadata, rows
         As in `visualdl_embedding.reports.report`, for saved models. If one side is a run, its rows are used.
     watch
-        Labels to report on, in addition to those that a run watches.
+        Labels to report on, in addition to those that a run watches. A label that only one side has is noted.
     null
         Pairs of paths without a change: trainings with different seeds, earlier weeks.
     n_neighbors, distance, alpha, random_state, n_jobs
@@ -130,12 +144,12 @@ def drift_between(
     stored = [side.snapshot() if isinstance(side, RunTable) else None for side in opened]
     run = stored[0] or stored[1]
 
-    def read(path: PathLike) -> Snapshot:
+    def read(path: PathLike, beside: PathLike) -> Snapshot:
         if run is not None:
             return models.read(path, table, rows=models.known(path, table, run.labels))
-        return models.read(path, table, rows=rows, watch=watch)
+        return models.read(path, table, rows=rows, watch=models.watched(path, table, watch, beside=beside))
 
-    first, second = stored[0] or read(before), stored[1] or read(after)
+    first, second = stored[0] or read(before, after), stored[1] or read(after, before)
     return compare_sides(
         first,
         second,
@@ -152,14 +166,7 @@ def drift_between(
 def compare_sides(first: Snapshot, second: Snapshot, *, watch: Sequence[str], **options: Any) -> Drift:
     """Compare two snapshots with the groups of the second (else of the first), and the words that it watches.
 
-    Parameters
-    ----------
-    first, second
-        Snapshots.
-    watch
-        Additional labels to report on.
-    options
-        Of `compare_snapshots`.
+    `watch` has additional labels to report on; `options` are those of `compare_snapshots`.
     """
     grouped = [side for side in (second, first) if "group" in side.rows.columns]
     groups = dict(zip(grouped[0].labels, grouped[0].rows.columns["group"], strict=True)) if grouped else None

@@ -1,26 +1,48 @@
-"""The pure part: spaces turned onto one another, two snapshots on one map."""
+"""Joint maps: spaces turned onto one another, two snapshots on one map, kept in a cache."""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.analysis import Config, ProjectionSpec, make_layout, neighbor_graph
+from visualdl_embedding.analysis import Config, ProjectionSpec, make_layout, neighbor_graph, split_key
 from visualdl_embedding.core.arrays import spread
 from visualdl_embedding.core.distance import Distance, normalize, usable_rows
 from visualdl_embedding.core.pairing import pair_labels, pair_rows
 from visualdl_embedding.core.snapshot import Snapshot
+from visualdl_embedding.core.stamps import content_stamp, file_stamp
 from visualdl_embedding.projection import align, draw_axes
+from visualdl_embedding.store import open_run
 
-__all__ = ["How", "Joint", "Progress", "align_maps", "project_jointly", "turn_onto"]
+__all__ = [
+    "Joint",
+    "SnapshotReference",
+    "align_maps",
+    "cache_folder",
+    "compare",
+    "project_jointly",
+    "read_cached",
+    "turn_onto",
+]
 
 Floats = NDArray[np.float32]
 Progress = Callable[[float], None]
-How = Literal["joint", "procrustes"]
+
+CACHE_NAME = ".visualdl-embedding-cache"
+CACHE_BYTES = 512 * 2**20
+"""Of all joint maps of a log directory; 50,000 + 50,000 rows in two dimensions take 0.8 MB. The oldest go first."""
+_FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -46,7 +68,7 @@ class Joint:
     b: Floats
     axes: Floats
     n_shared: int
-    how: How = "joint"
+    how: Literal["joint", "procrustes"] = "joint"
     notes: tuple[str, ...] = ()
 
 
@@ -146,47 +168,160 @@ def project_jointly(
     graph = neighbor_graph(vectors, config, [spec]) if is_map else None
     init = None
     if is_map and start is not None:
-        init = _joint_start(a, b, start, usable=(usable_a, usable_b), random_state=spec.random_state)
+        # Rows of `b` start at the label's position in `a`, with noise, because forces between rows that coincide have
+        # no direction. NaN marks rows to be placed.
+        in_a, in_b = pair_labels(a.labels, b.labels)
+        scatter = 1e-3 * float(np.nanstd(start[usable_a]))
+        noise = np.random.default_rng(spec.random_state).normal(scale=scatter, size=(len(in_a), start.shape[1]))
+        twins = np.full((len(b.labels), start.shape[1]), np.nan, dtype=np.float32)
+        twins[in_b] = start[in_a] + noise
+        init = np.concatenate([start[usable_a], twins[usable_b]])
     tell(0.35)
     layout = make_layout(vectors, graph, spec, config=config, init=init)
     tell(0.95)
-    n_a = int(usable_a.sum())
-    coordinates = layout.coordinates
+    n_a, dim = int(usable_a.sum()), a.vectors.shape[1]
+    coordinates, notes = layout.coordinates, layout.notes
     if start is not None:
-        # PCA keeps its size: how far it spreads is a measurement, and no accident of a descent.
+        # PCA keeps its size, because its spread is a measurement.
         coordinates = align(coordinates[:n_a], start[usable_a], scaling=is_map).apply(coordinates)
     n_shared = len(pair_rows(a, b, config.distance)[0])
+    if n_shared < dim:
+        note = (
+            f"{n_shared} shared labels do not determine a rotation of {dim} dimensions: they lie on one another more "
+            "closely than the runs agree."
+        )
+        notes = (note, *notes)
     return Joint(
         a=spread(coordinates[:n_a], usable_a, len(usable_a)),
         b=spread(coordinates[n_a:], usable_b, len(usable_b)),
         axes=draw_axes(coordinates)[0],
         n_shared=n_shared,
-        notes=(*_notes(n_shared, a.vectors.shape[1]), *layout.notes),
+        notes=tuple(notes),
     )
 
 
-def _joint_start(
-    a: Snapshot,
-    b: Snapshot,
-    start: Floats,
+@dataclass(frozen=True)
+class SnapshotReference:
+    """One of the two snapshots: the log directory of a run, a table, a step."""
+
+    log_dir: str
+    table: str
+    step: int
+
+
+def compare(
+    a: SnapshotReference,
+    b: SnapshotReference,
     *,
-    usable: tuple[NDArray[np.bool_], NDArray[np.bool_]],
-    random_state: int,
-) -> Floats:
-    """Put every row of `b` where `a` has its label; NaN, which is a row to be placed, where `a` has it not."""
-    twins = np.full((len(b.labels), start.shape[1]), np.nan, dtype=np.float32)
-    in_a, in_b = pair_labels(a.labels, b.labels)
-    # Forces between rows that coincide have no direction.
-    scatter = 1e-3 * float(np.nanstd(start[usable[0]])) if usable[0].any() else 0.0
-    noise = np.random.default_rng(random_state).normal(scale=scatter, size=(len(in_a), start.shape[1]))
-    twins[in_b] = start[in_a] + noise
-    return np.concatenate([start[usable[0]], twins[usable[1]]])
+    projection: str = "tsne",
+    cache: str | os.PathLike[str] | None = None,
+    on_progress: Progress | None = None,
+) -> Joint:
+    """Compute the joint map of two stored snapshots, or read it from the cache.
+
+    Parameters
+    ----------
+    a, b
+        Snapshots; the configuration is that of `a`.
+    projection
+        ``"tsne"``, ``"umap_3d"``, …: key of a projection that `a` stores, or of a method.
+    cache
+        Folder for results (`cache_folder`); None for no cache.
+    on_progress
+        As in `project_jointly`.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If a run, table, step or projection does not exist, or no label is shared.
+    """
+    if cache is not None and (found := read_cached(a, b, projection=projection, cache=cache)) is not None:
+        return found
+    path = None if cache is None else _path(a, b, projection, cache)
+    joint = _compare(a, b, projection, on_progress or (lambda share: None))
+    if path is not None:
+        _write(path, joint)
+    return joint
 
 
-def _notes(n_shared: int, dim: int) -> tuple[str, ...]:
-    if n_shared >= dim:
-        return ()
-    return (
-        f"{n_shared} shared labels do not determine a rotation of {dim} dimensions: they lie on one another more "
-        "closely than the runs agree.",
+def read_cached(
+    a: SnapshotReference, b: SnapshotReference, *, projection: str, cache: str | os.PathLike[str]
+) -> Joint | None:
+    """Find a map that was made before of the very same files; None where there is none, or it cannot be read."""
+    try:
+        path = _path(a, b, projection, cache)
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
+            about = json.loads(str(file["about"]))
+            found = Joint(file["a"], file["b"], file["axes"], about["n_shared"], about["how"], tuple(about["notes"]))
+        # What is used stays: the oldest goes first.
+        with contextlib.suppress(OSError):
+            os.utime(path)
+        return found
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+        return None
+
+
+def cache_folder(log_dir: str | os.PathLike[str]) -> Path:
+    """Choose where results are kept: in the log directory, or in the user's cache where that cannot be written."""
+    beside = Path(log_dir) / CACHE_NAME
+    # A link in its place may lead anywhere.
+    if not beside.is_symlink() and os.access(beside if beside.exists() else log_dir, os.W_OK | os.X_OK):
+        return beside
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    digest = hashlib.sha256(os.fsencode(Path(log_dir).resolve())).hexdigest()[:12]
+    return home / "visualdl-embedding" / digest
+
+
+def _compare(a: SnapshotReference, b: SnapshotReference, projection: str, tell: Progress) -> Joint:
+    run_a, run_b = open_run(a.log_dir), open_run(b.log_dir)
+    config = run_a.table(a.table).config
+    spec = config.spec(projection)
+    one, two = run_a.snapshot(a.table, a.step), run_b.snapshot(b.table, b.step)
+    tell(0.02)
+    if one.vectors.shape[1] == two.vectors.shape[1]:
+        start = None
+        with contextlib.suppress(ValueError):  # not analyzed, or not by this method: the joint map is drawn afresh
+            start = run_a.projection(a.table, a.step, projection).coordinates
+        return project_jointly(one, two, config=config, spec=spec, start=start, on_progress=tell)
+    map_a = run_a.projection(a.table, a.step, projection).coordinates
+    map_b = run_b.projection(b.table, b.step, projection).coordinates
+    laid, n_shared = align_maps(one.labels, map_a, two.labels, map_b=map_b)
+    if not n_shared:
+        raise ValueError("The two snapshots share no label, so neither map can be laid on the other.")
+    note = (
+        f"The tables have {one.vectors.shape[1]} and {two.vectors.shape[1]} columns: spaces of different width have no "
+        "joint map, so the second map is laid onto the first."
     )
+    axes, _ = draw_axes(np.concatenate([map_a, laid]))
+    return Joint(map_a, laid, axes, n_shared, "procrustes", (note,))
+
+
+def _path(a: SnapshotReference, b: SnapshotReference, projection: str, cache: str | os.PathLike[str]) -> Path:
+    """Name a result after all that it depends on: the state of the files, and the version of this library."""
+    parts: list[Any] = [_FORMAT, projection]
+    for side in (a, b):
+        reader = open_run(side.log_dir).reader(side.table)
+        files = [reader.folder / "table.json", reader.path("snapshot", side.step), reader.path("analysis", side.step)]
+        if split_key(projection)[0] == "pca":  # is shown with the newest readable basis
+            files += [reader.path("analysis", step) for step in reader.steps(analyzed=True)]
+        parts.append((str(reader.folder.resolve()), side.step, list(map(file_stamp, files))))
+    return Path(cache) / f"joint-{content_stamp(parts)}.npz"
+
+
+def _write(path: Path, joint: Joint) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    about = json.dumps({"n_shared": joint.n_shared, "how": joint.how, "notes": joint.notes})
+    handle, temporary = tempfile.mkstemp(prefix=".joint-", suffix=".tmp", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez(file, a=joint.a, b=joint.b, axes=joint.axes, about=np.array(about))
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    files = [(stamp, p) for p in path.parent.glob("joint-*.npz") if (stamp := file_stamp(p))]
+    total = 0
+    for (_, size, _), stored in sorted(files, reverse=True):
+        total += size
+        if total > CACHE_BYTES:
+            stored.unlink(missing_ok=True)

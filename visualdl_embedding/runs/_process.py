@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from visualdl_embedding.alerts import Alert, History, Rule, RuleState, evaluate, load_rules
-from visualdl_embedding.analysis import Analysis, Projection, analyze
+from visualdl_embedding.alerts import Alert, History, Rule, RuleState, evaluate, stored_rules
+from visualdl_embedding.analysis import Analysis, analyze
 from visualdl_embedding.core.privacy import Privacy, publish
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import Direction
@@ -18,6 +18,8 @@ from visualdl_embedding.store import TableStore
 __all__ = ["Processed", "TableAnalyzer", "alert_records", "alert_text", "notes_of", "records_of", "rules_as_extra"]
 
 _RULES_KEY = "alerts"
+_QUALITY = ("trustworthiness", "continuity", "explained_variance", "motion")
+"""Metrics in the captions of pictures."""
 
 
 def rules_as_extra(rules: Iterable[Rule]) -> dict[str, Any]:
@@ -43,7 +45,7 @@ def alert_records(alerts: Iterable[Alert], *, walltime: int | None = None) -> li
 
 @dataclass(frozen=True)
 class Processed:
-    """Stored analysis of a snapshot, and the alerts that it raised, which are not stored yet."""
+    """Stored analysis of a snapshot, and the alerts that it raised."""
 
     analysis: Analysis
     alerts: tuple[Alert, ...] = ()
@@ -63,28 +65,42 @@ class TableAnalyzer:
         Continue from the newest analysis before this step; None for the newest one.
     privacy
         Applied to analyses before they are written.
+
+    Attributes
+    ----------
+    notes
+        Sentences about rules that this version does not know, which are not evaluated; every analysis has them.
     """
 
     def __init__(self, store: TableStore, *, before: int | None = None, privacy: Privacy | None = None) -> None:
         self.store = store
         self._privacy = privacy
         self._state = store.load_state(None if before is None else before - 1)
-        stored = store.description.extra.get(_RULES_KEY, {})
-        self._rules: tuple[Rule, ...] = load_rules(stored) if stored.get("rule") else ()
+        self._rules, self.notes = stored_rules(store.description.extra.get(_RULES_KEY, {}))
         self._scalars: dict[int, Mapping[str, float]] = {}
         self._evidence: dict[int, Sequence[Direction]] = {}
         self._rule_state = RuleState()
         for step in store.steps(analyzed=True) if self._rules else ():
             if before is None or step < before:
-                self._evaluate(step, *store.read_numbers(step))
+                try:
+                    numbers = store.read_numbers(step)
+                except (OSError, ValueError):
+                    continue  # damaged
+                self._evaluate(step, *numbers)
         raised = {(alert.get("rule"), alert.get("step")) for alert in store.alerts()} if self._rule_state.fired else ()
         fired = {key: step for key, step in self._rule_state.fired.items() if (key[0], step) in raised}
         self._rule_state = replace(self._rule_state, fired=fired)
 
-    def process(self, snapshot: Snapshot) -> Processed:
+    def process(self, snapshot: Snapshot, *, store_alerts: bool = False) -> Processed:
         """Analyze a stored snapshot, evaluate the rules, and store the analysis.
 
-        The alerts are not stored: the training process adds its current step to them first.
+        Parameters
+        ----------
+        snapshot
+            Stored snapshot.
+        store_alerts
+            Replace the stored alerts of the step, before the analysis is stored: after an interruption in between, the
+            step is not analyzed yet. A training stores them itself, because it adds its current step to them.
 
         Raises
         ------
@@ -92,11 +108,13 @@ class TableAnalyzer:
             If the store cannot be written; it is then unchanged.
         """
         analysis, state = analyze(snapshot, self._state, self.store.description.config)
-        analysis = publish(analysis, self._privacy)
+        analysis = publish(replace(analysis, notes=(*analysis.notes, *self.notes)), self._privacy)
         alerts: tuple[Alert, ...] = ()
         if self._rules:
             alerts = self._evaluate(analysis.step, analysis.scalars, analysis.directions)
             analysis = replace(analysis, scalars={**analysis.scalars, "num_alerts": float(len(alerts))})
+        if store_alerts:
+            self.store.replace_alerts(analysis.step, [alert.to_dict() for alert in alerts])
         self.store.write_analysis(analysis)
         self._state = state
         return Processed(analysis, alerts)
@@ -123,11 +141,23 @@ def records_of(
     walltime
         Milliseconds since 1970; None for now.
     """
-    projections = analysis.projections if choice["images"] else {}
+    rows, images = snapshot.rows, {}
+    for key, projection in analysis.projections.items() if choice["images"] else ():
+        numbers = analysis.numbers(key)
+        images[key] = render_map(
+            projection,
+            rows.labels,
+            groups=rows.columns.get("group"),
+            watch=rows.watch,
+            ids=rows.ids,
+            table=snapshot.table,
+            step=snapshot.step,
+            quality={name: numbers[name] for name in _QUALITY if name in numbers},
+        )
     return snapshot_records(
         snapshot,
         analysis,
-        images={key: _picture(snapshot, analysis, key, projection) for key, projection in projections.items()},
+        images=images,
         vectors=choice["vectors"],
         projections=choice["projections"],
         walltime=walltime,
@@ -138,21 +168,3 @@ def notes_of(analysis: Analysis, choice: Mapping[str, bool]) -> list[str]:
     """List the notes on a frame for the user, including a missing font for its pictures."""
     note = missing_font_note() if choice["images"] else None
     return [*analysis.notes, *([note] if note else [])]
-
-
-def _picture(snapshot: Snapshot, analysis: Analysis, key: str, projection: Projection) -> bytes:
-    rows, numbers = snapshot.rows, analysis.numbers(key)
-    return render_map(
-        projection,
-        rows.labels,
-        groups=rows.columns.get("group"),
-        watch=rows.watch,
-        ids=rows.ids,
-        table=snapshot.table,
-        step=snapshot.step,
-        quality={
-            name: numbers[name]
-            for name in ("trustworthiness", "continuity", "explained_variance", "motion")
-            if name in numbers
-        },
-    )

@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 
-from visualdl_embedding.runs._joint_cache import SnapshotReference, compare
+from visualdl_embedding.runs._joint import SnapshotReference, compare
 
 __all__ = ["main"]
 

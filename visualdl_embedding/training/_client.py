@@ -21,17 +21,11 @@ PATIENCE_SECONDS = 2.0
 
 
 class WorkerClient:
-    """Running worker.
+    """Running worker, whose libraries use `n_jobs` threads.
 
-    Parameters
-    ----------
-    deliver
-        Called from a reader thread with ``"answer"``, header and records for each job, and at most once with
-        ``"death"``, exit status (negative for a signal) and the end of the standard error.
-    n_jobs
-        Threads of the worker's libraries.
-    on_stoppable
-        Called from the reader thread with the process, once the kernel resumes it when this process ends.
+    A reader thread calls `deliver` with ``"answer"``, header and records for each job, and at most once with
+    ``"death"``, exit status (negative for a signal) and the end of the standard error. It calls `on_stoppable` with the
+    process once the kernel resumes it when this process ends.
     """
 
     def __init__(

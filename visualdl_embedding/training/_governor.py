@@ -56,21 +56,13 @@ class Governor:
 
     Hyperthreads, caches and memory are shared: on a machine with few cores even a process of the lowest priority slows
     others, by 40% if two virtual cores are one. The cost of the worker is the difference between batches with the
-    worker running and batches with it stopped. If the cost exceeds the share, the process is stopped.
-
-    Parameters
-    ----------
-    max_slowdown
-        Share of the training's time, 0 to 1. The unused share is kept for a minute.
-
-    Attributes
-    ----------
-    has_waited
-        Whether the worker was ever stopped for its cost; stops for a measurement do not count.
+    worker running and batches with it stopped. If the cost exceeds the share, `max_slowdown` (0 to 1), the process is
+    stopped. The unused share is kept for a minute.
     """
 
     def __init__(self, max_slowdown: float) -> None:
         self.has_waited = False
+        """Whether the worker was ever stopped for its cost; stops for a measurement do not count."""
         self._share = max_slowdown
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None

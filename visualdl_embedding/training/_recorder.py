@@ -44,12 +44,7 @@ class Recorder:
     VisualDL's log. If the worker falls behind, only the newest snapshot of a table is analyzed; the others stay in the
     store without an analysis.
 
-    Parameters
-    ----------
-    log
-        VisualDL's log file; flushed at every snapshot, closed by `close`.
-    config, settings
-        Settings of the analyses, and of the recorder.
+    VisualDL's log is flushed at every snapshot, and closed by `close`.
 
     Attributes
     ----------
@@ -61,13 +56,7 @@ class Recorder:
 
     _open: ClassVar[weakref.WeakValueDictionary[Path, Recorder]] = weakref.WeakValueDictionary()
 
-    def __init__(
-        self,
-        log: LogFile,
-        *,
-        config: Config,
-        settings: RecorderSettings | None = None,
-    ) -> None:
+    def __init__(self, log: LogFile, *, config: Config, settings: RecorderSettings | None = None) -> None:
         self.config = config
         self.settings = settings or RecorderSettings()
         self.error: BaseException | None = None
@@ -108,11 +97,6 @@ class Recorder:
         """Start the analysis process and the recorder's thread, unless they run or `background` is False.
 
         Call it before the trainer forks workers for its data; `core.process` gives the reason.
-
-        Raises
-        ------
-        OSError
-            If the process cannot be started.
         """
         if self.settings.background and self._thread is None:
             self._worker = self._start_worker()
@@ -162,8 +146,7 @@ class Recorder:
         self._closing = True
         if self._governor is not None:
             self._governor.release()
-        if timeout is not None and timeout < 0:
-            timeout = self.settings.drain_timeout
+        timeout = self.settings.drain_timeout if timeout == -1 else timeout
         if self._thread is not None:
             self._events.put(("close",))
             if not wait_for(self._done, lambda: self.waiting, timeout=timeout):

@@ -14,23 +14,7 @@ __all__ = ["RecordedTable", "RecorderSettings", "Schedule"]
 
 @dataclass(frozen=True, slots=True)
 class RecorderSettings:
-    """Settings of a recorder.
-
-    Attributes
-    ----------
-    background
-        Analyze in a child process. If False, `Recorder.record` analyzes, and the training waits.
-    max_slowdown
-        Maximum cost of background analyses as a share of the training's time, 0 to 1, measured at every batch; beyond
-        it they wait. None: neither measure nor wait.
-    drain_timeout
-        Seconds to wait at the end for running analyses; None for no limit.
-    max_log_bytes
-        Limit of VisualDL's log, which its server holds in memory: vectors, projections and images are logged less often
-        to keep it. None for no limit.
-    max_store_bytes
-        Limit of the run's snapshots and analyses per table; beyond it they are thinned. None for no limit.
-    """
+    """Settings of a recorder: the options of `visualdl_embedding.EmbeddingCallback` with these names."""
 
     background: bool = True
     max_slowdown: float | None = None
@@ -47,13 +31,8 @@ class RecorderSettings:
 class Schedule:
     """Steps and epochs at which a snapshot is due, in addition to step 0 and the last step.
 
-    Attributes
-    ----------
-    every_n_steps
-        Number of batches; ``"geometric"`` for 1, 2, 3, 4, 5, 6, 8, 10, … (each at least 20% after the previous one,
-        because most changes happen early); None for epochs only.
-    every_n_epochs
-        Number of epochs, used if `every_n_steps` is None; None for never.
+    Epochs count if `every_n_steps` is None. ``"geometric"`` steps are 1, 2, 3, 4, 5, 6, 8, 10, … Each is at least 20%
+    after the previous one, because most changes happen early.
     """
 
     every_n_steps: int | Literal["geometric"] | None = None

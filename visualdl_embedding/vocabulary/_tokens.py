@@ -25,19 +25,10 @@ _SENTENCEPIECE_SHARE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """Marking of subword pieces in a vocabulary.
+    """Marks of subword pieces in a vocabulary, and the length of its longest label in characters.
 
-    Attributes
-    ----------
-    wordpiece
-        ``##x`` marks a continuation.
-    bpe
-        ``x@@`` marks a piece that is continued.
-    sentencepiece
-        ``▁x`` marks the beginning of a word, for at least 5% of the labels. Mixed and Chinese SentencePiece
-        vocabularies have far more, word lists almost none.
-    longest
-        Length of the longest label in characters.
+    ``##x`` is a continuation (wordpiece), ``x@@`` is continued (bpe), ``▁x`` begins a word (sentencepiece). The last
+    must apply to 5% of the labels: mixed and Chinese SentencePiece vocabularies have far more, word lists almost none.
     """
 
     wordpiece: bool
