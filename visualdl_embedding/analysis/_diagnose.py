@@ -8,6 +8,7 @@ from visualdl_embedding.analysis._config import Config
 from visualdl_embedding.analysis._result import Measured, State, UsableRows
 from visualdl_embedding.core.names import scalar_key
 from visualdl_embedding.core.neighbors import Neighbors
+from visualdl_embedding.core.pairing import pair_rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import Direction, compare_snapshots, watched_directions
 from visualdl_embedding.metrics import crowding, never_trained
@@ -79,9 +80,10 @@ def _directions(after: Snapshot, graph: Neighbors, state: State) -> tuple[Direct
         return ()
     before = state.previous.snapshot
     watch = [label for label in after.rows.watch if label in set(before.labels)]
-    if not watch:
-        return ()
     k, distance = graph.n_neighbors, graph.distance
-    if not state.null:
+    if not watch or not len(pair_rows(after, before, distance)[0]):
+        return ()
+    null = [pair for pair in state.null if len(pair_rows(*pair, distance)[0])]
+    if not null:
         return watched_directions(before, after, watch, n_neighbors=k, distance=distance)
-    return compare_snapshots(before, after, watch=watch, null=state.null, n_neighbors=k, distance=distance).directions
+    return compare_snapshots(before, after, watch=watch, null=null, n_neighbors=k, distance=distance).directions

@@ -23,7 +23,8 @@ class _Ended(click.ClickException):
 
     def __init__(self, error: click.ClickException, status: int, reason: str) -> None:
         super().__init__(error.message)
-        self.error, self.exit_code, self.reason = error, status, reason
+        self.error, self.reason = error, reason
+        self.exit_code = status  # type: ignore[misc]
 
     def show(self, file: IO[Any] | None = None) -> None:
         """See `click.ClickException.show`."""
