@@ -131,7 +131,7 @@ def kind_of_content(path: Path) -> Kind | None:
 def _foreign(path: Path) -> str:
     head = _head(path)
     if head.startswith(b"PK"):
-        return " (it may be a PyTorch file: save it as safetensors)"
+        return " (it is a ZIP archive, as PyTorch writes: save such a model as safetensors)"
     return next((f" (it is {name})" for magic, name in _FOREIGN if head.startswith(magic)), "")
 
 
