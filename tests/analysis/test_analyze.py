@@ -87,6 +87,12 @@ def test_the_one_row_that_moved_is_named_by_its_displacement() -> None:
     assert second.row_metrics["neighbor_overlap"][7] < second.scalars["neighbor_overlap"]
 
 
+def test_cka_of_unrelated_spaces_is_zero() -> None:
+    frames = np.random.default_rng(0).normal(size=(2, 500, 128)).astype(np.float32)
+    (_, last) = course(*frames, config=Config(methods=("pca",)))
+    assert last.scalars["cka"] == pytest.approx(0, abs=0.01)
+
+
 def test_watched_labels_have_curves_of_their_own() -> None:
     _, second = course(clusters(), clusters(seed=1), rows=rows_of(60, watch=("w3", "w4")))
     assert second.scalars["watch/w3/norm"] == pytest.approx(np.linalg.norm(clusters(seed=1)[3]), rel=1e-5)

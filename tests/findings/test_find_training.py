@@ -101,15 +101,27 @@ def test_a_tail_on_the_other_side_stands_apart() -> None:
 
 
 def test_rows_without_a_lookup_are_named_once_training_has_looked_up_enough() -> None:
-    vectors = gaussian(200, 20)
+    first = gaussian(200, 20)
     lookups = np.r_[np.zeros(30), np.full(170, 40)]
-    found = look(vectors, row_values={"lookups": lookups}, columns={"frequency": lookups})["never_looked_up"]
+    now = np.where(lookups[:, None] > 0, first + 1, first)
+    found = look(first, now, row_values={"lookups": lookups}, columns={"frequency": lookups})["never_looked_up"]
     assert found.row_indices == tuple(range(30))
     assert found.numbers["share"] == pytest.approx(0.15)
     assert found.severity == "warning"
-    assert "never_looked_up" not in look(vectors, row_values={"lookups": np.minimum(lookups, 5)})
-    assert "never_looked_up" not in look(vectors, row_values={"lookups": np.zeros(200)})
-    assert "never_looked_up" not in look(vectors)
+    assert "bitwise equal to the snapshot of step 0" in found.evidence
+    assert "never_looked_up" not in look(first, now, row_values={"lookups": np.minimum(lookups, 5)})
+    assert "never_looked_up" not in look(first, now, row_values={"lookups": np.zeros(200)})
+    assert "never_looked_up" not in look(first, now)
+
+
+def test_a_row_that_moved_without_a_lookup_is_not_called_untrained() -> None:
+    """A tied output layer trains rows that no call of the layer has looked up."""
+    first = gaussian(500, 20)
+    lookups = np.r_[np.zeros(400), np.full(100, 200)]
+    shot, analysis = frames(first, first + 1, row_values={"lookups": lookups})
+    assert "never_looked_up" not in {finding.kind for finding in find(shot, analysis)}
+    assert analysis.scalars["never_trained_rows"] == 0
+    assert "never_looked_up" not in look(first, row_values={"lookups": lookups})
 
 
 def mood(n: int = 400, d: int = 20) -> tuple[np.ndarray, list[str], np.ndarray]:

@@ -8,7 +8,7 @@ from visualdl_embedding.alerts._drift import DriftTowards
 from visualdl_embedding.alerts._evaluate import RuleState, check_scalars, evaluate, replay, unmatched
 from visualdl_embedding.alerts._history import History
 from visualdl_embedding.alerts._hook import HookResult, run_hook
-from visualdl_embedding.alerts._load import KINDS, RulesLike, default_rules, load_rules, read_rules
+from visualdl_embedding.alerts._load import KINDS, RulesLike, default_rules, load_rules, read_rules, stored_rules
 from visualdl_embedding.alerts._outputs import to_json, to_junit_xml, verdict_table
 from visualdl_embedding.alerts._rule import Rule
 from visualdl_embedding.alerts._space import Collapsed, GroupMixing, NonFinite, TailCrowding
@@ -44,6 +44,7 @@ __all__ = [
     "read_rules",
     "replay",
     "run_hook",
+    "stored_rules",
     "to_json",
     "to_junit_xml",
     "unmatched",

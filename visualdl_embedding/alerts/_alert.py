@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeVar
 
 from visualdl_embedding.alerts._rule import Judgment, Rule
-from visualdl_embedding.core.jsonable import plain
+from visualdl_embedding.core.jsonable import known_fields, plain
 from visualdl_embedding.core.severity import SEVERITIES, Severity
 from visualdl_embedding.core.text import Text
 
@@ -123,7 +123,7 @@ class Alert(RuleResult):
             If a value is missing or has a wrong type. Unknown keys are ignored.
         """
         known: dict[str, Any] = {"message_zh": "", "evidence": {}}
-        known |= {f.name: values[f.name] for f in fields(cls) if f.name in values}
+        known |= known_fields(cls, values)
         for key, good in (
             *((key, isinstance(known.get(key), str)) for key in ("table", "rule", "metric", "message")),
             *((key, _is_number(known.get(key), int | float)) for key in ("value", "threshold")),

@@ -10,7 +10,7 @@ from visualdl_embedding.analysis._config import Config
 from visualdl_embedding.analysis._diagnose import diagnose
 from visualdl_embedding.analysis._pairs import measure_pairs, pair_with
 from visualdl_embedding.analysis._project import choose_basis, make_projections
-from visualdl_embedding.analysis._result import Analysis, Frame, Measured, State, merge
+from visualdl_embedding.analysis._result import Analysis, Frame, Measured, State, made_from, merge
 from visualdl_embedding.analysis._space import (
     measure_quality,
     measure_space,
@@ -71,6 +71,7 @@ def analyze(
         row_metrics={},
         basis=previous.analysis.basis if previous else None,
         notes=counted.notes,
+        made_from=made_from(snapshot, previous.analysis.made_from if previous else None, config),
     )
     if not rows.vectors.size:
         # Without usable rows there is nothing to compare, so keep the state for the next frame.

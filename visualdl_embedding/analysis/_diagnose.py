@@ -70,8 +70,11 @@ def diagnose(
     for direction in directions:
         key = scalar_key("share", watch=direction.label, group=direction.group)
         scalars[key] = direction.share_after
-    if "lookups" in values:
-        scalars["never_trained_rows"] = float(np.nansum(never_trained(values["lookups"][positions])))
+    if "lookups" in values and "unchanged" in changed.row_metrics:
+        forwards = snapshot.counters.get("forwards")
+        untrained = never_trained(values["lookups"], changed.row_metrics["unchanged"], forwards=forwards)[positions]
+        if np.isfinite(untrained).any():
+            scalars["never_trained_rows"] = float(np.nansum(untrained))
     return Measured(scalars, row_metrics | values, tuple(notes)), directions
 
 

@@ -193,7 +193,7 @@ def measure_pair(
         displacement=displacement,
         relative_displacement=relative,
         change=profile_change(then, seen, (graph_then, graph_now)),
-        cka=cka(then, now, debiased=True),
+        cka=cka(then, now),
         shift=shift,
         distance=distance,
         n_neighbors=k,

@@ -14,6 +14,7 @@ from visualdl_embedding.core.text import Text
 from visualdl_embedding.findings._advice import CLEAN, INITIALIZE, LEAVE_OUT, PRETRAINED, Advice, Cause, texts
 from visualdl_embedding.findings._finding import EMPTY, Finding, Severity, percent, rounded
 from visualdl_embedding.findings._shared import NO_CLASS, Space, class_purity
+from visualdl_embedding.metrics import never_trained
 from visualdl_embedding.metrics.strata import STRATA, frequency_strata
 
 __all__ = ["find_crowding", "find_moved_rows", "find_moves_towards_groups", "find_never_looked_up"]
@@ -239,24 +240,26 @@ def _find_tail_apart(
 
 
 def find_never_looked_up(space: Space) -> Iterator[Finding]:
-    """Find rows without lookups in a training with enough lookups."""
-    lookups = space.values.get("lookups")
-    if lookups is None:
+    """Find rows that a training with enough lookups has neither looked up nor changed."""
+    lookups, same = space.values.get("lookups"), space.values.get("unchanged")
+    if lookups is None or same is None:
         return
     n_known, done = int(np.isfinite(lookups).sum()), float(np.nansum(lookups))
-    rows = np.flatnonzero((lookups == 0) & ~space.composed)
+    untrained = never_trained(lookups, same, forwards=space.snapshot.counters.get("forwards"))
+    rows = np.flatnonzero((untrained == 1) & ~space.composed)
     if not len(rows) or done < _ENOUGH_LOOKUPS * n_known:
         return
-    share, names = len(rows) / n_known, space.names(rows)
+    share, names, first = len(rows) / n_known, space.names(rows), space.analysis.first_step
     yield space.finding(
         "never_looked_up",
         "warning" if share >= _MANY else "info",
         Text(f"Rows without lookups in training: {len(rows):,}", f"训练中从未被查表的行：{len(rows):,}"),
         Text(
-            f"{names.en}: {percent(share)} of the watched rows, with {done:,.0f} lookups in total. They still have "
-            "their initial values, and their neighbors do not reflect training.",
+            f"{names.en}: {percent(share)} of the watched rows, with {done:,.0f} lookups in total. They are bitwise "
+            f"equal to the snapshot of step {first:,}, the first of the run, and their neighbors do not reflect "
+            "training.",
             f"{names.zh}：占观察行的 {percent(share)}，而全部观察行共被查表 {done:,.0f} 次。"
-            "它们仍是初始值，其近邻并不反映训练所学。",
+            f"它们与该次运行的第一个快照（第 {first:,} 步）逐位相同，其近邻并不反映训练所学。",
         ),
         _NEVER_LOOKED_UP,
         rows=rows,

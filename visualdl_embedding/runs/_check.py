@@ -190,9 +190,17 @@ def _measured_in_run(run: Run, name: str) -> _Measured:
         raise ValueError(
             f"{run.path} holds no analyzed snapshot of {name!r}; run `visualdl-embedding analyze {run.path}` first."
         )
-    scalars, directions = zip(*(reader.read_numbers(step) for step in steps), strict=True)
-    history = History(name, tuple(steps), scalars, dict(zip(steps, directions, strict=True)))
-    return _Measured(reader.read_snapshot(steps[-1]), history)
+    numbers, notes = {}, []
+    for step in steps:
+        try:
+            numbers[step] = reader.read_numbers(step)
+        except (OSError, ValueError) as error:
+            if step == steps[-1]:  # is the one to evaluate
+                raise
+            notes.append(f"Step {step} is left out: {error}")
+    scalars, directions = zip(*numbers.values(), strict=True)
+    history = History(name, tuple(numbers), scalars, dict(zip(numbers, directions, strict=True)))
+    return _Measured(reader.read_snapshot(steps[-1]), history, tuple(notes))
 
 
 def _analyzed(snapshot: Snapshot, config: Config) -> _Measured:

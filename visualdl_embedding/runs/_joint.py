@@ -16,11 +16,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.analysis import Config, ProjectionSpec, make_layout, neighbor_graph
+from visualdl_embedding.analysis import Config, ProjectionSpec, make_layout, neighbor_graph, split_key
 from visualdl_embedding.core.arrays import spread
 from visualdl_embedding.core.distance import Distance, normalize, usable_rows
 from visualdl_embedding.core.pairing import pair_labels, pair_rows
 from visualdl_embedding.core.snapshot import Snapshot
+from visualdl_embedding.core.stamps import content_stamp, file_stamp
 from visualdl_embedding.projection import align, draw_axes
 from visualdl_embedding.store import open_run
 
@@ -296,21 +297,15 @@ def _compare(a: SnapshotReference, b: SnapshotReference, projection: str, tell: 
 
 
 def _path(a: SnapshotReference, b: SnapshotReference, projection: str, cache: str | os.PathLike[str]) -> Path:
-    """Name a result after all that it depends on, the moments at which the files were written included."""
+    """Name a result after all that it depends on: the state of the files, and the version of this library."""
     parts: list[Any] = [_FORMAT, projection]
     for side in (a, b):
         reader = open_run(side.log_dir).reader(side.table)
         files = [reader.folder / "table.json", reader.path("snapshot", side.step), reader.path("analysis", side.step)]
-        stamps = [(s.st_mtime_ns, s.st_size) if (s := _stat(file)) else None for file in files]
-        parts.append([str(reader.folder.resolve()), side.step, stamps])
-    digest = hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
-    return Path(cache) / f"joint-{digest}.npz"
-
-
-def _stat(path: Path) -> os.stat_result | None:
-    with contextlib.suppress(FileNotFoundError):
-        return path.stat()
-    return None
+        if split_key(projection)[0] == "pca":  # is shown with the newest readable basis
+            files += [reader.path("analysis", step) for step in reader.steps(analyzed=True)]
+        parts.append((str(reader.folder.resolve()), side.step, list(map(file_stamp, files))))
+    return Path(cache) / f"joint-{content_stamp(parts)}.npz"
 
 
 def _write(path: Path, joint: Joint) -> None:
@@ -324,9 +319,9 @@ def _write(path: Path, joint: Joint) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
-    files = [(s.st_mtime_ns, s.st_size, p) for p in path.parent.glob("joint-*.npz") if (s := _stat(p))]
+    files = [(stamp, p) for p in path.parent.glob("joint-*.npz") if (stamp := file_stamp(p))]
     total = 0
-    for _, size, stored in sorted(files, reverse=True):
+    for (_, size, _), stored in sorted(files, reverse=True):
         total += size
         if total > CACHE_BYTES:
             stored.unlink(missing_ok=True)

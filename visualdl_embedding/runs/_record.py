@@ -139,14 +139,12 @@ def record_once(
     log = LogFile.open(Path(log_dir))
     try:
         store.write_snapshot(snapshot)
-        done = TableAnalyzer(store, before=snapshot.step).process(snapshot)
+        done = TableAnalyzer(store, before=snapshot.step).process(snapshot, store_alerts=True)
         choice = LogBudget().choose(
             snapshot, store.description.config, frame=done.analysis.frame, spent=log.tally.of(table.name)
         )
         for record in (*records_of(snapshot, done.analysis, choice), *alert_records(done.alerts)):
             log.append(record)
-        for alert in done.alerts:
-            store.append_alert(alert.to_dict())
     finally:
         log.close()
     if log.error is not None:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from visualdl_embedding.core.stamps import FileStamp, file_stamp
 from visualdl_embedding.logs import is_ours, log_files, record_class, scan
-from visualdl_embedding.server._files import Mark, Stamp, mark, stamp_of
+from visualdl_embedding.server._files import Mark, mark
 
 __all__ = ["Curves"]
 
@@ -48,7 +49,7 @@ class Curves:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.stamp: tuple[tuple[str, Stamp], ...] = ()
+        self.stamp: tuple[tuple[str, FileStamp], ...] = ()
         self._files: dict[Path, _File] = {}
         self._lock = threading.Lock()
 
@@ -57,7 +58,7 @@ class Curves:
         with self._lock:
             # Links may lead out of the log directories.
             paths = [path for path in log_files(self.folder) if not path.is_symlink()]
-            stamps = tuple((path.name, stamp) for path in paths if (stamp := stamp_of(path)) is not None)
+            stamps = tuple((path.name, stamp) for path in paths if (stamp := file_stamp(path)) is not None)
             if stamps != self.stamp:
                 self._files = {path: _read_on(path, self._files.get(path, _File())) for path in paths}
                 self.stamp = stamps

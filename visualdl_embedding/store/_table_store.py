@@ -212,12 +212,13 @@ class TableStore(TableReader):
         """Add an alert. It should have a ``"step"``: thinning keeps steps with alerts."""
         append_line(self.folder / "alerts.jsonl", dumps_exact(alert))
 
-    def drop_alerts(self, *, since: int) -> None:
-        """Remove the alerts of a step and of later steps before these steps are evaluated again."""
-        alerts = self.alerts()
-        kept = [alert for alert in alerts if _step_of(alert) < since]
-        if len(kept) < len(alerts):
-            _write_alerts(self.folder, kept)
+    def replace_alerts(self, step: int, alerts: Iterable[Mapping[str, Any]]) -> None:
+        """Replace the alerts of a step in one write, in the order of the steps; those of other steps are kept."""
+        stored, new = self.alerts(), list(alerts)
+        before = [alert for alert in stored if _step_of(alert) < step]
+        after = [alert for alert in stored if _step_of(alert) > step]
+        if new or len(before) + len(after) < len(stored):
+            _write_alerts(self.folder, [*before, *new, *after])
 
     def thin(self, budget: int, *, protected: Collection[int] = ()) -> list[int]:
         """Remove snapshots and their analyses until the rest fits a budget.

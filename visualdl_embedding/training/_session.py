@@ -10,9 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from visualdl_embedding.alerts import Alert
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
+from visualdl_embedding.errors import DamagedFileError
 from visualdl_embedding.logs import LogFile
 from visualdl_embedding.models import ModelTable, open_model
 from visualdl_embedding.models.live import LiveTable
@@ -22,6 +26,7 @@ from visualdl_embedding.training._recorder import Recorder
 
 if TYPE_CHECKING:
     from visualdl_embedding.training._callback import TrainingCallback
+    from visualdl_embedding.training.history import TrainingHistory
 
 __all__ = ["TrainingSession"]
 
@@ -101,16 +106,13 @@ class TrainingSession:
         self._recorder = Recorder(log, config=options.config, settings=options.settings)
         for store in stores:
             self._recorder.add_table(store)
-        from visualdl_embedding.training.history import TrainingHistory
-
         live_tables = [table.reader for table in model.tables if isinstance(table.reader, LiveTable)]
         self._histories = {
-            (name := live.table.name): TrainingHistory(
-                live.layers, rows[name].gather_ids, on_error=partial(_log_lost_history, name)
-            )
-            for live in live_tables
-            if options.training_history and live.layers
+            live.table.name: history
+            for live, store in zip(live_tables, stores, strict=True)
+            if options.training_history and (history := _history(live, store, rows[live.table.name]))
         }
+        self._unseen: set[str] = set()
         atexit.register(self._at_exit)
 
     def begin(self) -> None:
@@ -147,12 +149,30 @@ class TrainingSession:
         if self.step != self._last_snapshot:
             for name, table in self._tables.items():
                 rows = self._rows[name]
-                values = self._histories[name].row_values(rows) if name in self._histories else {}
-                snapshot = Snapshot(name, self.step, rows, table.vectors_of(rows), row_values=values)
+                counters, values = self._counts(name)
+                snapshot = Snapshot(name, self.step, rows, table.vectors_of(rows), counters, values)
                 self._recorder.record(snapshot, final=final)
             self._last_snapshot = self.step
         if self._recorder.error is not None:
             raise self._recorder.error
+
+    def _counts(self, name: str) -> tuple[dict[str, float], dict[str, NDArray[np.float32]]]:
+        """Counters and row values of a table's snapshot; without a call of its layer, training may use it otherwise."""
+        if (history := self._histories.get(name)) is None:
+            return {}, {}
+        counters, values = history.counters(), history.row_values(self._rows[name])
+        if counters.get("forwards") != 0 or not self.step:
+            return counters, values
+        if name not in self._unseen:
+            self._unseen.add(name)
+            logger.warning(
+                "Table %s: no call of its layer was counted up to step %d, so lookups and gradients are unknown. Calls "
+                "of a trainable nn.Embedding in dynamic mode are counted, but neither F.embedding(ids, weight) nor a "
+                "network compiled as a whole by to_static.",
+                name,
+                self.step,
+            )
+        return counters, {}
 
     def _close(self, *, timeout: float | None = -1.0) -> None:
         self._recording = False
@@ -186,6 +206,29 @@ class TrainingSession:
                 error,
                 exc_info=logger.isEnabledFor(logging.DEBUG),
             )
+
+
+def _history(live: LiveTable, store: TableStore, rows: Rows) -> TrainingHistory | None:
+    """Count a table's lookups from the last snapshot of a resumed training on; None if they cannot be counted."""
+    from visualdl_embedding.training.history import TrainingHistory
+
+    if not live.layers:
+        return None
+    earlier = None
+    if steps := store.steps():
+        with contextlib.suppress(DamagedFileError):
+            earlier = store.read_snapshot(steps[-1])
+        if earlier is None or not {"forwards", "lookups"} & {*earlier.counters, *earlier.row_values}:
+            logger.warning(
+                "Table %s: the stored snapshot of step %d has no readable counts of lookups, so those of the resumed "
+                "training remain unknown.",
+                live.table.name,
+                steps[-1],
+            )
+            return None
+    return TrainingHistory(
+        live.layers, rows.gather_ids, on_error=partial(_log_lost_history, live.table.name), earlier=earlier
+    )
 
 
 def _log_lost_history(table: str, error: Exception) -> None:
