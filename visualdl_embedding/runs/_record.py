@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from visualdl_embedding.alerts import Rule, default_rules
+from visualdl_embedding.alerts import Rule, default_rules, require_reachable
 from visualdl_embedding.analysis import Config
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.table import Table
@@ -58,14 +58,17 @@ def record_once(
     Raises
     ------
     ValueError
-        If the step is not after the last one, or `config` differs from that of the run.
+        If the step is not after the last one, `config` differs from that of the run, or no p-value among so few rows
+        can reach the level of a rule about drift.
     OSError
         If the run cannot be written.
     """
     following = next_step(log_dir, table.name)
     if following == 0:
+        config = config or Config()
+        require_reachable(rules or (), table.name, snapshot.rows, null_pairs=config.null_pairs)
         extra = rules_as_extra(default_rules() if rules is None else rules)
-        store = TableStore.open_for_writing(log_dir, table, snapshot.rows, config=config or Config(), extra=extra)
+        store = TableStore.open_for_writing(log_dir, table, snapshot.rows, config=config, extra=extra)
     else:
         if snapshot.step < following:
             raise ValueError(
@@ -78,6 +81,7 @@ def record_once(
                 f"{os.fspath(log_dir)} was analyzed with other settings ({store.description.config}), so its frames "
                 "would not be comparable with this one. Use the same settings, or another run."
             )
+        require_reachable(rules or (), table.name, snapshot.rows, null_pairs=store.description.config.null_pairs)
         store.add_rows(snapshot.rows)
         if rules is not None:
             store.describe_further(rules_as_extra(rules))
