@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from visualdl_embedding.alerts import Rule, default_rules
+from visualdl_embedding.alerts import Rule, default_rules, require_reachable
 from visualdl_embedding.analysis import Config
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
@@ -112,8 +112,8 @@ def record_once(
     Raises
     ------
     ValueError
-        As in `check_joins`, and if `config` differs from that of the run, or `table` is not that of the snapshot.
-        Nothing is computed or written then.
+        As in `check_joins`, and if `config` differs from that of the run, `table` is not that of the snapshot, or no
+        p-value among so few rows can reach the level of a rule about drift. Nothing is computed or written then.
     OSError
         If the run cannot be written.
     """
@@ -125,14 +125,17 @@ def record_once(
     notes = check_joins(log_dir, table, snapshot.rows, step=snapshot.step)
     store = _stored(log_dir, table.name)
     if store is None:
+        config = config or Config()
+        require_reachable(rules or (), table.name, snapshot.rows, null_pairs=config.null_pairs)
         extra = rules_as_extra(default_rules() if rules is None else rules)
-        store = TableStore.open_for_writing(log_dir, table, snapshot.rows, config=config or Config(), extra=extra)
+        store = TableStore.open_for_writing(log_dir, table, snapshot.rows, config=config, extra=extra)
     else:
         if config is not None and replace(config, n_jobs=1) != replace(store.description.config, n_jobs=1):
             raise ValueError(
                 f"{os.fspath(log_dir)} was analyzed with other settings ({store.description.config}), so its frames "
                 "would not be comparable with this one. Use the same settings, or another run."
             )
+        require_reachable(rules or (), table.name, snapshot.rows, null_pairs=store.description.config.null_pairs)
         store.add_rows(snapshot.rows)
         if rules is not None:
             store.describe_further(rules_as_extra(rules))

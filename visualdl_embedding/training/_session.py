@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.alerts import Alert
+from visualdl_embedding.alerts import Alert, require_reachable
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.errors import DamagedFileError
@@ -66,6 +66,8 @@ class TrainingSession:
         self._tables = {table.name: table for table in model.tables}
         self._rows = rows
         self._options = options
+        for name in self._tables:
+            require_reachable(options.rules, name, rows[name], null_pairs=options.config.null_pairs)
         first, extra = options.initial_step, rules_as_extra(options.rules)
         # Refuse before anything is written: opening one table moves its superseded steps aside.
         steps = {
