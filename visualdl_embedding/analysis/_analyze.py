@@ -91,7 +91,7 @@ def analyze(
         snapshot,
         rows,
         wide,
-        config,
+        config=config,
         state=state,
         pair=pair,
         basis=basis,
