@@ -79,3 +79,13 @@ def test_an_analysis_that_is_made_again_is_not_compared_with_itself(tmp_path: Pa
     again = TableAnalyzer(TableStore.open(tmp_path, "word"), before=1).process(week(1, 0, 60, moved=True)).analysis
     assert again.previous_step == first.previous_step == 0
     assert again.scalars["neighbor_overlap"] == first.scalars["neighbor_overlap"] < 1
+
+
+def test_a_week_with_too_few_rows_is_recorded_and_is_no_predecessor(tmp_path: Path) -> None:
+    record_once(tmp_path, week(0, 0, 60), table=Table("word", 60, 6), config=CONFIG)
+    broken = week(1, 0, 60)
+    broken.vectors[3:] = np.nan
+    done = record_once(tmp_path, broken, table=Table("word", 60, 6))
+    assert [alert.rule for alert in done.alerts] == ["non-finite rows"]
+    assert set(done.analysis.scalars) == {"num_rows", "nonfinite_rows", "zero_rows", "num_alerts"}
+    assert record_once(tmp_path, week(2, 0, 60), table=Table("word", 60, 6)).analysis.previous_step == 0

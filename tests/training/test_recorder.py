@@ -165,7 +165,7 @@ def test_a_disk_that_is_behind_drops_a_snapshot_and_says_so_once(
             recorder.record(Snapshot("word", step, ROWS, vectors_at(step)))
         everything_recorded.set()
         recorder.close()
-    assert caplog.text.count("was dropped so that training goes on") == 1
+    assert caplog.text.count("was dropped so that training continues") == 1
     assert 2 <= len(open_run(tmp_path).steps("word")) < 8
 
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from visualdl_embedding.analysis import split_key
 from visualdl_embedding.core.process import start_child
 from visualdl_embedding.runs import Joint, SnapshotReference, align_maps, cache_folder, read_cached
-from visualdl_embedding.server._answers import float32_bytes
 from visualdl_embedding.server._http import Answer, Asked, BadRequest, NotFound, NotReady
+from visualdl_embedding.server._runs import float32_bytes
 from visualdl_embedding.server._served import ServedTable
 from visualdl_embedding.server._source import RunSource
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from visualdl_embedding.analysis import Analysis, Config
+from visualdl_embedding.core.atomic import remove_stale
 from visualdl_embedding.core.jsonable import dumps_exact
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
@@ -19,7 +20,7 @@ from visualdl_embedding.core.table import Table
 from visualdl_embedding.errors import DamagedFileError
 from visualdl_embedding.store import _frames
 from visualdl_embedding.store._description import Description, describe, write_description
-from visualdl_embedding.store._files import append_line, check_writable, fresh_directory, remove_stale, write_atomically
+from visualdl_embedding.store._files import append_line, check_writable, fresh_directory, write_atomically
 from visualdl_embedding.store._metadata import format_rows
 from visualdl_embedding.store._resume import difference, move_aside
 from visualdl_embedding.store._table_reader import KINDS, TableReader, list_steps, table_folder

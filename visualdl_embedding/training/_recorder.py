@@ -124,7 +124,7 @@ class Recorder:
         elif not self._dropped:
             self._dropped = True
             logger.warning(
-                "The disk of %s is slower than the snapshots: step %d was dropped so that training goes on. "
+                "The disk of %s is slower than the snapshots: step %d was dropped so that training continues. "
                 "Take fewer snapshots (every_n_steps) or watch fewer rows.",
                 self._tables[snapshot.table].store.folder,
                 snapshot.step,
@@ -306,7 +306,7 @@ class Recorder:
             message = header["message"]
             if self._failures == 1:
                 logger.warning(
-                    "The analysis of %s at step %d failed: %s. Training and recording go on.", name, step, message
+                    "The analysis of %s at step %d failed: %s. Training and recording continue.", name, step, message
                 )
             if self._failures >= MAX_FAILURES:
                 self._stop_analyzing(f"{MAX_FAILURES} analyses in a row failed, the last with {message}")

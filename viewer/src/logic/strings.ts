@@ -161,6 +161,7 @@ export const STRINGS = {
   curves: ["Curves", "曲线"],
   "curves.choose": ["Choose curves", "选择曲线"],
   "curves.none": ["No curves yet", "暂无曲线"],
+  "curves.gap": ["No finite value at step {steps}", "第 {steps} 步没有有限的数值"],
   "curves.logged": ["Logged in VisualDL", "VisualDL 记录"],
   alerts: ["Alerts", "告警"],
   "alerts.none": ["No alerts.", "没有告警。"],
