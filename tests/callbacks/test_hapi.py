@@ -241,6 +241,27 @@ def test_a_resume_with_other_rows_is_refused(tmp_path: Path) -> None:
         fit(EmbeddingCallback(tmp_path, rows=40, resume=True, **QUICK), epochs=1)
 
 
+def test_a_resume_that_one_table_refuses_leaves_the_others_unchanged(tmp_path: Path) -> None:
+    narrow, wide = make_model(), make_model(Bag())
+    quick: dict[str, Any] = {"methods": ("pca",), "n_neighbors": 5, "background": False}
+    tables = {"a": narrow.network.word.weight, "b": narrow.network.word.weight}
+    fit(EmbeddingCallback(tmp_path, tables=tables, **quick), model=narrow, epochs=1)
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "embeddings").rglob("*")}
+    tables = {"a": wide.network.word.weight, "b": wide.network.head.weight}
+    with pytest.raises(ValueError, match="the table was 60×8 and is now 8×3"):
+        fit(EmbeddingCallback(tmp_path, tables=tables, resume=True, initial_step=0, **quick), model=wide, epochs=1)
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "embeddings").rglob("*")} == before
+
+
+def test_a_resume_under_another_name_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    quick: dict[str, Any] = {"methods": ("pca",), "n_neighbors": 5, "background": False}
+    for resume, name in ((False, "a"), (True, "b")):
+        model = make_model()
+        callback = EmbeddingCallback(tmp_path, tables={name: model.network.word.weight}, resume=resume, **quick)
+        fit(callback, model=model, epochs=1)
+    assert "holds no snapshot of 'b' to resume, only of 'a'" in caplog.text
+
+
 def test_what_goes_wrong_is_logged_once_and_training_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     callback = EmbeddingCallback(tmp_path, every_n_steps=2, background=False, **QUICK)
     seen: list[int] = []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +195,31 @@ def test_a_comparison_is_procrustes_until_it_is_joint(client: FlaskClient, two_r
     assert sides["b"].shape == (50, 2)
     assert all(np.isfinite(side).all() for side in sides.values())
     assert (two_runs / "runs" / ".visualdl-embedding-cache").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("projection", "program", "said"),
+    [
+        (
+            "tsne",
+            "import os; os.kill(os.getpid(), 9)",
+            "ended by signal 9 (SIGKILL), without a message. Check the log of",
+        ),
+        ("pca", "raise SystemExit(3)", "ended by exit status 3, without a message."),
+    ],
+)
+def test_the_end_of_a_comparison_is_told_as_it_was(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, projection: str, program: str, said: str
+) -> None:
+    def start(*_: object, **__: object) -> subprocess.Popen[bytes]:
+        pipe = subprocess.PIPE
+        return subprocess.Popen([sys.executable, "-c", program], stdin=pipe, stdout=pipe)
+
+    monkeypatch.setattr("visualdl_embedding.server._joint.start_child", start)
+    query = {"run_a": "a", "table_a": "word", "step_a": 50, "run_b": "a", "table_b": "word", "step_b": 0}
+    query["projection"] = projection
+    within(30, lambda: client.get(PREFIX + "compare", query_string=query).status_code == 404)
+    assert said in client.get(PREFIX + "compare", query_string=query).json["error"]
 
 
 def test_an_answer_is_sent_once_and_packed(client: FlaskClient) -> None:

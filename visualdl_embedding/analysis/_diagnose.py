@@ -41,8 +41,8 @@ def diagnose(
     groups = [rows.columns["group"][i] for i in positions] if "group" in rows.columns else []
     if len(set(filter(None, groups))) > MAX_GROUPS:
         notes.append(
-            f"The column 'group' has over {MAX_GROUPS:,} values, so it looks like a name of each row; groups are not "
-            "measured."
+            f"The column 'group' has over {MAX_GROUPS:,} values, so groups are not measured. Check that it holds "
+            "groups, not a name of each row."
         )
     elif any(groups):
         labels = [rows.labels[i] for i in positions]

@@ -60,7 +60,7 @@ class Pair:
     relative_displacement
         ``(n,)`` float32, or None: displacement without the mean motion of the row's neighbors, in the same unit.
     change
-        ``(n,)`` float32, 0 to 2: see `profile_change`. p-values of rows are ranks of this value.
+        ``(n,)`` float32, 0 to 2: see `profile_change`. p-values of rows compare this value.
     cka
         Debiased linear CKA.
     shift

@@ -100,7 +100,7 @@ def foreign_format(path: Path) -> str:
     """Name a format that is not supported, as a remark in parentheses; ``""`` if it is unknown."""
     head = _head(path)
     if head.startswith(b"PK"):
-        return " (it may be a PyTorch file: save it as safetensors)"
+        return " (it is a ZIP archive, as PyTorch writes: save such a model as safetensors)"
     return next((f" (it is {name})" for magic, name in _FOREIGN if head.startswith(magic)), "")
 
 

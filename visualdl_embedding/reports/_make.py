@@ -137,7 +137,8 @@ def report(
     if not snapshot.usable(distance).any():
         raise ValueError(
             f"None of the {len(snapshot.rows)} rows chosen from table {snapshot.table!r} has a {distance} distance: "
-            "all hold NaN or inf, or are zero. The model has diverged, or this is not an embedding table."
+            "all hold NaN or inf, or are zero. Check that the training did not diverge, and that this is an "
+            "embedding table."
         )
     if not snapshot.is_measurable(distance):
         raise ValueError(

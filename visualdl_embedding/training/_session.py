@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.alerts import Alert
+from visualdl_embedding.alerts import Alert, require_reachable
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.errors import DamagedFileError
@@ -22,7 +22,7 @@ from visualdl_embedding.logs import LogFile
 from visualdl_embedding.models import ModelTable, open_model
 from visualdl_embedding.models.live import LiveTable
 from visualdl_embedding.runs import rules_as_extra
-from visualdl_embedding.store import TableStore
+from visualdl_embedding.store import TableStore, is_run, open_run
 from visualdl_embedding.training._recorder import Recorder
 
 if TYPE_CHECKING:
@@ -66,7 +66,25 @@ class TrainingSession:
         self._tables = {table.name: table for table in model.tables}
         self._rows = rows
         self._options = options
+        for name in self._tables:
+            require_reachable(options.rules, name, rows[name], null_pairs=options.config.null_pairs)
         first, extra = options.initial_step, rules_as_extra(options.rules)
+        # Refuse before anything is written: opening one table moves its superseded steps aside.
+        steps = {
+            name: TableStore.check_opening(
+                log_dir, table.table, rows[name], config=options.config, resume=options.resume
+            )
+            for name, table in self._tables.items()
+        }
+        fresh = [name for name, known in steps.items() if not known]
+        others = [name for name in open_run(log_dir).tables() if name not in fresh] if is_run(log_dir) else []
+        if options.resume and fresh and others:
+            logger.warning(
+                "%s holds no snapshot of %s to resume, only of %s; recording of it begins here.",
+                log_dir,
+                ", ".join(map(repr, fresh)),
+                ", ".join(map(repr, others)),
+            )
         stores = [
             TableStore.open_for_writing(
                 log_dir,

@@ -196,7 +196,7 @@ export const STRINGS = {
   findings: ["Findings", "发现"],
   "findings.none": ["Nothing stood out.", "没有发现异常。"],
   "findings.wait": ["Looking…", "查找中…"],
-  "findings.causes": ["Likely causes", "可能的原因"],
+  "findings.causes": ["Usual causes", "常见原因"],
   "findings.next": ["Next check", "下一步检查"],
   "findings.remedies": ["What may help", "可能有用的做法"],
   "findings.map": ["Show {n} on the map", "在图上显示 {n} 个"],
