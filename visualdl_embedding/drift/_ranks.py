@@ -184,8 +184,8 @@ def _tail(pool: Values, values: Values) -> Values:
         return np.ones(len(values))
     shape, scale = _fit_pareto(excess)
     above = np.maximum(values - threshold, 0.0)
-    found: Values = many / len(pool) * (1 + shape * above / scale) ** (-1 / shape)
-    return np.maximum(found, SMALLEST_P)
+    tail: Values = np.maximum(many / len(pool) * (1 + shape * above / scale) ** (-1 / shape), SMALLEST_P)
+    return tail
 
 
 def _fit_pareto(excess: Values) -> tuple[float, float]:
