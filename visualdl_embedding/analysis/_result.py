@@ -41,6 +41,9 @@ class Projection:
         ``(n_components, 2)`` float32: lower and upper limits of the axes, the same for all pictures of a version.
     axes_version
         Version of the axes, incremented whenever new axes are chosen.
+    places
+        ``(n, n_components)`` float32: coordinates, and for rows that are not usable their last ones, from which they
+        continue when they return; NaN for rows that never had any. None if equal to the coordinates. Not drawn.
     """
 
     method: str
@@ -49,6 +52,7 @@ class Projection:
     axes: NDArray[np.float32]
     axes_version: int = 1
     noise_floor: float | None = None
+    places: NDArray[np.float32] | None = None
 
     @property
     def n_components(self) -> int:

@@ -29,7 +29,14 @@ def select_usable(snapshot: Snapshot, config: Config) -> tuple[UsableRows, Measu
     positions = np.flatnonzero(snapshot.usable(config.distance))
     counts = count_rows(snapshot.vectors, config.distance)
     rows = UsableRows(positions, np.ascontiguousarray(snapshot.vectors[positions]), len(snapshot.rows))
-    return rows, Measured(counts, notes=tuple(left_out_notes(counts)))
+    notes = left_out_notes(counts)
+    if counts["nonfinite_rows"] and not snapshot.is_measurable(config.distance):
+        finite = rows.n - int(counts["zero_rows"])
+        notes.append(
+            f"{len(positions)} of {finite} rows are usable, fewer than half, so this step has no maps and no metrics "
+            "except counts."
+        )
+    return rows, Measured(counts, notes=tuple(notes))
 
 
 def neighbor_graph(vectors: Floats, config: Config, specs: Sequence[ProjectionSpec] | None = None) -> Neighbors:
