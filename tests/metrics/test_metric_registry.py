@@ -18,11 +18,11 @@ NAMES = [
     *["group_purity", "group_purity_over_chance", "group_silhouette", "probe_auc", "wrong_side_rows", "crowding"],
     *["purity", "purity_over_chance", "cohesion", "silhouette", "share"],
     *["neighbor_distance", "update_share", "update_per_row", "norm_frequency_correlation", "never_trained_rows"],
-    *["lookups", "gradient_mean", "unchanged", "unchanged_rows", "cka", "num_alerts"],
+    *["lookups", "gradient_mean", "duplicates", "unchanged", "unchanged_rows", "cka", "num_alerts"],
     *["vectors_variance_kept", "agreement", "stability"],
 ]
 OTHER_NAMES = {"norms": "norm", "aligned_displacement": "displacement", "never_trained": "never_trained_rows"}
-TOOLS = {"get_metric", "projection_quality", "space_scalars", "spectrum"}
+TOOLS = {"get_metric", "neighbor_counts", "projection_quality", "space_scalars", "spectrum"}
 
 
 def test_the_names_are_those_of_the_log() -> None:

@@ -58,6 +58,8 @@ def analyze(
         tell("neighbors", 0, 1)
         wide = neighbor_graph(rows.vectors, config)
         graph = wide.first(config.n_neighbors)
+        distinct = rows.distinct
+        wide_distinct = wide if len(distinct) == len(rows.first) else neighbor_graph(rows.vectors[distinct], config)
         tell("neighbors", 1, 1)
     analysis = Analysis(
         table=snapshot.table,
@@ -86,7 +88,7 @@ def analyze(
     tell("projections", 0, total)
     projections, projected, by_projection = make_projections(
         rows,
-        wide,
+        wide_distinct,
         config,
         step=snapshot.step,
         state=state,

@@ -93,8 +93,9 @@ def make_projections(
 ) -> tuple[dict[str, Projection], Measured, dict[str, float]]:
     """Make every projection of the configuration, and measure its motion and noise floor.
 
-    `graph` has enough neighbors for every projection; `step` is that of the snapshot; `pair` holds the rows shared with
-    the previous frame; `on_progress` is called with the number of completed projections.
+    Rows that coincide are projected as one, so that they get one place. `graph` is that of the distinct rows, with
+    enough neighbors for every projection; `step` is that of the snapshot; `pair` holds the rows shared with the
+    previous frame; `on_progress` is called with the number of completed projections.
 
     Returns
     -------
@@ -104,20 +105,27 @@ def make_projections(
     made: dict[str, Projection] = {}
     parts: list[Measured] = []
     seconds: dict[str, float] = {}
+    distinct = rows.distinct
+    all_distinct = len(distinct) == len(rows.vectors)
+    vectors = rows.vectors if all_distinct else rows.vectors[distinct]
     for done, spec in enumerate(config.specs, 1):
         with timed(seconds, spec.key):
             last, init = before.get(spec.key), None
             if last is not None and pair is not None and spec.method != "pca":
                 init = spread(last.coordinates[pair.then_positions], pair.now_rows, len(rows.vectors))
-            layout = make_layout(rows.vectors, graph, spec, config=config, init=init, basis=basis)
+            start = None if init is None else init[distinct]
+            layout = make_layout(vectors, graph, spec, config=config, init=start, basis=basis)
             parameters, floor = dict(layout.parameters), last.noise_floor if last else None
             if spec.method == "pca":
                 floor = 0.0
             elif _measures_floor(spec, config, state.frame):
-                floor = noise_floor(rows.vectors, layout, neighbors=graph, n_jobs=config.n_jobs)
+                floor = noise_floor(vectors, layout, neighbors=graph, n_jobs=config.n_jobs)
                 parameters["noise_floor_step"] = step
             if last and "noise_floor_step" in last.parameters:
                 parameters.setdefault("noise_floor_step", last.parameters["noise_floor_step"])
+            if not all_distinct:
+                place = np.searchsorted(distinct, rows.first)
+                layout = replace(layout, coordinates=layout.coordinates[place])
             target = made[spec.like].coordinates[rows.positions] if spec.like and init is None else init
             if target is not None:
                 layout = replace(layout, coordinates=align(layout.coordinates, target).apply(layout.coordinates))
