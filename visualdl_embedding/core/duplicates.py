@@ -7,11 +7,14 @@ from numpy.typing import NDArray
 
 from visualdl_embedding.core.arrays import blocks, squared_norms
 from visualdl_embedding.core.distance import Distance
+from visualdl_embedding.core.neighbors import nearest_neighbors
 from visualdl_embedding.core.precision import resolution, smallest_changes
 
 __all__ = ["equal_rows", "groups_of", "representatives"]
 
 _AXES = 8
+_MANY = 1000
+"""Number of candidates above which their neighbors are computed first: 5,000 narrow rows take 1.6 s instead of 17."""
 _MARGIN = 1.02
 """Factor on the tolerance in a projection, for rounding errors."""
 
@@ -84,6 +87,11 @@ def representatives(vectors: NDArray[np.float32], distance: Distance) -> NDArray
     reach = _MARGIN * limits
     nearest: NDArray[np.float64] = np.asarray(cKDTree(flat).query(flat, k=2, distance_upper_bound=reach.max())[0])
     suspects = np.flatnonzero(nearest[:, 1] <= reach)
+    if len(suspects) > _MANY:
+        # In a narrow space the projection excludes few rows.
+        graph = nearest_neighbors(vectors[distinct[suspects]], 1, distance="cosine" if is_cosine else "euclidean")
+        steps = graph.distances[:, 0].astype(np.float64)
+        suspects = suspects[(np.sqrt(2 * np.maximum(steps, 0)) if is_cosine else steps) <= 1.25 * reach[suspects]]
     tree, leader = cKDTree(flat[suspects]), np.full(len(distinct), -1)
     for row in suspects:
         if leader[row] >= 0:
