@@ -18,7 +18,8 @@ export default defineConfig({
   resolve: {
     alias: {
       // regl compiles its draw commands with `new Function`, which the page's Content-Security-Policy forbids.
-      regl: "/src/map/regl.ts",
+      // `npm run dev` resolves an alias "/src/…" from the root of the disk, so the whole path is given.
+      regl: new URL("./src/map/regl.ts", import.meta.url).pathname,
     },
   },
   build: {

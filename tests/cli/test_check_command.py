@@ -55,7 +55,7 @@ def write_rules(tmp_path: Path, *rules: str) -> Path:
 def test_a_healthy_model_passes(before: Path) -> None:
     done = run("check", before)
     assert done.exit_code == 0, done.output
-    assert "passed" in done.output
+    assert done.stdout.splitlines()[-1] == "Exit status 0: passed (0 failed, 0 unknown, 2 passed)."
 
 
 def test_a_broken_model_fails_in_every_form(tmp_path: Path) -> None:
@@ -68,7 +68,8 @@ def test_a_broken_model_fails_in_every_form(tmp_path: Path) -> None:
     robot = f"{sys.executable} -c \"import sys; open(r'{heard}', 'a').write(sys.stdin.read())\""
     done = run("check", folder, "--json", "--junit-xml", report, "--on-alert", robot)
     assert done.exit_code == 1
-    assert json.loads(done.output)["counts"]["failed"] >= 1
+    assert json.loads(done.stdout)["counts"]["failed"] >= 1
+    assert done.stderr.splitlines()[-1].startswith("Exit status 1: failed (1 failed, ")
     suite = next(ElementTree.parse(report).getroot().iter("testsuite"))
     assert int(suite.attrib["failures"]) >= 1
     assert json.loads(heard.read_text().splitlines()[0])["severity"] == "critical"
@@ -138,7 +139,39 @@ def test_other_bad_input_exits_with_2(tmp_path: Path, before: Path) -> None:
     ):
         done = run("check", *arguments)
         assert done.exit_code == 2, done.output
+        assert done.stderr.splitlines()[-1] == "Exit status 2: bad input."
         assert "Traceback" not in done.output
+
+
+def test_a_wrong_flag_exits_with_2_and_says_so(before: Path) -> None:
+    for arguments in ((), (before, "--basline", "x"), (before, "--n-neighbors", "0")):
+        done = run("check", *arguments)
+        assert done.exit_code == 2
+        assert done.stderr.splitlines()[-1] == "Exit status 2: bad input."
+    assert run("check", "--help").exit_code == 0
+
+
+@pytest.mark.parametrize("debug", [False, True])
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (KeyError("norm"), 3, "internal error"),
+        (MemoryError(), 3, "internal error"),
+        (KeyboardInterrupt(), 3, "interrupted"),
+        (ValueError("no such table"), 2, "bad input"),
+    ],
+)
+def test_what_ends_it_is_told_by_the_exit_status(
+    before: Path, monkeypatch: pytest.MonkeyPatch, *, error: BaseException, status: int, said: str, debug: bool
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("visualdl_embedding.runs.check", fail)
+    done = run(*(["--debug"] if debug else []), "check", before)
+    assert done.exit_code == status
+    assert done.stderr.splitlines()[-1].startswith(f"Exit status {status}: {said}")
+    assert ("Traceback" in done.stderr) is debug
 
 
 def test_a_value_that_is_not_known_does_not_pass(tmp_path: Path, before: Path) -> None:

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from scipy.stats import ortho_group
 
 from visualdl_embedding.core.neighbors import nearest_neighbors
+from visualdl_embedding.core.rows import Rows
+from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import compare_snapshots, measure_pair
 from visualdl_embedding.metrics import aligned_displacement
 
@@ -197,3 +199,16 @@ def test_untouched_copies_are_no_drift() -> None:
     one = snapshot(before, labels=labels)
     two = snapshot(before[order], labels=[labels[i] for i in order], step=1)
     assert measure_pair(one, two).neighbor_overlap.min() == 1
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_fewer_than_half_of_the_shared_rows_are_no_comparison(side: str) -> None:
+    rows = Rows(np.arange(10), tuple("abcdefghij"))
+    sides = {name: np.random.default_rng(0).normal(size=(10, 4)).astype(np.float32) for name in ("before", "after")}
+    sides[side][:5, 0] = np.nan
+    before, after = (Snapshot("word", step, rows, vectors) for step, vectors in enumerate(sides.values()))
+    assert len(measure_pair(before, after).labels) == 5
+    sides[side][5, 0] = np.inf
+    before, after = (Snapshot("word", step, rows, vectors) for step, vectors in enumerate(sides.values()))
+    with pytest.raises(ValueError, match="Only 4, fewer than half, of the 10 shared rows"):
+        measure_pair(before, after)

@@ -21,6 +21,7 @@ from saved_models import (
 )
 
 from visualdl_embedding.files import StoredTable, UnreadableModelError, choose_table, find_vocabulary, open_tables
+from visualdl_embedding.files._formats import FORMATS
 from visualdl_embedding.vocabulary import open_vocabulary
 
 
@@ -49,6 +50,20 @@ def test_every_kind_of_file_gives_the_same_table(name: str, tmp_path: Path) -> N
     WRITERS[name](tmp_path / name)
     assert_reads(only(tmp_path / name), VECTORS)
     assert_reads(only(tmp_path), VECTORS)
+
+
+@pytest.mark.parametrize("ending", [found.ending for found in FORMATS])
+def test_every_format_is_found_by_folder_prefix_name_and_content(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"m{ending}"
+    WRITERS["word_emb" if ending == ".pdiparams" else path.name](path)
+    for given in (tmp_path, tmp_path / "m", path):
+        assert_reads(only(given), VECTORS)
+    assert_reads(only(path.rename(tmp_path / "without_ending")), VECTORS)
+
+
+def test_a_missing_model_names_every_ending(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"\.pdparams, \.safetensors, \.pdiparams, \.npz, \.npy or \.vec\)"):
+        open_tables(tmp_path / "m")
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4])

@@ -7,11 +7,12 @@ import pytest
 from finding_examples import analysis, blobs, gaussian, look, snapshot
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import ortho_group
+from scipy.stats import ks_2samp, ortho_group
 from sklearn.covariance import MinCovDet
 
 from visualdl_embedding.core.neighbors import nearest_neighbors
 from visualdl_embedding.findings import find, intrinsic_dimension, robust_distances, tight_clumps
+from visualdl_embedding.findings._gaussian import Gaussian
 
 
 @pytest.mark.parametrize("distance", ["cosine", "euclidean"])
@@ -53,6 +54,33 @@ def test_very_long_and_very_short_rows_are_told_with_their_lengths() -> None:
     assert found.numbers["longest"] == pytest.approx(np.linalg.norm(vectors[5]), rel=1e-5)
 
 
+def test_few_strong_directions_make_no_length_unusual() -> None:
+    fired = 0
+    for seed in range(8, 14):
+        fired += "unusual_lengths" in look(gaussian(400, 40, seed=seed, decay=1.0))
+    assert fired <= 1
+
+
+def test_a_long_row_among_few_strong_directions_is_told_with_the_usual_range() -> None:
+    vectors = gaussian(300, 40, decay=1.0)
+    vectors[5] *= 10 * np.median(np.linalg.norm(vectors, axis=1)) / np.linalg.norm(vectors[5])
+    found = look(vectors)["unusual_lengths"]
+    assert found.row_indices == (5,)
+    assert found.numbers["gaussian_shortest"] < found.numbers["median_length"] < found.numbers["gaussian_longest"]
+    assert found.numbers["gaussian_longest"] < found.numbers["longest"]
+
+
+@pytest.mark.parametrize("d", [3, 16, 100])
+def test_norms_of_a_gaussian_are_those_of_its_rows(d: int) -> None:
+    vectors = gaussian(2000, d, decay=0.3) + np.float32(0.2)
+    drawn = Gaussian.like(vectors)
+    rng = np.random.default_rng(0)
+    by_rows = np.linalg.norm(drawn.rows(20_000, rng), axis=1)
+    assert ks_2samp(by_rows, drawn.norms(20_000, rng)).pvalue > 1e-3
+    scale = np.median(np.linalg.norm(vectors, axis=1)) / np.median(by_rows)
+    assert ks_2samp(by_rows * scale, np.linalg.norm(vectors, axis=1)).pvalue > 1e-3
+
+
 def test_short_composed_rows_are_not_reported() -> None:
     vectors = gaussian(400, 64)
     vectors[5] /= 20
@@ -91,6 +119,17 @@ def test_a_dense_region_is_no_clump() -> None:
     graph = nearest_neighbors(vectors, 15, distance="euclidean")
     clumps, _ = tight_clumps(vectors, graph.indices, graph.distances.astype(np.float64))
     assert sum(len(clump.rows) for clump in clumps) < 15
+
+
+def test_clumps_are_a_warning_only_if_rows_nearly_coincide() -> None:
+    vectors = gaussian(500, 20, decay=0.1)
+    near, other = np.linalg.norm(vectors[:, None] - vectors[None, :60], axis=2), gaussian(5, 20, seed=3, decay=0.1)
+    typical = np.median(np.sort(near, axis=0)[1])
+    for share, severity in ((0.1, "warning"), (0.35, "info")):
+        away = other / np.linalg.norm(other, axis=1, keepdims=True)
+        planted = vectors.copy()
+        planted[100:105] = vectors[100] + share / np.sqrt(2) * typical * away
+        assert look(planted, distance="euclidean")["tight_clumps"].severity == severity
 
 
 @pytest.mark.parametrize("dimension", [1, 2, 5, 10])

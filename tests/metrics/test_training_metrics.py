@@ -10,10 +10,21 @@ from visualdl_embedding.metrics import never_trained, unchanged
 
 
 def test_never_trained() -> None:
-    assert never_trained(np.array([0, 1, 5, 0])).tolist() == [1, 0, 0, 1]
-    assert np.isnan(never_trained(np.array([np.nan, 0]))).tolist() == [True, False]
+    assert never_trained(np.array([0, 1, 5, 0]), np.ones(4)).tolist() == [1, 0, 0, 1]
+    assert np.isnan(never_trained(np.array([np.nan, 0, 2]), np.ones(3))).tolist() == [True, False, False]
     with pytest.raises(ValueError, match="non-negative"):
-        never_trained(np.array([-1]))
+        never_trained(np.array([-1]), np.ones(1))
+    with pytest.raises(ValueError, match=r"\(2,\) and \(3,\)"):
+        never_trained(np.zeros(2), np.ones(3))
+
+
+def test_a_changed_row_without_a_lookup_and_counts_without_a_forward_pass_are_unknown() -> None:
+    np.testing.assert_array_equal(
+        never_trained(np.array([0, 0, 0, 3]), np.array([1, 0, np.nan, 0])), [1, np.nan] * 1 + [np.nan, 0]
+    )
+    assert np.isnan(never_trained(np.zeros(3), np.ones(3))).all()
+    assert np.isnan(never_trained(np.zeros(3), np.ones(3), forwards=0)).all()
+    assert never_trained(np.zeros(3), np.ones(3), forwards=7).tolist() == [1, 1, 1]
 
 
 def test_unchanged_compares_bits() -> None:

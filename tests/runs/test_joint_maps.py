@@ -202,6 +202,15 @@ def test_a_comparison_is_made_once(sides: tuple[SnapshotReference, SnapshotRefer
     assert read_cached(a, b, projection="tsne", cache=cache) is None
 
 
+def test_a_result_of_another_version_is_made_again(
+    sides: tuple[SnapshotReference, SnapshotReference], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compare(*sides, projection="pca", cache=tmp_path)
+    assert read_cached(*sides, projection="pca", cache=tmp_path) is not None
+    monkeypatch.setattr("visualdl_embedding.core.stamps.library_version", lambda: "99.0")
+    assert read_cached(*sides, projection="pca", cache=tmp_path) is None
+
+
 def test_a_damaged_result_is_made_again(sides: tuple[SnapshotReference, SnapshotReference], tmp_path: Path) -> None:
     made = compare(*sides, projection="pca", cache=tmp_path)
     (path,) = tmp_path.glob("joint-*.npz")

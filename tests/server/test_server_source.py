@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from flask.testing import FlaskClient
-from served_runs import begin, make_run, within
+from served_runs import CONFIG, begin, make_run, within
 
 from visualdl_embedding import open_run
+from visualdl_embedding.analysis import analyze
+from visualdl_embedding.core.table import Table
 from visualdl_embedding.server import RunSource, make_server
 from visualdl_embedding.server._http import Cache
+from visualdl_embedding.store import TableStore
 
 PREFIX = "/app/embeddings/api/v1/"
 
@@ -237,3 +242,75 @@ def test_the_cache_keeps_within_its_bound_and_makes_each_value_once() -> None:
     with pytest.raises(KeyError):
         cache.get("broken", lambda: {}["x"], size=lambda _: 0)
     assert make("broken", 10) == b"x" * 10
+
+
+def test_answers_of_another_version_are_not_kept(two_runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = "frame?run=a&table=word&step=50&projection=tsne"
+    addresses = [PREFIX + name for name in ("metrics", frame, "findings?run=a&table=word&step=50")]
+    client = client_of(two_runs / "runs")
+    tags = {address: client.get(address).headers["ETag"] for address in addresses}
+    revision = ask(client, "status")["revision"]
+    again = client_of(two_runs / "runs")
+    assert ask(again, "status")["revision"] == revision
+    assert all(again.get(address, headers={"If-None-Match": tags[address]}).status_code == 304 for address in addresses)
+    monkeypatch.setattr("visualdl_embedding.core.stamps.library_version", lambda: "99.0")
+    newer = client_of(two_runs / "runs")
+    assert ask(newer, "status")["revision"] != revision
+    assert all(newer.get(address, headers={"If-None-Match": tags[address]}).status_code == 200 for address in addresses)
+
+
+def test_a_file_that_is_overwritten_in_place_is_read_again(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = copied / "a" / "embeddings" / "word"
+    path = folder / "analysis-000000050.safetensors"
+    content = path.read_bytes()
+    path.write_bytes(content[:100])
+    os.utime(folder, ns=(1, 1))
+    client = client_of(copied)
+    address = PREFIX + "frame?run=a&table=word&step=50&projection=tsne"
+    assert client.get(address).status_code == 404
+    path.write_bytes(content)
+    assert folder.stat().st_mtime_ns == 1
+    monkeypatch.setattr("visualdl_embedding.server._files._LISTED_NS", 0)
+    within(5, lambda: client.get(address).status_code == 200)
+
+
+def test_other_watched_words_are_sent(tmp_path: Path) -> None:
+    writer = begin(tmp_path / "runs")
+    writer.write(0)
+    client = client_of(tmp_path / "runs")
+    assert ask(client, "rows", run=".", table="word")["watch"] == ["词0", "词1"]
+    rows = replace(writer.rows, watch=("词7",))
+    TableStore.open_for_writing(tmp_path / "runs", Table("word", 1000, 8), rows, config=CONFIG, resume=True)
+    within(5, lambda: ask(client, "rows", run=".", table="word")["watch"] == ["词7"])
+
+
+def test_a_damaged_newest_basis_leaves_the_one_before(copied: Path) -> None:
+    folder = copied / "a" / "embeddings" / "word"
+    path = folder / "analysis-000000100.safetensors"
+    path.write_bytes(path.read_bytes()[:100])
+    client = client_of(copied)
+    address = PREFIX + "frame?run=a&table=word&step=0&projection=pca"
+    before = client.get(address)
+    other = open_run(copied / "a").reader("word").read_analysis(50)
+    basis = replace(other.basis, components=other.basis.components[::-1].copy(), version=9)
+    TableStore.open(copied / "a", "word").write_analysis(replace(other, basis=basis))
+    within(5, lambda: client.get(address).data != before.data)
+
+
+def test_a_newest_frame_without_maps_hides_itself_only(copied: Path) -> None:
+    before = ask(client_of(copied), "runs")["runs"][0]["tables"][0]
+    store = TableStore.open(copied / "a", "word")
+    newest = store.read_snapshot(100)
+    vectors = newest.vectors.copy()
+    vectors[3:] = np.nan
+    snapshot = replace(newest, step=150, vectors=vectors)
+    store.write_snapshot(snapshot)
+    store.write_analysis(analyze(snapshot, store.load_state(), CONFIG)[0])
+    client = client_of(copied)
+    table = ask(client, "runs")["runs"][0]["tables"][0]
+    assert table["analyzed"] == [0, 50, 100, 150]
+    assert table["projections"] == before["projections"] != []
+    answer = client.get(PREFIX + "frame?run=a&table=word&step=150&projection=tsne")
+    assert (answer.status_code, "no projection 'tsne'" in answer.json["error"]) == (404, True)
+    kinds = {finding["kind"] for finding in ask(client, "findings", run="a", table="word", step=150)["findings"]}
+    assert kinds == {"nonfinite_rows"}

@@ -20,7 +20,7 @@ from visualdl_embedding import open_run
 from visualdl_embedding.analysis import Config
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.metrics.agreement import clusters
-from visualdl_embedding.server import RunSource, _answers, make_server
+from visualdl_embedding.server import RunSource, _runs, make_server
 
 PREFIX = "/app/embeddings/api/v1/"
 TABLE: dict[str, Any] = {"run": ".", "table": "word"}
@@ -139,7 +139,7 @@ def test_findings_and_clusters_are_made_one_at_a_time(two_runs: Path) -> None:
         done.append(endpoint)
 
     threads = [threading.Thread(target=study, args=(name,)) for name in ("findings", "clusters")]
-    with _answers._studying:
+    with _runs._studying:
         for thread in threads:
             thread.start()
         # What is no study is answered meanwhile.

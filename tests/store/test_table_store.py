@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,8 +27,10 @@ from store_examples import (
 
 from visualdl_embedding.analysis import Config, State, analyze
 from visualdl_embedding.core.rows import COMPOSED, Rows
+from visualdl_embedding.core.safetensors_format import pack
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.table import Table
+from visualdl_embedding.drift import Direction
 from visualdl_embedding.errors import DamagedFileError, NewerFormatError
 from visualdl_embedding.store import TableStore
 
@@ -294,3 +298,58 @@ def test_empty_rows_are_stored(tmp_path: Path) -> None:
     store = new_store(tmp_path, rows=rows)
     store.write_snapshot(Snapshot(TABLE.name, 0, rows, np.zeros((0, 4), np.float32)))
     assert reopened(store).read_snapshot(0).vectors.shape == (0, 4)
+
+
+def rewrite_header(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Write a file again with another header, and with a tensor that this version does not know."""
+    with safe_open(path, "numpy") as file:
+        header = json.loads(file.metadata()["visualdl_embedding"])
+    change(header)
+    tensors = load_file(path) | {"future/codes": np.arange(3)}
+    path.write_bytes(b"".join(map(bytes, pack(tensors, {"visualdl_embedding": json.dumps(header)}))))
+
+
+def test_fields_of_a_newer_version_are_ignored(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    snapshot = make_snapshot(0)
+    direction = Direction("词1", "positive", 0.1, 0.6, -0.1, 0.2, 0.001, 0.002, True)
+    analysis = replace(make_analysis(snapshot), directions=(direction,))
+    store.write_snapshot(snapshot)
+    store.write_analysis(analysis)
+    store.append_alert({"rule": "r", "future": 1})
+
+    def extend(header: dict[str, Any]) -> None:
+        parts = [header, header.get("neighbors", {}), header.get("basis", {}), *header.get("directions", ())]
+        for part in (*parts, *header.get("projections", {}).values()):
+            part["future"] = {"a": [1]}
+
+    for kind in ("snapshot", "analysis"):
+        rewrite_header(store.path(kind, 0), extend)
+    path = store.folder / "table.json"
+    described = json.loads(path.read_text("utf-8"))
+    for part in (described, described["table"], described["config"], *described["selections"].values()):
+        part["future"] = {"a": [1]}
+    path.write_text(json.dumps(described), "utf-8")
+    found = reopened(store)
+    assert found.description == store.description
+    np.testing.assert_array_equal(found.read_snapshot(0).vectors, snapshot.vectors)
+    assert_same_analysis(found.read_analysis(0), analysis)
+    assert found.read_numbers(0)[1] == (direction,)
+
+
+def test_places_of_rows_that_are_away_survive_a_restart(tmp_path: Path) -> None:
+    vectors = np.random.default_rng(0).normal(size=(6, TABLE.dim)).astype(np.float32)
+    frames = [Snapshot(TABLE.name, step, ROWS, vectors.copy()) for step in (0, 1, 2, 3)]
+    frames[1].vectors[4] = np.nan
+    frames[2].vectors[1:] = np.nan  # too few rows: no previous frame
+    store, state = new_store(tmp_path), State()
+    for snapshot in frames[:3]:
+        analysis, state = analyze(snapshot, state, CONFIG)
+        store.write_snapshot(snapshot)
+        store.write_analysis(analysis)
+    found = reopened(store).load_state()
+    assert found.previous.analysis.step == 1
+    places = found.previous.analysis.projections["tsne"].places
+    np.testing.assert_array_equal(places[4], found.first.analysis.projections["tsne"].coordinates[4])
+    here, there = (analyze(frames[3], begin, CONFIG)[0].projections["tsne"] for begin in (state, found))
+    np.testing.assert_array_equal(here.coordinates, there.coordinates)

@@ -183,7 +183,7 @@ def check_scalars(
 
 
 def unmatched(rules: Iterable[Rule], tables: Iterable[str]) -> tuple[str, ...]:
-    """Names of the rules that match none of these tables, probably because of a typing error."""
+    """Names of the rules that match none of these tables."""
     known = list(tables)
     return tuple(rule.name for rule in rules if not any(matches(rule, table) for table in known))
 

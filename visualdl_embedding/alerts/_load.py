@@ -21,7 +21,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["KINDS", "RulesLike", "default_rules", "load_rules", "read_rules"]
+__all__ = ["KINDS", "RulesLike", "default_rules", "load_rules", "read_rules", "stored_rules"]
 
 KINDS: Mapping[str, type[Rule]] = {
     rule.kind: rule for rule in (Above, Below, Changes, GroupMixing, TailCrowding, DriftTowards, NonFinite, Collapsed)
@@ -103,6 +103,27 @@ def load_rules(source: str | os.PathLike[str] | Mapping[str, Any]) -> tuple[Rule
     except tomllib.TOMLDecodeError as error:
         raise RulesError(where, [f"it is not valid TOML: {error}."]) from None
     return _build(found, where)
+
+
+def stored_rules(stored: Mapping[str, Any]) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
+    """Read the rules that a run stores, which a newer version may have written.
+
+    Returns
+    -------
+    The rules that this version knows, and a note for each other one, which is skipped: a rule without a key that it
+    does not know would have another meaning.
+
+    >>> rules, notes = stored_rules({"rule": [{"kind": "non_finite"}, {"kind": "outliers"}]})
+    >>> [rule.kind for rule in rules], len(notes)
+    (['non_finite'], 1)
+    """
+    mistakes: list[str] = []
+    built = [_build_rule(table, number, mistakes) for number, table in enumerate(stored.get("rule", ()), 1)]
+    notes = (
+        f"A stored alert rule is not evaluated: {mistake} Upgrade visualdl-embedding if a newer version wrote it."
+        for mistake in mistakes
+    )
+    return tuple(rule for rule in built if rule is not None), tuple(notes)
 
 
 def _build(source: Mapping[str, Any], where: str) -> tuple[Rule, ...]:

@@ -3,7 +3,7 @@
 from visualdl_embedding.analysis._analyze import analyze
 from visualdl_embedding.analysis._config import Config
 from visualdl_embedding.analysis._project import make_layout
-from visualdl_embedding.analysis._result import Analysis, Frame, Projection, State
+from visualdl_embedding.analysis._result import Analysis, Frame, Projection, State, made_from
 from visualdl_embedding.analysis._space import neighbor_graph
 from visualdl_embedding.analysis._specs import ProjectionSpec, as_tuple, plan_projections, projection_key, split_key
 
@@ -20,6 +20,7 @@ __all__ = [
     "analyse",
     "analyze",
     "as_tuple",
+    "made_from",
     "make_layout",
     "neighbor_graph",
     "plan_projections",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from visualdl_embedding.analysis._specs import ProjectionSpec, check_specs, projection_key, split_key
+from visualdl_embedding.core.jsonable import known_fields
 from visualdl_embedding.core.neighbors import DISTANCES
 from visualdl_embedding.projection import METHODS
 
@@ -120,11 +121,8 @@ class Config:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Config:
         """Build a configuration from the result of `to_dict`; unknown fields are ignored."""
-        found = _known(cls, values)
-        specs = tuple(ProjectionSpec(**_known(ProjectionSpec, spec)) for spec in found.pop("projections", ()))
+        found: dict[str, Any] = {
+            name: tuple(v) if isinstance(v, list) else v for name, v in known_fields(cls, values).items()
+        }
+        specs = tuple(ProjectionSpec(**known_fields(ProjectionSpec, spec)) for spec in found.pop("projections", ()))
         return cls(**found, projections=specs)
-
-
-def _known(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    names = {f.name for f in fields(kind)}
-    return {name: tuple(v) if isinstance(v, list) else v for name, v in values.items() if name in names}

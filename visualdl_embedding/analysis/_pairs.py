@@ -9,16 +9,16 @@ from numpy.typing import NDArray
 
 from visualdl_embedding import metrics
 from visualdl_embedding.analysis._config import Config
-from visualdl_embedding.analysis._result import Frame, Measured
+from visualdl_embedding.analysis._result import Frame, Measured, State
 from visualdl_embedding.analysis._space import neighbor_graph
 from visualdl_embedding.core.arrays import spread
 from visualdl_embedding.core.distance import even_lengths
 from visualdl_embedding.core.neighbors import Neighbors
-from visualdl_embedding.core.pairing import pair_rows
+from visualdl_embedding.core.pairing import are_comparable, pair_labels, pair_rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import cka
 
-__all__ = ["FramePair", "measure_pairs", "pair_with"]
+__all__ = ["FramePair", "measure_pairs", "pair_with", "too_few_shared"]
 
 Floats = NDArray[np.float32]
 _TIED = 0.01
@@ -50,14 +50,14 @@ class FramePair:
 
 
 def pair_with(frame: Frame | None, now: Snapshot, config: Config) -> FramePair | None:
-    """Pair a snapshot with an earlier frame; None if they share no usable rows or differ in width."""
+    """Pair a snapshot with an earlier frame; None if they differ in width or share too few usable rows."""
     if frame is None or now.vectors.shape[1] != frame.snapshot.vectors.shape[1]:
         return None
     then = frame.snapshot
+    if not are_comparable(then, now, config.distance):
+        return None
     usable_now, usable_then = now.usable(config.distance), then.usable(config.distance)
     positions, then_positions = pair_rows(now, then, config.distance)
-    if not len(positions):
-        return None
     same = (
         now.labels == then.labels
         and len(positions) == usable_now.sum() == usable_then.sum() == len(frame.analysis.neighbors.indices)
@@ -70,6 +70,20 @@ def pair_with(frame: Frame | None, now: Snapshot, config: Config) -> FramePair |
         now=now.vectors[positions],
         then=then.vectors[then_positions],
         graph_then=frame.analysis.neighbors if same else None,
+    )
+
+
+def too_few_shared(state: State, now: Snapshot, config: Config) -> tuple[str, ...]:
+    """Return a note for each earlier frame with shared labels too few of which are usable to measure the change."""
+    frames = (frame.snapshot for frame in (state.previous, state.first) if frame is not None)
+    steps = [
+        then.step
+        for then in frames
+        if not are_comparable(then, now, config.distance) and len(pair_labels(then.labels, now.labels)[0])
+    ]
+    return tuple(
+        f"Fewer than half of the rows of step {step} are usable at this step, so the change since then is not measured."
+        for step in dict.fromkeys(steps)
     )
 
 

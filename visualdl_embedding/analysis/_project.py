@@ -14,7 +14,9 @@ from visualdl_embedding.analysis._result import Frame, Measured, Projection, Sta
 from visualdl_embedding.analysis._specs import ProjectionSpec
 from visualdl_embedding.core.arrays import spread
 from visualdl_embedding.core.neighbors import Neighbors
+from visualdl_embedding.core.pairing import pair_labels
 from visualdl_embedding.core.progress import timed
+from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.projection import (
     Basis,
     Layout,
@@ -81,11 +83,11 @@ def make_layout(
 
 
 def make_projections(
+    snapshot: Snapshot,
     rows: UsableRows,
     graph: Neighbors,
-    config: Config,
     *,
-    step: int,
+    config: Config,
     state: State,
     pair: FramePair | None,
     basis: Basis | None,
@@ -94,14 +96,18 @@ def make_projections(
     """Make every projection of the configuration, and measure its motion and noise floor.
 
     Rows that coincide are projected as one, so that they get one place. `graph` is that of the distinct rows, with
-    enough neighbors for every projection; `step` is that of the snapshot; `pair` holds the rows shared with the
-    previous frame; `on_progress` is called with the number of completed projections.
+    enough neighbors for every projection; `pair` holds the rows shared with the previous frame; `on_progress` is called
+    with the number of completed projections.
 
     Returns
     -------
     The projections by key, their measurements, and the time in seconds by key.
     """
-    before = state.previous.analysis.projections if state.previous else {}
+    previous = state.previous
+    before = previous.analysis.projections if previous else {}
+    shared = None
+    if previous is not None and previous.snapshot.vectors.shape[1] == snapshot.vectors.shape[1]:
+        shared = pair_labels(snapshot.labels, previous.snapshot.labels)
     made: dict[str, Projection] = {}
     parts: list[Measured] = []
     seconds: dict[str, float] = {}
@@ -110,17 +116,21 @@ def make_projections(
     vectors = rows.vectors if all_distinct else rows.vectors[distinct]
     for done, spec in enumerate(config.specs, 1):
         with timed(seconds, spec.key):
-            last, init = before.get(spec.key), None
-            if last is not None and pair is not None and spec.method != "pca":
-                init = spread(last.coordinates[pair.then_positions], pair.now_rows, len(rows.vectors))
+            last, init, places = before.get(spec.key), None, None
+            if last is not None and shared is not None and spec.method != "pca":
+                then = last.coordinates if last.places is None else last.places
+                places = spread(then[shared[1]], shared[0], rows.n)
+                init = places[rows.positions] if np.isfinite(places[rows.positions]).any() else None
             start = None if init is None else init[distinct]
+            if start is not None and not np.isfinite(start).any():
+                start = None
             layout = make_layout(vectors, graph, spec, config=config, init=start, basis=basis)
             parameters, floor = dict(layout.parameters), last.noise_floor if last else None
             if spec.method == "pca":
                 floor = 0.0
             elif _measures_floor(spec, config, state.frame):
                 floor = noise_floor(vectors, layout, neighbors=graph, n_jobs=config.n_jobs)
-                parameters["noise_floor_step"] = step
+                parameters["noise_floor_step"] = snapshot.step
             if last and "noise_floor_step" in last.parameters:
                 parameters.setdefault("noise_floor_step", last.parameters["noise_floor_step"])
             if not all_distinct:
@@ -132,6 +142,8 @@ def make_projections(
             comparable = last
             if last and spec.method == "pca" and last.parameters.get("basis_version") != parameters["basis_version"]:
                 comparable = None
+            if places is not None:
+                places[rows.positions] = layout.coordinates
             axes, redrawn = draw_axes(layout.coordinates, comparable.axes if comparable else None)
             made[spec.key] = Projection(
                 method=spec.method,
@@ -140,6 +152,7 @@ def make_projections(
                 axes=axes,
                 axes_version=last.axes_version + int(redrawn or comparable is None) if last else 1,
                 noise_floor=floor,
+                places=places if len(rows.positions) < rows.n else None,
             )
             parts.append(_measure(spec, layout, rows, comparable, pair, floor))
             if spec.method == "pca" and basis is not None:

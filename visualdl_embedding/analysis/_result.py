@@ -14,10 +14,11 @@ from visualdl_embedding.analysis._config import Config
 from visualdl_embedding.core import arrays
 from visualdl_embedding.core.neighbors import Neighbors
 from visualdl_embedding.core.snapshot import Snapshot
+from visualdl_embedding.core.stamps import content_stamp, library_version
 from visualdl_embedding.drift import Direction
 from visualdl_embedding.projection import Basis
 
-__all__ = ["Analysis", "Frame", "Measured", "Projection", "State", "UsableRows", "merge"]
+__all__ = ["Analysis", "Frame", "Measured", "Projection", "State", "UsableRows", "made_from", "merge"]
 
 T = TypeVar("T")
 
@@ -41,6 +42,9 @@ class Projection:
         ``(n_components, 2)`` float32: lower and upper limits of the axes, the same for all pictures of a version.
     axes_version
         Version of the axes, incremented whenever new axes are chosen.
+    places
+        ``(n, n_components)`` float32: coordinates, and for rows that are not usable their last ones, from which they
+        continue when they return; NaN for rows that never had any. None if equal to the coordinates. Not drawn.
     """
 
     method: str
@@ -49,6 +53,7 @@ class Projection:
     axes: NDArray[np.float32]
     axes_version: int = 1
     noise_floor: float | None = None
+    places: NDArray[np.float32] | None = None
 
     @property
     def n_components(self) -> int:
@@ -88,6 +93,9 @@ class Analysis:
         Sentences for the user about reduced parameters, excluded rows and skipped parts.
     seconds
         Time by part, in seconds.
+    made_from
+        Stamps of the ``"snapshot"``, of the ``"previous"`` analysis (empty for none) and of the ``"config"``, and the
+        version of the ``"library"``; empty if a version that did not store it made the analysis.
     """
 
     table: str
@@ -103,6 +111,7 @@ class Analysis:
     directions: tuple[Direction, ...] = ()
     notes: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
+    made_from: Mapping[str, str] = field(default_factory=dict)
 
     def numbers(self, key: str) -> dict[str, float]:
         """Return the scalars of one projection without its key, such as ``"trustworthiness"``."""
@@ -124,6 +133,20 @@ class Frame:
 
     snapshot: Snapshot
     analysis: Analysis
+
+
+def made_from(snapshot: Snapshot, previous: Mapping[str, str] | None, config: Config) -> dict[str, str]:
+    """Return `Analysis.made_from` for a snapshot and the `made_from` of the previous analysis; None for no previous.
+
+    Analyses form a chain: if a snapshot changes, so do the stamps of all analyses after it.
+    """
+    settings = {name: value for name, value in config.to_dict().items() if name != "n_jobs"}
+    return {
+        "snapshot": snapshot.stamp,
+        "previous": "" if previous is None else content_stamp(sorted(previous.items())),
+        "config": content_stamp(sorted(settings.items())),
+        "library": library_version(),
+    }
 
 
 @dataclass(frozen=True)

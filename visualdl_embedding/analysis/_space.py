@@ -35,8 +35,15 @@ def select_usable(snapshot: Snapshot, config: Config) -> tuple[UsableRows, Measu
     coinciding = {"duplicates": rows.spread(same)} if same.any() else {}
     position = positions_of(snapshot.labels)
     reasons = {label: why_unusable(snapshot.vectors[position[label]], config.distance) for label in snapshot.rows.watch}
-    notes = [f"The vector of {label!r} {why}." for label, why in reasons.items() if why]
-    return rows, Measured(counts, coinciding, notes=(*left_out_notes(counts), *notes))
+    notes = [*left_out_notes(counts)]
+    notes += [f"The vector of {label!r} {why}." for label, why in reasons.items() if why]
+    if counts["nonfinite_rows"] and not snapshot.is_measurable(config.distance):
+        finite = rows.n - int(counts["zero_rows"])
+        notes.append(
+            f"{len(positions)} of {finite} rows are usable, fewer than half, so this step has no maps and no metrics "
+            "except counts."
+        )
+    return rows, Measured(counts, coinciding, notes=tuple(notes))
 
 
 def neighbor_graph(vectors: Floats, config: Config, specs: Sequence[ProjectionSpec] | None = None) -> Neighbors:

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import traceback
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from visualdl_embedding.cli._options import JSON, SIDES
-from visualdl_embedding.cli._terminal import FriendlyCommand, echo, table_of
+from visualdl_embedding.cli._terminal import USER_ERRORS, FriendlyCommand, echo, table_of
 from visualdl_embedding.core.text import visible_text
 
 if TYPE_CHECKING:
@@ -17,9 +19,39 @@ __all__ = ["check"]
 
 
 class _CheckCommand(FriendlyCommand):
-    """Command with exit status 1 for failed rules and 2 for bad input."""
+    """Command with exit status 1 for failed rules, 2 for bad input, and 3 for internal errors and interruptions."""
 
-    bad_input = 2
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        """See `click.Command.make_context`."""
+        try:
+            return super().make_context(*arguments, **options)
+        except click.ClickException as error:
+            _end(error, 2, "bad input")
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            # Not that of the parent class, which raises user errors under --debug.
+            return click.Command.invoke(self, ctx)
+        except click.exceptions.Exit:
+            raise
+        except (Exception, KeyboardInterrupt) as error:
+            if ctx.find_root().params.get("debug"):
+                traceback.print_exc()
+            if isinstance(error, click.ClickException):
+                _end(error, 2, "bad input")
+            if isinstance(error, USER_ERRORS):
+                _end(click.ClickException(visible_text(str(error), lines=True)), 2, "bad input")
+            if isinstance(error, KeyboardInterrupt):
+                _end(click.ClickException("The command was interrupted before its result."), 3, "interrupted")
+            text = visible_text(f"{type(error).__name__}: {error}", lines=True)
+            _end(click.ClickException(text), 3, "internal error; --debug shows where")
+
+
+def _end(error: click.ClickException, status: int, reason: str) -> NoReturn:
+    """Show an error, with the exit status in the last line, and exit."""
+    error.show()
+    click.echo(f"Exit status {status}: {reason}.", err=True)
+    raise click.exceptions.Exit(status)
 
 
 @click.command(cls=_CheckCommand)
@@ -41,9 +73,13 @@ def check(
     on_alert: str | None,
     **options: Any,
 ) -> None:
-    """Evaluate rules on TARGET, a run or a saved model. Exit status: 0 if all passed, 1 if not, 2 for bad input."""
+    """Evaluate rules on TARGET, a run or a saved model.
+
+    Exit status: 0 if all rules passed, 1 if not (an unknown result does not pass), 2 for bad input, 3 for an internal
+    error or an interruption.
+    """
     from visualdl_embedding import runs
-    from visualdl_embedding.alerts import to_json, to_junit_xml, verdict_table
+    from visualdl_embedding.alerts import STATUSES, to_json, to_junit_xml, verdict_table
 
     done = runs.check(target, rules, baseline=baseline, metadata=list(metadata) or None, **options)
     if as_json:
@@ -61,7 +97,11 @@ def check(
         Path(junit_xml).write_text(to_junit_xml(done.verdicts), "utf-8")
     if on_alert is not None:
         _run_hooks(on_alert, [verdict for verdict in done.verdicts if verdict.status == "failed"])
-    click.get_current_context().exit(0 if done.passed else 1)
+    counts = Counter(verdict.status for verdict in done.verdicts)
+    counted = ", ".join(f"{counts[status]} {status}" for status in STATUSES)
+    # The standard output of --json is JSON only.
+    click.echo(f"Exit status {int(not done.passed)}: {'passed' if done.passed else 'failed'} ({counted}).", err=as_json)
+    click.get_current_context().exit(int(not done.passed))
 
 
 def _run_hooks(command: str, failed: Sequence[Verdict]) -> None:

@@ -10,7 +10,8 @@ from visualdl_embedding.cli._check import check
 from visualdl_embedding.cli._drift import drift
 from visualdl_embedding.cli._queries import explain, neighbors
 from visualdl_embedding.cli._report import report
-from visualdl_embedding.cli._terminal import SETTINGS, FriendlyGroup, progress_bars, set_up_logging
+from visualdl_embedding.cli._terminal import SETTINGS, FriendlyGroup, echo, progress_bars, set_up_logging
+from visualdl_embedding.logs import DEFAULT_LOG_BYTES
 
 __all__ = ["main"]
 
@@ -65,9 +66,11 @@ def demo(log_dir: str, size: Literal["full", "small"], epochs: int | None) -> No
 @main.command()
 @click.argument("run", type=click.Path(exists=True, file_okay=False))
 @click.option("--table", "tables", multiple=True, help="Only this table; repeatable.")
-@click.option("--force", is_flag=True, help="Analyze all snapshots again, not only from the first gap on.")
+@click.option(
+    "--force", is_flag=True, help="Analyze all snapshots again, not only from the first missing or stale one."
+)
 def analyze(run: str, tables: tuple[str, ...], force: bool) -> None:
-    """Analyze the snapshots of RUN that were skipped during training; results equal those of the training."""
+    """Analyze the snapshots of RUN that have no current analysis; results equal those of the training."""
     from visualdl_embedding.runs import analyze_run
 
     with progress_bars("Analyzing") as on_progress:
@@ -79,6 +82,7 @@ def analyze(run: str, tables: tuple[str, ...], force: bool) -> None:
         )
     for table in replayed:
         click.echo(f"{table.table}: {len(table.steps)} snapshots analyzed, {table.kept} kept.")
+        _show(table.notes)
     if any(table.steps for table in replayed):
         click.echo(f"To see them in VisualDL: visualdl-embedding relog {run}")
 
@@ -88,7 +92,7 @@ def analyze(run: str, tables: tuple[str, ...], force: bool) -> None:
 @click.option(
     "--max-log-bytes",
     type=click.IntRange(min=0),
-    default=200_000_000,
+    default=DEFAULT_LOG_BYTES,
     help="Limit of the log, which VisualDL's server loads into memory; 0 for no limit.",
 )
 def relog(run: str, max_log_bytes: int) -> None:
@@ -103,3 +107,9 @@ def relog(run: str, max_log_bytes: int) -> None:
         )
     for table in replayed:
         click.echo(f"{table.table}: {len(table.steps)} frames logged, {table.kept} snapshots have no analysis yet.")
+        _show(table.notes)
+
+
+def _show(notes: Sequence[str]) -> None:
+    for note in notes:
+        echo(f"Note: {note}")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import rich.progress
     import rich.text
 
-__all__ = ["FriendlyCommand", "FriendlyGroup", "echo", "progress_bars", "set_up_logging", "table_of"]
+__all__ = ["USER_ERRORS", "FriendlyCommand", "FriendlyGroup", "echo", "progress_bars", "set_up_logging", "table_of"]
 
 
 def _as_dashes(name: str) -> str:
@@ -24,30 +24,22 @@ def _as_dashes(name: str) -> str:
 
 SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "show_default": True}
 OLD_NAMES = {"analyse": "analyze"}
+USER_ERRORS = (ValueError, TypeError, OSError, ModuleNotFoundError)
 
 
 class FriendlyCommand(click.Command):
     """Command that prints user errors as messages, with flags in either form, ``--top-k`` or ``--top_k``.
 
     The flag ``--debug`` of the group adds tracebacks.
-
-    Attributes
-    ----------
-    bad_input
-        Exit status for user errors.
     """
-
-    bad_input = 1
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (ValueError, TypeError, OSError, ModuleNotFoundError) as error:
+        except USER_ERRORS as error:
             if ctx.find_root().params.get("debug"):
                 raise
-            failure = click.ClickException(visible_text(str(error), lines=True))
-            failure.exit_code = self.bad_input  # type: ignore[misc]
-            raise failure from error
+            raise click.ClickException(visible_text(str(error), lines=True)) from error
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse as `click.Command.parse_args`."""

@@ -13,6 +13,7 @@ __all__ = [
     "SHORTEST",
     "Distance",
     "count_rows",
+    "enough_rows",
     "even_lengths",
     "has_direction",
     "is_finite",
@@ -96,6 +97,15 @@ def validate_usable(vectors: NDArray[np.floating], distance: Distance) -> None:
             f"Rows without a {distance} distance among {len(vectors)}: {bad:.0f} with NaN or inf, {zero:.0f} of zeros. "
             "Remove them first: vectors[snapshot.usable(distance)]."
         )
+
+
+def enough_rows(found: int, expected: int) -> bool:
+    """Whether enough rows are usable for a metric or a map: at least one, and at least half of the expected ones.
+
+    >>> enough_rows(150, 300), enough_rows(149, 300), enough_rows(0, 0)
+    (True, False, False)
+    """
+    return found > 0 and 2 * found >= expected
 
 
 def count_rows(vectors: NDArray[np.floating], distance: Distance) -> dict[str, float]:

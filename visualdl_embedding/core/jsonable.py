@@ -1,7 +1,7 @@
 """Strict JSON for plain values and NumPy values.
 
 JSON has no NaN and no infinities. `dumps` writes null for them, for use outside this library. `dumps_exact` and
-`loads_exact` preserve them, for the store.
+`loads_exact` preserve them, for the store. `known_fields` selects the fields of a data class and ignores others.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
-__all__ = ["dumps", "dumps_exact", "loads_exact", "plain"]
+__all__ = ["dumps", "dumps_exact", "known_fields", "loads_exact", "plain"]
 
 _NON_FINITE = "$float"
 """Key of encoded non-finite floats: ``{"$float": "nan"}`` differs from the string "nan"."""
@@ -72,6 +73,16 @@ def loads_exact(text: str | bytes) -> Any:
         return json.loads(text, object_hook=_restore)
     except RecursionError:
         raise ValueError("JSON nested too deeply") from None
+
+
+def known_fields(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values that belong to the fields of a data class; a newer library may have written others.
+
+    >>> from visualdl_embedding.core.table import Table
+    >>> known_fields(Table, {"name": "word", "dim": 4, "sharding": "rows"})
+    {'name': 'word', 'dim': 4}
+    """
+    return {field.name: values[field.name] for field in fields(kind) if field.name in values}
 
 
 def _convert(value: Any, non_finite: Callable[[float], Any]) -> Any:

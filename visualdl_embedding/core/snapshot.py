@@ -9,8 +9,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.core.distance import Distance, has_direction, is_finite
+from visualdl_embedding.core.distance import Distance, enough_rows, has_direction, is_finite
 from visualdl_embedding.core.rows import Rows
+from visualdl_embedding.core.stamps import content_stamp
 
 __all__ = ["Snapshot"]
 
@@ -30,10 +31,10 @@ class Snapshot:
     vectors
         ``(n, d)`` float32; rows may contain NaN or inf, or be zero, see `usable`.
     counters
-        Statistics of the whole table at this step, by name.
+        Statistics of the whole table at this step, by name. ``"forwards"``: number of counted forward passes.
     row_values
         Training statistics of the rows up to this step, ``(n,)`` float32 each, NaN for unknown. ``"lookups"``: number
-        of lookups; ``"gradient_mean"``: mean norm of the gradient.
+        of lookups; ``"gradient_mean"``: mean norm of the gradient. Missing if no forward pass was counted.
     notes
         Messages for the user about the choice of the rows and their labels; not stored in a run.
     """
@@ -75,6 +76,21 @@ class Snapshot:
         """``(n,)`` bool: finite rows with a direction, see `core.distance.has_direction`."""
         return has_direction(self.vectors)
 
+    @cached_property
+    def stamp(self) -> str:
+        """Digest of everything that an analysis reads, except the watched labels, which may change in a run."""
+        numbers = [(name, float(self.counters[name])) for name in sorted(self.counters)]
+        values = (part for name in sorted(self.row_values) for part in (name, self.row_values[name]))
+        return content_stamp(self.table, self.step, self.rows.version, self.vectors, numbers, *values)
+
     def usable(self, distance: Distance) -> NDArray[np.bool_]:
         """Rows between which a distance is defined, `core.distance.usable_rows`; ``(n,)`` bool."""
         return self.directed if distance == "cosine" else self.valid
+
+    def zero(self, distance: Distance) -> NDArray[np.bool_]:
+        """``(n,)`` bool: finite rows that are not usable, because they have no direction."""
+        return self.valid & ~self.usable(distance)
+
+    def is_measurable(self, distance: Distance) -> bool:
+        """Whether enough rows are usable for metrics and maps: half of those that are not zero, see `enough_rows`."""
+        return enough_rows(int(self.usable(distance).sum()), len(self.rows) - int(self.zero(distance).sum()))

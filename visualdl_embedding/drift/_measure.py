@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from visualdl_embedding.core.arrays import squared_norms
 from visualdl_embedding.core.distance import even_lengths, has_direction, long_rows, normalize, unit_scale
 from visualdl_embedding.core.neighbors import DISTANCES, Distance, Neighbors, graph_rows, nearest_neighbors
-from visualdl_embedding.core.pairing import pair_labels
+from visualdl_embedding.core.pairing import are_comparable, pair_labels
 from visualdl_embedding.core.precision import resolution, rounding_errors, smallest_changes
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift._cka import cka
@@ -66,7 +66,7 @@ class Pair:
     relative_displacement
         ``(n,)`` float32, or None: displacement without the mean motion of the row's neighbors, in the same unit.
     change
-        ``(n,)`` float32, 0 to 2: see `profile_change`. p-values of rows are ranks of this value.
+        ``(n,)`` float32, 0 to 2: see `profile_change`. p-values of rows compare this value.
     cka
         Debiased linear CKA.
     shift
@@ -318,9 +318,10 @@ def _pair_rows(before: Snapshot, after: Snapshot, distance: Distance) -> Pairing
         "not finite": int((~finite).sum()),
         "zero": int((finite & ~keep).sum()),
     }
-    if not keep.any():
+    if not are_comparable(before, after, distance):
+        few = f"Only {keep.sum()}, fewer than half," if keep.any() else "None"
         raise ValueError(
-            f"None of the {len(i)} shared rows can be compared: {reasons['not finite']} contain NaN or inf, "
+            f"{few} of the {len(i)} shared rows can be compared: {reasons['not finite']} contain NaN or inf, "
             f"{reasons['zero']} are zero. Check the two snapshots individually."
         )
     i, j = i[keep], j[keep]

@@ -9,6 +9,7 @@ from visualdl_embedding.core.distance import long_rows
 from visualdl_embedding.core.precision import DTYPES, dtype_of
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift._measure import Pair
+from visualdl_embedding.drift._ranks import smallest_p_value
 from visualdl_embedding.drift._towards import PairStudy
 from visualdl_embedding.metrics import neighbor_overlap
 
@@ -45,6 +46,7 @@ def pair_notes(
     names, grouped, labels = study.names, int((study.codes >= 0).sum()), set(pair.labels)
     lacking = [label for label in watch if label not in labels]
     num_ranked = int(study.reference.sum()) * (1 + len(null_rows))
+    smallest = smallest_p_value(num_ranked)
     questions, fewest = len(study.asked) * max(len(names), 1), min(null_rows, default=n)
     rows = before.vectors[pair.pairing.before], after.vectors[pair.pairing.after]
     num_long = int(long_rows(*rows).sum()) if pair.distance == "cosine" else 0
@@ -119,10 +121,9 @@ def pair_notes(
             "alone.",
         ),
         (
-            questions > alpha * (1 + num_ranked),
-            f"No result can be significant: ranked among {num_ranked:,}, p-values are at least "
-            f"{1 / (1 + num_ranked):.2g}, with {questions:,} tests at a level of {alpha:g}. Watch fewer words, compare "
-            "more rows, or add null pairs.",
+            questions * smallest > alpha,
+            f"No result can be significant: among {num_ranked:,}, p-values are at least {smallest:.2g}, with "
+            f"{questions:,} tests at a level of {alpha:g}. Watch fewer words, compare more rows, or add null pairs.",
         ),
         (
             not null_rows,
@@ -132,8 +133,8 @@ def pair_notes(
         ),
         (
             null_rows and (len(null_rows) + 1) * alpha < 1,
-            f"p-values of the space cannot reach {alpha:g} with {len(null_rows)} null pairs; this requires "
-            f"{math.ceil(1 / alpha - 1e-9) - 1}.",
+            f"p-values of the space and of groups cannot reach {alpha:g} with {len(null_rows)} null pairs; this "
+            f"requires {math.ceil(1 / alpha - 1e-9) - 1}.",
         ),
         (
             fewest < _FEW * n,

@@ -137,7 +137,8 @@ def directions_of(
     if not study.directed:
         return ()
     names, asked = study.names, study.asked
-    p_values = np.array([rank_rows(of, study.strata, reference=study.reference)[0][asked] for of in changes])
+    ranked = [rank_rows(of, study.strata, reference=study.reference, asked=asked) for of in changes]
+    p_values = np.array([of.p_values[asked] for of in ranked])
     corrected = correct(p_values.ravel(), correction).reshape(p_values.shape)
     found = []
     for i, row in enumerate(asked):
@@ -149,7 +150,9 @@ def directions_of(
             (then, now), p, p_corrected = map(float, lean[:, row, g]), float(p_values[g, i]), float(corrected[g, i])
             shares = float(share[0][g]), float(share[1][g])
             clear = p_corrected <= alpha and now > then
-            found.append(Direction(study.labels[row], name, *shares, then, now, p, p_corrected, significant=clear))
+            numbers = *shares, then, now, p, p_corrected
+            smallest = float(ranked[g].smallest[row])
+            found.append(Direction(study.labels[row], name, *numbers, significant=clear, smallest_p=smallest))
     return tuple(found)
 
 

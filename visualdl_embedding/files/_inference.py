@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from visualdl_embedding.files._matrix import Tensor
 from visualdl_embedding.files._paddle_tensor import parse, read_tensors
 from visualdl_embedding.files._pdparams import structured_names
 
-__all__ = ["read_inference", "read_variables"]
+__all__ = ["read_inference", "read_parameters", "read_variables"]
 
 _MAX_PROGRAM = 64 * 2**20
 _LOOK_UP = ("lookup_table", "lookup_table_v2")
@@ -67,6 +68,12 @@ def read_inference(parameters: Path, program: Path | None) -> list[Tensor]:
             raise UnreadableModelError(parameters, reason, advice=advice)
         found.append(_named(tensor, name, described, key=info.get(name, name)))
     return found
+
+
+def read_parameters(path: Path) -> list[Tensor]:
+    """List the tensors of a file without a program: a single tensor is named after the file, several by position."""
+    several = len(list(islice(read_tensors(path), 2))) == 2
+    return read_inference(path, None) if several else read_variables([path], None)
 
 
 def read_variables(files: Sequence[Path], program: Path | None) -> list[Tensor]:

@@ -1,33 +1,19 @@
-"""Location of a model's files, their formats, and the vocabulary next to them."""
+"""Location of a model's files, and of the vocabulary next to them."""
 
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-from visualdl_embedding.core.safetensors_format import looks_like_safetensors
 from visualdl_embedding.errors import UnreadableModelError
-from visualdl_embedding.files._paddle_tensor import looks_like_tensor, read_tensors
-from visualdl_embedding.files._word_vectors import looks_like_word_vectors
+from visualdl_embedding.files._formats import FORMATS, Format, foreign_format, format_of_content, is_tensor_file
 
-__all__ = ["ENDINGS", "Kind", "ModelFiles", "find_vocabulary", "kind_of_content", "locate"]
+__all__ = ["ModelFiles", "find_vocabulary", "locate"]
 
-Kind = Literal["pdparams", "safetensors", "index", "inference", "variables", "npy", "npz", "vectors"]
-
-ENDINGS: dict[Kind, str] = {
-    "pdparams": ".pdparams",
-    "safetensors": ".safetensors",
-    "variables": ".pdiparams",
-    "npz": ".npz",
-    "npy": ".npy",
-    "vectors": ".vec",
-}
-"""File extension of each format."""
+_FORMATS = {found.ending: found for found in FORMATS}
 
 _PREFERRED = (
     "model.safetensors.index.json",
@@ -38,21 +24,16 @@ _PREFERRED = (
     "__model__.json",
     "__model__",
 )
-_LOOKED_FOR = (
-    "*.safetensors, *.pdparams (also sharded, with an *.index.json), a *.pdiparams with its .json or .pdmodel, "
-    "a __model__ with one file per parameter, *.npz, *.npy, word vectors (*.vec, *.txt, *.bin, also .gz), and files "
-    "of single Paddle tensors"
-)
-_FOREIGN = ((b"\x89HDF", "HDF5"), (b"GGUF", "GGUF"))
+_LOOKED_FOR = f"{', '.join(found.files for found in FORMATS)}, and files of single Paddle tensors"
 _VOCABULARIES = ("vocab.txt", "tokenizer.json", "vocab.json", "vocabulary.txt", "vocab.tsv", "word.dic")
-_NOT_VECTORS = ("vocab", "requirements", "readme", "license", "merges")
+_NOT_MODELS = ("vocab", "requirements", "readme", "license", "merges")
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
     """Files of one model: a single file, or for ``"variables"`` one file per tensor."""
 
-    kind: Kind
+    kind: Format | Literal["index", "inference", "variables"]
     files: tuple[Path, ...]
     program: Path | None = None
 
@@ -67,12 +48,14 @@ def locate(path: Path) -> ModelFiles:
         raise UnreadableModelError(
             path, "it is neither a file nor a folder", advice="Give the path of the model's file or folder"
         )
-    for ending in ENDINGS.values():
+    # `paddle.Model.save` takes a prefix and writes a .pdparams, so that this ending is tried first.
+    endings = sorted(_FORMATS, key=lambda ending: ending != ".pdparams")
+    for ending in endings:
         if (file := path.with_name(path.name + ending)).is_file():
             return _of_file(file)
     raise FileNotFoundError(
         f"There is no model '{path}' (looked for '{path.absolute()}', and for files with this prefix that end in "
-        ".pdparams, .safetensors, .pdiparams, .npz, .npy or .vec)."
+        f"{', '.join(endings[:-1])} or {endings[-1]})."
     )
 
 
@@ -95,44 +78,15 @@ def _of_file(path: Path) -> ModelFiles:
         advice = "Give the model's folder or file"
         if path.suffix == ".pdmodel":
             if (checkpoint := path.with_suffix(".pdparams")).is_file():
-                return ModelFiles("pdparams", (checkpoint,))
+                return ModelFiles(_FORMATS[".pdparams"], (checkpoint,))
             advice = f"Put '{parameters.name}' next to it"
         reason = "it holds no parameters, and there is no .pdiparams file next to it"
         raise UnreadableModelError(path, reason, advice=advice)
-    kind = next((kind for kind, ending in ENDINGS.items() if path.suffix == ending), None) or kind_of_content(path)
-    if kind is None:
-        reason = f"its format is unknown{_foreign(path)}"
+    found = _FORMATS.get(path.suffix) or format_of_content(path)
+    if found is None:
+        reason = f"its format is unknown{foreign_format(path)}"
         raise UnreadableModelError(path, reason, advice=f"Supported are {_LOOKED_FOR}")
-    # A single tensor is named after its file; tensors of a .pdiparams without a program are named by position.
-    several = kind == "variables" and len(list(islice(read_tensors(path), 2))) == 2
-    return ModelFiles("inference" if several else kind, (path,))
-
-
-def kind_of_content(path: Path) -> Kind | None:
-    """Detect the format of a file from its content, ignoring its name. Return None if it is unknown."""
-    head = _head(path)
-    if head.startswith(b"\x93NUMPY"):
-        return "npy"
-    if head.startswith(b"PK"):
-        try:
-            with zipfile.ZipFile(path) as archive:
-                return "npz" if any(name.endswith(".npy") for name in archive.namelist()) else None
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-            return None
-    if looks_like_tensor(head):
-        return "variables"
-    if looks_like_safetensors(head, os.path.getsize(path)):
-        return "safetensors"
-    if head[:1] == b"\x80" and head[1:2] in (b"\2", b"\3", b"\4", b"\5"):
-        return "pdparams"
-    return "vectors" if not _foreign(path) and looks_like_word_vectors(path) else None
-
-
-def _foreign(path: Path) -> str:
-    head = _head(path)
-    if head.startswith(b"PK"):
-        return " (it may be a PyTorch file: save it as safetensors)"
-    return next((f" (it is {name})" for magic, name in _FOREIGN if head.startswith(magic)), "")
+    return ModelFiles(found, (path,))
 
 
 def _in_folder(folder: Path) -> ModelFiles:
@@ -147,7 +101,7 @@ def _in_folder(folder: Path) -> ModelFiles:
         if group:
             reason = f"it holds several models: {_names(group, 10)}"
             raise UnreadableModelError(folder, reason, advice="Give the path of one file")
-    if any(looks_like_tensor(_head(file)) for file in files):
+    if any(map(is_tensor_file, files)):
         return _variables(folder, None)
     held = _names(files, 8) or "no file"
     raise FileNotFoundError(f"There is no model in the folder '{folder}'. Looked for: {_LOOKED_FOR}. It holds: {held}.")
@@ -159,24 +113,20 @@ def _names(files: list[Path], limit: int) -> str:
 
 def _groups(files: list[Path]) -> Iterator[list[Path]]:
     """Group the files that may be the model by format, most reliable formats first."""
-    endings = (".safetensors.index.json", ".pdparams.index.json", ".safetensors", ".pdparams", ".pdiparams")
-    for ending in (*endings, ".npz", ".npy", ".vec", ".vec.gz"):
+    indices = [f"{found.ending}.index.json" for found in FORMATS if found.sharded]
+    for ending in (*indices, *(ending for found in FORMATS for ending in (found.ending, *found.more_endings))):
         yield [file for file in files if file.name.endswith(ending)]
-    texts = [file for file in files if file.suffix in (".txt", ".bin", ".gz")]
-    texts = [file for file in texts if not file.name.lower().startswith(_NOT_VECTORS)]
-    yield [file for file in texts if kind_of_content(file) == "vectors"]
+    candidates = [file for file in files if not file.name.lower().startswith(_NOT_MODELS)]
+    for found in FORMATS:
+        texts = [file for file in candidates if file.suffix in found.shared_endings]
+        yield [file for file in texts if format_of_content(file) is found]
 
 
 def _variables(folder: Path, program: Path | None) -> ModelFiles:
-    files = [file for file in sorted(folder.iterdir()) if file.is_file() and looks_like_tensor(_head(file))]
+    files = [file for file in sorted(folder.iterdir()) if file.is_file() and is_tensor_file(file)]
     if not files:
         raise UnreadableModelError(folder, f"it has no tensor file next to '{program.name if program else ''}'")
     return ModelFiles("variables", tuple(files), program)
-
-
-def _head(file: Path) -> bytes:
-    with open(file, "rb") as opened:
-        return opened.read(32)
 
 
 def find_vocabulary(path: str | os.PathLike[str]) -> Path | None:

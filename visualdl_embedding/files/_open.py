@@ -4,52 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from visualdl_embedding.core.safetensors_format import LayoutError, read_layout
 from visualdl_embedding.core.suggest import listed
 from visualdl_embedding.errors import UnreadableModelError
-from visualdl_embedding.files._bytes import file_bytes
 from visualdl_embedding.files._candidates import candidates
+from visualdl_embedding.files._formats import FORMATS, TENSORS, format_of_content
 from visualdl_embedding.files._inference import read_inference, read_variables
-from visualdl_embedding.files._locate import ENDINGS, Kind, ModelFiles, find_vocabulary, kind_of_content, locate
-from visualdl_embedding.files._matrix import Tensor, tensor
-from visualdl_embedding.files._numpy import read_npy, read_npz
-from visualdl_embedding.files._pdparams import read_checkpoint
+from visualdl_embedding.files._locate import ModelFiles, find_vocabulary, locate
+from visualdl_embedding.files._matrix import Tensor
 from visualdl_embedding.files._stored import StoredTable
-from visualdl_embedding.files._word_vectors import read_word_vectors
 
 __all__ = ["open_tables"]
 
 _MAX_INDEX = 32 * 2**20
-
-
-def _read_safetensors(path: Path) -> list[Tensor]:
-    """List the tensors of a file. Those of an unknown type are listed, but cannot be read."""
-    try:
-        with open(path, "rb") as file:
-            layout = read_layout(file)
-    except LayoutError as error:
-        raise UnreadableModelError(path, str(error)) from None
-    return [
-        tensor(name, place.shape, place.dtype, path=path, source=partial(file_bytes, path, place.start))
-        if place.known
-        else Tensor(name, place.shape, place.dtype, path)
-        for name, place in layout.places.items()
-    ]
-
-
-_READERS: dict[Kind, Callable[[Path], list[Tensor]]] = {
-    "pdparams": read_checkpoint,
-    "safetensors": _read_safetensors,
-    "npy": read_npy,
-    "npz": read_npz,
-    "vectors": read_word_vectors,
-}
 
 
 def open_tables(path: str | os.PathLike[str], *, all_matrices: bool = False) -> list[StoredTable]:
@@ -110,15 +80,15 @@ def _read(model: ModelFiles) -> list[Tensor]:
     try:
         if model.kind == "inference":
             return read_inference(path, model.program)
-        return _READERS[model.kind](path)
+        return model.kind.read(path)
     except UnreadableModelError as error:
-        found = kind_of_content(path)
-        if found is None or found == ("variables" if model.kind == "inference" else model.kind):
+        found = format_of_content(path)
+        if found is None or found is (TENSORS if model.kind == "inference" else model.kind):
             raise
         raise UnreadableModelError(
             path,
-            f"{error.reason}; its content looks like a {ENDINGS[found]} file",
-            advice=f"Rename it to end in {ENDINGS[found]}",
+            f"{error.reason}; its content looks like a {found.ending} file",
+            advice=f"Rename it to end in {found.ending}",
         ) from error
 
 
@@ -136,7 +106,8 @@ def _shards(index: Path) -> list[Tensor]:
             raise UnreadableModelError(
                 index, f"it lists the file {name!r}, which does not exist", advice="Copy all files of the model"
             )
-        reader = read_checkpoint if shard.suffix == ".pdparams" else _read_safetensors
+        shards = [found for found in FORMATS if found.sharded]
+        reader = next((found for found in shards if shard.suffix == found.ending), shards[0]).read
         by_key.update({found.key: found for found in reader(shard) if weight_map.get(found.key) == name})
     if missing := [key for key in weight_map if key not in by_key]:
         raise UnreadableModelError(

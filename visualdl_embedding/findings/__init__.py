@@ -1,4 +1,4 @@
-"""Findings: defects and anomalies in a snapshot, with evidence, likely causes and the next check.
+"""Findings: defects and anomalies in a snapshot, with evidence, usual causes and the next check.
 
 `find` runs all detectors. They are calibrated to report nothing on spaces without anomalies.
 """

@@ -91,6 +91,7 @@ def find(
         _structure.find_doubtful_clusters,
         _structure.find_loose_maps,
     )
-    # Without a row with a direction, only the first two have rows.
-    found = [finding for detect in (detectors if len(space) else detectors[:2]) for finding in detect(space)]
+    # With too few rows for a metric, only broken rows are reported.
+    measurable = len(space) > 0 and snapshot.is_measurable(analysis.neighbors.distance)
+    found = [finding for detect in (detectors if measurable else detectors[:2]) for finding in detect(space)]
     return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))

@@ -69,6 +69,8 @@ _CLOSEST = 0.5
 """Maximum distance within a clump, as a share of the typical nearest-neighbor distance, in any dimension."""
 _MIN_ROWS = 20
 _MIN_SIZE = 3
+_COINCIDE = 0.25
+"""Distance within a clump, as the same share, above which it is informational: the words of fixed phrases have 0.38."""
 _LARGE = 0.05
 """Share of all rows above which a single clump is critical: part of the table has collapsed."""
 _CLUMPS = Advice(
@@ -340,9 +342,10 @@ def find_clumps(space: Space) -> Iterator[Finding]:
     rows = np.concatenate([clump.rows for clump in clumps])
     share = len(rows) / n
     names = space.names(largest)
+    coincide = min(clump.apart for clump in clumps) <= _COINCIDE * typical
     yield space.finding(
         "tight_clumps",
-        "critical" if len(largest) >= max(_LARGE * n, 10) else "warning",
+        "critical" if len(largest) >= max(_LARGE * n, 10) else "warning" if coincide else "info",
         Text(
             f"Tight clumps: {len(clumps):,}, with {len(rows):,} rows",
             f"紧密的小团：{len(clumps):,} 个，共 {len(rows):,} 行",

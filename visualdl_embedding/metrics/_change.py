@@ -60,25 +60,42 @@ def aligned_displacement(previous: NDArray[np.float32], current: NDArray[np.floa
     return np.sqrt(moved * (n / spread_then)).astype(np.float32)
 
 
-def never_trained(lookups: NDArray[np.integer] | NDArray[np.floating]) -> NDArray[np.float32]:
-    """Mark rows without lookups in training.
+def never_trained(
+    lookups: NDArray[np.integer] | NDArray[np.floating],
+    unchanged: NDArray[np.floating],
+    *,
+    forwards: float | None = None,
+) -> NDArray[np.float32]:
+    """Mark rows that training has neither looked up nor changed.
+
+    Neither alone is evidence. A use outside the layer (a tied output layer, ``F.embedding(ids, layer.weight)``) trains
+    rows without a lookup, and momentum and weight decay change rows that are not used.
 
     Parameters
     ----------
     lookups
         ``(n,)``: number of lookups of each row; NaN if unknown.
+    unchanged
+        ``(n,)``: result of `unchanged` for the first snapshot; NaN if unknown.
+    forwards
+        Number of counted forward passes. None if unknown: any lookup shows that passes were counted.
 
     Returns
     -------
-    ``(n,)`` float32: 1 for none, 0 for at least one, NaN if unknown.
+    ``(n,)`` float32: 1 for rows without a lookup whose bits have not changed, 0 for rows with lookups, NaN for unknown:
+    without a forward pass, and for changed rows without a lookup.
 
-    >>> never_trained(np.array([0, 3])).tolist()
-    [1.0, 0.0]
+    >>> never_trained(np.array([0, 0, 3]), np.array([1, 0, 0]), forwards=2).tolist()
+    [1.0, nan, 0.0]
     """
-    counts = np.asarray(lookups, dtype=np.float64)
-    if counts.ndim != 1 or (counts < 0).any():
-        raise ValueError(f"lookups must be (n,) non-negative counts, not an array of shape {counts.shape}.")
-    return np.where(np.isnan(counts), np.nan, counts == 0).astype(np.float32)
+    counts, same = np.asarray(lookups, dtype=np.float64), np.asarray(unchanged)
+    if counts.ndim != 1 or (counts < 0).any() or same.shape != counts.shape:
+        raise ValueError(
+            "lookups must be (n,) non-negative counts, and unchanged an array of the same shape, not arrays of shape "
+            f"{counts.shape} and {same.shape}."
+        )
+    seen = forwards > 0 if forwards is not None else bool((counts > 0).any())
+    return np.where(counts > 0, 0, np.where((counts == 0) & (same == 1) & seen, 1, np.nan)).astype(np.float32)
 
 
 def unchanged(first: NDArray[np.float32], vectors: NDArray[np.float32]) -> NDArray[np.float32]:

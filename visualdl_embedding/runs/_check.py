@@ -6,7 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from visualdl_embedding.alerts import (
+    Above,
+    Below,
+    Changes,
     DriftTowards,
     History,
     Rule,
@@ -17,9 +22,11 @@ from visualdl_embedding.alerts import (
     unmatched,
 )
 from visualdl_embedding.analysis import Config, analyze
+from visualdl_embedding.core.names import escape, scalar_key
 from visualdl_embedding.core.neighbors import Distance
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import Drift
+from visualdl_embedding.metrics.strata import frequency_strata
 from visualdl_embedding.models import open_model
 from visualdl_embedding.projection import METHODS
 from visualdl_embedding.runs._drift import OpenedTables, PathLike, compare_sides
@@ -29,7 +36,10 @@ from visualdl_embedding.vocabulary import MetadataLike, RowsLike, VocabularyLike
 __all__ = ["Checked", "check"]
 
 PAIR_METRICS = ("neighbor_overlap", "displacement", "cka")
-"""Metrics that are measured against a baseline; a run stores those against its own previous snapshot."""
+"""Metrics that are measured against a baseline: of the space, of watched words and of strata.
+
+A run stores those against its own previous snapshot.
+"""
 
 
 class _Measured(NamedTuple):
@@ -95,7 +105,8 @@ def check(
     table
         Name of the only table to evaluate; None for all tables of a run.
     vocabulary, metadata, rows, watch, null, n_neighbors, distance, random_state, n_jobs
-        As in `drift_between`. Words in rules about drift are watched too.
+        As in `drift_between`. Words in rules are watched too: those of drift, and of metrics such as
+        ``watch/加息/norm``.
 
     Raises
     ------
@@ -105,6 +116,7 @@ def check(
     chosen = read_rules(rules)
     words = [word for rule in chosen if isinstance(rule, DriftTowards) for word in rule.words]
     asked = list(dict.fromkeys([*watch, *words]))
+    in_metrics = [part[1] for part in _metrics(chosen) if part[0] == "watch"]
     options: Any = {"n_neighbors": n_neighbors, "distance": distance, "random_state": random_state, "n_jobs": n_jobs}
     config = Config(methods=_methods(chosen), noise_floor_every=0, **options)
     models = OpenedTables(vocabulary, metadata, random_state)
@@ -120,7 +132,9 @@ def check(
             run = open_run(baseline)
             base = _measured_in_run(run, _table_of(run, table))
             rows = models.known(target, table, base.snapshot.labels)
-        snapshot = models.read(target, table, rows=rows, watch=asked)
+        asked += [label for label in models.table(target, table).known(in_metrics) if label not in asked]
+        own_words = models.watched(target, table, asked, beside=baseline)
+        snapshot = models.read(target, table, rows=rows, watch=own_words)
         sides = {snapshot.table: _analyzed(snapshot, config)}
     if lost := unmatched(chosen, sides):
         raise ValueError(
@@ -135,7 +149,6 @@ def check(
         history = side.history
         if baseline is not None:
             labels = side.snapshot.labels
-            watched = [label for label in asked if label in labels]
             own = table
             if of_run and against_run:
                 own, run = name, open_run(baseline)
@@ -146,11 +159,16 @@ def check(
             assert base is not None
             before = base.snapshot
             if not of_run and not against_run:
-                before = models.read(baseline, own, rows=rows, watch=watched)
+                before = models.read(
+                    baseline, own, rows=rows, watch=models.watched(baseline, own, asked, beside=target)
+                )
+            # The name of a word in a key is escaped.
+            named = [*asked, *(label for label in labels if escape(label) in in_metrics)]
+            watched = [label for label in dict.fromkeys(named) if label in labels or label in before.labels]
             null_pairs = models.read_pairs(null, own, labels)
             drift[name] = compare_sides(before, side.snapshot, watch=watched, null=null_pairs, **options)
             notes += drift[name].notes
-            history = _against(history, drift[name])
+            history = _against(history, side.snapshot, drift[name])
         verdicts += check_scalars(
             chosen,
             history if of_run else history.scalars[-1],
@@ -172,9 +190,17 @@ def _measured_in_run(run: Run, name: str) -> _Measured:
         raise ValueError(
             f"{run.path} holds no analyzed snapshot of {name!r}; run `visualdl-embedding analyze {run.path}` first."
         )
-    scalars, directions = zip(*(reader.read_numbers(step) for step in steps), strict=True)
-    history = History(name, tuple(steps), scalars, dict(zip(steps, directions, strict=True)))
-    return _Measured(reader.read_snapshot(steps[-1]), history)
+    numbers, notes = {}, []
+    for step in steps:
+        try:
+            numbers[step] = reader.read_numbers(step)
+        except (OSError, ValueError) as error:
+            if step == steps[-1]:  # is the one to evaluate
+                raise
+            notes.append(f"Step {step} is left out: {error}")
+    scalars, directions = zip(*numbers.values(), strict=True)
+    history = History(name, tuple(numbers), scalars, dict(zip(numbers, directions, strict=True)))
+    return _Measured(reader.read_snapshot(steps[-1]), history, tuple(notes))
 
 
 def _analyzed(snapshot: Snapshot, config: Config) -> _Measured:
@@ -183,17 +209,34 @@ def _analyzed(snapshot: Snapshot, config: Config) -> _Measured:
     return _Measured(snapshot, history, (*snapshot.notes, *analysis.notes))
 
 
+def _metrics(rules: Sequence[Rule]) -> list[list[str]]:
+    """Return the levels of the scalar keys that rules refer to."""
+    return [rule.metric.split("/") for rule in rules if isinstance(rule, Above | Below | Changes)]
+
+
 def _methods(rules: Sequence[Rule]) -> tuple[str, ...]:
     """Choose the projection methods whose quality a rule refers to."""
-    metrics = [str(getattr(rule, "metric", "")).split("/")[0] for rule in rules]
-    return tuple(method for method in METHODS if any(name in (method, f"{method}_3d") for name in metrics))
+    first = {levels[0] for levels in _metrics(rules)}
+    return tuple(method for method in METHODS if first & {method, f"{method}_3d"})
 
 
-def _against(history: History, drift: Drift) -> History:
+def _against(history: History, snapshot: Snapshot, drift: Drift) -> History:
     """Replace the newest snapshot's metrics against its predecessor with those against the baseline."""
-    scalars = {key: value for key, value in history.scalars[-1].items() if key not in PAIR_METRICS}
-    scalars |= {"neighbor_overlap": drift.mean_neighbor_overlap, "cka": drift.cka}
-    if drift.mean_displacement is not None:
-        scalars["displacement"] = drift.mean_displacement
+    scalars = {key: value for key, value in history.scalars[-1].items() if key.split("/")[-1] not in PAIR_METRICS}
+    changes: dict[str, float | None] = {"neighbor_overlap": drift.mean_neighbor_overlap, "cka": drift.cka}
+    changes["displacement"] = drift.mean_displacement
+    for word in drift.watched:
+        for metric in ("neighbor_overlap", "displacement"):
+            changes[scalar_key(metric, watch=word.label)] = getattr(word, metric)
+    frequency = snapshot.rows.frequencies()
+    rows = np.flatnonzero(snapshot.usable(drift.distance) & np.isfinite(frequency))
+    if frequency[rows].sum() > 0:
+        overlap = dict(zip(drift.labels, drift.neighbor_overlap.tolist(), strict=True))
+        kept = np.array([overlap.get(snapshot.labels[row], np.nan) for row in rows])
+        stratum_of = frequency_strata(frequency[rows])
+        for name in np.unique(stratum_of[np.isfinite(kept)]).tolist():
+            mean = float(np.nanmean(kept[stratum_of == name]))
+            changes[scalar_key("neighbor_overlap", stratum=name)] = mean
+    scalars |= {key: value for key, value in changes.items() if value is not None}
     evidence = {**history.evidence, history.steps[-1]: drift.directions}
     return History(history.table, history.steps, (*history.scalars[:-1], scalars), evidence)

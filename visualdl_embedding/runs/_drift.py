@@ -52,6 +52,18 @@ class OpenedTables:
         """Read rows of a saved model."""
         return self.table(path, table).snapshot(rows=rows, watch=watch, random_state=self.random_state)
 
+    def watched(
+        self, path: PathLike, table: str | None, labels: Sequence[str], *, beside: PathLike | None
+    ) -> list[str]:
+        """Choose the labels to watch on a side, without those that only the other side has.
+
+        Labels that no side has are kept: choosing the rows raises an error that suggests similar ones.
+        """
+        if beside is None or not labels:
+            return list(labels)
+        own, other = (self.table(side, table) for side in (path, beside))
+        return [label for label in labels if own.has(label) or not other.has(label)]
+
     def known(self, path: PathLike, table: str | None, labels: Sequence[str]) -> list[str]:
         """Choose the labels that a saved model has; ValueError if it has none."""
         opened = self.table(path, table)
@@ -112,7 +124,7 @@ def drift_between(
     vocabulary, metadata, rows
         As in `visualdl_embedding.reports.report`, for saved models. If one side is a run, its rows are used.
     watch
-        Labels to report on, in addition to those that a run watches.
+        Labels to report on, in addition to those that a run watches. A label that only one side has is noted.
     null
         Pairs of paths without a change: trainings with different seeds, earlier weeks.
     n_neighbors, distance, alpha, random_state, n_jobs
@@ -128,12 +140,12 @@ def drift_between(
     stored = [side.snapshot() if isinstance(side, RunTable) else None for side in opened]
     run = stored[0] or stored[1]
 
-    def read(path: PathLike) -> Snapshot:
+    def read(path: PathLike, beside: PathLike) -> Snapshot:
         if run is not None:
             return models.read(path, table, rows=models.known(path, table, run.labels))
-        return models.read(path, table, rows=rows, watch=watch)
+        return models.read(path, table, rows=rows, watch=models.watched(path, table, watch, beside=beside))
 
-    first, second = stored[0] or read(before), stored[1] or read(after)
+    first, second = stored[0] or read(before, after), stored[1] or read(after, before)
     return compare_sides(
         first,
         second,

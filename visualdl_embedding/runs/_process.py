@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from visualdl_embedding.alerts import Alert, History, Rule, RuleState, evaluate, load_rules
+from visualdl_embedding.alerts import Alert, History, Rule, RuleState, evaluate, stored_rules
 from visualdl_embedding.analysis import Analysis, analyze
 from visualdl_embedding.core.privacy import Privacy, publish
 from visualdl_embedding.core.snapshot import Snapshot
@@ -45,10 +45,11 @@ def alert_records(alerts: Iterable[Alert], *, walltime: int | None = None) -> li
 
 @dataclass(frozen=True)
 class Processed:
-    """Stored analysis of a snapshot, and the alerts that it raised, which are not stored yet."""
+    """Stored analysis of a snapshot, the alerts that it raised, and notes for the user on how it joins its run."""
 
     analysis: Analysis
     alerts: tuple[Alert, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class TableAnalyzer:
@@ -65,28 +66,42 @@ class TableAnalyzer:
         Continue from the newest analysis before this step; None for the newest one.
     privacy
         Applied to analyses before they are written.
+
+    Attributes
+    ----------
+    notes
+        Sentences about rules that this version does not know, which are not evaluated; every analysis has them.
     """
 
     def __init__(self, store: TableStore, *, before: int | None = None, privacy: Privacy | None = None) -> None:
         self.store = store
         self._privacy = privacy
         self._state = store.load_state(None if before is None else before - 1)
-        stored = store.description.extra.get(_RULES_KEY, {})
-        self._rules: tuple[Rule, ...] = load_rules(stored) if stored.get("rule") else ()
+        self._rules, self.notes = stored_rules(store.description.extra.get(_RULES_KEY, {}))
         self._scalars: dict[int, Mapping[str, float]] = {}
         self._evidence: dict[int, Sequence[Direction]] = {}
         self._rule_state = RuleState()
         for step in store.steps(analyzed=True) if self._rules else ():
             if before is None or step < before:
-                self._evaluate(step, *store.read_numbers(step))
+                try:
+                    numbers = store.read_numbers(step)
+                except (OSError, ValueError):
+                    continue  # damaged
+                self._evaluate(step, *numbers)
         raised = {(alert.get("rule"), alert.get("step")) for alert in store.alerts()} if self._rule_state.fired else ()
         fired = {key: step for key, step in self._rule_state.fired.items() if (key[0], step) in raised}
         self._rule_state = replace(self._rule_state, fired=fired)
 
-    def process(self, snapshot: Snapshot) -> Processed:
+    def process(self, snapshot: Snapshot, *, store_alerts: bool = False) -> Processed:
         """Analyze a stored snapshot, evaluate the rules, and store the analysis.
 
-        The alerts are not stored: the training process adds its current step to them first.
+        Parameters
+        ----------
+        snapshot
+            Stored snapshot.
+        store_alerts
+            Replace the stored alerts of the step, before the analysis is stored: after an interruption in between, the
+            step is not analyzed yet. A training stores them itself, because it adds its current step to them.
 
         Raises
         ------
@@ -94,11 +109,13 @@ class TableAnalyzer:
             If the store cannot be written; it is then unchanged.
         """
         analysis, state = analyze(snapshot, self._state, self.store.description.config)
-        analysis = publish(analysis, self._privacy)
+        analysis = publish(replace(analysis, notes=(*analysis.notes, *self.notes)), self._privacy)
         alerts: tuple[Alert, ...] = ()
         if self._rules:
             alerts = self._evaluate(analysis.step, analysis.scalars, analysis.directions)
             analysis = replace(analysis, scalars={**analysis.scalars, "num_alerts": float(len(alerts))})
+        if store_alerts:
+            self.store.replace_alerts(analysis.step, [alert.to_dict() for alert in alerts])
         self.store.write_analysis(analysis)
         self._state = state
         return Processed(analysis, alerts)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from visualdl_embedding.analysis import made_from
+from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.logs import DEFAULT_LOG_BYTES, LogBudget, LogFile, Tally, is_ours, log_files, rewrite
 from visualdl_embedding.runs._process import TableAnalyzer, alert_records, records_of
-from visualdl_embedding.store import Run, TableStore, open_run, read_alerts
+from visualdl_embedding.store import Run, TableReader, TableStore, open_run, read_alerts, read_header
 
 __all__ = ["OnStep", "Replayed", "analyze_run", "relog_run"]
 
@@ -24,11 +27,14 @@ class Replayed:
     ----------
     table, steps, kept
         Name of the table, steps that were analyzed or logged, and number of analyses that were kept.
+    notes
+        Sentences for the user.
     """
 
     table: str
     steps: tuple[int, ...]
     kept: int
+    notes: tuple[str, ...] = ()
 
 
 def analyze_run(
@@ -38,10 +44,13 @@ def analyze_run(
     force: bool = False,
     on_step: OnStep | None = None,
 ) -> list[Replayed]:
-    """Analyze the snapshots of a run in order, from the first one without an analysis.
+    """Analyze the snapshots of a run in order, from the first one whose analysis is missing or stale.
 
-    An analysis depends on the previous one, so all snapshots after a gap are analyzed again. The numbers equal those of
-    a training that skips no snapshot.
+    An analysis is stale if its snapshot, the analysis before it, the settings or the version of this library are not
+    those that it was made from, or if it does not say. An analysis depends on the previous one, so all snapshots after
+    a stale one are analyzed again. The numbers equal those of a training that skips no snapshot. Alerts are replaced
+    step by step, so an interrupted call loses none, and the next call continues where it ended. Damaged snapshots are
+    skipped with a note.
 
     Parameters
     ----------
@@ -58,20 +67,60 @@ def analyze_run(
     done = []
     for name in tables if tables is not None else run.tables():
         store = TableStore.open(run.path, name)
-        steps = run.steps(name)
-        analyzed = set() if force else set(run.steps(name, analyzed=True))
-        kept = next((i for i, step in enumerate(steps) if step not in analyzed), len(steps))
-        todo = steps[kept:]
+        notes: list[str] = []
+        kept = [] if force else _current(store, notes)
+        todo = [step for step in store.steps() if not kept or step > kept[-1]]
+        analyzed = []
         if todo:
             analyzer = TableAnalyzer(store, before=todo[0])
-            store.drop_alerts(since=todo[0])
+            notes += analyzer.notes
         for i, step in enumerate(todo):
             if on_step is not None:
                 on_step(name, step, i, len(todo))
-            for alert in analyzer.process(store.read_snapshot(step)).alerts:
-                store.append_alert(alert.to_dict())
-        done.append(Replayed(name, tuple(todo), kept))
+            if (snapshot := _read(store, step, notes)) is not None:
+                analyzer.process(snapshot, store_alerts=True)
+                analyzed.append(step)
+        done.append(Replayed(name, tuple(analyzed), len(kept), tuple(dict.fromkeys(notes))))
     return done
+
+
+def _read(store: TableReader, step: int, notes: list[str]) -> Snapshot | None:
+    """Read a snapshot; None if that fails, with a note."""
+    try:
+        return store.read_snapshot(step)
+    except (OSError, ValueError) as error:
+        notes.append(f"Step {step} is skipped: {error}")
+        return None
+
+
+def _current(store: TableReader, notes: list[str]) -> list[int]:
+    """List the analyzed steps before the first one whose analysis is missing or stale.
+
+    The analysis of a damaged snapshot is kept, because it cannot be made again. So is an analysis whose predecessor was
+    thinned.
+    """
+    headers: dict[int, Mapping[str, Any]] = {}
+    newest = -1
+    for step in store.steps():
+        snapshot = _read(store, step, notes)
+        try:
+            header = read_header(store.path("analysis", step))
+        except (OSError, ValueError):
+            if snapshot is None:
+                continue
+            break
+        if snapshot is not None:
+            before, stored = header["previous_step"], header["made_from"]
+            known = headers.get(before)
+            source = made_from(snapshot, None if known is None else known["made_from"], store.description.config)
+            if known is None and before is not None:
+                source["previous"] = stored.get("previous", "")
+            if stored != source or (-1 if before is None else before) < newest:
+                break
+            if snapshot.is_measurable(store.description.config.distance):
+                newest = step
+        headers[step] = header
+    return list(headers)
 
 
 def relog_run(
@@ -95,19 +144,28 @@ def relog_run(
 
     Returns
     -------
-    The logged steps of each table; `Replayed.kept` counts the snapshots without an analysis.
+    The logged steps of each table; `Replayed.kept` counts the snapshots without an analysis. Steps with a damaged file
+    are skipped with a note.
     """
     run = open_run(path)
     tables = run.tables()
     if not log_files(run.path):
         LogFile.open(run.path).close()
-    records = (r for name in tables for r in _records_of_table(run, name, max_log_bytes, on_step))
+    skipped: dict[str, dict[int, str]] = {name: {} for name in tables}
+    records = (r for name in tables for r in _records_of_table(run, name, max_log_bytes, on_step, skipped[name]))
     rewrite(log_files(run.path), keep=lambda tag: not is_ours(tag, tables), append=records)
-    logged = {name: tuple(run.steps(name, analyzed=True)) for name in tables}
-    return [Replayed(name, steps, kept=len(run.steps(name)) - len(steps)) for name, steps in logged.items()]
+    done = []
+    for name in tables:
+        analyzed = run.steps(name, analyzed=True)
+        logged = tuple(step for step in analyzed if step not in skipped[name])
+        kept = len(run.steps(name)) - len(analyzed)
+        done.append(Replayed(name, logged, kept, tuple(skipped[name].values())))
+    return done
 
 
-def _records_of_table(run: Run, name: str, max_bytes: int | None, on_step: OnStep | None) -> Iterator[bytes]:
+def _records_of_table(
+    run: Run, name: str, max_bytes: int | None, on_step: OnStep | None, skipped: dict[int, str]
+) -> Iterator[bytes]:
     steps = run.steps(name, analyzed=True)
     budget = LogBudget(max_bytes, frames=max(1, len(steps)))
     tally = Tally()
@@ -115,8 +173,12 @@ def _records_of_table(run: Run, name: str, max_bytes: int | None, on_step: OnSte
     for i, step in enumerate(steps):
         if on_step is not None:
             on_step(name, step, i, len(steps))
-        snapshot, analysis = run.snapshot(name, step), run.analysis(name, step)
-        projections = {key: run.projection(name, step, key) for key in analysis.projections}
+        try:
+            snapshot, analysis = run.snapshot(name, step), run.analysis(name, step)
+            projections = {key: run.projection(name, step, key) for key in analysis.projections}
+        except (OSError, ValueError) as error:
+            skipped[step] = f"Step {step} is skipped: {error}"
+            continue
         choice = budget.choose(
             snapshot,
             run.table(name).config,

@@ -10,8 +10,8 @@ from flask import Blueprint, Flask, Response, redirect, request
 from werkzeug.security import safe_join
 from werkzeug.wrappers import Response as AnyResponse
 
+from visualdl_embedding.core.stamps import file_stamp
 from visualdl_embedding.server._api import API_PATH, api_blueprint
-from visualdl_embedding.server._files import stamp_of
 from visualdl_embedding.server._http import Answer, Cache, error_response, respond
 from visualdl_embedding.server._joint import EXTENSION, Comparisons
 from visualdl_embedding.server._security import protect
@@ -169,5 +169,5 @@ def _send(path: Path, cache: Cache, *, theme: str | None = None) -> Response:
         return body.replace(b"<html", b'<html data-theme="%s"' % theme.encode(), 1) if theme else body
 
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    answer = Answer(("file", str(path), stamp_of(path), theme), read, mimetype=kind, compression=6)
+    answer = Answer(("file", str(path), file_stamp(path), theme), read, mimetype=kind, compression=6)
     return respond(answer, request, cache)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import time
@@ -12,13 +11,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Listing", "Mark", "Stamp", "list_folder", "mark", "stamp_of"]
+from visualdl_embedding.core.stamps import FileStamp, content_stamp, file_stamp
 
-Stamp = tuple[int, int, int]
-"""Modification time (ns), size in bytes, and inode number, which a replacement changes."""
+__all__ = ["Listing", "Mark", "list_folder", "mark"]
+
 _TAIL_BYTES = 256
 _STEP = re.compile(r"(snapshot|analysis)-(\d{9,})\.safetensors")
 _OTHERS = ("table.json", "metadata.tsv", "alerts.jsonl")
+_LISTED_NS = 10_000_000_000
 _SETTLED_NS = 2_000_000_000
 """Age of a change from which on the folder's time is reliable: file systems have a resolution of up to 2 s."""
 
@@ -30,26 +30,17 @@ class Mark(NamedTuple):
     bytes at this position.
     """
 
-    stamp: Stamp
+    stamp: FileStamp
     tail: bytes
-
-
-def stamp_of(path: str | os.PathLike[str] | int) -> Stamp | None:
-    """Stamp of a file, by path or descriptor; None if there is no such file."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return (found.st_mtime_ns, found.st_size, found.st_ino)
 
 
 def mark(path: str | os.PathLike[str], before: Mark | None = None) -> Mark | None:
     """Mark a local file; None if there is none, or if it is not the file of `before`, unchanged or grown."""
-    if before is not None and before.stamp == stamp_of(path):
+    if before is not None and before.stamp == file_stamp(path):
         return before
     try:
         with open(path, "rb") as file:
-            stamp = stamp_of(file.fileno())
+            stamp = file_stamp(file.fileno())
             assert stamp is not None, "The file is open."
 
             def tail(end: int) -> bytes:
@@ -71,43 +62,51 @@ class Listing:
     """Content of a table's folder, without reading any file.
 
     Stamps of snapshots and their analyses are by step, ascending; those of ``table.json``, ``metadata.tsv`` and
-    ``alerts.jsonl`` by name, if they exist. `folder_changed` is the time of the last change to the names, in ns.
+    ``alerts.jsonl`` by name, if they exist. `folder_changed` is the time of the last change to the names, `listed` that
+    of the listing, in ns.
     """
 
-    snapshots: Mapping[int, Stamp]
-    analyses: Mapping[int, Stamp]
-    others: Mapping[str, Stamp]
+    snapshots: Mapping[int, FileStamp]
+    analyses: Mapping[int, FileStamp]
+    others: Mapping[str, FileStamp]
     folder_changed: int
+    listed: int
     links: tuple[str, ...] = ()
 
     @cached_property
     def stamp(self) -> str:
         """Digest that changes with any file of the folder."""
-        content = repr((list(self.snapshots.items()), list(self.analyses.items()), sorted(self.others.items())))
-        return hashlib.sha256(content.encode()).hexdigest()[:16]
+        return content_stamp(list(self.snapshots.items()), self.analyses_stamp, sorted(self.others.items()))
+
+    @cached_property
+    def analyses_stamp(self) -> str:
+        """Digest that changes with any analysis."""
+        return content_stamp(list(self.analyses.items()))
 
 
 def list_folder(folder: Path, before: Listing | None = None) -> Listing:
     """List the folder of a table.
 
-    The steps of the previous listing are used again if no name has changed since: a poll each second then takes four
-    system calls instead of one for each of a thousand steps.
+    The steps of the previous listing are used again for ten seconds if no name has changed since: a poll each second
+    then takes four system calls instead of one for each of a thousand steps. A file that is overwritten in place, for
+    example by a copy of a damaged one, changes no name.
     """
-    others = {name: stamp for name in _OTHERS if (stamp := stamp_of(folder / name)) is not None}
+    others = {name: stamp for name in _OTHERS if (stamp := file_stamp(folder / name)) is not None}
     try:
-        changed = os.stat(folder).st_mtime_ns
-        if before is not None and before.folder_changed == changed and time.time_ns() - changed > _SETTLED_NS:
+        now, changed = time.time_ns(), os.stat(folder).st_mtime_ns
+        fresh = now - changed > _SETTLED_NS and before is not None and 0 <= now - before.listed < _LISTED_NS
+        if fresh and before is not None and before.folder_changed == changed:
             return before if before.others == others else replace(before, others=others)
         with os.scandir(folder) as found:
             entries = list(found)
     except OSError:
-        return Listing({}, {}, {}, 0)
-    files: dict[str, dict[int, Stamp]] = {"snapshot": {}, "analysis": {}}
+        return Listing({}, {}, {}, 0, 0)
+    files: dict[str, dict[int, FileStamp]] = {"snapshot": {}, "analysis": {}}
     for entry in entries:
         matched = _STEP.fullmatch(entry.name)
-        if matched and (stamp := stamp_of(entry.path)) is not None:
+        if matched and (stamp := file_stamp(entry.path)) is not None:
             files[matched[1]][int(matched[2])] = stamp
     snapshots = dict(sorted(files["snapshot"].items()))
     analyses = {step: stamp for step, stamp in sorted(files["analysis"].items()) if step in snapshots}
     links = tuple(sorted(entry.name for entry in entries if entry.is_symlink()))
-    return Listing(snapshots, analyses, others, changed, links)
+    return Listing(snapshots, analyses, others, changed, now, links)

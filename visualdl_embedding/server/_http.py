@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import threading
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from cachetools import LRUCache, cached
 from flask import Request, Response
 
 from visualdl_embedding.core.jsonable import dumps
+from visualdl_embedding.core.stamps import content_stamp
 from visualdl_embedding.errors import EmbeddingError
 
 __all__ = ["BINARY", "Answer", "Asked", "BadRequest", "Cache", "NotFound", "NotReady", "error_response", "respond"]
@@ -44,7 +44,7 @@ class Answer:
     ----------
     key
         State of everything that the body is read from, known without calling `make`. The body is cached by it, by the
-        endpoint and by the parameters; the entity tag is made of the same.
+        endpoint and by the parameters; the entity tag is made of the same and of the version of this library.
     make
         Returns the body: bytes, or a value to be sent as JSON.
     components
@@ -96,7 +96,7 @@ def respond(answer: Answer, request: Request, cache: Cache) -> Response:
     The body is cached as it is sent, which is compressed for most browsers.
     """
     mimetype = BINARY if answer.components else answer.mimetype
-    tag = hashlib.sha256(repr(answer.key).encode("utf-8", "backslashreplace")).hexdigest()[:24]
+    tag = content_stamp(answer.key)
     response = Response(status=answer.status, mimetype=mimetype)
     # Browsers keep answers, but ask every time whether they have changed: a frame may be analyzed again.
     response.headers["Cache-Control"] = "private, no-cache"

@@ -13,8 +13,8 @@ from visualdl_embedding.core.distance import Distance, why_unusable
 from visualdl_embedding.core.pairing import positions_of
 from visualdl_embedding.core.query import cosines, nearest_rows
 from visualdl_embedding.core.snapshot import Snapshot
-from visualdl_embedding.server._answers import with_missing
-from visualdl_embedding.server._http import Answer, Asked, BadRequest
+from visualdl_embedding.server._http import Answer, Asked
+from visualdl_embedding.server._runs import with_missing
 from visualdl_embedding.server._served import ServedTable
 from visualdl_embedding.server._source import RunSource
 
@@ -174,8 +174,6 @@ def similarities(source: RunSource, asked: Asked) -> Answer:
     """Cosines between rows at all steps."""
     table = source.table(asked["run"], asked["table"])
     labels = {row: table.label(row) for row in asked["rows"]}
-    if len(labels) < 2:
-        raise BadRequest(f"rows must be at least two different positions, such as 3,17, not {asked['rows'][0]}.")
 
     def make() -> dict[str, Any]:
         pairs: list[dict[str, Any]] = [{"a": a, "b": b, "cosines": []} for a, b in itertools.combinations(labels, 2)]

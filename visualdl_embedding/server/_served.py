@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.analysis import Projection
+from visualdl_embedding.analysis import Projection, split_key
 from visualdl_embedding.core.pairing import pair_labels, positions_of
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.errors import DamagedFileError, NewerFormatError
@@ -31,9 +31,9 @@ class BoundedReader(TableReader):
     def read_rows(self, version: str | None = None) -> Rows:
         """Read the rows of a version; None for the newest."""
         wanted = version or self.description.rows_version
-        # The version is a hash of the content, so the key needs no stamp.
+        # The version is a hash of the content; the selection holds what may change without it, such as watched labels.
         return self._cache.get(
-            ("rows-of", str(self.folder), wanted),
+            ("rows-of", str(self.folder), wanted, repr(self.description.selections.get(wanted))),
             lambda: TableReader(self.folder, self.description).read_rows(wanted),
             size=lambda rows: 100 * len(rows) * (3 + len(rows.columns)),
         )
@@ -92,9 +92,9 @@ class ServedTable:
         return (str(self.reader.folder), listing.others.get("table.json"), *stamps)
 
     def frame_stamp(self, step: int, projection: str) -> tuple[Any, ...]:
-        """State of everything that a frame is read from. PCA uses the newest basis, hence the newest analysis."""
-        newest = self.analyzed[-1:] if projection.startswith("pca") else []
-        return (*self.stamp(step, *newest), projection)
+        """State of everything that a frame is read from. PCA uses the newest readable basis, hence all analyses."""
+        others = self.listing.analyses_stamp if split_key(projection)[0] == "pca" else ""
+        return (*self.stamp(step), others, projection)
 
     def positions(self) -> Mapping[str, int]:
         """Positions of the newest rows by label."""
@@ -124,11 +124,13 @@ class ServedTable:
 
     def check_projection(self, step: int, key: str) -> None:
         """Raise `NotFound` if an analyzed step has no such projection; the message lists its projections."""
-        stored = self.header(step)["projections"]
+        header = self.header(step)
+        stored = header["projections"]
         if key not in stored:
+            why = "" if stored else "".join(f" {note}" for note in header["notes"])
             raise NotFound(
                 f"Step {step} of table {self.name!r} has no projection {key!r}; stored are "
-                f"{', '.join(stored) or 'none'}."
+                f"{', '.join(stored) or 'none'}.{why}"
             )
 
     def header(self, step: int) -> Mapping[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 import time
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
+from visualdl_embedding.core.stamps import content_stamp
 from visualdl_embedding.errors import DamagedFileError, NewerFormatError
 from visualdl_embedding.server._curves import Curves
 from visualdl_embedding.server._files import Listing, list_folder
@@ -149,8 +149,7 @@ class RunSource:
             (run.name, [(name, table.listing.stamp) for name, table in run.tables.items()], run.missing)
             for run in runs.values()
         ]
-        revision = hashlib.sha256(repr((stamps, self._notes)).encode("utf-8", "backslashreplace")).hexdigest()[:16]
-        return KnownRuns(runs, revision, tuple(map(self.redact, self._notes)))
+        return KnownRuns(runs, content_stamp(stamps, self._notes), tuple(map(self.redact, self._notes)))
 
     def _serve(self, run: ServedRun) -> ServedRun:
         tables, missing = {}, []

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from visualdl_embedding.analysis import Config
-from visualdl_embedding.core.jsonable import dumps_exact, loads_exact
+from visualdl_embedding.core.jsonable import dumps_exact, known_fields, loads_exact
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.table import Table
 from visualdl_embedding.store._files import FORMAT_VERSION, check_format, reading, write_atomically
@@ -121,10 +121,10 @@ def read_description(path: Path) -> Description:
         found = loads_exact(path.read_bytes())
         check_format(found.get("format_version"), path)
         description = Description(
-            table=Table(**_known(Table, found["table"])),
+            table=Table(**known_fields(Table, found["table"])),
             config=Config.from_dict(found["config"]),
             selections={
-                version: Selection(value["how"], value["left_out"], tuple(value["watch"]))
+                version: Selection(**known_fields(Selection, value) | {"watch": tuple(value["watch"])})
                 for version, value in found["selections"].items()
             },
             resumed_after=tuple(found["resumed_after"]),
@@ -133,8 +133,3 @@ def read_description(path: Path) -> Description:
         if description.rows_version not in description.selections:
             raise ValueError(f"it has no selection for the rows {description.rows_version!r}")
         return description
-
-
-def _known(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    names = {f.name for f in fields(kind)}
-    return {name: value for name, value in values.items() if name in names}

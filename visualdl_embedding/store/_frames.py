@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.analysis import Analysis, Projection
-from visualdl_embedding.core.jsonable import dumps_exact, loads_exact
+from visualdl_embedding.core.jsonable import dumps_exact, known_fields, loads_exact
 from visualdl_embedding.core.neighbors import Neighbors
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.safetensors_format import LayoutError, TensorPlace, pack, read_layout
@@ -101,6 +101,7 @@ def write_analysis(path: Path, analysis: Analysis) -> None:
         "basis": None if basis is None else _fields(basis, _OF_BASIS),
         "directions": [asdict(direction) for direction in analysis.directions],
         "seconds": analysis.seconds,
+        "made_from": analysis.made_from,
     }
     tensors: dict[str, NDArray[Any]] = {
         "neighbors/indices": neighbors.indices,
@@ -109,6 +110,8 @@ def write_analysis(path: Path, analysis: Analysis) -> None:
     for key, projection in analysis.projections.items():
         tensors[f"projections/{key}/coordinates"] = projection.coordinates
         tensors[f"projections/{key}/axes"] = projection.axes
+        if projection.places is not None:
+            tensors[f"projections/{key}/places"] = projection.places
     tensors |= {f"row_metrics/{name}": values for name, values in analysis.row_metrics.items()}
     if basis is not None:
         tensors |= {f"basis/{name}": getattr(basis, name) for name in _ARRAYS_OF_BASIS}
@@ -136,6 +139,7 @@ def read_analysis(path: Path) -> Analysis:
             basis=_basis(file, header),
             directions=_directions(header),
             seconds=_floats(header["seconds"]),
+            made_from=header.get("made_from", {}),
         )
 
 
@@ -143,7 +147,7 @@ def read_header(path: Path) -> Mapping[str, Any]:
     """Read the header of an analysis without its arrays; only the beginning of the file is read."""
     with _opened(path, "analysis") as (_, header):
         read = {name: _floats(header[name]) for name in ("scalars", "seconds")}
-        return {**header, **read, "directions": _directions(header)}
+        return {"made_from": {}, **header, **read, "directions": _directions(header)}
 
 
 def read_projection(path: Path, key: str) -> Projection:
@@ -185,7 +189,7 @@ def _fields(source: object, names: Iterable[str]) -> dict[str, Any]:
 
 
 def _directions(header: Mapping[str, Any]) -> tuple[Direction, ...]:
-    return tuple(Direction(**direction) for direction in header.get("directions", ()))
+    return tuple(Direction(**known_fields(Direction, direction)) for direction in header.get("directions", ()))
 
 
 def _floats(values: Mapping[str, Any]) -> dict[str, float]:
@@ -197,6 +201,7 @@ def _projection(file: TensorFile, key: str, header: Mapping[str, Any]) -> Projec
     return Projection(
         coordinates=file.read(f"projections/{key}/coordinates"),
         axes=file.read(f"projections/{key}/axes"),
+        places=file.read(name) if (name := f"projections/{key}/places") in file.places else None,
         **{name: stored[name] for name in _OF_PROJECTION},
     )
 

@@ -14,7 +14,8 @@ from visualdl_embedding.analysis import Analysis, Projection, projection_key
 from visualdl_embedding.core.arrays import spread
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
-from visualdl_embedding.errors import DamagedFileError, NotAnalyzedError
+from visualdl_embedding.core.stamps import file_stamp
+from visualdl_embedding.errors import DamagedFileError, NewerFormatError, NotAnalyzedError
 from visualdl_embedding.projection import Basis
 from visualdl_embedding.store import _frames
 from visualdl_embedding.store._description import Description, read_description
@@ -73,8 +74,24 @@ class Run:
         return f"{type(self).__name__}({str(self.path)!r})"
 
     def tables(self) -> list[str]:
-        """List the names of the tables, sorted."""
-        return sorted(read_description(path).table.name for path in _table_files(self.path))
+        """List the names of the tables, sorted. A table that cannot be read is skipped with a warning.
+
+        Raises
+        ------
+        DamagedFileError, NewerFormatError
+            If no table can be read.
+        """
+        found: list[str] = []
+        damaged: list[DamagedFileError | NewerFormatError] = []
+        for path in _table_files(self.path):
+            try:
+                found.append(read_description(path).table.name)
+            except (DamagedFileError, NewerFormatError) as error:
+                damaged.append(error)
+        if damaged and not found:
+            raise damaged[0]
+        _warn(f"The tables of {self.path}", damaged)
+        return sorted(found)
 
     def table(self, table: str) -> Description:
         """Return the description of a table: shape, configuration, choice of rows, versions of the libraries."""
@@ -160,20 +177,18 @@ class Run:
         """
         reader = self.reader(table)
         found: dict[str, dict[int, float]] = {}
-        damaged: list[str] = []
+        damaged: list[DamagedFileError | NewerFormatError] = []
         for step in reader.steps(analyzed=True):
             try:
                 header = _frames.read_header(reader.path("analysis", step))
             except FileNotFoundError:
                 continue  # removed by thinning since it was listed
-            except DamagedFileError as error:
-                damaged.append(str(error))
+            except (DamagedFileError, NewerFormatError) as error:
+                damaged.append(error)
                 continue
             for key, value in header["scalars"].items():
                 found.setdefault(key, {})[step] = value
-        if damaged:
-            more = f" ({len(damaged) - 1} more could not be read)" if len(damaged) > 1 else ""
-            warnings.warn(f"Scalars of {table!r} are incomplete: {damaged[0]}{more}", stacklevel=2)
+        _warn(f"Scalars of {table!r}", damaged)
         return found
 
     def alerts(self, table: str) -> list[dict[str, Any]]:
@@ -188,13 +203,11 @@ class Run:
         ValueError
             If there is no such table; the message lists the tables.
         """
-        try:
-            stat = (table_folder(self.path, table) / "table.json").stat()
-        except FileNotFoundError:
+        seen = file_stamp(table_folder(self.path, table) / "table.json")
+        if seen is None:
             known = ", ".join(map(repr, self.tables())) or "none"
-            raise ValueError(f"{self.path} has no table {table!r}; its tables are {known}.") from None
+            raise ValueError(f"{self.path} has no table {table!r}; its tables are {known}.")
         # A resumed training rewrites table.json. Rows never change, so the reader keeps them.
-        seen = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
         if table not in self._readers or self._readers[table][0] != seen:
             self._readers[table] = (seen, TableReader.open(self.path, table))
         return self._readers[table][1]
@@ -252,6 +265,13 @@ def _newest_pca(reader: TableReader, step: int, key: str) -> tuple[Basis, Projec
         except (OSError, ValueError):
             continue
     return None
+
+
+def _warn(what: str, damaged: Sequence[Exception]) -> None:
+    """Warn the caller of a method that its result lacks the damaged files, if there are any."""
+    if damaged:
+        more = f" ({len(damaged) - 1} more could not be read)" if len(damaged) > 1 else ""
+        warnings.warn(f"{what} are incomplete: {damaged[0]}{more}", stacklevel=3)
 
 
 def _table_files(path: Path) -> list[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ import paddle
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.rows import Rows
+from visualdl_embedding.core.snapshot import Snapshot
 
 __all__ = ["HistoryCounts", "TrainingHistory"]
 
@@ -21,8 +23,10 @@ _MAX_WAITING = 1 << 20
 _MAX_WAITING_ON_CPU = 1 << 17
 """Ids buffered in memory, 1 MB: counting takes 0.02 ms per batch. Counting each batch took 0.3 ms, because the map from
 rows to positions had left the caches."""
-_ALL_MEASURED, _MEASURED_EVERY = 64, 32
-"""Gradients of the first 64 forward passes are measured, then those of every 32nd."""
+_ALL_MEASURED, _ONE_OF = 64, 32
+"""Gradients of the first 64 forward passes are measured, then those of one of every 32, drawn at random: with a fixed
+choice, one of several layers, or one batch of the epoch, could always be the one that is measured."""
+_RECOMPUTATION = "paddle.distributed.fleet.recompute.recompute"
 _set_compiler: Callable[[Any], Any] = getattr(paddle.framework.core, "set_eval_frame", lambda compiler: None)
 """Sets the bytecode compiler of this thread, and returns the previous one."""
 
@@ -31,8 +35,9 @@ _set_compiler: Callable[[Any], Any] = getattr(paddle.framework.core, "set_eval_f
 class HistoryCounts:
     """Lookups of n watched rows in training, and the number of forward passes.
 
-    `gradient_mean` is the mean length of the gradient of the layer's output over the measured lookups: those of the
-    first 64 forward passes, then of every 32nd. It is NaN for rows without any. A loss scaler scales it too.
+    `gradient_mean` is the mean length of the gradient of the layer's output over the lookups, estimated from the first
+    64 forward passes and one of every 32 later ones, which counts 32 times. It is NaN for rows without a measured
+    lookup. A loss scaler scales it too.
     """
 
     lookups: NDArray[np.int64]
@@ -45,7 +50,8 @@ class TrainingHistory:
 
     A hook after the forward pass reads the ids. A hook on the layer's output receives the gradient of every single
     lookup before they are summed by row, for dense and sparse gradients of the table. Evaluation, ``no_grad``, frozen
-    tables and the padding row are not counted. The hooks raise no errors: the first error ends the history.
+    tables, traces (``paddle.jit.save``, ``to_static``) and the padding row are not counted, and a recomputed pass is
+    counted once. The hooks raise no errors: the first error ends the history.
 
     Parameters
     ----------
@@ -55,6 +61,8 @@ class TrainingHistory:
         ``(n,)`` int64: distinct rows to count (`Rows.gather_ids`), 0 to V - 1, or -1 for none (its count stays 0).
     on_error
         Called once with the exception that ends the history.
+    earlier
+        Last snapshot of the training that is resumed: its counts are continued.
 
     Attributes
     ----------
@@ -90,6 +98,7 @@ class TrainingHistory:
         ids: NDArray[np.int64],
         *,
         on_error: Callable[[Exception], None] | None = None,
+        earlier: Snapshot | None = None,
     ) -> None:
         given = layers if isinstance(layers, Sequence) else [layers]
         several = list({id(layer): layer for layer in given}.values())
@@ -97,21 +106,29 @@ class TrainingHistory:
         self._dim = int(several[0].weight.shape[1])
         self._on_error = on_error
         self.error: Exception | None = None
+        self._earlier = {} if earlier is None else earlier.row_values
+        self._earlier_forwards = 0 if earlier is None else int(earlier.counters.get("forwards", 0))
+        self._random = np.random.default_rng(0)
+        self._measured = 0
         self._lookups = np.zeros(len(ids), dtype=np.int64)
-        self._graded = np.zeros(len(ids), dtype=np.int64)
+        self._graded = np.zeros(len(ids), dtype=np.int64)  # weighted like the lengths
         self._length_sum = np.zeros(len(ids), dtype=np.float64)
         self._forwards = 0
-        self._waiting: list[tuple[paddle.Tensor, paddle.Tensor | None]] = []
+        self._waiting: list[tuple[paddle.Tensor, paddle.Tensor | None, int]] = []
         self._num_waiting = 0
         self._off = False
         self._handles = [_register(layer, self._after_forward) for layer in several]
 
     def take(self) -> HistoryCounts:
-        """Return the counts since the start."""
+        """Return the counts since the start, without those of the earlier snapshot."""
         self._guarded(self._fetch)
         mean = np.full(len(self._lookups), np.nan, dtype=np.float32)
         np.divide(self._length_sum, self._graded, out=mean, where=self._graded > 0, casting="same_kind")
         return HistoryCounts(self._lookups.copy(), mean, self._forwards)
+
+    def counters(self) -> dict[str, float]:
+        """Return the number of ``"forwards"`` for `visualdl_embedding.core.snapshot.Snapshot.counters`."""
+        return {} if self.error is not None else {"forwards": float(self._earlier_forwards + self._forwards)}
 
     def row_values(self, rows: Rows) -> dict[str, NDArray[np.float32]]:
         """Return `visualdl_embedding.core.snapshot.Snapshot.row_values` for `rows`, whose `gather_ids` are counted.
@@ -123,6 +140,14 @@ class TrainingHistory:
         counts = self.take()
         gathered = np.column_stack([counts.lookups, counts.gradient_mean]).astype(np.float32)
         lookups, gradients = np.ascontiguousarray(rows.assemble(gathered).T)
+        if self._earlier:
+            before, mean = self._earlier["lookups"], self._earlier["gradient_mean"]
+            known = np.isfinite([mean, gradients])
+            shares = np.where(known, [before, lookups], 0)
+            sums = np.where(known, [mean, gradients], 0) * shares
+            gradients = np.where(known.any(axis=0), mean, np.nan)
+            np.divide(sums.sum(axis=0), shares.sum(axis=0), out=gradients, where=shares.any(axis=0))
+            lookups = before + lookups
         return {"lookups": lookups, "gradient_mean": gradients}
 
     def close(self) -> None:
@@ -145,35 +170,44 @@ class TrainingHistory:
         compiler = _set_compiler(None)
         try:
             # no_grad, frozen tables, and the first pass of recomputation give outputs without a gradient.
-            if not self._off and layer.training and not output.stop_gradient:
+            in_use = not self._off and layer.training and paddle.in_dynamic_mode() and not output.stop_gradient
+            if in_use and not _is_recomputed():
                 self._guarded(lambda: self._count(next(iter((*inputs, *keywords.values()))), output))
         finally:
             _set_compiler(compiler)
 
     def _count(self, ids: Any, output: Any) -> None:
-        if not paddle.in_dynamic_mode():
-            raise RuntimeError("the network is compiled by to_static, which hides lookups; train it in dynamic mode")
-        measured = self._forwards < _ALL_MEASURED or self._forwards % _MEASURED_EVERY == 0
+        weight = self._weight()
         self._forwards += 1
         on_cpu = _on_cpu(output)
         # Copy the ids: the trainer may write the next batch into the same memory.
         kept = np.array(ids.numpy()).ravel() if on_cpu else ids.detach().flatten().clone()
         self._wait(kept, None)
-        if measured:
+        if weight:
             measure = self._measure_on_cpu if on_cpu else self._measure_on_device
-            output.register_hook(lambda gradient: self._after_backward(measure, gradient, kept))
+            output.register_hook(lambda gradient: self._after_backward(measure, gradient, kept, weight))
 
-    def _after_backward(self, measure: Callable[[Any, Any], None], gradient: Any, ids: Any) -> None:
+    def _weight(self) -> int:
+        """Return how many forward passes this one represents in `gradient_mean`; 0 if it is not measured."""
+        number = self._earlier_forwards + self._forwards
+        if number < _ALL_MEASURED:
+            return 1
+        place = number % _ONE_OF
+        if not place or not self._forwards:
+            self._measured = int(self._random.integers(_ONE_OF))
+        return _ONE_OF if place == self._measured else 0
+
+    def _after_backward(self, measure: Callable[[Any, Any, int], None], gradient: Any, ids: Any, weight: int) -> None:
         """Measure gradients. Return None: any other value that is not a tensor ends the process."""
         if not self._off:
-            self._guarded(lambda: measure(gradient, ids))
+            self._guarded(lambda: measure(gradient, ids, weight))
 
-    def _measure_on_device(self, gradient: Any, ids: Any) -> None:
+    def _measure_on_device(self, gradient: Any, ids: Any, weight: int = 1) -> None:
         with paddle.no_grad():
             rows = gradient.detach().astype("float32").reshape([-1, self._dim])
-            self._wait(ids, paddle.linalg.norm(rows, axis=1))
+            self._wait(ids, paddle.linalg.norm(rows, axis=1), weight)
 
-    def _measure_on_cpu(self, gradient: Any, ids: NDArray[np.integer]) -> None:
+    def _measure_on_cpu(self, gradient: Any, ids: NDArray[np.integer], weight: int = 1) -> None:
         occurrences = np.flatnonzero(self._positions[ids] >= 0)
         if not len(occurrences):
             return
@@ -181,18 +215,18 @@ class TrainingHistory:
         # Indexing copies rows; for more than a quarter of them, computing all lengths is faster.
         few = 4 * len(occurrences) < len(rows)
         lengths = _lengths(rows[occurrences]) if few else _lengths(rows)[occurrences]
-        self._add_lengths(ids[occurrences], lengths)
+        self._add_lengths(ids[occurrences], lengths, weight)
 
-    def _add_lengths(self, ids: NDArray[np.integer], lengths: NDArray[np.floating]) -> None:
+    def _add_lengths(self, ids: NDArray[np.integer], lengths: NDArray[np.floating], weight: int) -> None:
         # Lengths that are not finite are of an overflowed batch, which a loss scaler skips.
         positions = self._positions[ids]
         kept = (positions >= 0) & np.isfinite(lengths)
-        np.add.at(self._length_sum, positions[kept], lengths[kept].astype(np.float64))
-        np.add.at(self._graded, positions[kept], 1)
+        np.add.at(self._length_sum, positions[kept], weight * lengths[kept].astype(np.float64))
+        np.add.at(self._graded, positions[kept], weight)
 
-    def _wait(self, ids: Any, lengths: Any) -> None:
+    def _wait(self, ids: Any, lengths: Any, weight: int = 1) -> None:
         """Buffer the ids of a forward pass, or the ids and lengths of a backward pass on a device."""
-        self._waiting.append((ids, lengths))
+        self._waiting.append((ids, lengths, weight))
         self._num_waiting += int(ids.shape[0])
         if self._num_waiting >= (_MAX_WAITING_ON_CPU if isinstance(ids, np.ndarray) else _MAX_WAITING):
             self._fetch()
@@ -200,13 +234,13 @@ class TrainingHistory:
     def _fetch(self) -> None:
         """Count the buffered ids and lengths, after copying those on a device to NumPy."""
         waiting, self._waiting, self._num_waiting = self._waiting, [], 0
-        looked_up = [ids if isinstance(ids, np.ndarray) else ids.numpy() for ids, lengths in waiting if lengths is None]
+        looked_up = [ids if isinstance(ids, np.ndarray) else ids.numpy() for ids, grads, _ in waiting if grads is None]
         if looked_up:
             positions = self._positions[np.concatenate(looked_up)]
             self._lookups += np.bincount(positions[positions >= 0], minlength=len(self._lookups))
-        for ids, lengths in waiting:
+        for ids, lengths, weight in waiting:
             if lengths is not None:
-                self._add_lengths(ids.numpy(), lengths.numpy())
+                self._add_lengths(ids.numpy(), lengths.numpy(), weight)
 
     def _guarded(self, action: Callable[[], None]) -> None:
         """Call `action` without letting its errors end the training."""
@@ -251,6 +285,20 @@ def _register(layer: Any, hook: Callable[[Any, Any, Any, Any], None]) -> Any:
     if "with_kwargs" in inspect.signature(layer.register_forward_post_hook).parameters:
         return layer.register_forward_post_hook(hook, with_kwargs=True)
     return layer.register_forward_post_hook(lambda layer, inputs, output: hook(layer, inputs, {}, output))
+
+
+def _is_recomputed() -> bool:
+    """Whether a forward pass repeats, within the backward pass, one that has been counted.
+
+    ``recompute(use_reentrant=True)`` makes the first pass without gradients, which is not counted; with False, the
+    first pass has gradients, and the second is made by its function ``unpack`` of saved tensors.
+    """
+    frame = sys._getframe(1)
+    while frame.f_back is not None:
+        frame = frame.f_back
+        if frame.f_code.co_name == "unpack" and frame.f_globals.get("__name__") == _RECOMPUTATION:
+            return True
+    return False
 
 
 def _on_cpu(output: Any) -> bool:
