@@ -162,7 +162,8 @@ def neighbor_counts(neighbors: Neighbors, vectors: Floats | None = None) -> Erro
     if vectors is None or not k or k == n - 1:
         return counts
     points = points_of(vectors, neighbors.distance)
-    errors = rounding_errors(vectors, neighbors.distance, resolution(vectors)) / _scale(vectors, neighbors)
+    # Equal distances of any dtype differ by the arithmetic of float32 only.
+    errors = rounding_errors(vectors, neighbors.distance, _EPS) / _scale(vectors, neighbors)
     nearest, last = neighbors.indices[:, max(k - 2, 0)], neighbors.indices[:, -1]
     rows = np.arange(n)
     reach, near = _distances(points, rows, last), _distances(points, rows, nearest)
