@@ -38,6 +38,8 @@ from visualdl_embedding.projection import align
 ALPHA = 0.05
 WATCHED = 5
 PRINTED = 10
+SMALL_LEVELS = (0.01, 0.002, ALPHA / 52)
+"""Levels of the tail; the last one is that of a rule for 52 weeks."""
 CLUSTERS = 10
 SHARES = (0.1, 0.2, 0.4, 0.7, 1.0)
 Detector = Callable[[np.ndarray, np.ndarray], bool]
@@ -117,6 +119,8 @@ def false_alarms(
                 ask_groups(compare_snapshots(*pairs[i], null=found, groups=shuffled), "random words", how, alarms)
                 ask_groups(compare_snapshots(*pairs[i], null=found, groups=clusters), "a kind", how, alarms)
             by_word[how][[words.index(label) for label in drift.labels]] += drift.p_values <= ALPHA
+            for level in SMALL_LEVELS:
+                alarms[f"any row at {level:.2g}, {how}"] += (drift.p_values <= level).tolist()
     return alarms, {how: counts / len(pairs) for how, counts in by_word.items()}
 
 
@@ -182,7 +186,7 @@ def rate(values: list[float] | None) -> float | None:
 
 
 def shown(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+    return "–" if value is None else f"{value:.3f}" if value >= 0.01 else f"{value:.5f}"
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from callback_training import LABELS, Bag, D, V, fit, make_model
 from visualdl import LogReader, LogWriter
 
 from visualdl_embedding import Config, EmbeddingCallback, RecorderSettings, open_run
+from visualdl_embedding.alerts import DriftTowards
 from visualdl_embedding.training import TrainingCallback
 
 QUICK: dict[str, Any] = {"vocabulary": LABELS, "methods": ("pca", "tsne"), "perplexity": 5, "n_neighbors": 5}
@@ -396,3 +397,10 @@ def test_a_table_without_labels_is_not_watched_whole_because_another_is_chosen_b
     fit(callback, model=make_model(towers()), epochs=1)
     assert open_run(tmp_path).rows("word").labels == ("词1",)
     assert len(open_run(tmp_path).rows("item")) == 12
+
+
+def test_a_rule_that_cannot_fire_is_refused_before_training(tmp_path: Path) -> None:
+    rule = DriftTowards("negative", ("词55",), looks=52)
+    with pytest.raises(ValueError, match=r"cannot fire for 'word': the p-values are at least 0\.\d+ among these rows"):
+        fit(EmbeddingCallback(tmp_path, rows=40, watch=["词55"], alerts=rule, **QUICK))
+    assert not list(tmp_path.iterdir())
