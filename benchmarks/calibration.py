@@ -2,10 +2,13 @@
 
 False alarms: pairs of real trainings (`_trainings.py`) that differ only by the bootstrap resample of their documents.
 Every test is applied to every pair at a level of 0.05; aim: 0.02 to 0.08. "rows" ranks among the rows of the pair only,
-"null" also uses null pairs. The rate of alarms of a single word is shown as quantiles over words.
+"null" also uses null pairs. The rate of alarms of a single word is shown as quantiles over words. Groups are those of
+the lexicon, random words, and coherent ones: clusters of another training (k-means). The same is measured for a second
+kind of training, Paddle classifiers (`_classifiers.py`).
 
 Power: the same, but in the later training a share of one word's occurrences is replaced by occurrences of a negative
-word. Nothing else changes.
+word. Nothing else changes. "printed" is the share of these words among the ten that ``drift`` prints first, and for
+comparison among the ten with the largest displacement relative to their neighbors.
 
 For comparison, Evidently's detectors run on the same tables if installed (`pip install evidently`): mean distance,
 domain classifier and MMD with their default thresholds, the first two also with their bootstrap at 0.95 (that of MMD
@@ -27,12 +30,17 @@ from _common import parser, report
 from _trainings import Change, Documents, load_documents, train
 from rich.progress import track
 
+from visualdl_embedding.core.distance import normalize
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import Drift, Pair, compare_snapshots, measure_pair
 from visualdl_embedding.projection import align
 
 ALPHA = 0.05
 WATCHED = 5
+PRINTED = 10
+SMALL_LEVELS = (0.01, 0.002, ALPHA / 52)
+"""Levels of the tail; the last one is that of a rule for 52 weeks."""
+CLUSTERS = 10
 SHARES = (0.1, 0.2, 0.4, 0.7, 1.0)
 Detector = Callable[[np.ndarray, np.ndarray], bool]
 Alarms = dict[str, list[float]]
@@ -90,24 +98,54 @@ def ask_groups(drift: Drift, kind: str, how: str, alarms: Alarms) -> None:
 
 
 def false_alarms(
-    documents: Documents, pairs: list[tuple[Snapshot, Snapshot]], null: list[Pair], *, n_null: int
+    pairs: list[tuple[Snapshot, Snapshot]], null: list[Pair], clusters: Mapping[str, str], *, n_null: int
 ) -> tuple[Alarms, dict[str, np.ndarray]]:
     """Alarms by test, and by kind of p-value each word's share of pairs with an alarm."""
     rng = np.random.default_rng(1)
-    lexicon = dict(zip(documents.words, documents.groups, strict=True))
+    rows = pairs[0][0].rows
+    words, groups = rows.labels, rows.columns["group"]
+    lexicon = dict(zip(words, groups, strict=True))
     alarms: Alarms = defaultdict(list)
-    by_word = {how: np.zeros(len(documents.words)) for how in ("rows", "null")}
+    by_word = {how: np.zeros(len(words)) for how in ("rows", "null")}
     for i in track(range(len(pairs)), description="Pairs without a change", transient=True):
-        watch = [documents.words[w] for w in rng.choice(len(documents.words), WATCHED, replace=False)]
+        watch = [words[w] for w in rng.choice(len(words), WATCHED, replace=False)]
         others = [null[j] for j in rng.permutation([j for j in range(len(null)) if j != i])[:n_null]]
-        shuffled = dict(zip(documents.words, rng.permutation(np.array(documents.groups)).tolist(), strict=True))
+        shuffled = dict(zip(words, rng.permutation(np.array(groups)).tolist(), strict=True))
         for how, found in (("rows", None), ("null", others)):
             drift = compare_snapshots(*pairs[i], watch=watch, null=found, groups=lexicon)
             ask_ours(drift, how, alarms, counted=WATCHED)
             ask_groups(drift, "the lexicon", how, alarms)
-            ask_groups(compare_snapshots(*pairs[i], null=found, groups=shuffled), "random words", how, alarms)
-            by_word[how][[documents.words.index(label) for label in drift.labels]] += drift.p_values <= ALPHA
+            if found:
+                ask_groups(compare_snapshots(*pairs[i], null=found, groups=shuffled), "random words", how, alarms)
+                ask_groups(compare_snapshots(*pairs[i], null=found, groups=clusters), "a kind", how, alarms)
+            by_word[how][[words.index(label) for label in drift.labels]] += drift.p_values <= ALPHA
+            for level in SMALL_LEVELS:
+                alarms[f"any row at {level:.2g}, {how}"] += (drift.p_values <= level).tolist()
     return alarms, {how: counts / len(pairs) for how, counts in by_word.items()}
+
+
+def clusters_of(snapshot: Snapshot) -> dict[str, str]:
+    """Groups of words of a kind."""
+    from sklearn.cluster import KMeans
+
+    codes = KMeans(CLUSTERS, n_init=3, random_state=0).fit_predict(normalize(snapshot.vectors))
+    return dict(zip(snapshot.labels, map(str, codes), strict=True))
+
+
+def classifier_alarms(pairs: int, words: int, *, n_null: int) -> Alarms:
+    """False alarms for pairs of Paddle classifiers."""
+    import _classifiers
+
+    from visualdl_embedding.demo import load_corpus
+
+    corpus = load_corpus("small")
+    rows = _classifiers.rows_of(corpus, words)
+    trained = [
+        (_classifiers.train(corpus, rows, 2 * i), _classifiers.train(corpus, rows, 2 * i + 1, step=1))
+        for i in track(range(pairs), description="Training classifiers", transient=True)
+    ]
+    clusters = clusters_of(_classifiers.train(corpus, rows, 1_000_000))
+    return false_alarms(trained, [measure_pair(*pair) for pair in trained], clusters, n_null=n_null)[0]
 
 
 def changes(documents: Documents, count: int) -> Iterator[tuple[int, int]]:
@@ -133,7 +171,12 @@ def power(
         watch = [documents.words[w] for w in (word, *rest)]
         others = [null[j] for j in rng.permutation(len(null))[:n_null]]
         for how, found in (("rows", None), ("null", others)):
-            ask_ours(compare_snapshots(before, after, watch=watch, null=found), how, alarms, counted=1)
+            drift = compare_snapshots(before, after, watch=watch, null=found)
+            ask_ours(drift, how, alarms, counted=1)
+            alarms[f"printed, {how}"].append(watch[0] in [moved.label for moved in drift.moved[:PRINTED]])
+            assert drift.relative_displacement is not None
+            farthest = np.argsort(-drift.relative_displacement)[:PRINTED]
+            alarms["printed by displacement"].append(watch[0] in [drift.labels[row] for row in farthest])
         ask_evidently(detectors, before, after, alarms)
     return alarms
 
@@ -143,7 +186,7 @@ def rate(values: list[float] | None) -> float | None:
 
 
 def shown(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+    return "–" if value is None else f"{value:.3f}" if value >= 0.01 else f"{value:.5f}"
 
 
 def main() -> None:
@@ -151,11 +194,13 @@ def main() -> None:
     options.add_argument("--pairs", type=int, default=200, help="pairs without a change")
     options.add_argument("--null", type=int, default=20, help="null pairs for each of them")
     options.add_argument("--changes", type=int, default=40, help="changed words per size of change")
+    options.add_argument("--classifiers", type=int, default=100, help="pairs of classifiers without a change")
     options.add_argument("--words", type=int, default=1_000)
     arguments = options.parse_args()
     limit, shares = None, SHARES
     if arguments.quick:
         arguments.pairs, arguments.null, arguments.changes, arguments.words = 4, 3, 2, 400
+        arguments.classifiers = 2
         limit, shares = 2_000, (0.4, 1.0)
     start = time.perf_counter()
     documents = load_documents(arguments.words, limit)
@@ -166,7 +211,9 @@ def main() -> None:
     null = [measure_pair(*pair) for pair in track(pairs, description="Null pairs", transient=True)]
     seconds = {"training": time.perf_counter() - start}
     detectors = evidently_detectors()
-    alarms, by_word = false_alarms(documents, pairs, null, n_null=arguments.null)
+    clusters = clusters_of(train(documents, 2_000_000))
+    alarms, by_word = false_alarms(pairs, null, clusters, n_null=arguments.null)
+    others = classifier_alarms(arguments.classifiers, arguments.words, n_null=arguments.null)
     for before, after in track(pairs if detectors else [], description="Evidently", transient=True):
         ask_evidently(detectors, before, after, alarms)
     seen = {
@@ -175,9 +222,15 @@ def main() -> None:
     }
     seconds["all"] = time.perf_counter() - start
     lines = [
-        [test, str(len(found)), shown(rate(found)), *(shown(rate(seen[share].get(test))) for share in shares)]
-        for test, found in alarms.items()
+        [
+            test,
+            str(len(alarms.get(test, ()))),
+            shown(rate(alarms.get(test))),
+            *(shown(rate(seen[share].get(test))) for share in shares),
+        ]
+        for test in dict.fromkeys([*alarms, *seen[shares[-1]]])
     ]
+    lines += [[f"classifiers: {test}", str(len(found)), shown(rate(found))] for test, found in others.items()]
     spread = {how: np.quantile(rates, (0.05, 0.5, 0.95, 1.0)).tolist() for how, rates in by_word.items()}
     lines += [
         [f"one word, {how}: 5%, 50%, 95%", "", " ".join(f"{q:.2f}" for q in found[:3])] for how, found in spread.items()
@@ -195,6 +248,9 @@ def main() -> None:
             "null_pairs": arguments.null,
             "changes": arguments.changes,
             "false_alarms": {test: {"asked": len(found), "rate": rate(found)} for test, found in alarms.items()},
+            "false_alarms_of_classifiers": {
+                test: {"asked": len(found), "rate": rate(found)} for test, found in others.items()
+            },
             "power": {
                 str(share): {test: rate(found) for test, found in tests.items()} for share, tests in seen.items()
             },

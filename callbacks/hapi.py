@@ -18,7 +18,7 @@ class EmbeddingCallback(TrainingCallback, paddle.callbacks.Callback):  # type: i
 
     Snapshots of the watched rows are taken on the training thread, a few milliseconds each. Neighbors, projections,
     metrics and pictures are computed in a child process of low priority. The first error is logged and disables the
-    callback; training goes on. Wrong arguments raise at once.
+    callback; training continues. Wrong arguments raise at once.
 
     Parameters
     ----------
@@ -112,13 +112,11 @@ class EmbeddingCallback(TrainingCallback, paddle.callbacks.Callback):  # type: i
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Choose tables and rows, open the run, and take the snapshot of step 0."""
-        if paddle.distributed.get_rank() != 0:
-            return
-        if not paddle.in_dynamic_mode():
-            raise RuntimeError("EmbeddingCallback reads layers in dynamic mode; remove paddle.enable_static().")
         theirs = getattr(self._visualdl, "log_dir", None)
         where = "paddle.callbacks.VisualDL in this fit"
         session = self._begin(self.model.network, share=self._visualdl, their_log_dir=theirs, where=where)
+        if session is None:
+            return
         shared = (
             self.writer is None
             and theirs is not None

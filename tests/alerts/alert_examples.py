@@ -58,5 +58,6 @@ def moved(
     group: str = "negative",
     share: tuple[float, float] = (0.1, 0.6),
     lean: tuple[float, float] = (math.nan, math.nan),
+    smallest_p: float | None = None,
 ) -> Direction:
-    return Direction(label, group, *share, *lean, p_value, p_value, False)
+    return Direction(label, group, *share, *lean, p_value, p_value, False, smallest_p)

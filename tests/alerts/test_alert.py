@@ -70,6 +70,15 @@ def test_invalid_alerts_are_refused(key: str, value: object) -> None:
         Alert.from_dict({**make_alert().to_dict(), key: value})
 
 
+def test_what_an_alert_may_lack() -> None:
+    values = make_alert().to_dict()
+    for key in ("value", "threshold", "trained_step", "message_zh", "evidence"):
+        del values[key]
+    alert = Alert.from_dict(values)
+    assert math.isnan(alert.value)
+    assert (alert.trained_step, alert.message_zh, alert.evidence) == (None, "", {})
+
+
 def test_keys_of_a_newer_version_are_passed_over() -> None:
     assert Alert.from_dict({**make_alert().to_dict(), "new": 1}) == make_alert()
 
@@ -79,9 +88,10 @@ def test_the_lag_is_described() -> None:
     assert (alert.lag, alert.lag_zh) == ("", "")
     late = replace(alert, trained_step=450)
     assert (late.to_dict()["computed_step"], late.trained_step) == (300, 450)
-    assert late.lag == "Computed on step 300; training is now at step 450, 150 steps later."
+    assert late.lag == "Computed from the snapshot of step 300; training is now at step 450, 150 steps later."
     assert "滞后 150 步" in late.lag_zh
-    assert replace(alert, trained_step=300).lag == "Computed on step 300, the current step of the training."
+    current = "Computed from the snapshot of step 300, the current step of the training."
+    assert replace(alert, trained_step=300).lag == current
     assert late.to_dict()["lag"] == late.lag
 
 

@@ -20,6 +20,7 @@ from visualdl_embedding.alerts import (
     NonFinite,
     Rule,
     TailCrowding,
+    require_reachable,
 )
 from visualdl_embedding.alerts._history import HistoryView
 from visualdl_embedding.alerts._rule import Judgment, matches
@@ -187,6 +188,14 @@ def test_the_built_in_rules_read_what_analyze_writes() -> None:
         assert (last(Collapsed(), history).status, last(NonFinite(), history).status) == (collapsed, non_finite)
 
 
+def test_a_single_column_cannot_collapse_and_says_why() -> None:
+    vectors = np.random.default_rng(0).normal(size=(60, 1))
+    scalars = dict(analyze(make_snapshot(vectors), config=Config(methods=()))[0].scalars)
+    judged = last(Collapsed(), History("word", (0,), (scalars,)))
+    assert judged.status == "clear"
+    assert judged.text.en.startswith("The table has one column")
+
+
 class TestDriftTowards:
     def judge(self, rule: DriftTowards, *evidence: Direction, look: int | None = None) -> dict[str, Judgment]:
         history = History.of("word", {7: {}}, evidence={7: evidence})
@@ -230,6 +239,41 @@ class TestDriftTowards:
         planned = DriftTowards("negative", ("a",), looks=10)
         assert [self.judge(planned, moved("a", 0.004), look=n)["a"].status for n in (1, 10, 500)] == ["holds"] * 3
         assert self.judge(planned, moved("a", 0.006), look=1)["a"].status == "clear"
+
+    def test_a_level_that_no_p_value_can_reach_is_unknown(self) -> None:
+        rule = DriftTowards("negative", ("a",), looks=52)
+        found = self.judge(rule, moved("a", 0.02, smallest_p=0.02), look=1)["a"]
+        assert found.status == "unknown"
+        assert "p-values are at least 0.02 among these rows" in found.text.en
+        assert "requires 0.0009615 or less" in found.text.en
+        assert "至少为 0.02" in found.text.zh
+        assert self.judge(rule, moved("a", 0.0005, smallest_p=1e-6), look=1)["a"].status == "holds"
+        several = DriftTowards("negative", ("a", "b", "c"))
+        at_least = moved("a", 0.02, smallest_p=0.02), moved("b", 0.5, smallest_p=0.02)
+        assert self.judge(several, *at_least)["a"].status == "unknown"
+        assert self.judge(DriftTowards("negative", ("a", "b")), *at_least)["a"].status == "holds"
+
+    @pytest.mark.parametrize(
+        ("rule", "n", "null_pairs", "refused"),
+        [
+            (DriftTowards("negative", ("a",), looks=52), 60, 0, True),
+            (DriftTowards("negative", ("a",), looks=52), 101, 0, False),
+            (DriftTowards("negative", ("a",), looks=52), 60, 1, False),
+            (DriftTowards("negative", ("a",)), 60, 0, False),
+            (DriftTowards("negative", ("a",)), 30, 0, True),
+            (DriftTowards("negative", ("a",), alpha=1e-5, looks=52), 500, 0, True),
+            (DriftTowards("negative", ("a",), looks=52, tables="other"), 60, 0, False),
+            (NonFinite(), 60, 0, False),
+        ],
+    )
+    def test_rules_that_cannot_fire_are_refused(self, rule: Rule, n: int, null_pairs: int, refused: bool) -> None:
+        labels = ("a", *(f"w{i}" for i in range(n - 1)))
+        rows = Rows(np.arange(n), labels, watch=("a",))
+        if refused:
+            with pytest.raises(ValueError, match="cannot fire for 'word': the p-values are at least"):
+                require_reachable([rule], "word", rows, null_pairs=null_pairs)
+        else:
+            require_reachable([rule], "word", rows, null_pairs=null_pairs)
 
     @given(st.lists(st.floats(0, 1), max_size=8), st.integers(0, 3))
     def test_holm_is_stepwise_bonferroni(self, p_values: list[float], more: int) -> None:

@@ -14,7 +14,7 @@ from visualdl_embedding.core.neighbors import Neighbors, graph_rows
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.metrics import METRICS
-from visualdl_embedding.projection import align
+from visualdl_embedding.projection import align, motion
 
 FAST = Config(methods=("pca", "tsne"), perplexity=5, n_neighbors=5)
 
@@ -126,6 +126,45 @@ def test_cka_of_unrelated_spaces_is_zero() -> None:
     assert last.scalars["cka"] == pytest.approx(0, abs=0.01)
 
 
+def test_rows_that_coincide_have_one_place_and_keep_their_neighbors() -> None:
+    frames = [clusters(80, seed=seed) for seed in (0, 1)]
+    for frame in frames:
+        frame[50:] = frames[0][50]
+    config = Config(methods=("pca", "tsne", "umap"), perplexity=5, n_neighbors=5)
+    (_, last) = course(*frames, config=config)
+    for projection in last.projections.values():
+        assert len(np.unique(projection.coordinates[50:], axis=0)) == 1
+        assert len(np.unique(projection.coordinates, axis=0)) == 51
+    assert last.row_metrics["neighbor_overlap"][50:].min() == 1
+    assert last.row_metrics["duplicates"].tolist() == [0] * 50 + [29] * 30
+    assert "duplicates" not in course(clusters())[0].row_metrics
+
+
+def test_one_long_row_does_not_move_the_others_by_cosine() -> None:
+    (first, second) = np.repeat(np.random.default_rng(0).normal(size=(1, 200, 16)), 2, axis=0).astype(np.float32)
+    second[3] *= 1e4
+    (_, last) = course(first, second, config=Config(methods=("pca",)))
+    assert last.scalars["displacement"] < 0.01
+    assert last.scalars["cka"] > 0.99
+
+
+@pytest.mark.parametrize("distance", ["cosine", "euclidean"])
+def test_a_single_column_has_no_metrics_of_directions(distance: Literal["cosine", "euclidean"]) -> None:
+    (only,) = course(clusters(60, 1), config=replace(FAST, distance=distance))
+    assert not {"mean_cosine", "effective_rank", "isoscore"} & set(only.scalars)
+    assert "norm_mean" in only.scalars
+    assert any("one column" in note for note in only.notes)
+
+
+def test_watched_rows_without_neighbors_are_named() -> None:
+    vectors = clusters()
+    vectors[3], vectors[4, 0] = 0, np.nan
+    (only,) = course(vectors, rows=rows_of(60, watch=("w3", "w4", "w5")))
+    assert "The vector of 'w3' is zero, so it has no direction and no neighbors by cosine." in only.notes
+    assert "The vector of 'w4' contains NaN or inf, so it has no neighbors." in only.notes
+    assert {key.split("/")[1] for key in only.scalars if key.startswith("watch/")} == {"w5"}
+
+
 def test_watched_labels_have_curves_of_their_own() -> None:
     _, second = course(clusters(), clusters(seed=1), rows=rows_of(60, watch=("w3", "w4")))
     assert second.scalars["watch/w3/norm"] == pytest.approx(np.linalg.norm(clusters(seed=1)[3]), rel=1e-5)
@@ -147,6 +186,80 @@ def test_rows_that_are_not_finite_are_left_out_and_come_back() -> None:
     assert third.scalars["nonfinite_rows"] == 0
     assert np.isfinite(third.projections["tsne"].coordinates).all()
     assert third.scalars["neighbor_overlap"] == 1
+
+
+def without(vectors: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The vectors, with NaN in some rows."""
+    broken = vectors.copy()
+    broken[rows] = np.nan
+    return broken
+
+
+@pytest.mark.parametrize("usable", [1, 3, 29])
+def test_a_frame_with_fewer_than_half_of_its_rows_has_counts_only(usable: int) -> None:
+    first, broken, third = course(clusters(), without(clusters(), np.arange(usable, 60)), clusters())
+    assert broken.scalars == {"num_rows": usable, "nonfinite_rows": 60 - usable, "zero_rows": 0}
+    assert (broken.projections, broken.row_metrics, broken.directions) == ({}, {}, ())
+    assert f"{usable} of 60 rows are usable, fewer than half, so this step has no maps" in broken.notes[-1]
+    (_, control) = course(clusters(), clusters())
+    assert third.previous_step == first.step
+    assert third.scalars == control.scalars
+    for key, projection in third.projections.items():
+        assert np.array_equal(projection.coordinates, control.projections[key].coordinates)
+
+
+def test_a_frame_with_half_of_its_rows_is_measured() -> None:
+    _, half = course(clusters(), without(clusters(), np.arange(30, 60)))
+    assert half.scalars["neighbor_overlap"] == 1
+    assert not any("fewer than half" in note.lower() for note in half.notes)
+
+
+def test_zero_rows_are_not_expected() -> None:
+    vectors = clusters()
+    vectors[20:] = 0
+    (found,) = course(vectors)
+    assert found.scalars["zero_rows"] == 40
+    assert "tsne/trustworthiness" in found.scalars
+
+
+def test_a_change_needs_half_of_the_earlier_rows() -> None:
+    zero = clusters()
+    zero[20:] = 0
+    _, second, third = course(clusters(), zero, zero)
+    for name in ("neighbor_overlap", "displacement", "cka", "tsne/motion"):
+        assert name not in second.scalars
+    assert [note for note in second.notes if "Fewer than half" in note] == [
+        "Fewer than half of the rows of step 0 are usable at this step, so the change since then is not measured."
+    ]
+    assert third.scalars["neighbor_overlap"] == 1
+    assert "neighbor_overlap_first" not in third.scalars
+
+
+def test_directions_need_half_of_the_earlier_rows() -> None:
+    rows = replace(rows_of(60, watch=("w1",)), columns={"group": ("a", "b") * 30})
+    one, two = without(clusters(), np.arange(2, 30)), without(clusters(), np.arange(32, 60))
+    _, found = course(one, two, rows=rows)
+    assert found.directions == ()
+    assert "neighbor_overlap" not in found.scalars
+
+
+@pytest.mark.parametrize("method", ["tsne", "umap"])
+def test_rows_that_come_back_continue_from_their_own_last_place(method: str) -> None:
+    config = replace(FAST, methods=(method,))
+    away = np.flatnonzero(np.arange(60) % 4 == 0)  # a whole cluster
+    vectors = [clusters() + np.float32(0.01 * t) * clusters(seed=1) for t in range(4)]
+    seen = course(vectors[0], *(without(v, away) for v in vectors[1:3]), vectors[3], config=config)
+    control = course(*vectors, config=config)
+    before, broken, after = (seen[i].projections[method] for i in (0, 2, 3))
+    assert np.isnan(broken.coordinates[away]).all()
+    np.testing.assert_array_equal(broken.places[away], before.coordinates[away])
+    assert after.places is None
+
+    def jump(frames: list[Analysis]) -> float:
+        moved = motion(frames[0].projections[method].coordinates, frames[3].projections[method].coordinates)
+        return float(np.sqrt(np.mean(np.square(moved[away]))))
+
+    assert jump(seen) < max(2 * jump(control), 0.1)
 
 
 def sparse(seed: int = 0, length: float = 0.0) -> np.ndarray:

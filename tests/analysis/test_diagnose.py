@@ -102,7 +102,7 @@ def test_a_column_of_names_is_no_grouping() -> None:
     taken = Snapshot("item", 0, rows, rng.normal(size=(n, 4)).astype(np.float32))
     found = diagnose(taken)
     assert not any(name.startswith("group") for name in found.scalars)
-    assert "looks like a name of each row" in found.notes[0]
+    assert "so groups are not measured. Check that it holds groups" in found.notes[0]
 
 
 def test_the_analysis_of_a_frame_holds_its_diagnosis() -> None:

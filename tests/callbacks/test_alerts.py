@@ -47,7 +47,7 @@ def test_an_alert_reaches_everybody_once(tmp_path: Path, caplog: pytest.LogCaptu
     assert len(counts) >= 2
     (text,) = alert_texts(tmp_path)
     assert "norm_mean is" in text
-    assert "Computed on step" in text
+    assert "Computed from the snapshot of step" in text
 
 
 def test_a_replay_raises_the_same_alerts_and_no_more(tmp_path: Path) -> None:

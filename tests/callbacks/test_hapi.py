@@ -12,6 +12,8 @@ from callback_training import LABELS, Bag, D, V, fit, make_model
 from visualdl import LogReader, LogWriter
 
 from visualdl_embedding import Config, EmbeddingCallback, RecorderSettings, open_run
+from visualdl_embedding.alerts import DriftTowards
+from visualdl_embedding.training import TrainingCallback
 
 QUICK: dict[str, Any] = {"vocabulary": LABELS, "methods": ("pca", "tsne"), "perplexity": 5, "n_neighbors": 5}
 
@@ -181,6 +183,46 @@ def test_a_resumed_training_goes_on_in_the_same_run_and_file(tmp_path: Path) -> 
     assert "train/loss" in tags(tmp_path)["scalar"]
 
 
+def test_a_resume_takes_the_first_snapshot_of_the_tables_that_lack_the_step(tmp_path: Path) -> None:
+    network = WithPositions()
+    options = {**QUICK, "vocabulary": {"word": LABELS}, "resume": True}
+    model = fit(EmbeddingCallback(tmp_path, **options), model=make_model(network), epochs=1)
+    for kind in ("snapshot", "analysis"):
+        (tmp_path / "embeddings" / "position" / f"{kind}-000000008.safetensors").unlink()
+    stored = open_run(tmp_path).snapshot("word", 8).vectors
+    # With other weights, the stored snapshot of the first table must not be written again.
+    network.word.weight.set_value(network.word.weight * 2)
+    fit(EmbeddingCallback(tmp_path, **options, on_error="raise"), model=model, epochs=1)
+    run = open_run(tmp_path)
+    assert run.steps("word") == run.steps("position") == [0, 8, 16]
+    assert np.array_equal(run.snapshot("word", 8).vectors, stored)
+
+
+def test_only_the_first_process_of_a_training_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paddle.distributed, "get_rank", lambda: 1)
+    fit(EmbeddingCallback(tmp_path / "a", **QUICK), epochs=1)
+    assert not (tmp_path / "a").exists()
+
+
+def test_static_mode_is_refused(tmp_path: Path) -> None:
+    callback = EmbeddingCallback(tmp_path / "a", **QUICK)
+    callback.set_model(make_model())
+    paddle.enable_static()
+    try:
+        with pytest.raises(RuntimeError, match=r"EmbeddingCallback reads layers in dynamic mode"):
+            callback.on_train_begin()
+    finally:
+        paddle.disable_static()
+
+
+def test_the_callback_of_a_trainer_must_say_how_to_stop_it(tmp_path: Path) -> None:
+    class Incomplete(TrainingCallback):
+        pass
+
+    with pytest.raises(TypeError, match="_stop_training"):
+        Incomplete(tmp_path)  # type: ignore[abstract]
+
+
 @pytest.mark.parametrize("ours_first", [True, False])
 def test_the_loss_of_a_resumed_training_goes_on_at_the_runs_step(tmp_path: Path, ours_first: bool) -> None:
     model = make_model()
@@ -198,6 +240,27 @@ def test_a_resume_with_other_rows_is_refused(tmp_path: Path) -> None:
     fit(EmbeddingCallback(tmp_path, rows=30, **QUICK), epochs=1)
     with pytest.raises(ValueError, match="labels are new"):
         fit(EmbeddingCallback(tmp_path, rows=40, resume=True, **QUICK), epochs=1)
+
+
+def test_a_resume_that_one_table_refuses_leaves_the_others_unchanged(tmp_path: Path) -> None:
+    narrow, wide = make_model(), make_model(Bag())
+    quick: dict[str, Any] = {"methods": ("pca",), "n_neighbors": 5, "background": False}
+    tables = {"a": narrow.network.word.weight, "b": narrow.network.word.weight}
+    fit(EmbeddingCallback(tmp_path, tables=tables, **quick), model=narrow, epochs=1)
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "embeddings").rglob("*")}
+    tables = {"a": wide.network.word.weight, "b": wide.network.head.weight}
+    with pytest.raises(ValueError, match="the table was 60×8 and is now 8×3"):
+        fit(EmbeddingCallback(tmp_path, tables=tables, resume=True, initial_step=0, **quick), model=wide, epochs=1)
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "embeddings").rglob("*")} == before
+
+
+def test_a_resume_under_another_name_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    quick: dict[str, Any] = {"methods": ("pca",), "n_neighbors": 5, "background": False}
+    for resume, name in ((False, "a"), (True, "b")):
+        model = make_model()
+        callback = EmbeddingCallback(tmp_path, tables={name: model.network.word.weight}, resume=resume, **quick)
+        fit(callback, model=model, epochs=1)
+    assert "holds no snapshot of 'b' to resume, only of 'a'" in caplog.text
 
 
 def test_what_goes_wrong_is_logged_once_and_training_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -230,16 +293,17 @@ def test_an_error_can_be_raised_instead(tmp_path: Path) -> None:
         fit(Breaks(), callback)
 
 
+class WithPositions(Bag):
+    def __init__(self) -> None:
+        super().__init__()
+        self.position = paddle.nn.Embedding(12, D)
+
+    def forward(self, ids: paddle.Tensor) -> paddle.Tensor:
+        return self.head((self.word(ids) + self.position(paddle.arange(6))).mean(axis=1))
+
+
 def test_several_tables_and_a_slash_in_a_name(tmp_path: Path) -> None:
-    class Towers(Bag):
-        def __init__(self) -> None:
-            super().__init__()
-            self.position = paddle.nn.Embedding(12, D)
-
-        def forward(self, ids: paddle.Tensor) -> paddle.Tensor:
-            return self.head((self.word(ids) + self.position(paddle.arange(6))).mean(axis=1))
-
-    network = Towers()
+    network = WithPositions()
     tables = {"tower/word": network.word.weight, "position": network.position.weight}
     fit(EmbeddingCallback(tmp_path, tables=tables, **QUICK), model=make_model(network), epochs=1)
     run = open_run(tmp_path)
@@ -333,3 +397,10 @@ def test_a_table_without_labels_is_not_watched_whole_because_another_is_chosen_b
     fit(callback, model=make_model(towers()), epochs=1)
     assert open_run(tmp_path).rows("word").labels == ("词1",)
     assert len(open_run(tmp_path).rows("item")) == 12
+
+
+def test_a_rule_that_cannot_fire_is_refused_before_training(tmp_path: Path) -> None:
+    rule = DriftTowards("negative", ("词55",), looks=52)
+    with pytest.raises(ValueError, match=r"cannot fire for 'word': the p-values are at least 0\.\d+ among these rows"):
+        fit(EmbeddingCallback(tmp_path, rows=40, watch=["词55"], alerts=rule, **QUICK))
+    assert not list(tmp_path.iterdir())

@@ -7,9 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from model_folders import HEIGHT, WORDS, save_model
+from safetensors.numpy import save_file
 
 from visualdl_embedding import open_run
 from visualdl_embedding.cli import main, visualize
@@ -136,6 +138,7 @@ def test_weekly_snapshots_join_a_run(tmp_path: Path) -> None:
     done = invoke(save_model(tmp_path / "week13"), "--method", "pca", "-o", tmp_path / "out", "--run", run)
     assert done.exit_code == 0, done.output
     table = "ernie.embeddings.word_embeddings"
+    assert "The run keeps its settings" not in done.output
     assert open_run(run).steps(table, analyzed=True) == [10, 12, 13]
     assert 0 < open_run(run).scalars(table)["neighbor_overlap"][12] < 1
     assert list(run.glob("vdlrecords.*.log"))
@@ -199,3 +202,43 @@ def test_a_folder_that_holds_something_else_is_left_alone_before_any_work(model:
 def test_debug_shows_the_traceback(model: Path) -> None:
     with pytest.raises(FileNotFoundError):
         CliRunner().invoke(main, ["--debug", "report", "nowhere"], catch_exceptions=False)
+
+
+def test_what_cannot_join_a_run_is_refused_before_the_report(tmp_path: Path) -> None:
+    run, out = tmp_path / "run", tmp_path / "out"
+    first = save_model(tmp_path / "first")
+    assert invoke(first, "--method", "pca", "-o", tmp_path / "a", "--run", run, "--step", 3).exit_code == 0
+    table = "ernie.embeddings.word_embeddings.weight"
+    wide = save_model(tmp_path / "wide")
+    save_file({table: np.ones((HEIGHT, 7), np.float32)}, wide / "model.safetensors")
+    foreign = save_model(tmp_path / "foreign", vocabulary=False)
+    (foreign / "vocab.txt").write_text("\n".join(f"w{i}" for i in range(HEIGHT)) + "\n", "utf-8")
+    for model, more, said in (
+        (wide, (), "its rows have 7 columns, those of the run 12"),
+        (foreign, (), "no label is in both"),
+        (first, ("--step", 3), "Give a step from 4 on"),
+    ):
+        done = invoke(model, "--method", "pca", "-o", out, "--run", run, *more)
+        assert done.exit_code == 1
+        assert said in done.output
+        assert not out.exists()
+    assert open_run(run).steps("ernie.embeddings.word_embeddings") == [3]
+
+
+def test_a_watched_word_that_is_missing_one_week_is_noted(tmp_path: Path) -> None:
+    run, table = tmp_path / "run", "ernie.embeddings.word_embeddings"
+    without = save_model(tmp_path / "without")
+    (without / "vocab.txt").write_text("\n".join(["别" if w == "悲7" else w for w in WORDS]) + "\n", "utf-8")
+    weeks = [save_model(tmp_path / "first"), without, save_model(tmp_path / "third")]
+    for week, model in enumerate(weeks):
+        done = invoke(
+            *(model, "--method", "pca", "--watch", "悲7", "-o", tmp_path / "out", "--run", run),
+            *(("--distance", "euclidean") if week == 2 else ()),
+        )
+        assert done.exit_code == 0, done.output
+        assert ("so the curves have a gap: 悲7" in done.output) is (week == 1)
+        assert ("keeps its settings: distance='cosine' (not 'euclidean')" in done.output) is (week == 2)
+    assert sorted(open_run(run).scalars(table)["watch/悲7/norm"]) == [0, 2]
+    done = invoke(without, "--method", "pca", "--watch", "悲99", "-o", tmp_path / "out", "--run", run)
+    assert done.exit_code == 1
+    assert "悲99" in done.output

@@ -1,4 +1,4 @@
-"""p-values that are ranks: uniform where nothing happened, small where something did."""
+"""p-values of rows, groups and pairs: uniform where nothing happened, small where something did."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import kstest
+from scipy.stats import genpareto, kstest
 
 from visualdl_embedding.drift._ranks import (
+    _fit_pareto,
     group_p_values,
     pair_p_value,
+    rank_rows,
     residuals,
     row_p_values,
+    smallest_p_value,
     strata_of,
 )
 
@@ -100,30 +103,90 @@ def test_strata_of_names_join_the_small_ones() -> None:
     assert [len({*part}) for part in (codes[:300], codes[300:550], codes[550:])] == [1, 1, 1]
 
 
-def test_group_p_values_are_uniform_for_random_groups() -> None:
+def test_group_p_values_are_uniform_for_groups_that_change_together() -> None:
     rng = np.random.default_rng(4)
-    strata = np.repeat([0, 1], 60).astype(np.int32)
-    # One stratum changes more than the other: a group of its rows must not be called moved for that.
-    values = rng.normal(size=(200, 120)) + 3 * strata
-    codes = np.where(strata == 1, rng.permuted(np.tile([0, 0, -1], (200, 40)), axis=1), -1).astype(np.int32)
-    found = [
-        group_p_values(v, c, strata, n_groups=1, random_state=i)[0]
-        for i, (v, c) in enumerate(zip(values, codes, strict=True))
-    ]
-    assert kstest(found, "uniform").pvalue > 0.01
+    codes = np.repeat([0, 1, -1], 20).astype(np.int32)
+    # The first group changes as one, and more than the others, in every pair.
+    together = np.where(codes == 0, rng.normal(3, 1, size=(400, 20, 1)), 0.0)
+    draws = together + rng.normal(size=(400, 20, 60))
+    found = np.array([group_p_values(left, codes, n_groups=2) for left in draws])
+    assert set(np.round(20 * found.ravel(), 9)) <= set(range(1, 21))
+    for p_values in found.T:
+        assert 0.02 < np.mean(p_values <= 0.05) < 0.08
 
 
 def test_a_group_that_moved_is_seen_and_one_without_rows_is_nan() -> None:
-    values = np.random.default_rng(5).normal(size=100)
-    values[:10] += 2
+    left = np.random.default_rng(5).normal(size=(20, 100))
+    left[0, :10] += 2
+    left[3, 10:30] = np.nan
     codes = np.full(100, -1, dtype=np.int32)
     codes[:10], codes[10:30] = 0, 1
-    found = group_p_values(values, codes, np.zeros(100, dtype=np.int32), n_groups=3, random_state=0)
-    assert found[0] == 0.001
+    found = group_p_values(left, codes, n_groups=3)
+    assert found[0] == 1 / 20
     assert found[1] > 0.05
     assert np.isnan(found[2])
-    flat = group_p_values(np.full(100, 0.1), codes, np.zeros(100, dtype=np.int32), n_groups=2, random_state=0)
-    np.testing.assert_array_equal(flat, 1)
+
+
+@pytest.mark.parametrize("draw", ["normal", "standard_cauchy", "gumbel", "uniform"])
+@pytest.mark.parametrize("n", [120, 500])
+def test_the_tail_keeps_levels_that_ranks_cannot_reach(draw: str, n: int) -> None:
+    rng = np.random.default_rng(6)
+    reference = np.arange(n + 3000) < n
+    found = [
+        row_p_values(getattr(rng, draw)(size=(1, n + 3000)), reference=reference, asked=range(n, n + 3000))[n:]
+        for _ in range(40)
+    ]
+    # 1.3 allows for the sampling error of 40 sets of reference rows; so heavy a tail is estimated less well.
+    allowed = 5 if draw == "standard_cauchy" else 1.3
+    for level in (0.05, 0.01, 0.05 / 52):
+        assert np.mean(np.array(found) <= level) < allowed * level
+
+
+def test_a_change_beyond_all_others_is_told_from_the_largest_of_them() -> None:
+    rng = np.random.default_rng(7)
+    values = np.append(rng.normal(size=500), np.arange(0, 40, 0.25))
+    reference = np.arange(len(values)) < 500
+    found = row_p_values(values[None], reference=reference)
+    outside = found[500:]
+    assert (np.diff(outside) <= 0).all()
+    ranks = np.array([(1 + (values[:500] >= v).sum()) / 501 for v in values[500:]])
+    assert (outside <= ranks).all()
+    many = ranks >= 11 / 501
+    np.testing.assert_allclose(outside[many], ranks[many])
+    assert outside[values[500:] == 6] < 0.05 / 52
+    assert outside.min() == smallest_p_value(500)
+    # A reference row is compared with the others as if it were none of them.
+    values[0] = 6
+    own = row_p_values(values[None], reference=reference)[0]
+    assert own == pytest.approx(row_p_values(values[None], reference=reference & (np.arange(len(values)) > 0))[0])
+
+
+@pytest.mark.parametrize("shape", [0.1, 0.5, 2.0])
+def test_the_tail_is_fitted_by_maximum_likelihood(shape: float) -> None:
+    excess = genpareto.rvs(shape, scale=0.01, size=200, random_state=0)
+    expected, _, scale = genpareto.fit(excess, floc=0)
+    assert _fit_pareto(excess) == pytest.approx((expected, scale), rel=0.01)
+    assert _fit_pareto(np.linspace(0.1, 1, 50)) == pytest.approx((1 / 50, 0.55))
+
+
+def test_few_or_equal_rows_have_no_tail() -> None:
+    values = np.append(np.random.default_rng(8).normal(size=99), 50.0)
+    reference = np.arange(100) < 99
+    assert row_p_values(values[None], reference=reference)[99] == smallest_p_value(99) == 0.01
+    flat = np.append(np.zeros(200), 1.0)
+    assert row_p_values(flat[None], reference=np.arange(201) < 200)[200] == pytest.approx(1 / 201)
+    ranked = rank_rows(values[None], np.zeros(100, dtype=np.int32), reference=reference, asked=[99])
+    assert ranked.smallest[99] == 0.01
+    assert np.isnan(ranked.p_values[:99]).all()
+
+
+@pytest.mark.parametrize("num_null", [1, 2, 20])
+def test_with_few_null_pairs_residuals_are_not_bounded(num_null: int) -> None:
+    values = np.random.default_rng(9).normal(size=(1 + num_null, 300))
+    reference = np.ones(300, dtype=bool)
+    reference[0] = False
+    values[0, 0] = 30
+    assert ranked(values, np.zeros(300, dtype=np.int32), reference)[0] < 0.05 / 52
 
 
 def test_a_pair_is_ranked_on_the_side_of_drift() -> None:

@@ -42,6 +42,7 @@ def test_they_are_those_of_the_whole_comparison(distance: str, match_by: str | N
     if distance == "cosine":
         assert any(direction.significant for direction in expected)
     assert watched_directions(before, after, watch, **options) == expected  # type: ignore[arg-type]
+    assert {direction.smallest_p for direction in expected} == {1e-6}
 
 
 def test_without_groups_or_words_there_are_none() -> None:

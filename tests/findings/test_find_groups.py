@@ -125,3 +125,30 @@ def test_a_small_group_beside_a_large_one_is_not_misplaced_by_its_size() -> None
     vectors[:10] += 4
     found = look(vectors, columns={"group": groups})
     assert "misplaced_rows" not in found
+
+
+def beside_a_visible_group(seed: int, n: int = 300, d: int = 30) -> tuple[np.ndarray, np.ndarray]:
+    """A sixth of the rows far away, with a group of its own; the groups of the other rows are shuffled."""
+    rng = np.random.default_rng(seed)
+    vectors, groups = rng.normal(size=(n, d)), rng.choice(["red", "green", "blue"], n).astype("<U5")
+    vectors[: n // 6, 0] += 20
+    groups[: n // 6] = "apart"
+    return vectors, groups
+
+
+def test_shuffled_groups_beside_a_visible_one_have_no_misplaced_rows() -> None:
+    fired = 0
+    for seed in range(8):
+        vectors, groups = beside_a_visible_group(seed)
+        fired += "misplaced_rows" in look(vectors, columns={"group": groups}, distance="euclidean")
+    assert fired <= 1
+
+
+def test_rows_among_the_visible_group_are_misplaced() -> None:
+    vectors, groups = beside_a_visible_group(0)
+    groups[:5] = "red"
+    finding = look(vectors, columns={"group": groups}, distance="euclidean")["misplaced_rows"]
+    assert set(finding.row_indices) == set(range(5))
+    assert finding.numbers["false_discovery_rate"] == 0.05
+    assert "false discovery rate" in finding.evidence
+    assert "错误发现率" in finding.evidence_zh

@@ -7,11 +7,12 @@ import pytest
 from finding_examples import analysis, blobs, gaussian, look, snapshot
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import ortho_group
+from scipy.stats import ks_2samp, ortho_group
 from sklearn.covariance import MinCovDet
 
 from visualdl_embedding.core.neighbors import nearest_neighbors
-from visualdl_embedding.findings import duplicate_groups, find, intrinsic_dimension, robust_distances, tight_clumps
+from visualdl_embedding.findings import find, intrinsic_dimension, robust_distances, tight_clumps
+from visualdl_embedding.findings._gaussian import Gaussian
 
 
 @pytest.mark.parametrize("distance", ["cosine", "euclidean"])
@@ -51,6 +52,33 @@ def test_very_long_and_very_short_rows_are_told_with_their_lengths() -> None:
     assert set(found.row_indices) == {5, 9}
     assert (found.numbers["num_long"], found.numbers["num_short"]) == (1, 1)
     assert found.numbers["longest"] == pytest.approx(np.linalg.norm(vectors[5]), rel=1e-5)
+
+
+def test_few_strong_directions_make_no_length_unusual() -> None:
+    fired = 0
+    for seed in range(8, 14):
+        fired += "unusual_lengths" in look(gaussian(400, 40, seed=seed, decay=1.0))
+    assert fired <= 1
+
+
+def test_a_long_row_among_few_strong_directions_is_told_with_the_usual_range() -> None:
+    vectors = gaussian(300, 40, decay=1.0)
+    vectors[5] *= 10 * np.median(np.linalg.norm(vectors, axis=1)) / np.linalg.norm(vectors[5])
+    found = look(vectors)["unusual_lengths"]
+    assert found.row_indices == (5,)
+    assert found.numbers["gaussian_shortest"] < found.numbers["median_length"] < found.numbers["gaussian_longest"]
+    assert found.numbers["gaussian_longest"] < found.numbers["longest"]
+
+
+@pytest.mark.parametrize("d", [3, 16, 100])
+def test_norms_of_a_gaussian_are_those_of_its_rows(d: int) -> None:
+    vectors = gaussian(2000, d, decay=0.3) + np.float32(0.2)
+    drawn = Gaussian.like(vectors)
+    rng = np.random.default_rng(0)
+    by_rows = np.linalg.norm(drawn.rows(20_000, rng), axis=1)
+    assert ks_2samp(by_rows, drawn.norms(20_000, rng)).pvalue > 1e-3
+    scale = np.median(np.linalg.norm(vectors, axis=1)) / np.median(by_rows)
+    assert ks_2samp(by_rows * scale, np.linalg.norm(vectors, axis=1)).pvalue > 1e-3
 
 
 def test_short_composed_rows_are_not_reported() -> None:
@@ -93,6 +121,17 @@ def test_a_dense_region_is_no_clump() -> None:
     assert sum(len(clump.rows) for clump in clumps) < 15
 
 
+def test_clumps_are_a_warning_only_if_rows_nearly_coincide() -> None:
+    vectors = gaussian(500, 20, decay=0.1)
+    near, other = np.linalg.norm(vectors[:, None] - vectors[None, :60], axis=2), gaussian(5, 20, seed=3, decay=0.1)
+    typical = np.median(np.sort(near, axis=0)[1])
+    for share, severity in ((0.1, "warning"), (0.35, "info")):
+        away = other / np.linalg.norm(other, axis=1, keepdims=True)
+        planted = vectors.copy()
+        planted[100:105] = vectors[100] + share / np.sqrt(2) * typical * away
+        assert look(planted, distance="euclidean")["tight_clumps"].severity == severity
+
+
 @pytest.mark.parametrize("dimension", [1, 2, 5, 10])
 def test_intrinsic_dimension_of_a_flat_space_in_a_large_one(dimension: int) -> None:
     vectors = np.random.default_rng(0).uniform(size=(3000, dimension)) @ ortho_group.rvs(40, random_state=0)[:dimension]
@@ -105,21 +144,25 @@ def test_copies_are_grouped_and_minus_zero_is_zero() -> None:
     vectors[10:13] = vectors[10]
     vectors[50] = vectors[51] = [0, 1, 2, 3, 4, 5]
     vectors[51, 0] = -0.0
-    groups = [group.tolist() for group in duplicate_groups(vectors)]
-    assert groups == [[10, 11, 12], [50, 51]]
     found = look(vectors)["duplicate_rows"]
     assert found.row_indices == (10, 11, 12, 50, 51)
     assert found.severity == "warning"
     assert "词10 = 词11 = 词12" in found.evidence
 
 
-@settings(deadline=None, max_examples=40)
-@given(seed=st.integers(0, 2**31 - 1), n=st.integers(1, 60), d=st.integers(1, 4))
-def test_copies_are_those_that_numpy_finds(seed: int, n: int, d: int) -> None:
-    vectors = np.random.default_rng(seed).integers(-1, 2, size=(n, d)).astype(np.float32)
-    _, inverse, counts = np.unique(vectors, axis=0, return_inverse=True, return_counts=True)
-    expected = {tuple(np.flatnonzero(inverse.ravel() == i)) for i in np.flatnonzero(counts > 1)}
-    assert {tuple(group) for group in duplicate_groups(vectors)} == expected
+@pytest.mark.parametrize("noise", [0, 3e-8])
+def test_copies_are_named_once(noise: float) -> None:
+    vectors = gaussian(1000, 64)
+    vectors[:300] = vectors[0] * (1 + noise * np.random.default_rng(0).normal(size=(300, 64)))
+    found = look(vectors)
+    assert found["duplicate_rows"].row_indices == tuple(range(300))
+    assert not {"hubs", "tight_clumps"} & set(found)
+    how = "at the resolution of float32" if noise else "with equal bits"
+    assert how in found["duplicate_rows"].evidence
+
+
+def test_equidistant_rows_are_no_hubs() -> None:
+    assert "hubs" not in look(np.eye(300))
 
 
 def test_words_composed_of_the_same_pieces_are_no_copies() -> None:

@@ -73,6 +73,51 @@ def test_a_packed_tail_is_found_with_the_rows_that_are_packed() -> None:
     assert not {"tail_crowded", "tail_apart"} & {f.kind for f in find(*renamed, frequency="count")}
 
 
+def unequal(n: int, d: int, seed: int = 0) -> np.ndarray:
+    """A Gaussian whose deviations fall as 1 / rank."""
+    return np.random.default_rng(seed).normal(size=(n, d)) / np.arange(1, d + 1)
+
+
+@pytest.mark.parametrize("distance", ["cosine", "euclidean"])
+def test_unequal_axes_are_not_crowding(distance: str) -> None:
+    shot, analysis = frames(unequal(800, 32), distance=distance)
+    assert not {"crowded_rows", "unusual_lengths"} & {finding.kind for finding in find(shot, analysis)}
+    assert distance == "euclidean" or analysis.scalars["crowding"] > 0.2
+
+
+@pytest.mark.parametrize("distance", ["cosine", "euclidean"])
+def test_a_spot_among_unequal_axes_is_crowding(distance: str) -> None:
+    vectors = unequal(600, 32)
+    vectors[300:] = 2 * vectors[0] + 0.2 * vectors[300:]
+    finding = look(vectors, distance=distance)["crowded_rows"]
+    assert finding.numbers["unevenness"] > 2 * finding.numbers["gaussian_unevenness"]
+    assert len(set(finding.row_indices) & set(range(300, 600))) > 0.8 * len(finding.row_indices)
+
+
+def topics(n: int = 600, d: int = 24) -> tuple[np.ndarray, np.ndarray]:
+    """Rows in eight clusters of equal density, and the cluster of each."""
+    rng = np.random.default_rng(0)
+    topic = np.arange(n) % 8
+    return 2 * rng.normal(size=(8, d))[topic] + rng.normal(size=(n, d)), topic
+
+
+def test_topics_are_not_crowding_and_a_random_tail_is_not_crowded() -> None:
+    vectors, topic = topics()
+    rng = np.random.default_rng(1)
+    assert frames(vectors)[1].scalars["crowding"] > 0.2
+    for _ in range(5):
+        assert not {"crowded_rows", "tail_crowded"} & set(
+            look(vectors, columns={"frequency": rng.permutation(zipf(600))})
+        )
+    # A tail of two topics is.
+    frequency = np.where(topic < 2, 1, 1000) + rng.integers(0, 2, 600)
+    finding = look(vectors, columns={"frequency": frequency})["tail_crowded"]
+    assert finding.numbers["p_value"] == pytest.approx(0.001)
+    assert finding.numbers["random_crowding"] < finding.numbers["crowding"]
+    assert "random rows" in finding.evidence
+    assert "随机" in finding.evidence_zh
+
+
 def test_the_share_of_the_space_is_what_the_lorenz_curve_says() -> None:
     from visualdl_embedding.metrics import crowding
 

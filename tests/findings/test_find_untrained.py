@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from finding_examples import gaussian, look
+from finding_examples import analysis, gaussian, look, snapshot
 
-from visualdl_embedding.findings import untrained_rows
+from visualdl_embedding.findings import find, untrained_rows
 
 
 def trained(n: int, d: int, seed: int = 0) -> np.ndarray:
@@ -78,3 +80,60 @@ def test_composed_rows_are_never_called_untrained() -> None:
     vectors = trained(300, 64)
     vectors[:40] = 0.05 * np.random.default_rng(1).normal(size=(40, 64))
     assert "untrained_rows" not in look(vectors, pieces={i: (100 + i, 200 + i) for i in range(40)})
+
+
+def of_topics(n: int, d: int, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return rng.dirichlet(np.full(10, 0.2), n) @ rng.normal(size=(10, d)) + 0.3 * rng.normal(size=(n, d))
+
+
+@pytest.mark.parametrize("kind", ["topics", "anisotropic"])
+@pytest.mark.parametrize(("n", "d"), [(150, 300), (500, 64), (1000, 128)])
+def test_untrained_rows_with_the_norms_of_trained_ones_are_found_by_their_directions(n: int, d: int, kind: str) -> None:
+    vectors = of_topics(n, d) if kind == "topics" else gaussian(n, d, decay=1.0)
+    rng, m = np.random.default_rng(1), n // 10
+    random = rng.normal(size=(m, d))
+    norms = rng.permutation(np.linalg.norm(vectors, axis=1))[:m]
+    clean = untrained_rows(vectors.astype(np.float32))
+    assert clean is None
+    vectors[:m] = random * (norms / np.linalg.norm(random, axis=1))[:, None]
+    found = untrained_rows(vectors.astype(np.float32))
+    assert found is not None
+    rows = set(found.rows.tolist())
+    assert len(rows & set(range(m))) >= 0.9 * m
+    assert len(rows - set(range(m))) <= 0.02 * m
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.5])
+def test_rows_of_a_wide_initializer_cannot_be_told(strength: float) -> None:
+    """Training leaves rows of N(0, 1) values random: a fresh table and a trained one look alike."""
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(1000, 64)) + strength * rng.normal(size=(1000, 4)) @ rng.normal(size=(4, 64))
+    vectors[:100] = rng.normal(size=(100, 64))
+    assert untrained_rows(vectors.astype(np.float32)) is None
+
+
+def test_the_end_of_a_continuum_is_not_called_untrained() -> None:
+    """Rows that were trained more and less, from hardly at all."""
+    rng = np.random.default_rng(0)
+    strength = np.exp(rng.normal(size=(1000, 1)))
+    vectors = 0.1 * rng.normal(size=(1000, 64)) + 0.1 * strength * rng.normal(size=(1000, 6)) @ rng.normal(size=(6, 64))
+    assert untrained_rows(vectors.astype(np.float32)) is None
+
+
+def test_rows_with_lookups_are_not_called_untrained() -> None:
+    vectors = trained(300, 64)
+    vectors[:40] = 0.05 * np.random.default_rng(1).normal(size=(40, 64))
+    fresh = 0.05 * np.random.default_rng(2).normal(size=(300, 64))
+    lookups = np.r_[np.zeros(20), np.full(280, 9)].astype(np.float32)
+
+    def untrained(of: np.ndarray, lookups: np.ndarray) -> list[tuple[str, int]]:
+        shot = replace(snapshot(of), row_values={"lookups": lookups})
+        found = find(shot, analysis(shot))
+        return [(f.kind, len(f.row_indices)) for f in found if f.kind.startswith("untrained")]
+
+    assert untrained(vectors, 0 * lookups)[0][1] >= 36
+    assert 18 <= untrained(vectors, lookups)[0][1] <= 20
+    assert untrained(vectors, 0 * lookups + 1) == []
+    assert untrained(fresh, 0 * lookups) == [("untrained_table", 300)]
+    assert untrained(fresh, lookups) == []

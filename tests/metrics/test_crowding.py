@@ -222,3 +222,14 @@ def test_sizes_with_squares_beyond_float32(scale: float) -> None:
     graph = nearest_neighbors(vectors, 15, distance="euclidean")
     found = crowding((vectors * scale).astype(np.float32), graph)
     assert found.gini == pytest.approx(crowding(vectors, graph).gini, abs=0.03)
+
+
+def test_random_subsets_have_the_coefficients_of_rows_drawn_at_random() -> None:
+    found = measure(clumps(1000, 16, share=0.5, count=5, radius=0.3))
+    rng = np.random.default_rng(0)
+    drawn = [found.among(np.isin(np.arange(1000), rng.permutation(1000)[:300])).gini for _ in range(200)]
+    subsets = found.random_subsets(300)
+    assert subsets.shape == (999,)
+    assert subsets.mean() == pytest.approx(np.mean(drawn), abs=0.005)
+    assert subsets.std() == pytest.approx(np.std(drawn), rel=0.3)
+    assert found.random_subsets(1000) == pytest.approx(found.gini)

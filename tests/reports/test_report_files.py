@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 from PIL import Image
 from report_examples import PAGE, clustered, example, words
 
-from visualdl_embedding.reports import Report, report
+from visualdl_embedding.reports import Report, check_folder, report
 
 
 @pytest.fixture(scope="module")
@@ -185,9 +187,11 @@ def test_a_file_in_the_way_is_told(made: Report, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("")
     with pytest.raises(FileExistsError, match="is a file"):
         made.write(tmp_path / "out")
-    with pytest.raises(OSError, match="Cannot") as raised:
+    message = f"Cannot create the folder '{tmp_path / 'out' / 'below'}': '{tmp_path / 'out'}' is a file."
+    with pytest.raises(NotADirectoryError, match=re.escape(message)):
         made.write(tmp_path / "out" / "below")
-    assert str(tmp_path / "out" / "below") in str(raised.value)
+    with pytest.raises(NotADirectoryError, match=re.escape(message)):
+        check_folder(tmp_path / "out" / "below")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only for root")
@@ -219,8 +223,9 @@ def test_a_read_only_place_is_told_whoever_asks(made: Report, tmp_path: Path, mo
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("visualdl_embedding.reports._write.tempfile.mkdtemp", refuse)
-    with pytest.raises(PermissionError, match=r"Cannot write the report to .*Permission denied.*--output"):
+    with pytest.raises(PermissionError, match=r"^Cannot write the report to .*Permission denied.*--output") as raised:
         made.write(tmp_path / "out")
+    assert raised.value.errno == errno.EACCES
 
 
 def test_a_mounted_folder_is_filled_from_within(made: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from visualdl import LogReader
 
 from visualdl_embedding import open_run
-from visualdl_embedding.alerts import Below
+from visualdl_embedding.alerts import Below, DriftTowards
 from visualdl_embedding.analysis import Config
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
@@ -20,9 +21,10 @@ CONFIG = Config(methods=("pca", "tsne"), perplexity=5, n_neighbors=5)
 SPACE = np.random.default_rng(0).normal(size=(80, 6)).astype(np.float32)
 
 
-def week(step: int, first: int, last: int, *, moved: bool = False) -> Snapshot:
+def week(step: int, first: int, last: int, *, moved: bool = False, watch: tuple[str, ...] = ()) -> Snapshot:
     """Words w<first> to w<last> at ids that change from week to week."""
-    rows = Rows(np.arange(last - first), tuple(f"w{i}" for i in range(first, last)))
+    groups = tuple("ab"[i % 2] for i in range(first, last))
+    rows = Rows(np.arange(last - first), tuple(f"w{i}" for i in range(first, last)), {"group": groups}, watch=watch)
     vectors = SPACE[first:last].copy()
     if moved:
         vectors[5] = -vectors[5]
@@ -79,3 +81,85 @@ def test_an_analysis_that_is_made_again_is_not_compared_with_itself(tmp_path: Pa
     again = TableAnalyzer(TableStore.open(tmp_path, "word"), before=1).process(week(1, 0, 60, moved=True)).analysis
     assert again.previous_step == first.previous_step == 0
     assert again.scalars["neighbor_overlap"] == first.scalars["neighbor_overlap"] < 1
+
+
+def test_a_week_with_too_few_rows_is_recorded_and_is_no_predecessor(tmp_path: Path) -> None:
+    record_once(tmp_path, week(0, 0, 60), table=Table("word", 60, 6), config=CONFIG)
+    broken = week(1, 0, 60)
+    broken.vectors[3:] = np.nan
+    done = record_once(tmp_path, broken, table=Table("word", 60, 6))
+    assert [alert.rule for alert in done.alerts] == ["non-finite rows"]
+    assert set(done.analysis.scalars) == {"num_rows", "nonfinite_rows", "zero_rows", "num_alerts"}
+    assert record_once(tmp_path, week(2, 0, 60), table=Table("word", 60, 6)).analysis.previous_step == 0
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "dim", "said"),
+    [
+        (Snapshot("word", 1, week(1, 0, 60).rows, np.ones((60, 8), np.float32)), 8, "8 columns, those of the run 6"),
+        (week(1, 60, 80), 6, "no label is in both"),
+        (week(0, 0, 60), 6, "Give a step from 1 on"),
+        (week(1, 0, 60), 7, "6 columns, not of 'word' with 7"),
+    ],
+)
+def test_what_cannot_join_is_refused_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, snapshot: Snapshot, dim: int, said: str
+) -> None:
+    record_once(tmp_path, week(0, 0, 60), table=Table("word", 60, 6), config=CONFIG)
+    before = files_of(tmp_path)
+    monkeypatch.setattr(TableAnalyzer, "process", lambda *_: pytest.fail("computed"))
+    with pytest.raises(ValueError, match=said):
+        record_once(tmp_path, snapshot, table=Table("word", 60, dim), rules=[Below("isoscore", 0.1)])
+    assert files_of(tmp_path) == before
+
+
+def test_a_damaged_table_is_named_and_not_begun_again(tmp_path: Path) -> None:
+    record_once(tmp_path, week(0, 0, 60), table=Table("word", 60, 6), config=CONFIG)
+    (tmp_path / "embeddings" / "word" / "table.json").write_text("{")
+    with pytest.raises(ValueError, match=r"table\.json"):
+        record_once(tmp_path, week(1, 0, 60), table=Table("word", 60, 6))
+
+
+def test_a_watched_word_that_is_missing_one_week_is_a_gap(tmp_path: Path) -> None:
+    rules = [DriftTowards("a", ("w0",), name="drift"), Below("watch/w0/norm", 0.0, name="norm")]
+    weeks = [week(0, 0, 60, watch=("w0", "w30")), week(1, 20, 80, watch=("w30",))]
+    weeks += [week(step, 0, 60, watch=("w0", "w30")) for step in (2, 3)]
+    config = replace(CONFIG, methods=("pca",))
+    done = [
+        record_once(tmp_path, each, table=Table("word", 60, 6), config=None if each.step else config, rules=rules)
+        for each in weeks
+    ]
+    assert [bool(each.notes) for each in done] == [False, True, False, False]
+    assert "gap: w0." in done[1].notes[0]
+    assert sorted(open_run(tmp_path).scalars("word")["watch/w0/norm"]) == [0, 2, 3]
+    assert {direction.label for direction in done[3].analysis.directions} == {"w0", "w30"}
+    assert all(not each.alerts for each in done)
+
+
+def test_a_table_that_is_new_in_a_run_is_noted(tmp_path: Path) -> None:
+    record_once(tmp_path, week(0, 0, 60), table=Table("word", 60, 6), config=CONFIG)
+    other = replace(week(0, 0, 60), table="item")
+    assert (
+        "begins here; the run holds 'word'"
+        in record_once(tmp_path, other, table=Table("item", 60, 6), config=CONFIG).notes[0]
+    )
+
+
+def test_words_watched_from_a_later_week_on_are_stored(tmp_path: Path) -> None:
+    table, config = Table("word", 60, 6), replace(CONFIG, methods=("pca",))
+    for step, watch in enumerate([("w1",), ("w2",), ()]):
+        record_once(tmp_path, week(step, 0, 60, watch=watch), table=table, config=None if step else config)
+    run = open_run(tmp_path)
+    assert run.table("word").watch == run.snapshot("word", 2).rows.watch == ("w1", "w2")
+
+
+def test_a_week_without_common_usable_rows_is_recorded(tmp_path: Path) -> None:
+    first, second = week(0, 0, 60, watch=("w3",)), week(1, 0, 60, watch=("w3",))
+    first.vectors[30:] = np.nan
+    second.vectors[:30] = np.nan
+    record_once(tmp_path, first, table=Table("word", 60, 6), config=replace(CONFIG, methods=("pca",)))
+    assert record_once(tmp_path, second, table=Table("word", 60, 6)).analysis.directions == ()

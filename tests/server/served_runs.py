@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
+from flask.testing import FlaskClient
 
 from visualdl_embedding.analysis import Config, State, analyze
 from visualdl_embedding.core.rows import Rows
@@ -29,6 +31,7 @@ from visualdl_embedding.store import TableStore
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = Config(methods=("pca", "tsne"), n_components=(2, 3), n_neighbors=5, perplexity=5.0, noise_floor_every=0)
 STEPS = (0, 50, 100)
+PREFIX = "/app/embeddings/api/v1/"
 PATIENCE_SECONDS = 120
 
 
@@ -223,3 +226,10 @@ def within(seconds: float, holds: Any) -> float:
         assert time.monotonic() - start < seconds, f"It did not come to hold within {seconds} s."
         time.sleep(0.05)
     return time.monotonic() - start
+
+
+def ask(client: FlaskClient, endpoint: str, /, **query: Any) -> Any:
+    answer = client.get(PREFIX + endpoint, query_string=query)
+    assert answer.status_code in (200, 202), answer.text
+    assert answer.mimetype == "application/json"
+    return json.loads(answer.data, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))

@@ -3,38 +3,25 @@
 from __future__ import annotations
 
 import gzip
-import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
-from served_runs import STEPS, begin, make_rows, make_run, within, write_scalars
+from served_runs import PREFIX, STEPS, ask, begin, make_rows, make_run, within
 from werkzeug.test import TestResponse
 
 from visualdl_embedding import open_run
 from visualdl_embedding.analysis import Config, plan_projections
 from visualdl_embedding.core.neighbors import nearest_neighbors
-from visualdl_embedding.logs import scan
 from visualdl_embedding.metrics import METRICS
 from visualdl_embedding.runs import align_maps
 from visualdl_embedding.server import RunSource, make_server
 
-PREFIX = "/app/embeddings/api/v1/"
 A: dict[str, Any] = {"run": "a", "table": "word"}
-
-
-@pytest.fixture(scope="module")
-def client(two_runs: Path) -> FlaskClient:
-    return make_server(RunSource(two_runs / "runs"), visualdl=False).test_client()
-
-
-def ask(client: FlaskClient, endpoint: str, /, **query: Any) -> Any:
-    answer = client.get(PREFIX + endpoint, query_string=query)
-    assert answer.status_code in (200, 202), answer.text
-    assert answer.mimetype == "application/json"
-    return json.loads(answer.data, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
 
 
 def floats(answer: TestResponse) -> np.ndarray:
@@ -166,63 +153,6 @@ def test_similarities_follow_all_pairs(client: FlaskClient, two_runs: Path) -> N
     assert found["pairs"][2]["cosines"][1] == pytest.approx(unit[5] @ unit[9])
 
 
-def test_curves_are_what_others_logged(client: FlaskClient) -> None:
-    found = ask(client, "curves", run="a")["curves"]
-    assert found == {"train/loss": {"steps": list(range(0, 101, 10)), "values": found["train/loss"]["values"]}}
-    assert found["train/loss"]["values"][1] == pytest.approx(1 / 11)
-
-
-def test_long_curves_are_thinned_and_keep_their_end(tmp_path: Path) -> None:
-    make_run(tmp_path / "runs", steps=[0], loss=False)
-    write_scalars(
-        tmp_path / "runs", {"train/loss": [(step, float("nan") if step == 3 else 1.0) for step in range(2500)]}
-    )
-    client = make_server(RunSource(tmp_path / "runs"), visualdl=False).test_client()
-    series = ask(client, "curves", run=".")["curves"]["train/loss"]
-    assert len(series["steps"]) <= 1000
-    assert series["steps"][-1] == 2499
-    assert len(set(np.diff(series["steps"]))) == 1
-
-
-def test_a_resumed_training_has_one_curve(tmp_path: Path) -> None:
-    make_run(tmp_path / "runs", steps=[0], loss=False)
-    for number, points in ((1, [(0, 4.0), (10, 3.0), (20, 2.0)]), (2, [(10, 5.0), (30, 1.0)])):
-        write_scalars(tmp_path / "runs", {"train/loss": points}, file_name=f"vdlrecords.000000000{number}.log")
-    client = make_server(RunSource(tmp_path / "runs"), visualdl=False).test_client()
-    curve = ask(client, "curves", run=".")["curves"]["train/loss"]
-    assert curve == {"steps": [0, 10, 20, 30], "values": [4.0, 5.0, 2.0, 1.0]}
-
-
-def test_what_is_no_number_is_null(tmp_path: Path) -> None:
-    make_run(tmp_path / "runs", steps=[0], loss=False)
-    write_scalars(tmp_path / "runs", {"train/loss": [(0, 1.0), (1, float("nan")), (2, float("inf"))]})
-    client = make_server(RunSource(tmp_path / "runs"), visualdl=False).test_client()
-    assert ask(client, "curves", run=".")["curves"]["train/loss"]["values"] == [1.0, None, None]
-
-
-def test_half_a_record_is_read_when_it_is_whole(tmp_path: Path) -> None:
-    make_run(tmp_path / "runs", steps=[0], loss=False)
-    path = write_scalars(tmp_path / "runs", {"train/loss": [(0, 1.0), (1, 2.0), (2, 3.0)]})
-    content = path.read_bytes()
-    client = make_server(RunSource(tmp_path / "runs"), visualdl=False).test_client()
-    for cut, expected in ((9, [0, 1]), (1, [0, 1]), (0, [0, 1, 2])):
-        path.write_bytes(content[: len(content) - cut])
-        assert ask(client, "curves", run=".")["curves"]["train/loss"]["steps"] == expected
-
-
-def test_a_damaged_record_of_a_log_hides_itself_only(tmp_path: Path) -> None:
-    make_run(tmp_path / "runs", steps=[0], loss=False)
-    path = write_scalars(tmp_path / "runs", {"train/loss": [(step, float(step)) for step in range(5)]})
-    records = [entry.end for entry in scan(path)]
-    content = bytearray(path.read_bytes())
-    content[records[1] + 4] = 0xFF  # the length of the record of step 1
-    path.write_bytes(content)
-    client = make_server(RunSource(tmp_path / "runs"), visualdl=False).test_client()
-    assert ask(client, "curves", run=".")["curves"]["train/loss"]["steps"] == [0, 2, 3, 4]
-    write_scalars(path.parent, {"train/loss": [(5, 5.0)]}, file_name=path.name)
-    within(5, lambda: ask(client, "curves", run=".")["curves"]["train/loss"]["steps"] == [0, 2, 3, 4, 5])
-
-
 def test_findings_come_in_both_languages(tmp_path: Path) -> None:
     writer = begin(tmp_path / "runs")
     snapshot = writer.write(0, analyzed=False)
@@ -267,6 +197,31 @@ def test_a_comparison_is_procrustes_until_it_is_joint(client: FlaskClient, two_r
     assert (two_runs / "runs" / ".visualdl-embedding-cache").is_dir()
 
 
+@pytest.mark.parametrize(
+    ("projection", "program", "said"),
+    [
+        (
+            "tsne",
+            "import os; os.kill(os.getpid(), 9)",
+            "ended by signal 9 (SIGKILL), without a message. Check the log of",
+        ),
+        ("pca", "raise SystemExit(3)", "ended by exit status 3, without a message."),
+    ],
+)
+def test_the_end_of_a_comparison_is_told_as_it_was(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, projection: str, program: str, said: str
+) -> None:
+    def start(*_: object, **__: object) -> subprocess.Popen[bytes]:
+        pipe = subprocess.PIPE
+        return subprocess.Popen([sys.executable, "-c", program], stdin=pipe, stdout=pipe)
+
+    monkeypatch.setattr("visualdl_embedding.server._joint.start_child", start)
+    query = {"run_a": "a", "table_a": "word", "step_a": 50, "run_b": "a", "table_b": "word", "step_b": 0}
+    query["projection"] = projection
+    within(30, lambda: client.get(PREFIX + "compare", query_string=query).status_code == 404)
+    assert said in client.get(PREFIX + "compare", query_string=query).json["error"]
+
+
 def test_an_answer_is_sent_once_and_packed(client: FlaskClient) -> None:
     address = PREFIX + "frame?run=a&table=word&step=100&projection=tsne_3d"
     first = client.get(address)
@@ -283,18 +238,6 @@ def test_an_answer_is_sent_once_and_packed(client: FlaskClient) -> None:
         packed = client.get(PREFIX + query, headers={"Accept-Encoding": "gzip"})
         assert gzip.decompress(packed.data) == plain.data
         assert packed.headers["X-Rows"] == plain.headers["X-Rows"] == "60"
-
-
-def test_a_log_that_is_replaced_twice_is_read_anew(tmp_path: Path) -> None:
-    make_run(tmp_path / "runs", steps=[0], loss=False)
-    path = write_scalars(tmp_path / "runs", {"train/loss": [(step, 1.0) for step in range(5)]})
-    client = make_server(RunSource(tmp_path / "runs"), visualdl=False).test_client()
-    assert list(ask(client, "curves", run=".")["curves"]) == ["train/loss"]
-    other = write_scalars(tmp_path / "other", {"train/acc": [(step, 2.0) for step in range(9)]})
-    # Longer, and with the number of the first: what the system does where two files follow one another in its place.
-    path.write_bytes(other.read_bytes())
-    curves = ask(client, "curves", run=".")["curves"]
-    assert curves == {"train/acc": {"steps": list(range(9)), "values": [2.0] * 9}}
 
 
 BAD = {
@@ -324,6 +267,9 @@ BAD = {
     "neighbor-changes?run=a&table=word&step=50&row=1&other_step=7": 404,
     "similarities?run=a&table=word&rows=1": 400,
     "similarities?run=a&table=word&rows=1,x": 400,
+    "similarities?run=a&table=word&rows=1,1": 400,
+    "similarities?run=a&table=word&rows=1,5,1": 400,
+    f"similarities?run=a&table=word&rows={','.join(map(str, range(21)))}": 400,
     "similarities?run=a&table=word&rows=1,99": 404,
     "findings?run=a&table=word&step=7": 404,
     "compare?run_a=a&table_a=word&step_a=50&run_b=a&table_b=word&step_b=50&projection=pca": 400,

@@ -9,11 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from flask.testing import FlaskClient
 from served_runs import CONFIG, begin, make_run, within
 
 from visualdl_embedding import open_run
+from visualdl_embedding.analysis import analyze
 from visualdl_embedding.core.table import Table
 from visualdl_embedding.server import RunSource, make_server
 from visualdl_embedding.server._http import Cache
@@ -293,3 +295,22 @@ def test_a_damaged_newest_basis_leaves_the_one_before(copied: Path) -> None:
     basis = replace(other.basis, components=other.basis.components[::-1].copy(), version=9)
     TableStore.open(copied / "a", "word").write_analysis(replace(other, basis=basis))
     within(5, lambda: client.get(address).data != before.data)
+
+
+def test_a_newest_frame_without_maps_hides_itself_only(copied: Path) -> None:
+    before = ask(client_of(copied), "runs")["runs"][0]["tables"][0]
+    store = TableStore.open(copied / "a", "word")
+    newest = store.read_snapshot(100)
+    vectors = newest.vectors.copy()
+    vectors[3:] = np.nan
+    snapshot = replace(newest, step=150, vectors=vectors)
+    store.write_snapshot(snapshot)
+    store.write_analysis(analyze(snapshot, store.load_state(), CONFIG)[0])
+    client = client_of(copied)
+    table = ask(client, "runs")["runs"][0]["tables"][0]
+    assert table["analyzed"] == [0, 50, 100, 150]
+    assert table["projections"] == before["projections"] != []
+    answer = client.get(PREFIX + "frame?run=a&table=word&step=150&projection=tsne")
+    assert (answer.status_code, "no projection 'tsne'" in answer.json["error"]) == (404, True)
+    kinds = {finding["kind"] for finding in ask(client, "findings", run="a", table="word", step=150)["findings"]}
+    assert kinds == {"nonfinite_rows"}

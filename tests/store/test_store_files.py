@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from visualdl_embedding.core.atomic import remove_stale
 from visualdl_embedding.store._files import (
     append_line,
     check_writable,
     fresh_directory,
-    remove_stale,
     write_atomically,
 )
 

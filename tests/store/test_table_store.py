@@ -335,3 +335,21 @@ def test_fields_of_a_newer_version_are_ignored(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.read_snapshot(0).vectors, snapshot.vectors)
     assert_same_analysis(found.read_analysis(0), analysis)
     assert found.read_numbers(0)[1] == (direction,)
+
+
+def test_places_of_rows_that_are_away_survive_a_restart(tmp_path: Path) -> None:
+    vectors = np.random.default_rng(0).normal(size=(6, TABLE.dim)).astype(np.float32)
+    frames = [Snapshot(TABLE.name, step, ROWS, vectors.copy()) for step in (0, 1, 2, 3)]
+    frames[1].vectors[4] = np.nan
+    frames[2].vectors[1:] = np.nan  # too few rows: no previous frame
+    store, state = new_store(tmp_path), State()
+    for snapshot in frames[:3]:
+        analysis, state = analyze(snapshot, state, CONFIG)
+        store.write_snapshot(snapshot)
+        store.write_analysis(analysis)
+    found = reopened(store).load_state()
+    assert found.previous.analysis.step == 1
+    places = found.previous.analysis.projections["tsne"].places
+    np.testing.assert_array_equal(places[4], found.first.analysis.projections["tsne"].coordinates[4])
+    here, there = (analyze(frames[3], begin, CONFIG)[0].projections["tsne"] for begin in (state, found))
+    np.testing.assert_array_equal(here.coordinates, there.coordinates)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,37 @@ def test_in_the_background_the_newest_snapshot_wins_and_every_one_is_stored(
     assert analyzed[0] in (0, 90)
     assert analyzed[-1] == 90
     assert len(analyzed) < 10
-    assert f"{10 - len(analyzed)} of 10 snapshots are stored without an analysis" in caplog.text
+    n = 10 - len(analyzed)
+    why = f"{n} replaced by a newer one before its turn"
+    assert f"{n} of 10 snapshots are stored without an analysis ({why})" in caplog.text
+
+
+def test_what_a_dying_process_lost_is_not_called_a_fast_training(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deaths = 0
+
+    class DiesThreeTimes:
+        def __init__(self, deliver: Callable[..., None], **_: Any) -> None:
+            self.deliver = deliver
+
+        def send(self, job: dict[str, Any]) -> None:
+            nonlocal deaths
+            if job["kind"] == "analyze" and deaths < 3:
+                deaths += 1
+                self.deliver("death", -9, "")
+            elif job["kind"] == "analyze":
+                about = {"table": job["table"], "step": job["step"]}
+                self.deliver("answer", {**about, "kind": "analyzed", "notes": [], "alerts": []}, [])
+
+        def close(self, **_: Any) -> None: ...
+
+    monkeypatch.setattr("visualdl_embedding.training._recorder.WorkerClient", DiesThreeTimes)
+    with caplog.at_level(logging.WARNING, "visualdl_embedding"):
+        record(tmp_path, 0, 10, 20, pause=0.2)
+    assert "The analysis process died (signal 9 (SIGKILL)) and is started again." in caplog.text
+    assert "1 of 3 snapshots are stored without an analysis (1 lost with the analysis process)" in caplog.text
+    assert "faster" not in caplog.text
 
 
 def test_gaps_are_filled_with_the_numbers_that_training_would_have_given(tmp_path: Path) -> None:
@@ -165,7 +196,8 @@ def test_a_disk_that_is_behind_drops_a_snapshot_and_says_so_once(
             recorder.record(Snapshot("word", step, ROWS, vectors_at(step)))
         everything_recorded.set()
         recorder.close()
-    assert caplog.text.count("was dropped so that training goes on") == 1
+    assert caplog.text.count("was dropped so that training continues") == 1
+    assert "were not written to" in caplog.text
     assert 2 <= len(open_run(tmp_path).steps("word")) < 8
 
 

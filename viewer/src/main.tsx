@@ -9,13 +9,14 @@ import { Panel } from "./parts/panel";
 import { Timeline } from "./parts/timeline";
 import { Tools } from "./parts/tools";
 import { AboutFile } from "./side/about";
-import { Filters, Shows } from "./side/filters";
+import { Filters } from "./side/filters";
 import { Alerts, Findings, startResting } from "./side/findings";
 import { Colors } from "./side/legend";
 import { Maps } from "./side/maps";
 import { Neighbors } from "./side/neighbors";
 import { OverSteps, Similarities } from "./side/oversteps";
 import { SEARCH_ID, Search } from "./side/search";
+import { Show } from "./side/show";
 import { WordCard } from "./side/words";
 import { source } from "./source";
 import {
@@ -104,7 +105,7 @@ function App() {
             <Maps />
             <Colors />
             <Filters />
-            <Shows />
+            <Show />
           </>
         )}
       </aside>

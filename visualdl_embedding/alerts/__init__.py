@@ -4,7 +4,7 @@
 """
 
 from visualdl_embedding.alerts._alert import STATUSES, Alert, Status, Verdict
-from visualdl_embedding.alerts._drift import DriftTowards
+from visualdl_embedding.alerts._drift import DriftTowards, require_reachable
 from visualdl_embedding.alerts._evaluate import RuleState, check_scalars, evaluate, replay, unmatched
 from visualdl_embedding.alerts._history import History
 from visualdl_embedding.alerts._hook import HookResult, run_hook
@@ -43,6 +43,7 @@ __all__ = [
     "load_rules",
     "read_rules",
     "replay",
+    "require_reachable",
     "run_hook",
     "stored_rules",
     "to_json",

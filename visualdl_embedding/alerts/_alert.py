@@ -64,7 +64,7 @@ class RuleResult:
         return cls(table=table, step=step, **found, **more)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for strict JSON; NaN and the infinities become None."""
+        """Return plain values for strict JSON; NaN and infinite values become None."""
         return {name: plain(getattr(self, name)) for name in self.__dataclass_fields__}
 
 
@@ -98,16 +98,20 @@ class Alert(RuleResult):
         ahead = self.trained_step - self.step
         if ahead <= 0:
             return Text(
-                f"Computed on step {self.step}, the current step of the training.",
+                f"Computed from the snapshot of step {self.step}, the current step of the training.",
                 f"基于第 {self.step} 步（当前训练步）计算。",
             )
         return Text(
-            f"Computed on step {self.step}; training is now at step {self.trained_step}, {ahead} steps later.",
+            f"Computed from the snapshot of step {self.step}; training is now at step {self.trained_step}, {ahead} "
+            "steps later.",
             f"基于第 {self.step} 步计算；训练已进行到第 {self.trained_step} 步，滞后 {ahead} 步。",
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for strict JSON, including ``lag``; NaN and the infinities become None."""
+        """Return plain values for strict JSON, including ``lag``; NaN and infinite values become None.
+
+        ``computed_step`` equals ``step``; readers of the JSON may use either.
+        """
         values = super().to_dict()
         trained_step = values.pop("trained_step")
         more = {"computed_step": values["step"], "trained_step": trained_step, "lag": self.lag, "lag_zh": self.lag_zh}
@@ -117,19 +121,22 @@ class Alert(RuleResult):
     def from_dict(cls, values: Mapping[str, Any]) -> Alert:
         """Create an alert from `to_dict`; values that were not finite become NaN.
 
+        ``value``, ``threshold``, ``trained_step``, ``message_zh`` and ``evidence`` may be missing. Unknown keys are
+        ignored.
+
         Raises
         ------
         ValueError
-            If a value is missing or has a wrong type. Unknown keys are ignored.
+            If another value is missing, or a value has a wrong type.
         """
         known: dict[str, Any] = {"message_zh": "", "evidence": {}}
         known |= known_fields(cls, values)
         for key, good in (
             *((key, isinstance(known.get(key), str)) for key in ("table", "rule", "metric", "message")),
-            *((key, _is_number(known.get(key), int | float)) for key in ("value", "threshold")),
+            *((key, _is_none_or_number(known.get(key), int | float)) for key in ("value", "threshold")),
             ("severity", known.get("severity") in SEVERITIES),
-            ("step", known.get("step") is not None and _is_number(known["step"], int)),
-            ("trained_step", _is_number(known.get("trained_step"), int)),
+            ("step", known.get("step") is not None and _is_none_or_number(known["step"], int)),
+            ("trained_step", _is_none_or_number(known.get("trained_step"), int)),
             ("evidence", isinstance(known["evidence"], Mapping)),
         ):
             if not good:
@@ -152,11 +159,11 @@ class Verdict(RuleResult):
     status: Status = field(kw_only=True)
 
     def to_alert(self) -> Alert:
-        """Return an alert with the same content, as `run_hook` takes it; at step 0 without a step."""
+        """Return an alert with the same content, as `run_hook` takes it; a missing step becomes 0."""
         values = {f.name: getattr(self, f.name) for f in fields(RuleResult)}
         return Alert(**values | {"step": self.step or 0})
 
 
-def _is_number(value: object, kind: Any) -> bool:
+def _is_none_or_number(value: object, kind: Any) -> bool:
     """Whether a value is None or a number of a type."""
     return value is None or (isinstance(value, kind) and not isinstance(value, bool))

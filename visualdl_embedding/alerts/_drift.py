@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -17,13 +17,15 @@ from visualdl_embedding.alerts._rule import (
     check_count,
     check_number,
     check_text,
+    matches,
     unknown,
 )
 from visualdl_embedding.core.names import escape
+from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.text import Text
-from visualdl_embedding.drift import Direction, correct, spend_alpha
+from visualdl_embedding.drift import ROWS_FOR_TAIL, Direction, correct, smallest_p_value, spend_alpha
 
-__all__ = ["DriftTowards"]
+__all__ = ["DriftTowards", "require_reachable"]
 
 _VALUES = ("share_before", "share_after", "lean_before", "lean_after")
 
@@ -71,12 +73,17 @@ class DriftTowards(Rule):
         some = ", ".join(self.words[:3]) + (f" and {len(self.words) - 3} more" if len(self.words) > 3 else "")
         return f"drift of {some} towards {self.group}" if some else f"drift towards {self.group}"
 
+    def level(self, look: int | None) -> float:
+        """Level of one snapshot; `look` counts the snapshots evaluated so far, None for a single evaluation (CI)."""
+        if look is None and self.looks is None:
+            return self.alpha
+        return spend_alpha(self.alpha, (look or 1) - 1, horizon=self.looks)
+
     def judge(self, view: HistoryView) -> tuple[Judgment, ...]:
         """Evaluate the last snapshot of a view, once for each word."""
         found = {e.label: e for e in view.evidence if e.group == self.group}
         words = self.words or tuple(found)
-        alone = view.look is None and self.looks is None
-        level = self.alpha if alone else spend_alpha(self.alpha, (view.look or 1) - 1, horizon=self.looks)
+        level = self.level(view.look)
         if not words:
             nothing = Text(
                 f"No drift towards {self.group} was computed {view.at[0]}.",
@@ -102,6 +109,9 @@ class DriftTowards(Rule):
                 f"{word}：{view.at[1]}没有朝向 {self.group} 漂移的 p 值：{reason.zh}。",
             )
             return unknown(view, metric, level, subject=word, why=why)
+        if evidence.smallest_p is not None and n * evidence.smallest_p > level:
+            beyond = _out_of_reach(n, evidence.smallest_p, level)
+            return unknown(view, metric, level, subject=word, why=Text(f"{word}: {beyond.en}", f"{word}：{beyond.zh}"))
         holds = p <= level and _grew(evidence)
         numbers: dict[str, Any] = {"label": word, "group": self.group, "p_value": evidence.p_value, "p_corrected": p}
         numbers |= {"words": n, "look": view.look}
@@ -140,6 +150,29 @@ class DriftTowards(Rule):
             "there is no value of this word; check its spelling, and that it is watched",
             "没有该词的数值；请检查拼写，并确认它是关注词",
         )
+
+
+def require_reachable(rules: Iterable[Rule], table: str, rows: Rows, *, null_pairs: int = 0) -> None:
+    """Raise ValueError for a rule about drift whose level no p-value among these rows can reach."""
+    for rule in rules:
+        if not (isinstance(rule, DriftTowards) and matches(rule, table)):
+            continue
+        n, level = len(rule.words or rows.watch), rule.level(1)
+        smallest = smallest_p_value((len(rows) - len(rows.watch)) * (1 + null_pairs))
+        if n * smallest > level:
+            raise ValueError(
+                f"The rule {rule.name!r} cannot fire for {table!r}: {_out_of_reach(n, smallest, level).en}"
+            )
+
+
+def _out_of_reach(n: int, smallest: float, level: float) -> Text:
+    least, limit = as_text(n * smallest), as_text(level)
+    return Text(
+        f"the p-values are at least {least} among these rows, corrected over {n} word(s), but the rule requires "
+        f"{limit} or less. Watch at least {ROWS_FOR_TAIL} other rows, use fewer words or looks, or raise alpha.",
+        f"在这些行中，对 {n} 个词校正后的 p 值至少为 {least}，而规则要求不超过 {limit}。请至少观察 {ROWS_FOR_TAIL} 个"
+        f"其他行，减少词数或 looks，或提高 alpha。",
+    )
 
 
 def _grew(evidence: Direction) -> bool:

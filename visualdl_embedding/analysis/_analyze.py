@@ -8,7 +8,7 @@ import numpy as np
 
 from visualdl_embedding.analysis._config import Config
 from visualdl_embedding.analysis._diagnose import diagnose
-from visualdl_embedding.analysis._pairs import measure_pairs, pair_with
+from visualdl_embedding.analysis._pairs import measure_pairs, pair_with, too_few_shared
 from visualdl_embedding.analysis._project import choose_basis, make_projections
 from visualdl_embedding.analysis._result import Analysis, Frame, Measured, State, made_from, merge
 from visualdl_embedding.analysis._space import (
@@ -37,7 +37,9 @@ def analyze(
     ----------
     snapshot
         Watched rows at one step. Rows that are not finite are excluded and counted. The cosine distance also excludes
-        rows without a direction.
+        rows without a direction. If fewer than half of the rows with a direction are left, the result has only counts
+        and a note, and the state is unchanged. A change is measured if at least half of the earlier frame's rows that
+        are still watched are usable; otherwise it is absent, with a note.
     state
         State returned by the previous call; None for the first analysis of a run.
     config
@@ -58,6 +60,8 @@ def analyze(
         tell("neighbors", 0, 1)
         wide = neighbor_graph(rows.vectors, config)
         graph = wide.first(config.n_neighbors)
+        distinct = rows.distinct
+        wide_distinct = wide if len(distinct) == len(rows.first) else neighbor_graph(rows.vectors[distinct], config)
         tell("neighbors", 1, 1)
     analysis = Analysis(
         table=snapshot.table,
@@ -73,8 +77,8 @@ def analyze(
         notes=counted.notes,
         made_from=made_from(snapshot, previous.analysis.made_from if previous else None, config),
     )
-    if not rows.vectors.size:
-        # Without usable rows there is nothing to compare, so keep the state for the next frame.
+    if not snapshot.is_measurable(config.distance):
+        # Keep the state: the next frame continues from the last one with enough rows.
         return analysis, state
     with timed(seconds, "metrics"):
         space = measure_space(rows, graph)
@@ -86,9 +90,10 @@ def analyze(
     total = len(config.specs)
     tell("projections", 0, total)
     projections, projected, by_projection = make_projections(
+        snapshot,
         rows,
-        wide,
-        config,
+        wide_distinct,
+        config=config,
         state=state,
         pair=pair,
         displacement=changed.row_metrics.get("displacement"),
@@ -99,7 +104,8 @@ def analyze(
         quality = measure_quality(rows, wide, projections, config=config)
     with timed(seconds, "diagnosis"):
         diagnosed, directions = diagnose(snapshot, rows, graph, config=config, state=state, changed=changed)
-    measured = merge(counted, space, Measured(notes=basis_notes), changed, projected, quality, diagnosed)
+    notes = Measured(notes=(*basis_notes, *too_few_shared(state, snapshot, config)))
+    measured = merge(counted, space, notes, changed, projected, quality, diagnosed)
     watched = measure_watched(snapshot.rows, measured.row_metrics, projections)
     analysis = replace(
         analysis,

@@ -8,6 +8,7 @@ from visualdl_embedding.analysis._config import Config
 from visualdl_embedding.analysis._result import Measured, State, UsableRows
 from visualdl_embedding.core.names import scalar_key
 from visualdl_embedding.core.neighbors import Neighbors
+from visualdl_embedding.core.pairing import are_comparable
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import Direction, compare_snapshots, watched_directions
 from visualdl_embedding.metrics import crowding, never_trained
@@ -40,8 +41,8 @@ def diagnose(
     groups = [rows.columns["group"][i] for i in positions] if "group" in rows.columns else []
     if len(set(filter(None, groups))) > MAX_GROUPS:
         notes.append(
-            f"The column 'group' has over {MAX_GROUPS:,} values, so it looks like a name of each row; groups are not "
-            "measured."
+            f"The column 'group' has over {MAX_GROUPS:,} values, so groups are not measured. Check that it holds "
+            "groups, not a name of each row."
         )
     elif any(groups):
         labels = [rows.labels[i] for i in positions]
@@ -80,11 +81,11 @@ def diagnose(
 def _directions(after: Snapshot, graph: Neighbors, state: State) -> tuple[Direction, ...]:
     if state.previous is None:
         return ()
-    before = state.previous.snapshot
+    before, k, distance = state.previous.snapshot, graph.n_neighbors, graph.distance
     watch = [label for label in after.rows.watch if label in set(before.labels)]
-    if not watch:
+    if not watch or not are_comparable(before, after, distance):
         return ()
-    k, distance = graph.n_neighbors, graph.distance
-    if not state.null:
+    null = [pair for pair in state.null if are_comparable(*pair, distance)]
+    if not null:
         return watched_directions(before, after, watch, n_neighbors=k, distance=distance)
-    return compare_snapshots(before, after, watch=watch, null=state.null, n_neighbors=k, distance=distance).directions
+    return compare_snapshots(before, after, watch=watch, null=null, n_neighbors=k, distance=distance).directions

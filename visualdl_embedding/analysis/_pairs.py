@@ -9,17 +9,20 @@ from numpy.typing import NDArray
 
 from visualdl_embedding import metrics
 from visualdl_embedding.analysis._config import Config
-from visualdl_embedding.analysis._result import Frame, Measured
+from visualdl_embedding.analysis._result import Frame, Measured, State
 from visualdl_embedding.analysis._space import neighbor_graph
 from visualdl_embedding.core.arrays import spread
+from visualdl_embedding.core.distance import even_lengths
 from visualdl_embedding.core.neighbors import Neighbors
-from visualdl_embedding.core.pairing import pair_rows
+from visualdl_embedding.core.pairing import are_comparable, pair_labels, pair_rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import cka
 
-__all__ = ["FramePair", "measure_pairs", "pair_with"]
+__all__ = ["FramePair", "measure_pairs", "pair_with", "too_few_shared"]
 
 Floats = NDArray[np.float32]
+_TIED = 0.01
+"""Share of rows with tied neighbors above which there is a note."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +50,14 @@ class FramePair:
 
 
 def pair_with(frame: Frame | None, now: Snapshot, config: Config) -> FramePair | None:
-    """Pair a snapshot with an earlier frame; None if they share no usable rows or differ in width."""
+    """Pair a snapshot with an earlier frame; None if they differ in width or share too few usable rows."""
     if frame is None or now.vectors.shape[1] != frame.snapshot.vectors.shape[1]:
         return None
     then = frame.snapshot
+    if not are_comparable(then, now, config.distance):
+        return None
     usable_now, usable_then = now.usable(config.distance), then.usable(config.distance)
     positions, then_positions = pair_rows(now, then, config.distance)
-    if not len(positions):
-        return None
     same = (
         now.labels == then.labels
         and len(positions) == usable_now.sum() == usable_then.sum() == len(frame.analysis.neighbors.indices)
@@ -70,6 +73,20 @@ def pair_with(frame: Frame | None, now: Snapshot, config: Config) -> FramePair |
     )
 
 
+def too_few_shared(state: State, now: Snapshot, config: Config) -> tuple[str, ...]:
+    """Return a note for each earlier frame with shared labels too few of which are usable to measure the change."""
+    frames = (frame.snapshot for frame in (state.previous, state.first) if frame is not None)
+    steps = [
+        then.step
+        for then in frames
+        if not are_comparable(then, now, config.distance) and len(pair_labels(then.labels, now.labels)[0])
+    ]
+    return tuple(
+        f"Fewer than half of the rows of step {step} are usable at this step, so the change since then is not measured."
+        for step in dict.fromkeys(steps)
+    )
+
+
 def measure_pairs(
     n: int, graph: Neighbors, config: Config, *, previous: FramePair | None, first: FramePair | None
 ) -> Measured:
@@ -79,27 +96,38 @@ def measure_pairs(
     """
     scalars: dict[str, float] = {}
     row_metrics: dict[str, Floats] = {}
+    notes: list[str] = []
     if previous is not None:
+        then, now = previous.then, previous.now
+        if config.distance == "cosine":
+            then, now = even_lengths(then, now)
+        graphs = _graphs(previous, graph, config)
         rows = {
-            "neighbor_overlap": _overlap(previous, graph, config),
-            "displacement": metrics.aligned_displacement(previous.then, previous.now),
+            "neighbor_overlap": metrics.neighbor_overlap(*graphs, vectors=(previous.then, previous.now)),
+            "displacement": metrics.aligned_displacement(then, now),
         }
         scalars |= {name: _mean(values) for name, values in rows.items()}
-        scalars["cka"] = cka(previous.then, previous.now)
+        scalars["cka"] = cka(then, now)
         row_metrics |= {name: spread(values, previous.positions, n) for name, values in rows.items()}
+        if (count := int((metrics.neighbor_overlap(*graphs) < rows["neighbor_overlap"]).sum())) > _TIED * len(then):
+            notes.append(
+                f"{count:,} of {len(then):,} rows have neighbors at equal distances, within the resolution of their "
+                "values; these count as kept."
+            )
     if first is not None:
-        scalars["neighbor_overlap_first"] = _mean(_overlap(first, graph, config))
+        kept = metrics.neighbor_overlap(*_graphs(first, graph, config), vectors=(first.then, first.now))
+        scalars["neighbor_overlap_first"] = _mean(kept)
         same = metrics.unchanged(first.then, first.now)
         row_metrics["unchanged"] = spread(same, first.positions, n)
         scalars["unchanged_rows"] = float(same.sum())
-    return Measured(scalars, row_metrics)
+    return Measured(scalars, row_metrics, tuple(notes))
 
 
-def _overlap(pair: FramePair, graph: Neighbors, config: Config) -> Floats:
-    """Return the share of neighbors kept per shared row; `graph` is the graph of the current usable rows."""
+def _graphs(pair: FramePair, graph: Neighbors, config: Config) -> tuple[Neighbors, Neighbors]:
+    """Return the graphs of the shared rows before and now; `graph` is the graph of the current usable rows."""
     if pair.graph_then is not None:
-        return metrics.neighbor_overlap(pair.graph_then, graph)
-    return metrics.neighbor_overlap(*(neighbor_graph(vectors, config, ()) for vectors in (pair.then, pair.now)))
+        return pair.graph_then, graph
+    return neighbor_graph(pair.then, config, ()), neighbor_graph(pair.now, config, ())
 
 
 def _mean(values: Floats) -> float:

@@ -14,7 +14,9 @@ from visualdl_embedding.analysis._result import Frame, Measured, Projection, Sta
 from visualdl_embedding.analysis._specs import ProjectionSpec
 from visualdl_embedding.core.arrays import spread
 from visualdl_embedding.core.neighbors import Neighbors
+from visualdl_embedding.core.pairing import pair_labels
 from visualdl_embedding.core.progress import timed
+from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.metrics import unchanged
 from visualdl_embedding.projection import (
     Basis,
@@ -88,10 +90,11 @@ def make_layout(
 
 
 def make_projections(
+    snapshot: Snapshot,
     rows: UsableRows,
     graph: Neighbors,
-    config: Config,
     *,
+    config: Config,
     state: State,
     pair: FramePair | None,
     displacement: Floats | None,
@@ -100,43 +103,62 @@ def make_projections(
 ) -> tuple[dict[str, Projection], Measured, dict[str, float]]:
     """Make every projection of the configuration, and measure its motion and noise floor.
 
-    `graph` has enough neighbors for every projection; `pair` holds the rows shared with the previous frame, and
-    `displacement` ``(n,)`` how far each row moved in the original space; `on_progress` is called with the number of
-    completed projections.
+    Rows that coincide are projected as one, so that they get one place. `graph` is that of the distinct rows, with
+    enough neighbors for every projection; `pair` holds the rows shared with the previous frame, and `displacement`
+    ``(n,)`` how far each row moved in the original space; `on_progress` is called with the number of completed
+    projections.
 
     Returns
     -------
     The projections by key, their measurements, and the time in seconds by key.
     """
-    before = state.previous.analysis.projections if state.previous else {}
+    previous = state.previous
+    before = previous.analysis.projections if previous else {}
+    shared = None
+    if previous is not None and previous.snapshot.vectors.shape[1] == snapshot.vectors.shape[1]:
+        shared = pair_labels(snapshot.labels, previous.snapshot.labels)
     made: dict[str, Projection] = {}
     parts: list[Measured] = []
     seconds: dict[str, float] = {}
     still = None if pair is None or displacement is None else _still_rows(pair, displacement)
+    distinct = rows.distinct
+    all_distinct = len(distinct) == len(rows.vectors)
+    vectors = rows.vectors if all_distinct else rows.vectors[distinct]
     for done, spec in enumerate(config.specs, 1):
         with timed(seconds, spec.key):
-            last, init = before.get(spec.key), None
-            if last is not None and pair is not None and spec.method != "pca":
-                init = spread(last.coordinates[pair.then_positions], pair.now_rows, len(rows.vectors))
-            layout = make_layout(rows.vectors, graph, spec, config=config, init=init, basis=basis)
+            last, init, places = before.get(spec.key), None, None
+            if last is not None and shared is not None and spec.method != "pca":
+                then = last.coordinates if last.places is None else last.places
+                places = spread(then[shared[1]], shared[0], rows.n)
+                init = places[rows.positions] if np.isfinite(places[rows.positions]).any() else None
+            start = None if init is None else init[distinct]
+            if start is not None and not np.isfinite(start).any():
+                start = None
+            layout = make_layout(vectors, graph, spec, config=config, init=start, basis=basis)
             parameters = dict(layout.parameters)
+            if not all_distinct:
+                place = np.searchsorted(distinct, rows.first)
+                layout = replace(layout, coordinates=layout.coordinates[place])
             target = made[spec.like].coordinates[rows.positions] if spec.like and init is None else init
             if target is not None:
                 layout = replace(layout, coordinates=align(layout.coordinates, target).apply(layout.coordinates))
             comparable = last
             if last and spec.method == "pca" and last.parameters.get("basis_version") != parameters["basis_version"]:
                 comparable = None
+            if places is not None:
+                places[rows.positions] = layout.coordinates
             moved = None
             if comparable is not None and pair is not None:
                 moved = motion(comparable.coordinates[pair.then_positions], layout.coordinates[pair.now_rows])
             floor, measured = None, config.noise_floor_every > 0 and not spec.repeat
             if measured and spec.method != "pca" and state.frame % config.noise_floor_every == 0:
-                parameters["null_motion"] = noise_floor(rows.vectors, layout, neighbors=graph, n_jobs=config.n_jobs)
+                drawn = replace(layout, coordinates=layout.coordinates[distinct])
+                parameters["null_motion"] = noise_floor(vectors, drawn, neighbors=graph, n_jobs=config.n_jobs)
             if spec.method == "pca":
                 floor = 0.0 if last is None or moved is not None else None
             elif measured and last is None:
                 floor = parameters["null_motion"]
-            elif measured and last is not None and moved is not None:
+            elif measured and moved is not None and last is not None:
                 null = last.parameters.get("null_motion")
                 floor = _floor(moved, still, None if parameters.get("redrawn") else null)
             parameters["redrawn"] = measured and last is not None and floor is None
@@ -148,6 +170,7 @@ def make_projections(
                 axes=axes,
                 axes_version=last.axes_version + int(new_axes or comparable is None) if last else 1,
                 noise_floor=floor,
+                places=places if len(rows.positions) < rows.n else None,
             )
             parts.append(_measure(spec, layout, rows, pair, moved, floor))
             if measured and last is not None:

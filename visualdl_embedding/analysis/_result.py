@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -42,6 +43,9 @@ class Projection:
         ``(n_components, 2)`` float32: lower and upper limits of the axes, the same for all pictures of a version.
     axes_version
         Version of the axes, incremented whenever new axes are chosen.
+    places
+        ``(n, n_components)`` float32: coordinates, and for rows that are not usable their last ones, from which they
+        continue when they return; NaN for rows that never had any. None if equal to the coordinates. Not drawn.
     """
 
     method: str
@@ -50,6 +54,7 @@ class Projection:
     axes: NDArray[np.float32]
     axes_version: int = 1
     noise_floor: float | None = None
+    places: NDArray[np.float32] | None = None
 
     @property
     def redrawn(self) -> bool:
@@ -224,11 +229,21 @@ class UsableRows:
         ``(v, d)`` float32 vectors of the usable rows.
     n
         Number of all rows.
+    first
+        ``(v,)`` positions among the usable rows: the row that each one coincides with, see
+        `core.duplicates.representatives`.
     """
 
     positions: NDArray[np.intp]
     vectors: NDArray[np.float32]
     n: int
+    first: NDArray[np.intp]
+
+    @cached_property
+    def distinct(self) -> NDArray[np.intp]:
+        """Positions among the usable rows of those to project: one of each group that coincides, or all equal rows."""
+        found = np.unique(self.first)
+        return found if len(found) > 1 else np.arange(len(self.first))
 
     def spread(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
         """Expand values of the usable rows, ``(v, …)``, to all rows, ``(n, …)`` float32, with NaN elsewhere."""

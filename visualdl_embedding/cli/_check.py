@@ -4,7 +4,7 @@ import traceback
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -18,19 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["check"]
 
 
-class _Ended(click.ClickException):
-    """Error of the command, shown with the exit status as its last line."""
-
-    def __init__(self, error: click.ClickException, status: int, reason: str) -> None:
-        super().__init__(error.message)
-        self.error, self.exit_code, self.reason = error, status, reason
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        """See `click.ClickException.show`."""
-        self.error.show(file)
-        click.echo(f"Exit status {self.exit_code}: {self.reason}.", file=file, err=True)
-
-
 class _CheckCommand(FriendlyCommand):
     """Command with exit status 1 for failed rules, 2 for bad input, and 3 for internal errors and interruptions."""
 
@@ -39,7 +26,7 @@ class _CheckCommand(FriendlyCommand):
         try:
             return super().make_context(*arguments, **options)
         except click.ClickException as error:
-            raise _Ended(error, 2, "bad input") from error
+            _end(error, 2, "bad input")
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -50,17 +37,21 @@ class _CheckCommand(FriendlyCommand):
         except (Exception, KeyboardInterrupt) as error:
             if ctx.find_root().params.get("debug"):
                 traceback.print_exc()
-            status, reason, text = 3, "internal error; --debug shows where", f"{type(error).__name__}: {error}"
-            if isinstance(error, (click.ClickException, *USER_ERRORS)):
-                status, reason, text = 2, "bad input", str(error)
-            elif isinstance(error, KeyboardInterrupt):
-                reason, text = "interrupted", "The command was interrupted before its result."
-            shown = (
-                error
-                if isinstance(error, click.ClickException)
-                else click.ClickException(visible_text(text, lines=True))
-            )
-            raise _Ended(shown, status, reason) from error
+            if isinstance(error, click.ClickException):
+                _end(error, 2, "bad input")
+            if isinstance(error, USER_ERRORS):
+                _end(click.ClickException(visible_text(str(error), lines=True)), 2, "bad input")
+            if isinstance(error, KeyboardInterrupt):
+                _end(click.ClickException("The command was interrupted before its result."), 3, "interrupted")
+            text = visible_text(f"{type(error).__name__}: {error}", lines=True)
+            _end(click.ClickException(text), 3, "internal error; --debug shows where")
+
+
+def _end(error: click.ClickException, status: int, reason: str) -> NoReturn:
+    """Show an error, with the exit status in the last line, and exit."""
+    error.show()
+    click.echo(f"Exit status {status}: {reason}.", err=True)
+    raise click.exceptions.Exit(status)
 
 
 @click.command(cls=_CheckCommand)

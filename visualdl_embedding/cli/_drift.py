@@ -63,7 +63,7 @@ def _print_drift(found: Drift) -> None:
             echo(("! " if direction.significant else "  ") + direction.sentence())
         if len(ordered) > shown:
             echo(f"  and {len(ordered) - shown} more without a clear motion (--json lists all)")
-    echo("\nMoved most, relative to their neighbors")
+    echo("\nChanged most, by evidence (p-value, then change relative to the usual one)")
     table_of(
         ["", "overlap", "p", "neighbors before", "neighbors after"],
         (
@@ -81,4 +81,6 @@ def _print_drift(found: Drift) -> None:
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None or value != value else f"{value:.3f}"
+    if value is None or value != value:
+        return "–"
+    return f"{value:.0e}" if 0 < value < 0.0005 else f"{value:.3f}"

@@ -11,6 +11,7 @@ from visualdl_embedding.cli._drift import drift
 from visualdl_embedding.cli._queries import explain, neighbors
 from visualdl_embedding.cli._report import report
 from visualdl_embedding.cli._terminal import SETTINGS, FriendlyGroup, echo, progress_bars, set_up_logging
+from visualdl_embedding.logs import DEFAULT_LOG_BYTES
 
 __all__ = ["main"]
 
@@ -91,7 +92,7 @@ def analyze(run: str, tables: tuple[str, ...], force: bool) -> None:
 @click.option(
     "--max-log-bytes",
     type=click.IntRange(min=0),
-    default=200_000_000,
+    default=DEFAULT_LOG_BYTES,
     help="Limit of the log, which VisualDL's server loads into memory; 0 for no limit.",
 )
 def relog(run: str, max_log_bytes: int) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from visualdl_embedding.cli._terminal import SETTINGS, FriendlyCommand, echo, pr
 
 if TYPE_CHECKING:
     from visualdl_embedding.alerts import Rule
+    from visualdl_embedding.analysis import Config
     from visualdl_embedding.reports import Report
 
 __all__ = ["report", "visualize"]
@@ -104,11 +105,14 @@ def report(
             raise click.UsageError(f"--{name} requires a run; add --run RUN.")
     loaded = None if rules is None else load_rules(rules)
     check_folder(output, overwrite=overwrite)
+    chosen = _rows(top_k, rows)
+    if run is not None:
+        options["watch"] = _joining_watch(model, run, step=step, rows=chosen, metadata=metadata, **options)
     with progress_bars() as on_progress:
         made = make_report(
             model,
             metadata=list(metadata) or None,
-            rows=_rows(top_k, rows),
+            rows=chosen,
             n_components=[int(number) for number in n_components],
             axes=axis,
             on_progress=on_progress,
@@ -182,6 +186,31 @@ def _print_report(made: Report) -> None:
             echo(f"-  {note}")
 
 
+def _joining_watch(
+    model: str,
+    run: str,
+    *,
+    step: int | None,
+    rows: Any,
+    metadata: Sequence[str],
+    table: str | None,
+    vocabulary: str | None,
+    keep: Sequence[str],
+    watch: Sequence[str],
+    random_state: int,
+    **_: Any,
+) -> list[str]:
+    """Check that a model can join a run, and choose the labels to watch in it, before the report is computed."""
+    from visualdl_embedding.models import open_model
+    from visualdl_embedding.runs import check_joins, watch_for
+
+    opened = open_model(model, table=table, vocabulary=vocabulary, metadata=list(metadata) or None, keep=keep).table()
+    watched = watch_for(run, opened, watch)
+    chosen = opened.choose_rows(rows=rows, watch=watched, random_state=random_state)
+    check_joins(run, opened.table, chosen, step=step)
+    return watched
+
+
 def _record(made: Report, run: str, *, step: int | None, rules: Sequence[Rule] | None) -> None:
     from visualdl_embedding.runs import next_step, record_once
 
@@ -196,7 +225,19 @@ def _record(made: Report, run: str, *, step: int | None, rules: Sequence[Rule] |
         recorded = record_once(
             run, replace(made.snapshot, step=step), table=table, config=None if following else config, rules=rules
         )
+    for note in (*recorded.notes, *_kept_settings(run, table.name, config)):
+        echo(f"Note: {note}")
     for alert in recorded.alerts:
         echo(f"Alert: {alert.message}")
     shown_by = f"visualdl-embedding serve --logdir {Path(run).parent or '.'}"
     echo(f"Recorded in {run} as step {step} of table {table.name!r}: {shown_by}")
+
+
+def _kept_settings(run: str, table: str, config: Config) -> list[str]:
+    """Describe settings of a run that differ from those of this report."""
+    from visualdl_embedding.store import open_run
+
+    kept = open_run(run).table(table).config
+    names = [f.name for f in fields(kept) if f.name != "n_jobs" and getattr(kept, f.name) != getattr(config, f.name)]
+    listed = ", ".join(f"{name}={getattr(kept, name)!r} (not {getattr(config, name)!r})" for name in names)
+    return [f"The run keeps its settings: {listed}."] if names else []

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.core.distance import Distance
+from visualdl_embedding.core.distance import Distance, enough_rows
 from visualdl_embedding.core.snapshot import Snapshot
 
-__all__ = ["pair_labels", "pair_rows", "positions_of"]
+__all__ = ["are_comparable", "pair_labels", "pair_rows", "positions_of"]
 
 Positions = NDArray[np.intp]
 
@@ -44,3 +44,12 @@ def pair_rows(a: Snapshot, b: Snapshot, distance: Distance) -> tuple[Positions, 
     in_a, in_b = pair_labels(a.labels, b.labels)
     usable = a.usable(distance)[in_a] & b.usable(distance)[in_b]
     return in_a[usable], in_b[usable]
+
+
+def are_comparable(then: Snapshot, now: Snapshot, distance: Distance) -> bool:
+    """Whether enough shared rows are usable in both snapshots to measure a change, see `enough_rows`.
+
+    Expected are the shared labels whose rows are not zero in the earlier snapshot.
+    """
+    in_then, _ = pair_labels(then.labels, now.labels)
+    return enough_rows(len(pair_rows(then, now, distance)[0]), int((~then.zero(distance)[in_then]).sum()))

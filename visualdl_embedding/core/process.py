@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
 from pathlib import Path
 from typing import IO
 
-__all__ = ["start_child"]
+__all__ = ["describe_exit", "start_child"]
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -19,6 +20,18 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 _starting = threading.RLock()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_starting.acquire, after_in_parent=_starting.release, after_in_child=_starting.release)
+
+
+def describe_exit(returncode: int) -> str:
+    """Describe how a process ended, by its exit status or the signal that ended it.
+
+    >>> describe_exit(1)
+    'exit status 1'
+    """
+    try:
+        return f"signal {-returncode} ({signal.Signals(-returncode).name})"
+    except ValueError:
+        return f"exit status {returncode}"
 
 
 def start_child(module: str, *, stderr: int | IO[bytes], n_threads: int = 1) -> subprocess.Popen[bytes]:

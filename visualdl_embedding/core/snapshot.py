@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.core.distance import Distance, has_direction, is_finite
+from visualdl_embedding.core.distance import Distance, enough_rows, has_direction, is_finite
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.stamps import content_stamp
 
@@ -86,3 +86,11 @@ class Snapshot:
     def usable(self, distance: Distance) -> NDArray[np.bool_]:
         """Rows between which a distance is defined, `core.distance.usable_rows`; ``(n,)`` bool."""
         return self.directed if distance == "cosine" else self.valid
+
+    def zero(self, distance: Distance) -> NDArray[np.bool_]:
+        """``(n,)`` bool: finite rows that are not usable, because they have no direction."""
+        return self.valid & ~self.usable(distance)
+
+    def is_measurable(self, distance: Distance) -> bool:
+        """Whether enough rows are usable for metrics and maps: half of those that are not zero, see `enough_rows`."""
+        return enough_rows(int(self.usable(distance).sum()), len(self.rows) - int(self.zero(distance).sum()))

@@ -162,7 +162,7 @@ def train(
     )
     watch = [word for word in WATCH if word in corpus.vocabulary]
     if absent := [word for word in WATCH if word not in watch]:
-        console.print(f"Not watched, because too rare in these reviews: {' '.join(absent)}.")
+        console.print(f"Not watched, as they are not in the vocabulary of these reviews: {' '.join(absent)}.")
     embedding = EmbeddingCallback(
         log_dir,
         vocabulary=corpus.vocabulary,

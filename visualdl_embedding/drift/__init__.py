@@ -2,7 +2,7 @@
 
 Rows are paired, so each word's position among its neighbors is compared, not two clouds of points: a rotation,
 reflection, shift or scaling of the whole space is not drift. `compare_snapshots` is the entry point; p-values are
-ranks among other rows, random groups, or pairs of snapshots without a change.
+ranks among other rows, with a fitted tail, or among pairs of snapshots without a change.
 """
 
 from visualdl_embedding.drift._cka import cka
@@ -11,9 +11,11 @@ from visualdl_embedding.drift._correct import correct, spend_alpha
 from visualdl_embedding.drift._direction import Direction
 from visualdl_embedding.drift._drift import Drift, GroupDrift, WordDrift
 from visualdl_embedding.drift._measure import Pair, measure_pair
+from visualdl_embedding.drift._ranks import ROWS_FOR_TAIL, smallest_p_value
 from visualdl_embedding.drift._towards import watched_directions
 
 __all__ = [
+    "ROWS_FOR_TAIL",
     "Direction",
     "Drift",
     "GroupDrift",
@@ -23,6 +25,7 @@ __all__ = [
     "compare_snapshots",
     "correct",
     "measure_pair",
+    "smallest_p_value",
     "spend_alpha",
     "watched_directions",
 ]

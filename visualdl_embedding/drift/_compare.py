@@ -14,7 +14,7 @@ from visualdl_embedding.drift._correct import CORRECTIONS, Correction, correct
 from visualdl_embedding.drift._drift import Drift, GroupDrift, WordDrift
 from visualdl_embedding.drift._measure import Graphs, Pair, measure_pair
 from visualdl_embedding.drift._notes import pair_notes
-from visualdl_embedding.drift._ranks import Values, group_p_values, pair_p_value, rank_rows
+from visualdl_embedding.drift._ranks import SMALLEST_P, Values, group_p_values, pair_p_value, rank_rows
 from visualdl_embedding.drift._towards import TINY, PairStudy, directions_of, known_somewhere, lean_changes
 
 __all__ = ["NullPair", "compare_snapshots"]
@@ -69,19 +69,19 @@ def compare_snapshots(
     correction
         ``"holm"`` or ``"fdr"``, see `correct`.
     random_state
-        Seed of shuffled groups and of an approximate neighbor search.
+        Seed of an approximate neighbor search.
 
     Returns
     -------
-    A `Drift`. Its p-values are ranks:
+    A `Drift`. Its p-values are ranks; beyond the tenth largest of 100 or more changes also a tail fitted to the largest
+    tenth, because a rank among m others is at least 1 / (m + 1):
 
     - a *word*: its change among those of all other rows, each relative to the usual change in its stratum of similar
       rows. A low value means that the word is unusual among the rows of this pair; a word that is unstable in every
       training always is. With `null`, the usual change of the word itself is removed, and the null changes are included
       in the ranking.
-    - a *group*: its mean among those of random rows, with the same number from every stratum, each relative to its
-      usual change. Without `null` there is no such p-value: words of the same kind are unstable in every training, and
-      34% of the groups of a lexicon had a value below 0.05 without a change.
+    - a *group*: its mean among its own means in the null pairs. Without `null` there is no such p-value: words of the
+      same kind are unstable in every training, so that random rows are no reference.
     - a *direction*: the change of lean among those of all other rows, in the same way.
     - the *space*: its means among those of the null pairs. Without null pairs there is no such p-value.
 
@@ -98,8 +98,9 @@ def compare_snapshots(
 
     References
     ----------
-    Vovk, Gammerman and Shafer 2005, "Algorithmic learning in a random world", for p-values that are ranks; Kutuzov et
-    al. 2018, "Diachronic word embeddings and semantic shifts: a survey".
+    Vovk, Gammerman and Shafer 2005, "Algorithmic learning in a random world", for p-values that are ranks;
+    Knijnenburg, Wessels, Reinders and Shmulevich 2009, "Fewer permutations, more accurate P-values", for the tail;
+    Kutuzov et al. 2018, "Diachronic word embeddings and semantic shifts: a survey".
     """
     if not 0 < alpha < 1:
         raise ValueError(f"alpha must be between 0 and 1, not {alpha}.")
@@ -128,14 +129,15 @@ def compare_snapshots(
     others = [of_null(item) for item in null or ()]
     change, *leant = np.stack([_statistics(pair, lean), *(values for values, *_ in others)], axis=1)
     null_means = [means for _, means, _ in others]
-    p_values, left = rank_rows(change, study.strata, reference=study.reference)
+    ranked = rank_rows(change, study.strata, reference=study.reference)
+    p_values = ranked.p_values
     # Correct watched words and all other rows separately.
     p_corrected = np.empty_like(p_values)
     for part in (study.reference, ~study.reference):
         p_corrected[part] = correct(p_values[part], correction)
     group_p = np.full(len(study.names), np.nan)
     if others and study.names:
-        group_p = group_p_values(left, study.codes, study.strata, n_groups=len(group_p), random_state=random_state)
+        group_p = group_p_values(ranked.residuals, study.codes, n_groups=len(group_p))
 
     def word(row: int) -> WordDrift:
         rows = pair.neighbor_overlap, pair.displacement, pair.relative_displacement, pair.change, p_values, p_corrected
@@ -143,7 +145,8 @@ def compare_snapshots(
         near = (tuple(pair.labels[other] for other in graph.indices[row, :_NAMED]) for graph in pair.neighbors)
         return WordDrift(pair.labels[row], *numbers, *near)
 
-    by_rank = pair.change if pair.relative_displacement is None else pair.relative_displacement
+    # By evidence: the displacement of rare words is large in every pair. NaN is last.
+    by_evidence = np.lexsort((-ranked.residuals[0], p_values))
     return Drift(
         labels=pair.labels,
         step_before=before.step,
@@ -164,7 +167,7 @@ def compare_snapshots(
         },
         groups=_group_drifts(pair, study, group_p, correct(group_p, correction)),
         watched=tuple(map(word, study.asked)),
-        moved=tuple(word(int(row)) for row in np.argsort(-by_rank, kind="stable")[:_MOVED]),
+        moved=tuple(word(int(row)) for row in by_evidence[:_MOVED]),
         directions=directions_of(
             study,
             pair.vectors,
@@ -175,7 +178,9 @@ def compare_snapshots(
             alpha=alpha,
             correction=correction,
         ),
-        null=_null_sentence(len(others), len(np.unique(study.strata)), match_by),
+        null=_null_sentence(
+            len(others), match_by if study.strata.any() else None, tail=bool((ranked.smallest == SMALLEST_P).any())
+        ),
         floor=_floor(null_means),
         shift=pair.shift,
         n_neighbors=pair.n_neighbors,
@@ -201,7 +206,7 @@ def compare_snapshots(
 def _statistics(pair: Pair, lean: Values) -> Values:
     """``(1 + groups, n)``: logarithm of each row's change, and change of its lean to each group."""
     # Use logarithms: changes differ by factors, which are larger for rare words in every pair.
-    return np.vstack([np.log(np.maximum(pair.change.astype(np.float64), TINY)), lean_changes(lean)])
+    return np.vstack([np.log(np.maximum(pair.change.astype(np.float64), TINY)), lean_changes(lean, pair.errors)])
 
 
 def _group_drifts(pair: Pair, study: PairStudy, p_values: Values, p_corrected: Values) -> tuple[GroupDrift, ...]:
@@ -220,10 +225,12 @@ def _floor(means: Sequence[Mapping[str, float]]) -> dict[str, float] | None:
     return {name: float(np.mean([o[name] for o in means if name in o])) for name in names} or None
 
 
-def _null_sentence(num_pairs: int, num_strata: int, match_by: str | None) -> str:
-    like = f" of similar {match_by}" if num_strata > 1 else ""
+def _null_sentence(num_pairs: int, match_by: str | None, *, tail: bool) -> str:
+    like = f" of similar {match_by}" if match_by else ""
     rows = f"words among the other rows{like} of this pair"
+    beyond = "; beyond the tenth largest change, from a tail fitted to the largest tenth" if tail else ""
     if not num_pairs:
-        return f"{rows}; without null pairs there are none for groups and the space"
+        return f"{rows}{beyond}; without null pairs there are none for groups and the space"
     many = "1 null pair" if num_pairs == 1 else f"{num_pairs} null pairs"
-    return f"{rows} and of {many}, each relative to its own change there; the space among the null pairs"
+    words = f"{rows} and of {many}, each relative to its own change there{beyond}"
+    return f"{words}; groups and the space among the null pairs"

@@ -26,13 +26,15 @@ class Direction:
         Share of the group among the nearest rows that have a group, 0 to 1: the evidence.
     lean_before, lean_after
         Mean cosine with the members of the group minus that with the members of all others, without the word itself;
-        -2 to 2. The p-value is a rank of its change.
+        -2 to 2. The p-value compares its change with those of other rows.
     p_value
         Probability of such an increase of the lean for a word without a change.
     p_corrected
         The same, corrected for all watched words and groups.
     significant
         Whether the corrected p-value is within the level and the lean increases.
+    smallest_p
+        Smallest p-value that the reference rows allow; None in runs of earlier versions.
     """
 
     label: str
@@ -44,6 +46,7 @@ class Direction:
     p_value: float
     p_corrected: float
     significant: bool
+    smallest_p: float | None = None
 
     def sentence(self) -> str:
         """Return a sentence in English, with the corrected p-value.

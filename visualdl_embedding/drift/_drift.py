@@ -29,7 +29,7 @@ class WordDrift:
     neighbor_overlap, displacement, relative_displacement, change
         As in `Drift`; None if equal widths are required.
     p_value, p_corrected
-        p-value of its change; corrected among the watched words, or among all others. NaN without a rank.
+        p-value of its change; corrected among the watched words, or among all others. NaN if unknown.
     neighbors_before, neighbors_after
         Labels of its nearest rows, nearest first.
     """
@@ -56,8 +56,7 @@ class GroupDrift:
     neighbor_overlap, displacement
         Means over its rows; the displacement is None if widths differ.
     p_value
-        Probability of such a mean change for random rows with the same number from every stratum; NaN without null
-        pairs.
+        Rank of its mean change among those in the null pairs; NaN without null pairs.
     p_corrected
         The same, corrected for all groups.
     """
@@ -90,7 +89,7 @@ class Drift:
     change
         ``(n,)`` float32, 0 to 2: one minus the cosine of the row's similarities to its neighbors before and after.
     p_values
-        ``(n,)`` float64: rank of the row's change, see `null`.
+        ``(n,)`` float64: p-value of the row's change, see `null`.
     p_corrected
         ``(n,)`` float64: corrected separately for the watched words and for all other rows.
     mean_neighbor_overlap, mean_displacement
@@ -105,8 +104,7 @@ class Drift:
     watched
         One for each watched word that was compared, in the given order.
     moved
-        Rows with the largest motion relative to their neighbors, farthest first; if widths differ, rows with the
-        largest change.
+        Rows with the strongest evidence of a change: by p-value, then by change relative to the usual one.
     directions
         One for each watched word and group, if there are at least two groups.
     null

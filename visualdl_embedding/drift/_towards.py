@@ -14,7 +14,7 @@ from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.suggest import did_you_mean
 from visualdl_embedding.drift._correct import Correction, correct
 from visualdl_embedding.drift._direction import Direction, leans, share_of_groups
-from visualdl_embedding.drift._measure import Floats, Pairing, lay_out
+from visualdl_embedding.drift._measure import Errors, Floats, Pairing, lay_out
 from visualdl_embedding.drift._ranks import Values, rank_rows, strata_of
 
 __all__ = ["TINY", "PairStudy", "directions_of", "known_somewhere", "lean_changes", "watched_directions"]
@@ -115,7 +115,7 @@ def watched_directions(
     vectors = both.then, both.seen
     study = PairStudy.of(both.pairing, after, watch, match_by=match_by)
     lean = study.leans(study.labels, vectors)
-    changes = lean_changes(lean)[:, None]
+    changes = lean_changes(lean, both.errors)[:, None]
     return directions_of(study, vectors, lean, changes=changes, n_neighbors=both.n_neighbors, distance=distance)
 
 
@@ -137,7 +137,8 @@ def directions_of(
     if not study.directed:
         return ()
     names, asked = study.names, study.asked
-    p_values = np.array([rank_rows(of, study.strata, reference=study.reference)[0][asked] for of in changes])
+    ranked = [rank_rows(of, study.strata, reference=study.reference, asked=asked) for of in changes]
+    p_values = np.array([of.p_values[asked] for of in ranked])
     corrected = correct(p_values.ravel(), correction).reshape(p_values.shape)
     found = []
     for i, row in enumerate(asked):
@@ -149,14 +150,17 @@ def directions_of(
             (then, now), p, p_corrected = map(float, lean[:, row, g]), float(p_values[g, i]), float(corrected[g, i])
             shares = float(share[0][g]), float(share[1][g])
             clear = p_corrected <= alpha and now > then
-            found.append(Direction(study.labels[row], name, *shares, then, now, p, p_corrected, significant=clear))
+            numbers = *shares, then, now, p, p_corrected
+            smallest = float(ranked[g].smallest[row])
+            found.append(Direction(study.labels[row], name, *numbers, significant=clear, smallest_p=smallest))
     return tuple(found)
 
 
-def lean_changes(lean: Values) -> Values:
-    """Change of each row's lean to each group, ``(groups, n)``; rounding errors become 0."""
+def lean_changes(lean: Values, errors: Errors | None) -> Values:
+    """Change of each row's lean to each group, ``(groups, n)``; rounding errors become 0, see `Pair.errors`."""
     leant = (lean[1] - lean[0]).T
-    return np.where(np.abs(leant) < TINY, 0.0, leant)
+    smallest = TINY if errors is None else np.maximum(TINY, 2 * (errors[0] + errors[1]))
+    return np.where(np.abs(leant) < smallest, 0.0, leant)
 
 
 def known_somewhere(watch: Sequence[str], before: Snapshot, after: Snapshot) -> None:

@@ -45,7 +45,9 @@ def check_range(path: Path, offset: int, size: int) -> None:
     found = os.path.getsize(path)
     if offset < 0 or size < 0 or offset + size > found:
         raise UnreadableModelError(
-            path, f"it has {found:,} bytes, but {size:,} were expected from byte {offset:,} on; it may be cut off"
+            path,
+            f"it has {found:,} bytes, but {size:,} were expected from byte {offset:,} on; it is cut off, or this size "
+            "in it is wrong",
         )
 
 

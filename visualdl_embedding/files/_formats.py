@@ -28,20 +28,14 @@ class Format:
 
     Attributes
     ----------
-    ending
-        Extension, which determines the format of a file.
-    files
-        Description of the files, for messages.
-    matches
-        Detects the format from the path and the first 32 bytes of a file, ignoring its name.
-    read
-        Lists the tensors of a file.
+    ending, files
+        Extension, and description of the files for messages.
+    matches, read
+        Detects the format from the path and the first 32 bytes of a file, ignoring its name; lists the tensors.
     sharded
         Whether several files with an ``index.json`` may be one model.
-    more_endings
-        Further endings by which a folder is searched.
-    shared_endings
-        Endings that other files have too. A folder is searched by them last, and the content is checked.
+    more_endings, shared_endings
+        Further endings by which a folder is searched, and endings of other files too, whose content is checked.
     """
 
     ending: str
@@ -51,6 +45,14 @@ class Format:
     sharded: bool = False
     more_endings: tuple[str, ...] = ()
     shared_endings: tuple[str, ...] = ()
+
+
+def _is_safetensors(path: Path, head: bytes) -> bool:
+    return looks_like_safetensors(head, os.path.getsize(path))
+
+
+def _is_pickle(path: Path, head: bytes) -> bool:
+    return head[:1] == b"\x80" and head[1:2] in (b"\2", b"\3", b"\4", b"\5")
 
 
 def _is_npz(path: Path, head: bytes) -> bool:
@@ -63,27 +65,11 @@ def _is_npz(path: Path, head: bytes) -> bool:
         return False
 
 
-TENSORS = Format(
-    ".pdiparams",
-    "a *.pdiparams with its .json or .pdmodel, a __model__ with one file per parameter",
-    lambda path, head: looks_like_tensor(head),
-    read_parameters,
-)
+_TENSOR_FILES = "a *.pdiparams with its .json or .pdmodel, a __model__ with one file per parameter"
+TENSORS = Format(".pdiparams", _TENSOR_FILES, lambda path, head: looks_like_tensor(head), read_parameters)
 FORMATS = (
-    Format(
-        ".safetensors",
-        "*.safetensors",
-        lambda path, head: looks_like_safetensors(head, os.path.getsize(path)),
-        read_safetensors,
-        sharded=True,
-    ),
-    Format(
-        ".pdparams",
-        "*.pdparams (also sharded, with an *.index.json)",
-        lambda path, head: head[:1] == b"\x80" and head[1:2] in (b"\2", b"\3", b"\4", b"\5"),
-        read_checkpoint,
-        sharded=True,
-    ),
+    Format(".safetensors", "*.safetensors", _is_safetensors, read_safetensors, sharded=True),
+    Format(".pdparams", "*.pdparams (also sharded, with an *.index.json)", _is_pickle, read_checkpoint, sharded=True),
     TENSORS,
     Format(".npz", "*.npz", _is_npz, read_npz),
     Format(".npy", "*.npy", lambda path, head: head.startswith(b"\x93NUMPY"), read_npy),
@@ -114,7 +100,7 @@ def foreign_format(path: Path) -> str:
     """Name a format that is not supported, as a remark in parentheses; ``""`` if it is unknown."""
     head = _head(path)
     if head.startswith(b"PK"):
-        return " (it may be a PyTorch file: save it as safetensors)"
+        return " (it is a ZIP archive, as PyTorch writes: save such a model as safetensors)"
     return next((f" (it is {name})" for magic, name in _FOREIGN if head.startswith(magic)), "")
 
 

@@ -31,14 +31,7 @@ _NOT_MODELS = ("vocab", "requirements", "readme", "license", "merges")
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
-    """Files of one model.
-
-    Attributes
-    ----------
-    kind
-        Format of a single file; ``"index"`` of a sharded model; ``"inference"`` for a ``.pdiparams`` and its program;
-        or ``"variables"`` for one file per tensor.
-    """
+    """Files of one model: a single file, or for ``"variables"`` one file per tensor."""
 
     kind: Format | Literal["index", "inference", "variables"]
     files: tuple[Path, ...]

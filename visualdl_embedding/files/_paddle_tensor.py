@@ -80,11 +80,11 @@ def _description(file: IO[bytes], path: Path) -> tuple[tuple[str, int], tuple[in
         return UnreadableModelError(
             path,
             f"a Paddle tensor was expected at byte {begin:,}, but {reason}",
-            advice="Check that the file belongs to this model",
+            advice="Check that the file is complete and belongs to this model",
         )
 
     if (version := number(4)) != 0:
-        raise wrong(f"its version is {version}, not 0 (the file may have another format or be big-endian)")
+        raise wrong(f"its version is {version}, not 0 (big-endian files are not supported)")
     if (levels := number(8)) > _MAX_LEVELS:
         raise wrong(f"it has {levels:,} levels of detail")
     for _ in range(levels):
@@ -92,9 +92,9 @@ def _description(file: IO[bytes], path: Path) -> tuple[tuple[str, int], tuple[in
         check_range(path, file.tell(), n_bytes)
         file.seek(n_bytes, os.SEEK_CUR)
     if (version := number(4)) != 0:
-        raise wrong(f"its second version is {version}, not 0 (the file may be big-endian)")
+        raise wrong(f"its second version is {version}, not 0 (big-endian files are not supported)")
     if not 2 <= (length := number(4)) <= _MAX_DESCRIPTION:
-        raise wrong(f"its description has {length:,} bytes (the file may be big-endian)")
+        raise wrong(f"its description has {length:,} bytes (big-endian files are not supported)")
     described = read_exactly(file, length, path)
     try:
         message = parse("TensorDesc", described)

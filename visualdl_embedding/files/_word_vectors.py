@@ -188,7 +188,8 @@ class WordVectors:
         if self.stated_rows is not None and len(found) - 1 != self.stated_rows:
             raise UnreadableModelError(
                 self.path,
-                f"its header gives {self.stated_rows:,} words, but {len(found) - 1:,} were found; it may be cut off",
+                f"its header gives {self.stated_rows:,} words, but {len(found) - 1:,} were found; it is cut off, or "
+                "the header is wrong",
             )
         return found
 

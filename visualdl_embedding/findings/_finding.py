@@ -33,7 +33,7 @@ class Finding:
     evidence
         Measurement, and its reference.
     causes
-        Usual causes; likely, not proven.
+        Usual causes. Where the run has measurements of one, a sentence states whether they support it.
     next_check
         Check that distinguishes the causes.
     labels

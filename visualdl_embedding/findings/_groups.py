@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from visualdl_embedding import metrics
 from visualdl_embedding.core.neighbors import nearest_neighbors
 from visualdl_embedding.core.text import Text
+from visualdl_embedding.drift import correct
 from visualdl_embedding.findings._advice import CLEAN, PRETRAINED, Advice, Cause, texts
 from visualdl_embedding.findings._finding import EMPTY, Finding, name_some, percent
 from visualdl_embedding.findings._shared import NO_CLASS, SHUFFLES, ClassPurity, Space, class_purity
@@ -28,7 +29,9 @@ _N_NEIGHBORS = 15
 _ENOUGH = 8
 """Minimum mean number of grouped neighbors per row; below it, neighbors are computed among grouped rows only."""
 _BY_CHANCE = 0.05
-"""Binomial significance level for neighbors in another group, given that group's size."""
+"""Binomial significance level for neighbors in another group, given that group's size …"""
+_FALSE = 0.05
+"""… and false discovery rate over all rows, given that group's share among the neighbors of their own group."""
 _TOLD_APART = 0.75
 """Area under the ROC curve above which a linear probe distinguishes groups."""
 _CONTRAST = Text(
@@ -228,17 +231,22 @@ def _find_mixed(space: Space, grouped: _Grouped) -> Iterator[Finding]:
 
 
 def _find_misplaced(space: Space, grouped: _Grouped) -> Iterator[Finding]:
-    """Find rows with most of their neighbors in one other group."""
+    """Find rows with most of their neighbors in one other group, at a controlled false discovery rate."""
     from scipy.stats import binom
 
     names, labels, m = grouped.names, space.labels, len(grouped.rows)
     known = (grouped.theirs != NO_CLASS).sum(axis=1)
     votes = np.stack([(grouped.theirs == code).sum(axis=1) for code in range(len(names))], axis=1)
+    by_group = np.stack([votes[grouped.codes == code].sum(axis=0) for code in range(len(names))])
+    usual = by_group / np.maximum(by_group.sum(axis=1, keepdims=True), 1)
     votes[np.arange(m), grouped.codes] = 0
     other, top = votes.argmax(axis=1), votes.max(axis=1)
     size = np.bincount(grouped.codes, minlength=len(names)) / m
     by_chance = binom.sf(top - 1, known, size[other])
-    out = np.flatnonzero((known >= 5) & (top > known / 2) & (by_chance <= _BY_CHANCE))
+    # Among the neighbors of a group that overlaps another one, the other's share exceeds its size.
+    unusual = np.minimum((len(names) - 1) * binom.sf(top - 1, known, usual[grouped.codes, other]), 1.0)
+    found = correct(np.where(known >= 5, unusual, np.nan), "fdr") <= _FALSE
+    out = np.flatnonzero(found & (top > known / 2) & (by_chance <= _BY_CHANCE))
     if not len(out):
         return
     out = out[np.lexsort((by_chance[out], -top[out] / known[out]))]
@@ -258,16 +266,23 @@ def _find_misplaced(space: Space, grouped: _Grouped) -> Iterator[Finding]:
         Text(
             f"By column {space.group_column!r}: {word} ({own}) has {top[first]} of {known[first]} nearest neighbors "
             f"with a group in {among}: {near.en}. Of {m:,} rows, {len(out):,} have most of their neighbors in another "
-            f"group; {most:,} of them are {most_own} among {most_among}. Overall the groups are visible: "
-            f"{percent(visible)} of neighbors are in the same group, after shuffling {percent(shuffled)}.",
+            f"group, unlike their own group (false discovery rate at most {percent(_FALSE)}); {most:,} of them are "
+            f"{most_own} among {most_among}. Overall the groups are visible: {percent(visible)} of neighbors are in "
+            f"the same group, after shuffling {percent(shuffled)}.",
             f"按列 {space.group_column!r}：{word}（{own}）的 {known[first]} 个有分组的最近邻中，{top[first]} 个属于 "
-            f"{among}：{near.zh}。{m:,} 行中有 {len(out):,} 行的近邻多数属于另一个分组，其中 {most:,} 行是 "
-            f"{most_own} 落在 {most_among} 之中。总体上分组是可见的：{percent(visible)} 的近邻同组，"
-            f"随机打乱时为 {percent(shuffled)}。",
+            f"{among}：{near.zh}。{m:,} 行中有 {len(out):,} 行的近邻多数属于另一个分组，与同组其余行不同"
+            f"（错误发现率至多 {percent(_FALSE)}），其中 {most:,} 行是 {most_own} 落在 {most_among} 之中。"
+            f"总体上分组是可见的：{percent(visible)} 的近邻同组，随机打乱时为 {percent(shuffled)}。",
         ),
         _MISPLACED,
         rows=grouped.rows[out],
-        numbers={"num_rows": len(out), "share": len(out) / m, "overall_purity": visible, "shuffled_purity": shuffled},
+        numbers={
+            "num_rows": len(out),
+            "share": len(out) / m,
+            "false_discovery_rate": _FALSE,
+            "overall_purity": visible,
+            "shuffled_purity": shuffled,
+        },
         details=[
             f"{labels[grouped.rows[i]]} ({home}) → {away} {top[i]}/{known[i]}: {', '.join(foreign(i)[:6])}"
             for i, (home, away) in zip(out[:20], pairs[:20], strict=True)

@@ -8,13 +8,16 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.core.distance import Distance, unit_scale
 from visualdl_embedding.core.names import scalar_key
+from visualdl_embedding.core.neighbors import nearest_neighbors
 from visualdl_embedding.core.pairing import positions_of
 from visualdl_embedding.core.text import Text
 from visualdl_embedding.findings._advice import CLEAN, INITIALIZE, LEAVE_OUT, PRETRAINED, Advice, Cause, texts
 from visualdl_embedding.findings._finding import EMPTY, Finding, Severity, percent, rounded
+from visualdl_embedding.findings._gaussian import Gaussian
 from visualdl_embedding.findings._shared import NO_CLASS, Space, class_purity
-from visualdl_embedding.metrics import never_trained
+from visualdl_embedding.metrics import crowding, never_trained
 from visualdl_embedding.metrics.strata import STRATA, frequency_strata
 
 __all__ = ["find_crowding", "find_moved_rows", "find_moves_towards_groups", "find_never_looked_up"]
@@ -26,6 +29,14 @@ _APART = 0.5
 """Minimum purity above chance of a separate tail."""
 _ENOUGH_LOOKUPS = 10
 """Lookups per watched row at which a row without lookups is not just early in training."""
+_ALPHA = 0.01
+"""Significance level of the crowding of a tail among random subsets of its size."""
+_NEAR = 5
+_UNEVEN = 1.8
+"""Minimum unevenness of distances relative to Gaussian tables: topics of equal density reach 1.2, classes of a trained
+classifier 1.6, a spot with half of the rows at a third of their distances 2.0 or more."""
+_SAMPLE = 2000
+_CONTROLS = 3
 _MANY = 0.1
 _MIN_ROWS = 20
 _CROWDING = Advice(
@@ -119,6 +130,24 @@ def find_crowding(space: Space) -> Iterator[Finding]:
     yield from [*_find_tail(space)] or _find_crowded_rows(space)
 
 
+def _unevenness(vectors: NDArray[np.float32], distance: Distance) -> float:
+    """Ratio of the 90th to the 10th percentile of the Euclidean distances to the fifth neighbor, at most 1,000."""
+    far = nearest_neighbors(vectors, _NEAR, distance=distance).distances[:, -1].astype(np.float64)
+    low, high = np.quantile(np.sqrt(np.maximum(far, 0)) if distance == "cosine" else far, (0.1, 0.9))
+    return float(high / low) if 1000 * low > high else 1000.0
+
+
+def _density(space: Space) -> tuple[float, float]:
+    """Unevenness of the distances to near rows, and the largest of Gaussian tables with the same covariance."""
+    rng, distance = np.random.default_rng(space.random_state), space.neighbors.distance
+    sample = space.vectors
+    if len(sample) > _SAMPLE:
+        sample = sample[np.sort(rng.choice(len(sample), _SAMPLE, replace=False))]
+    like = Gaussian.like(sample)
+    controls = [_unevenness(like.rows(len(sample), rng), distance) for _ in range(_CONTROLS)]
+    return _unevenness(sample / np.float32(unit_scale(sample)), distance), max(controls)
+
+
 def _crowded(space: Space, level: float, among: NDArray[np.bool_]) -> tuple[NDArray[np.intp], float, Severity] | None:
     """Rows in parts with at least twice their share, densest first, the share of these parts, and the severity.
 
@@ -138,6 +167,10 @@ def _find_crowded_rows(space: Space) -> Iterator[Finding]:
     level = space.scalar("crowding")
     if not (found := _crowded(space, level, np.ones(len(space), dtype=bool))):
         return
+    # Unequal axes raise the coefficient, and so do clusters of equal density, such as topics: neither is crowding.
+    uneven, control = _density(space)
+    if uneven < _UNEVEN * control:
+        return
     rows, room, severity = found
     share, names = len(rows) / len(space), space.names(rows)
     yield space.finding(
@@ -146,13 +179,23 @@ def _find_crowded_rows(space: Space) -> Iterator[Finding]:
         Text("Many rows are concentrated in a small part of the space", "许多行集中在空间的一小部分"),
         Text(
             f"{percent(share)} of the rows are in {percent(room)} of the space that the rows span: {names.en}. The "
-            f"Gini coefficient of rows over space, above chance, is {level:.2f} (0: uniform, 1: all in one place).",
+            f"Gini coefficient of rows over space, above chance, is {level:.2f} (0: uniform, 1: all in one place). The "
+            f"distances to near rows differ by a factor of {rounded(uneven)} (90th to 10th percentile), in Gaussian "
+            f"tables with the same covariance by at most {rounded(control)}.",
             f"{percent(share)} 的行位于各行所占空间的 {percent(room)} 中：{names.zh}。"
-            f"行在空间上的基尼系数（扣除随机部分）为 {level:.2f}（0 为均匀，1 为全部挤在一处）。",
+            f"行在空间上的基尼系数（扣除随机部分）为 {level:.2f}（0 为均匀，1 为全部挤在一处）。"
+            f"各行到近邻的距离相差 {rounded(uneven)} 倍（第 90 与第 10 百分位之比），"
+            f"协方差相同的高斯分布中至多 {rounded(control)} 倍。",
         ),
         _CROWDING,
         rows=rows,
-        numbers={"crowding": level, "share": share, "space_share": room},
+        numbers={
+            "crowding": level,
+            "share": share,
+            "space_share": room,
+            "unevenness": uneven,
+            "gaussian_unevenness": control,
+        },
         by_frequency=True,
     )
 
@@ -177,7 +220,9 @@ def _find_tail(space: Space) -> Iterator[Finding]:
             f"一个长尾行得到的更新是平均行的 {rounded(updates['tail'])} 倍，头部行为 {rounded(updates['head'])} 倍。",
         )
     level, beside = (space.scalar(scalar_key("crowding", stratum=name)) for name in ("tail", "head"))
-    if found := _crowded(space, level, tail):
+    found = _crowded(space, level, tail)
+    usual, p_value = _tail_chance(space, tail, strata != "") if found else (np.nan, 1.0)
+    if found and p_value <= _ALPHA:
         rows, room, severity = found
         names = space.names(rows)
         of, of_zh = ("", "") if np.isnan(beside) else (f" (head: {beside:.2f})", f"（头部为 {beside:.2f}）")
@@ -187,16 +232,34 @@ def _find_tail(space: Space) -> Iterator[Finding]:
             Text("The tail is crowded", "长尾过于拥挤"),
             Text(
                 f"{len(rows):,} of {tail.sum():,} tail rows are in {percent(room)} of the space: {names.en}. The Gini "
-                f"coefficient of the tail above chance is {level:.2f}{of}: its rows are hard to distinguish.",
+                f"coefficient of the tail above chance is {level:.2f}{of}, that of as many random rows {usual:.2f} "
+                f"(p = {p_value:.2g}).",
                 f"{tail.sum():,} 个长尾行中有 {len(rows):,} 个位于 {percent(room)} 的空间中：{names.zh}。"
-                f"长尾的基尼系数（扣除随机部分）为 {level:.2f}{of_zh}：这些行难以彼此区分。",
+                f"长尾的基尼系数（扣除随机部分）为 {level:.2f}{of_zh}，随机抽取同样多的行则为 {usual:.2f}"
+                f"（p = {p_value:.2g}）。",
             )
             + exposure,
             _CROWDING,
             rows=rows,
-            numbers={"crowding": level, "head_crowding": beside, "space_share": room, **exposed},
+            numbers={
+                "crowding": level,
+                "head_crowding": beside,
+                "random_crowding": usual,
+                "p_value": p_value,
+                "space_share": room,
+                **exposed,
+            },
         )
     yield from _find_tail_apart(space, tail, head, exposure, exposed)
+
+
+def _tail_chance(space: Space, tail: NDArray[np.bool_], known: NDArray[np.bool_]) -> tuple[float, float]:
+    """Median crowding of random subsets of the `known` rows of the size of the tail, and the p-value of the tail's."""
+    space_of_rows = crowding(space.vectors, space.neighbors, random_state=space.random_state)
+    found = space_of_rows.among(tail)
+    ginis = space_of_rows.among(known).random_subsets(int(tail.sum()), random_state=space.random_state)
+    usual = replace(found, gini=float(np.median(ginis))).excess
+    return usual, float((1 + (ginis >= found.gini).sum()) / (1 + len(ginis)))
 
 
 def _find_tail_apart(
@@ -280,7 +343,7 @@ def find_moved_rows(space: Space) -> Iterator[Finding]:
     logs = np.log(moved[known] / typical)
     spread = 1.4826 * float(np.median(np.abs(logs)))
     limit = max(spread * (np.sqrt(2 * np.log(len(logs))) + _BEYOND), np.log(_TIMES))
-    rows = np.flatnonzero(known)[(logs > limit) & (kept[known] < usual)]
+    rows = np.flatnonzero(known)[(logs > limit) & (kept[known] < usual) & space.single[known]]
     if not len(rows):
         return
     rows = rows[np.argsort(-moved[rows], kind="stable")]

@@ -7,10 +7,10 @@ import itertools
 import logging
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from visualdl_embedding.core.atomic import move_synced, replacing
 from visualdl_embedding.logs._budget import Tally
 from visualdl_embedding.logs._scan import HEADER_BYTES, Gap, parse_entry, record_class, scan, walk
 
@@ -82,7 +82,6 @@ def repair(path: str | os.PathLike[str], *, tally: Tally | None = None) -> int:
             os.fsync(file.fileno())
     else:
         copy = _rebuild(path, (entry.data for entry in scan(path)), gaps)
-        _sync_folder(path.parent)
     _report(path, gaps, copy)
     return sum(gap.stop - gap.start for gap in gaps)
 
@@ -121,8 +120,7 @@ def rewrite(
     copies = {}
     for path in inputs[:-1]:
         copies[path] = _free_name(path, "merged")
-        os.replace(path, copies[path])
-    _sync_folder(target.parent)
+        move_synced(path, copies[path])
     for path, found in gaps.items():
         if found:
             _report(path, found, copies.get(path, copy))
@@ -161,20 +159,12 @@ def _checked(records: Iterable[bytes]) -> Iterator[bytes]:
 def _rebuild(target: Path, records: Iterable[bytes], gaps: Sequence[Gap]) -> Path | None:
     """Replace a file by records. Return the copy of a damaged file, one with more gaps than an incomplete record."""
     # Avoid the mark in the name: a server would read the file.
-    handle, temporary = tempfile.mkstemp(prefix=".relog-", suffix=".tmp", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            for data in records:
-                file.writelines((len(data).to_bytes(HEADER_BYTES, "little"), data))
-            file.flush()
-            os.fsync(file.fileno())
+    with replacing(target, prefix=".relog") as file:
+        for data in records:
+            file.writelines((len(data).to_bytes(HEADER_BYTES, "little"), data))
         copy = _keep_copy(target) if gaps and not _only_torn(gaps) else None
         if target.exists():
-            os.chmod(temporary, target.stat().st_mode & 0o777)
-        os.replace(temporary, target)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+            os.chmod(file.name, target.stat().st_mode & 0o777)
     return copy
 
 
@@ -207,14 +197,3 @@ def _free_name(path: Path, word: str) -> Path:
     taken = {other.name for other in path.parent.iterdir()}
     names = (name if count == 1 else f"{name}.{count}" for count in itertools.count(1))
     return path.with_name(next(free for free in names if free not in taken))
-
-
-def _sync_folder(folder: Path) -> None:
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:  # Windows cannot open folders
-        return
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -87,6 +87,23 @@ class Crowding:
         even: NDArray[np.int64] = rng.multivariate_hypergeometric(self.even_counts, len(part)).astype(np.int64)
         return _measure(part, self.volume, even)
 
+    def random_subsets(self, size: int, *, n_subsets: int = 999, random_state: int = 42) -> Floats:
+        """Gini coefficients of random subsets of the rows, ``(n_subsets,)``: a reference for `among`.
+
+        Parameters
+        ----------
+        size
+            Number of rows in each subset, at most n.
+        n_subsets
+            Number of subsets.
+        random_state
+            Seed of the subsets.
+        """
+        counts = np.bincount(self.part, minlength=len(self.volume))
+        rng = np.random.default_rng(random_state)
+        drawn = rng.multivariate_hypergeometric(counts, size, size=n_subsets)
+        return np.array([_gini(*_lorenz(subset, self.volume)) for subset in drawn])
+
 
 def crowding(vectors: NDArray[np.float32], neighbors: Neighbors, *, random_state: int = 42) -> Crowding:
     """Measure how unevenly rows fill their space.

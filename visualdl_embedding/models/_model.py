@@ -174,8 +174,7 @@ class Model:
         missing = set(watch) if len(worded) > 1 else set()
         for table in self.tables:
             labeled = table in worded or len(self.tables) == 1
-            words = table.vocabulary
-            watched = [label for label in watch if len(worded) < 2 or words.find(label) or words.compose(label)]
+            watched = [label for label in watch if len(worded) < 2 or table.has(label)]
             missing.difference_update(watched if labeled else ())
             chosen[table.name] = table.choose_rows(
                 rows=rows if labeled or isinstance(rows, int) else UNLABELED_ROWS,

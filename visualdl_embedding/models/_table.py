@@ -230,6 +230,10 @@ class ModelTable:
             )
         return rows
 
+    def has(self, label: str) -> bool:
+        """Whether rows have a label, or it can be composed of the table's tokens."""
+        return bool(self.vocabulary.find(label) or self.vocabulary.compose(label))
+
     def known(self, labels: Iterable[str]) -> list[str]:
         """List the labels that are in the table or can be composed of its tokens."""
         words = self.vocabulary

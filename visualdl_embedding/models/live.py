@@ -18,7 +18,7 @@ from visualdl_embedding.core.table import Table, block_ranges
 if TYPE_CHECKING:
     import paddle
 
-__all__ = ["LiveTable", "find_tables", "is_paddle", "live_table"]
+__all__ = ["LiveTable", "find_tables", "is_paddle", "is_recording_process", "live_table"]
 
 ROOT_NAME = "embedding"
 """Table name if the network itself is the embedding layer: its sublayer name is empty."""
@@ -53,6 +53,20 @@ class LiveTable:
         """Read all rows in blocks of about 8 MiB: the number of the first row, and ``(b, d)`` float32."""
         for start, stop in block_ranges(self.table.num_rows, self.table.dim):
             yield start, self.read_rows(np.arange(start, stop))
+
+
+def is_recording_process(reader: str) -> bool:
+    """Whether this process has rank 0, also without distributed training. If it has, static mode is a RuntimeError.
+
+    `reader` names the class that reads the layers, for the message.
+    """
+    import paddle
+
+    if paddle.distributed.get_rank() != 0:
+        return False
+    if not paddle.in_dynamic_mode():
+        raise RuntimeError(f"{reader} reads layers in dynamic mode; remove paddle.enable_static().")
+    return True
 
 
 def is_paddle(source: Any, kind: Literal["nn.Layer", "Tensor"]) -> bool:

@@ -137,7 +137,14 @@ def report(
     if not snapshot.usable(distance).any():
         raise ValueError(
             f"None of the {len(snapshot.rows)} rows chosen from table {snapshot.table!r} has a {distance} distance: "
-            "all hold NaN or inf, or are zero. The model has diverged, or this is not an embedding table."
+            "all hold NaN or inf, or are zero. Check that the training did not diverge, and that this is an "
+            "embedding table."
+        )
+    if not snapshot.is_measurable(distance):
+        raise ValueError(
+            f"Only {int(snapshot.usable(distance).sum())}, fewer than half, of the {len(snapshot.rows)} rows chosen "
+            f"from table {snapshot.table!r} have a {distance} distance; {int((~snapshot.valid).sum())} hold NaN or "
+            "inf. Their metrics and maps would not describe the table. Choose finite rows, or check the model."
         )
     analysis, _ = analyze(snapshot, config=config, on_progress=tell)
     with timed(seconds, "agreement"):

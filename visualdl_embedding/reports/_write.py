@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import glob
 import io
 import json
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from visualdl_embedding.core.atomic import move_synced
 from visualdl_embedding.core.jsonable import dumps
 from visualdl_embedding.core.text import spreadsheet_cell
 from visualdl_embedding.page import missing_page
@@ -40,7 +42,7 @@ def write_report(report: Report, folder: Path, *, overwrite: bool) -> list[Path]
     """Write a report into a folder; see `Report.write`."""
     # Resolve links, so that a message names the real folder.
     folder = Path(os.path.realpath(folder))
-    stale = _replaceable(folder, overwrite)
+    stale = _files_to_replace(folder, overwrite)
     is_new = not folder.exists()
     contents = _contents(report)
     try:
@@ -49,11 +51,11 @@ def write_report(report: Report, folder: Path, *, overwrite: bool) -> list[Path]
             for name, content in contents.items():
                 Path(partial, name).write_bytes(content)
             for name in contents:
-                os.replace(Path(partial, name), folder / name)
+                move_synced(Path(partial, name), folder / name)
         for name in stale - contents.keys():
             (folder / name).unlink(missing_ok=True)
     except (FileExistsError, NotADirectoryError):
-        raise NotADirectoryError(f"Cannot make the folder '{folder}': a part of its path is a file.") from None
+        raise _cannot_create(folder) from None
     except OSError as error:
         if is_new:
             with suppress(OSError):
@@ -81,18 +83,22 @@ def _contents(report: Report) -> dict[str, bytes]:
 def check_folder(folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
     """Check before the analysis that a report can be written to a folder; errors are those of `Report.write`."""
     place = Path(os.path.realpath(folder))
-    _replaceable(place, overwrite)
+    _files_to_replace(place, overwrite)
     above = place
     while not above.exists() and above != above.parent:
         above = above.parent
     if not above.is_dir():
-        raise NotADirectoryError(f"Cannot make the folder '{place}': '{above}' is a file.")
+        raise _cannot_create(place)
     if not os.access(above, os.W_OK | os.X_OK):
-        raise _cannot_write(place, PermissionError(13, "Permission denied"))
+        raise _cannot_write(place, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
 
 
-def _replaceable(folder: Path, overwrite: bool) -> set[str]:
-    """Return the files of an earlier report in a folder without other files; raise FileExistsError if it has others."""
+def _files_to_replace(folder: Path, overwrite: bool) -> set[str]:
+    """Return the names of the files of an earlier report, all of which a new report replaces.
+
+    If the folder contains other files, FileExistsError is raised; with `overwrite` the result is empty, and all files
+    are kept that the new report does not write.
+    """
     if not folder.exists():
         return set()
     if not folder.is_dir():
@@ -103,17 +109,17 @@ def _replaceable(folder: Path, overwrite: bool) -> set[str]:
         there = {entry.name for entry in set(folder.iterdir()) - left_over}
     except OSError as error:
         raise _cannot_write(folder, error) from error
-    foreign = sorted(there - _earlier(folder))
+    foreign = sorted(there - _report_files(folder))
     if not foreign or overwrite:
         return set() if foreign else there
     shown = ", ".join(foreign[:3]) + (f" and {len(foreign) - 3} more" if len(foreign) > 3 else "")
     raise FileExistsError(
-        f"The folder '{folder}' holds something that is not a report ({shown}), so nothing was written. Give another "
-        "folder, or overwrite=True (--overwrite) to add the report to it; other files then stay."
+        f"The folder '{folder}' contains files that are not part of a report ({shown}), so nothing was written. Give "
+        "another folder, or overwrite=True (--overwrite) to add the report to it; other files are kept."
     )
 
 
-def _earlier(folder: Path) -> set[str]:
+def _report_files(folder: Path) -> set[str]:
     """Return the names of the files of an earlier report in the folder; empty if there is none."""
     with suppress(OSError, ValueError, LookupError, TypeError):
         record = json.loads((folder / RECORD).read_text("utf-8"))
@@ -123,12 +129,20 @@ def _earlier(folder: Path) -> set[str]:
     return set()
 
 
+def _cannot_create(folder: Path) -> NotADirectoryError:
+    """Return the error for a folder whose path contains a file."""
+    file = next((part for part in (folder, *folder.parents) if part.exists() and not part.is_dir()), folder)
+    return NotADirectoryError(f"Cannot create the folder '{folder}': '{file}' is a file.")
+
+
 def _cannot_write(folder: Path, error: OSError) -> OSError:
     why = error.strerror or str(error)
-    return type(error)(
+    explained = type(error)(
         f"Cannot write the report to '{folder}': {why}. Give a folder that you may write to (--output), with room for "
         "about 10 MB."
     )
+    explained.errno = error.errno
+    return explained
 
 
 def coordinates_csv(report: Report) -> str:
@@ -139,7 +153,10 @@ def coordinates_csv(report: Report) -> str:
 
 
 def neighbors_tsv(report: Report) -> str:
-    """Return the neighbors in the original space as TSV: row, rank, neighbor, cosine, and any other distance."""
+    """Return the neighbors in the original space as TSV: row, rank, neighbor, cosine, and, for Euclidean, the distance.
+
+    Text as in `coordinates_csv`.
+    """
     indices, cosines, distances = report.neighbors
     labels = [spreadsheet_cell(label) for label in report.snapshot.rows.labels]
     euclidean = report.analysis.neighbors.distance == "euclidean"
@@ -156,7 +173,7 @@ def neighbors_tsv(report: Report) -> str:
 
 
 def report_json(report: Report, files: Sequence[str]) -> str:
-    """Return all data except rows as JSON: metrics, findings, parameters, seeds and versions."""
+    """Return everything that is not a value per row as JSON: metrics, findings, parameters, seeds and versions."""
     rows, table, study = report.snapshot.rows, report.table, report.study
     content = {
         "format": FORMAT,

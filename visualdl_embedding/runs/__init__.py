@@ -24,7 +24,7 @@ from visualdl_embedding.runs._process import (
     records_of,
     rules_as_extra,
 )
-from visualdl_embedding.runs._record import next_step, record_once
+from visualdl_embedding.runs._record import check_joins, next_step, record_once, watch_for
 from visualdl_embedding.runs._replay import OnStep, Replayed, analyze_run, relog_run
 
 analyse_run = analyze_run
@@ -45,6 +45,7 @@ __all__ = [
     "analyze_run",
     "cache_folder",
     "check",
+    "check_joins",
     "compare",
     "drift_between",
     "next_step",
@@ -56,4 +57,5 @@ __all__ = [
     "relog_run",
     "rules_as_extra",
     "turn_onto",
+    "watch_for",
 ]

@@ -12,7 +12,7 @@ from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import Drift, compare_snapshots
 from visualdl_embedding.models import ModelTable, RunTable, open_model
 from visualdl_embedding.store import is_run
-from visualdl_embedding.vocabulary import MetadataLike, RowsLike, Vocabulary, VocabularyLike
+from visualdl_embedding.vocabulary import MetadataLike, RowsLike, VocabularyLike
 
 __all__ = ["OpenedTables", "PathLike", "compare_sides", "drift_between"]
 
@@ -61,12 +61,8 @@ class OpenedTables:
         """
         if beside is None or not labels:
             return list(labels)
-        own, other = (self.table(side, table).vocabulary for side in (path, beside))
-
-        def has(words: Vocabulary, label: str) -> bool:
-            return bool(words.find(label) or words.compose(label))
-
-        return [label for label in labels if has(own, label) or not has(other, label)]
+        own, other = (self.table(side, table) for side in (path, beside))
+        return [label for label in labels if own.has(label) or not other.has(label)]
 
     def known(self, path: PathLike, table: str | None, labels: Sequence[str]) -> list[str]:
         """Choose the labels that a saved model has; ValueError if it has none."""

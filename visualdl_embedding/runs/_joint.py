@@ -1,4 +1,4 @@
-"""Joint maps: spaces turned onto one another, two snapshots on one map, kept in a cache."""
+"""Joint maps: rotation of a space onto another, projection of two snapshots on one map, and a cache of results."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from visualdl_embedding.analysis import Config, ProjectionSpec, make_layout, neighbor_graph, split_key
 from visualdl_embedding.core.arrays import spread
+from visualdl_embedding.core.atomic import replacing
 from visualdl_embedding.core.distance import Distance, normalize, usable_rows
 from visualdl_embedding.core.pairing import pair_labels, pair_rows
 from visualdl_embedding.core.snapshot import Snapshot
@@ -41,7 +41,8 @@ Progress = Callable[[float], None]
 
 CACHE_NAME = ".visualdl-embedding-cache"
 CACHE_BYTES = 512 * 2**20
-"""Of all joint maps of a log directory; 50,000 + 50,000 rows in two dimensions take 0.8 MB. The oldest go first."""
+"""Limit for all joint maps of a log directory; beyond it the oldest are removed. 50,000 + 50,000 rows in two
+dimensions take 0.8 MB."""
 _FORMAT = 1
 
 
@@ -152,7 +153,7 @@ def project_jointly(
         ``(n_a, c)``: the map of `a` as it is known. The joint map starts from it (rows of `b` where `a` has the same
         label) and is registered to it, so that the joint map is read as the known one.
     on_progress
-        Called with the share that is done, 0 to 1: by stages, not by seconds.
+        Called after each stage with the completed share, 0 to 1.
 
     Raises
     ------
@@ -247,13 +248,13 @@ def compare(
 def read_cached(
     a: SnapshotReference, b: SnapshotReference, *, projection: str, cache: str | os.PathLike[str]
 ) -> Joint | None:
-    """Find a map that was made before of the very same files; None where there is none, or it cannot be read."""
+    """Find a map of the same files from the cache. Return None if there is none, or if it cannot be read."""
     try:
         path = _path(a, b, projection, cache)
         with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             about = json.loads(str(file["about"]))
             found = Joint(file["a"], file["b"], file["axes"], about["n_shared"], about["how"], tuple(about["notes"]))
-        # What is used stays: the oldest goes first.
+        # Keep a used file: the oldest are removed first.
         with contextlib.suppress(OSError):
             os.utime(path)
         return found
@@ -262,7 +263,7 @@ def read_cached(
 
 
 def cache_folder(log_dir: str | os.PathLike[str]) -> Path:
-    """Choose where results are kept: in the log directory, or in the user's cache where that cannot be written."""
+    """Choose the folder of results: in the log directory, or in the user's cache if that is not writable."""
     beside = Path(log_dir) / CACHE_NAME
     # A link in its place may lead anywhere.
     if not beside.is_symlink() and os.access(beside if beside.exists() else log_dir, os.W_OK | os.X_OK):
@@ -297,7 +298,7 @@ def _compare(a: SnapshotReference, b: SnapshotReference, projection: str, tell: 
 
 
 def _path(a: SnapshotReference, b: SnapshotReference, projection: str, cache: str | os.PathLike[str]) -> Path:
-    """Name a result after all that it depends on: the state of the files, and the version of this library."""
+    """Name a result by everything that it depends on: the state of the files, and the version of this library."""
     parts: list[Any] = [_FORMAT, projection]
     for side in (a, b):
         reader = open_run(side.log_dir).reader(side.table)
@@ -311,14 +312,8 @@ def _path(a: SnapshotReference, b: SnapshotReference, projection: str, cache: st
 def _write(path: Path, joint: Joint) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     about = json.dumps({"n_shared": joint.n_shared, "how": joint.how, "notes": joint.notes})
-    handle, temporary = tempfile.mkstemp(prefix=".joint-", suffix=".tmp", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, a=joint.a, b=joint.b, axes=joint.axes, about=np.array(about))
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    with replacing(path) as file:
+        np.savez(file, a=joint.a, b=joint.b, axes=joint.axes, about=np.array(about))
     files = [(stamp, p) for p in path.parent.glob("joint-*.npz") if (stamp := file_stamp(p))]
     total = 0
     for (_, size, _), stored in sorted(files, reverse=True):

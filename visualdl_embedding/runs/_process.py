@@ -45,10 +45,11 @@ def alert_records(alerts: Iterable[Alert], *, walltime: int | None = None) -> li
 
 @dataclass(frozen=True)
 class Processed:
-    """Stored analysis of a snapshot, and the alerts that it raised."""
+    """Stored analysis of a snapshot, the alerts that it raised, and notes for the user on how it joins its run."""
 
     analysis: Analysis
     alerts: tuple[Alert, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class TableAnalyzer:

@@ -7,23 +7,77 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from visualdl_embedding.alerts import Rule, default_rules
+from visualdl_embedding.alerts import Rule, default_rules, require_reachable
 from visualdl_embedding.analysis import Config
+from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.table import Table
 from visualdl_embedding.logs import LogBudget, LogFile
+from visualdl_embedding.models import ModelTable
 from visualdl_embedding.runs._process import Processed, TableAnalyzer, alert_records, records_of, rules_as_extra
-from visualdl_embedding.store import TableStore, open_run
+from visualdl_embedding.store import TableStore, is_run, open_run
 
-__all__ = ["next_step", "record_once"]
+__all__ = ["check_joins", "next_step", "record_once", "watch_for"]
 
 
 def next_step(log_dir: str | os.PathLike[str], table: str) -> int:
     """Return the step after the last stored one of a table; 0 for a new run or table."""
+    store = _stored(log_dir, table)
+    return 0 if store is None else max(store.steps()) + 1
+
+
+def check_joins(
+    log_dir: str | os.PathLike[str], table: Table, rows: Rows, *, step: int | None = None
+) -> tuple[str, ...]:
+    """Check that a snapshot can join a run before it is computed; nothing is written.
+
+    Parameters
+    ----------
+    log_dir
+        Directory of the run; it need not exist.
+    table, rows
+        Table and rows of the snapshot.
+    step
+        Step of the snapshot; None for the one after the stored ones.
+
+    Returns
+    -------
+    Notes for the user: on watched labels that are missing, and on a table that is new in its run.
+
+    Raises
+    ------
+    ValueError
+        If the step is not after the stored ones, the width differs, or no label is in the newest stored rows.
+    """
+    store = _stored(log_dir, table.name)
+    if store is None:
+        others = [name for name in open_run(log_dir).tables() if name != table.name] if is_run(log_dir) else []
+        named = ", ".join(map(repr, others))
+        return (f"The timeline of table {table.name!r} begins here; the run holds {named}.",) if others else ()
+    last = max(store.steps())
+    store.check_joins(table, rows, step=last + 1 if step is None else step)
+    missing = store.missing_watched(rows)
+    named = ", ".join(missing)
+    return (f"Watched before, but not among these rows, so the curves have a gap: {named}.",) if missing else ()
+
+
+def watch_for(log_dir: str | os.PathLike[str], table: ModelTable, labels: Sequence[str]) -> list[str]:
+    """Choose the labels to watch in the next snapshot of a run, without those that only the run has.
+
+    Other labels that the table lacks are kept: choosing the rows raises an error that suggests similar ones.
+    """
+    store = _stored(log_dir, table.name)
+    in_run = set() if store is None else {*store.read_rows().labels, *store.missing_watched(store.read_rows())}
+    return [label for label in labels if label not in in_run or table.has(label)]
+
+
+def _stored(log_dir: str | os.PathLike[str], table: str) -> TableStore | None:
+    """Open a table of a run; None if the run has no snapshot of it."""
     try:
-        return max(open_run(log_dir).steps(table), default=-1) + 1
-    except (FileNotFoundError, ValueError):
-        return 0
+        store = TableStore.open(log_dir, table)
+    except FileNotFoundError:
+        return None
+    return store if store.steps() else None
 
 
 def record_once(
@@ -53,31 +107,35 @@ def record_once(
 
     Returns
     -------
-    The analysis, with the alerts that it raised.
+    The analysis, with the alerts that it raised and the notes of `check_joins`.
 
     Raises
     ------
     ValueError
-        If the step is not after the last one, or `config` differs from that of the run.
+        As in `check_joins`, and if `config` differs from that of the run, `table` is not that of the snapshot, or no
+        p-value among so few rows can reach the level of a rule about drift. Nothing is computed or written then.
     OSError
         If the run cannot be written.
     """
-    following = next_step(log_dir, table.name)
-    if following == 0:
+    if (snapshot.table, snapshot.vectors.shape[1]) != (table.name, table.dim):
+        raise ValueError(
+            f"The snapshot is of table {snapshot.table!r} with {snapshot.vectors.shape[1]} columns, not of "
+            f"{table.name!r} with {table.dim}. Pass the table that it was made from."
+        )
+    notes = check_joins(log_dir, table, snapshot.rows, step=snapshot.step)
+    store = _stored(log_dir, table.name)
+    if store is None:
+        config = config or Config()
+        require_reachable(rules or (), table.name, snapshot.rows, null_pairs=config.null_pairs)
         extra = rules_as_extra(default_rules() if rules is None else rules)
-        store = TableStore.open_for_writing(log_dir, table, snapshot.rows, config=config or Config(), extra=extra)
+        store = TableStore.open_for_writing(log_dir, table, snapshot.rows, config=config, extra=extra)
     else:
-        if snapshot.step < following:
-            raise ValueError(
-                f"Step {snapshot.step} of table {table.name!r} cannot join {os.fspath(log_dir)}, which is at step "
-                f"{following - 1}: frames are recorded in order. Give a step from {following} on."
-            )
-        store = TableStore.open(log_dir, table.name)
         if config is not None and replace(config, n_jobs=1) != replace(store.description.config, n_jobs=1):
             raise ValueError(
                 f"{os.fspath(log_dir)} was analyzed with other settings ({store.description.config}), so its frames "
                 "would not be comparable with this one. Use the same settings, or another run."
             )
+        require_reachable(rules or (), table.name, snapshot.rows, null_pairs=store.description.config.null_pairs)
         store.add_rows(snapshot.rows)
         if rules is not None:
             store.describe_further(rules_as_extra(rules))
@@ -94,4 +152,4 @@ def record_once(
         log.close()
     if log.error is not None:
         raise log.error
-    return done
+    return replace(done, notes=notes)

@@ -117,7 +117,7 @@ def _current(store: TableReader, notes: list[str]) -> list[int]:
                 source["previous"] = stored.get("previous", "")
             if stored != source or (-1 if before is None else before) < newest:
                 break
-            if snapshot.usable(store.description.config.distance).any():
+            if snapshot.is_measurable(store.description.config.distance):
                 newest = step
         headers[step] = header
     return list(headers)

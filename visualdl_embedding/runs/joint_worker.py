@@ -39,6 +39,8 @@ def main() -> None:
             )
         except (ValueError, OSError) as error:
             print(json.dumps({"error": str(error)}), file=answers, flush=True)
+        except Exception as error:
+            print(json.dumps({"error": f"{type(error).__name__}: {error}"}), file=answers, flush=True)
     # Exit without the interpreter's shutdown, which would wait for the thread that reads stdin.
     os._exit(0)
 

@@ -13,7 +13,7 @@ from flask import Blueprint, Response, request
 
 from visualdl_embedding.core.distance import DISTANCES
 from visualdl_embedding.errors import DamagedFileError, NewerFormatError, NotAnalyzedError
-from visualdl_embedding.server import _answers, _joint, _neighbors
+from visualdl_embedding.server import _joint, _neighbors, _runs
 from visualdl_embedding.server._http import Answer, Asked, BadRequest, NotFound, NotReady, error_response, respond
 from visualdl_embedding.server._openapi import Endpoint, Parameter, describe_api
 from visualdl_embedding.server._source import RunSource
@@ -23,21 +23,21 @@ __all__ = ["API_PATH", "api_blueprint"]
 API_PATH = "/api/v1"
 _DIGITS = re.compile(r"[0-9]{1,16}")
 _LARGEST = 2**53 - 1
-"""Largest integer up to which JavaScript represents all exactly."""
+"""JavaScript represents all integers up to this one exactly."""
 
 _INTEGER = {"type": "integer", "minimum": 0, "maximum": _LARGEST}
-_SIDE = {"type": "string", "enum": ("a", "b")}
 _STEP = Parameter("step", "stored step", _INTEGER)
 _PROJECTION = Parameter("projection", "key of a stored projection, such as `tsne` or `tsne_3d`")
 _ROW = Parameter("row", "position of a row, from 0, as in `rows`", _INTEGER)
 _SEVERAL = {"type": "array", "items": _INTEGER, "minItems": 2, "maxItems": 20, "uniqueItems": True}
 _ROWS = Parameter("rows", "positions of 2 to 20 rows, separated by commas", _SEVERAL)
 _K = Parameter("k", "number of neighbors", {**_INTEGER, "minimum": 1, "maximum": 200, "default": 15}, False)
-_COSINE = {"type": "string", "enum": DISTANCES, "default": "cosine"}
-_DISTANCE = Parameter("distance", "distance between rows", _COSINE, False)
+_DISTANCES = {"type": "string", "enum": DISTANCES, "default": "cosine"}
+_DISTANCE = Parameter("distance", "distance between rows", _DISTANCES, False)
 _JOINT = {"type": "string", "enum": ("joint", "procrustes"), "default": "joint"}
-_ABOUT_HOW = "`joint` for the joint map, `procrustes` for the stored maps aligned with each other"
-_HOW = Parameter("how", _ABOUT_HOW, _JOINT, False)
+_HOW = Parameter(
+    "how", "`joint` for the joint map, `procrustes` for the stored maps aligned with each other", _JOINT, required=False
+)
 _METRIC = Parameter("name", "name of a metric, as in `row-metrics`")
 _RUN = Parameter("run", "name of a run, as in `runs`")
 _TABLE = (_RUN, Parameter("table", "name of a table; may contain slashes"))
@@ -48,6 +48,7 @@ _OTHER = (
     Parameter("other_table", "table to compare with; by default the same table", required=False),
     Parameter("other_step", "step to compare with; by default the same step", _INTEGER, required=False),
 )
+_SIDE = Parameter("side", "side of the map", {"type": "string", "enum": ("a", "b")})
 _SIDES = (
     *(
         parameter
@@ -62,26 +63,26 @@ _SIDES = (
 )
 
 ENDPOINTS = (
-    Endpoint(_answers.status),
-    Endpoint(_answers.runs),
-    Endpoint(_answers.rows, _TABLE),
-    Endpoint(_answers.frame, _FRAME),
-    Endpoint(_answers.frame_info, _FRAME),
-    Endpoint(_answers.row_metrics, _MOMENT),
-    Endpoint(_answers.row_metric, (*_MOMENT, _METRIC)),
-    Endpoint(_answers.row, (*_MOMENT, _ROW)),
-    Endpoint(_answers.scalars, _TABLE),
-    Endpoint(_answers.metrics),
-    Endpoint(_answers.curves, (_RUN,)),
+    Endpoint(_runs.status),
+    Endpoint(_runs.runs),
+    Endpoint(_runs.rows, _TABLE),
+    Endpoint(_runs.frame, _FRAME),
+    Endpoint(_runs.frame_info, _FRAME),
+    Endpoint(_runs.row_metrics, _MOMENT),
+    Endpoint(_runs.row_metric, (*_MOMENT, _METRIC)),
+    Endpoint(_runs.row, (*_MOMENT, _ROW)),
+    Endpoint(_runs.scalars, _TABLE),
+    Endpoint(_runs.metrics),
+    Endpoint(_runs.curves, (_RUN,)),
     Endpoint(_neighbors.neighbors, (*_MOMENT, _ROW, _K, _DISTANCE)),
     Endpoint(_neighbors.neighbor_changes, (*_MOMENT, _ROW, *_OTHER, _K, _DISTANCE)),
     Endpoint(_neighbors.neighbor_timeline, (*_TABLE, _ROW, _K)),
     Endpoint(_neighbors.similarities, (*_TABLE, _ROWS)),
-    Endpoint(_answers.alerts, _TABLE),
-    Endpoint(_answers.findings, _MOMENT),
-    Endpoint(_answers.clusters, _MOMENT),
+    Endpoint(_runs.alerts, _TABLE),
+    Endpoint(_runs.findings, _MOMENT),
+    Endpoint(_runs.clusters, _MOMENT),
     Endpoint(_joint.compare, _SIDES),
-    Endpoint(_joint.compare_frame, (*_SIDES, Parameter("side", "side of the map", _SIDE), _HOW)),
+    Endpoint(_joint.compare_frame, (*_SIDES, _SIDE, _HOW)),
 )
 
 _log = logging.getLogger(__name__)
@@ -141,10 +142,11 @@ def _value(parameter: Parameter, given: str | None) -> Any:
     if schema["type"] == "integer":
         return _number(name, given, schema)
     if schema["type"] == "array":
-        parts = given.split(",")
-        if len(parts) > schema["maxItems"]:
-            raise BadRequest(f"{name} must be at most {schema['maxItems']} numbers, not {len(parts)}.")
-        return tuple(_number(name, part, schema["items"]) for part in parts)
+        numbers = tuple(_number(name, part, schema["items"]) for part in given.split(","))
+        least, most = schema["minItems"], schema["maxItems"]
+        if not least <= len(numbers) <= most or (schema["uniqueItems"] and len(set(numbers)) < len(numbers)):
+            raise BadRequest(f"{name} must be {least} to {most} different numbers, such as 3,17, not {given[:80]!r}.")
+        return numbers
     if given not in schema.get("enum", (given,)):
         raise BadRequest(f"{name} must be one of {', '.join(schema['enum'])}, not {given[:80]!r}.")
     return given

@@ -32,9 +32,11 @@ class _Series:
         if self.seen % self.stride == 0:
             self.steps.append(step)
             self.values.append(value)
+        elif not math.isfinite(value):
+            self.values[-1] = value
         self.seen += 1
         if len(self.steps) > _KEPT_POINTS:
-            self.steps, self.values, self.stride = self.steps[::2], self.values[::2], 2 * self.stride
+            self.steps, self.values, self.stride = *_every(2, self.steps, self.values), 2 * self.stride
 
 
 @dataclass
@@ -82,9 +84,18 @@ class Curves:
 
 def _thinned(points: list[tuple[int, float]]) -> dict[str, list[Any]]:
     every = max(1, math.ceil(len(points) / MAX_POINTS))
-    # Counted from the end, so that the newest point is kept.
-    kept = points[(len(points) - 1) % every :: every]
-    return {"steps": [step for step, _ in kept], "values": [value for _, value in kept]}
+    # Backwards, so that the newest point is kept.
+    steps, values = _every(every, [step for step, _ in points[::-1]], [value for _, value in points[::-1]])
+    return {"steps": steps[::-1], "values": values[::-1]}
+
+
+def _every(number: int, steps: list[int], values: list[float]) -> tuple[list[int], list[float]]:
+    """Keep the first of each `number` points; its value is not finite if one of theirs is not."""
+    broken = (i for i, value in enumerate(values) if not math.isfinite(value))
+    kept = values[::number]
+    for i in broken:
+        kept[i // number] = values[i]
+    return steps[::number], kept
 
 
 def _read_on(path: Path, file: _File) -> _File:

@@ -16,10 +16,10 @@ from flask import current_app
 from numpy.typing import NDArray
 
 from visualdl_embedding.analysis import split_key
-from visualdl_embedding.core.process import start_child
+from visualdl_embedding.core.process import describe_exit, start_child
 from visualdl_embedding.runs import Joint, SnapshotReference, align_maps, cache_folder, read_cached
-from visualdl_embedding.server._answers import float32_bytes
 from visualdl_embedding.server._http import Answer, Asked, BadRequest, NotFound, NotReady
+from visualdl_embedding.server._runs import float32_bytes
 from visualdl_embedding.server._served import ServedTable
 from visualdl_embedding.server._source import RunSource
 
@@ -151,7 +151,10 @@ class Comparisons:
                 with self._lock:
                     self._process = None
         if process.returncode and failure is None:
-            failure = f"The comparison ended with exit code {process.returncode}, perhaps for lack of memory."
+            end = describe_exit(process.returncode)
+            failure = f"The process of the comparison ended by {end}, without a message."
+            if "SIGKILL" in end:
+                failure += " Check the log of the system for a lack of memory."
         return failure
 
 

@@ -118,8 +118,8 @@ _STATUSES = {
     "400": "A parameter is missing or invalid",
     "401": "The token is missing or wrong",
     "403": "The request comes from another site, or names another host",
-    "404": "Unknown run, table, step, row or projection",
-    "409": "The answer is not computed yet",
+    "404": "Unknown run, table, step, row or projection; step without an analysis; file damaged, removed, or too new",
+    "500": "Internal error of the server",
 }
 
 
@@ -131,7 +131,8 @@ class Parameter:
     ----------
     schema
         JSON schema of a text, an integer, or integers separated by commas, with the default of an optional parameter.
-        The OpenAPI document contains it, and requests are checked by it.
+        The OpenAPI document contains it, and requests are checked by its ``enum``, ``minimum``, ``maximum``,
+        ``minItems``, ``maxItems`` and ``uniqueItems``.
     """
 
     name: str
@@ -185,7 +186,8 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     answers: dict[str, Any] = {"200": _answer(endpoint)}
     if endpoint.name == "compare":
         answers["202"] = {**_answer(endpoint), "description": "The map is being computed"}
-    for status, meaning in _STATUSES.items():
+    statuses = _STATUSES | ({"409": "The joint map is not computed yet"} if endpoint.name == "compare-frame" else {})
+    for status, meaning in statuses.items():
         answers[status] = {"description": meaning}
         if status != "304":
             answers[status]["content"] = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}

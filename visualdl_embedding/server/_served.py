@@ -124,11 +124,13 @@ class ServedTable:
 
     def check_projection(self, step: int, key: str) -> None:
         """Raise `NotFound` if an analyzed step has no such projection; the message lists its projections."""
-        stored = self.header(step)["projections"]
+        header = self.header(step)
+        stored = header["projections"]
         if key not in stored:
+            why = "" if stored else "".join(f" {note}" for note in header["notes"])
             raise NotFound(
                 f"Step {step} of table {self.name!r} has no projection {key!r}; stored are "
-                f"{', '.join(stored) or 'none'}."
+                f"{', '.join(stored) or 'none'}.{why}"
             )
 
     def header(self, step: int) -> Mapping[str, Any]:

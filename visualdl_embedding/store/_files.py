@@ -1,21 +1,16 @@
-"""Files of the store: format version, and atomic writes.
-
-Readers see complete files only, and a failed write leaves the old file.
-"""
+"""Files of the store: format version, and writes with errors that name the file."""
 
 from __future__ import annotations
 
-import errno
 import itertools
 import os
-import socket
 import tempfile
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from visualdl_embedding.core.atomic import replacing
 from visualdl_embedding.errors import DamagedFileError, NewerFormatError
 
 __all__ = [
@@ -25,18 +20,12 @@ __all__ = [
     "check_writable",
     "fresh_directory",
     "reading",
-    "remove_stale",
     "write_atomically",
 ]
 
 FORMAT_VERSION = 1
 """Written to every file; increased when older libraries cannot read the new files."""
 Part = bytes | memoryview
-
-_counter = itertools.count()
-_in_flight: set[str] = set()
-_STALE_SECONDS = 3600.0
-"""Age in seconds of abandoned temporary files from other machines. Writing 1,000,000 x 128 takes seconds."""
 
 
 def check_format(found: Any, path: Path) -> None:
@@ -62,27 +51,15 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def write_atomically(path: Path, parts: Iterable[Part]) -> None:
-    """Write a file under a temporary name, sync it, then rename it. Memory views are written without a copy.
+    """Write or replace a file by `core.atomic.replacing`. Memory views are written without a copy.
 
-    If it fails, an `OSError` has the system's reason, no temporary file is left, and the old file is intact.
+    If it fails, an `OSError` has the system's reason.
     """
-    temporary = path.with_name(f"{path.name}.{_host()}-{os.getpid()}-{next(_counter)}.tmp")
-    _in_flight.add(temporary.name)
     try:
-        with open(temporary, "xb", buffering=0) as file:
-            for part in parts:
-                _write_all(file.fileno(), part)
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException as error:
-        with suppress(OSError):
-            temporary.unlink()
-        if isinstance(error, OSError):
-            raise _explained(error, path) from error
-        raise
-    finally:
-        _in_flight.discard(temporary.name)
-    _sync_folder(path.parent)
+        with replacing(path) as file:
+            file.writelines(parts)
+    except OSError as error:
+        raise _explained(error, path) from error
 
 
 def append_line(path: Path, line: str) -> None:
@@ -104,21 +81,6 @@ def append_line(path: Path, line: str) -> None:
             with suppress(OSError):
                 os.ftruncate(file.fileno(), size)
             raise _explained(error, path) from error
-
-
-def remove_stale(folder: Path) -> list[Path]:
-    """Remove the temporary files of ended writers, and return them.
-
-    Files of this machine are removed if their process has ended, files of other machines (shared file system) after an
-    hour.
-    """
-    removed = []
-    for path in folder.glob("*.tmp"):
-        with suppress(OSError):
-            if _is_stale(path):
-                path.unlink()
-                removed.append(path)
-    return removed
 
 
 def check_writable(folder: Path) -> None:
@@ -163,41 +125,3 @@ def _write_all(descriptor: int, part: Part) -> None:
     view = memoryview(part).cast("B")
     while view:
         view = view[os.write(descriptor, view) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    """Sync a folder after a rename, if the system supports it (Windows cannot open a folder)."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except PermissionError:
-        return
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        # Some network file systems reject it; the file itself is already synced.
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
-            raise
-    finally:
-        os.close(descriptor)
-
-
-def _host() -> str:
-    return "".join(c for c in socket.gethostname() if c.isalnum()) or "host"
-
-
-def _is_stale(path: Path) -> bool:
-    writer = path.suffixes[-2].removeprefix(".").split("-") if len(path.suffixes) > 1 else []
-    if len(writer) == 3 and writer[0] == _host() and writer[1].isdecimal():
-        pid = int(writer[1])
-        # In containers several trainings may have process id 7, so compare names with those of this process.
-        if path.name not in _in_flight if pid == os.getpid() else not _is_alive(pid):
-            return True
-    return time.time() - path.stat().st_mtime > _STALE_SECONDS
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except OSError as error:
-        return not isinstance(error, ProcessLookupError)
-    return True

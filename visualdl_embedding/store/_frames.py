@@ -110,6 +110,8 @@ def write_analysis(path: Path, analysis: Analysis) -> None:
     for key, projection in analysis.projections.items():
         tensors[f"projections/{key}/coordinates"] = projection.coordinates
         tensors[f"projections/{key}/axes"] = projection.axes
+        if projection.places is not None:
+            tensors[f"projections/{key}/places"] = projection.places
     tensors |= {f"row_metrics/{name}": values for name, values in analysis.row_metrics.items()}
     if basis is not None:
         tensors |= {f"basis/{name}": getattr(basis, name) for name in _ARRAYS_OF_BASIS}
@@ -199,6 +201,7 @@ def _projection(file: TensorFile, key: str, header: Mapping[str, Any]) -> Projec
     return Projection(
         coordinates=file.read(f"projections/{key}/coordinates"),
         axes=file.read(f"projections/{key}/axes"),
+        places=file.read(name) if (name := f"projections/{key}/places") in file.places else None,
         **{name: stored[name] for name in _OF_PROJECTION},
     )
 

@@ -12,7 +12,7 @@ from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.table import Table
 from visualdl_embedding.store._description import Description
 
-__all__ = ["difference", "move_aside", "rows_difference"]
+__all__ = ["difference", "move_aside", "obstacle", "rows_difference"]
 
 _SHOWN = 3
 _HARMLESS = {"n_jobs"}
@@ -29,6 +29,19 @@ def difference(stored: Description, stored_rows: Rows, *, table: Table, rows: Ro
         for f in fields(Config)
         if f.name not in _HARMLESS and getattr(stored.config, f.name) != getattr(config, f.name)
     )
+
+
+def obstacle(stored: Description, stored_rows: Rows, *, table: Table, rows: Rows) -> str:
+    """Describe why rows of another checkpoint cannot be compared with the stored ones; ``""`` if they can.
+
+    The number of rows, their order and their ids may differ, because rows pair by label.
+    """
+    if stored.table.dim != table.dim:
+        return f"its rows have {table.dim} columns, those of the run {stored.table.dim}"
+    if not set(stored_rows.labels) & set(rows.labels):
+        of_run, own = (", ".join(map(repr, labels[:_SHOWN])) for labels in (stored_rows.labels, rows.labels))
+        return f"no label is in both ({own}, … and {of_run}, … in the run)"
+    return ""
 
 
 def rows_difference(stored: Rows, given: Rows) -> str:

@@ -183,8 +183,8 @@ class TableReader:
             frame = Frame(self.read_snapshot(step), self.read_analysis(step))
         except (OSError, ValueError):
             return None
-        # A frame without usable rows cannot be a previous state; `analyze` skips it as well.
-        return frame if frame.snapshot.usable(frame.analysis.neighbors.distance).any() else None
+        # A frame with too few usable rows cannot be a previous state; `analyze` skips it as well.
+        return frame if frame.snapshot.is_measurable(frame.analysis.neighbors.distance) else None
 
     def _metadata_path(self, version: str) -> Path:
         return self.folder / f"metadata-{version}.tsv"

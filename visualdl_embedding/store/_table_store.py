@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from visualdl_embedding.analysis import Analysis, Config
+from visualdl_embedding.core.atomic import remove_stale
 from visualdl_embedding.core.jsonable import dumps_exact
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
@@ -19,9 +20,9 @@ from visualdl_embedding.core.table import Table
 from visualdl_embedding.errors import DamagedFileError
 from visualdl_embedding.store import _frames
 from visualdl_embedding.store._description import Description, describe, write_description
-from visualdl_embedding.store._files import append_line, check_writable, fresh_directory, remove_stale, write_atomically
+from visualdl_embedding.store._files import append_line, check_writable, fresh_directory, write_atomically
 from visualdl_embedding.store._metadata import format_rows
-from visualdl_embedding.store._resume import difference, move_aside
+from visualdl_embedding.store._resume import difference, move_aside, obstacle
 from visualdl_embedding.store._table_reader import KINDS, TableReader, list_steps, table_folder
 
 __all__ = ["TableStore", "choose_to_drop"]
@@ -77,45 +78,95 @@ class TableStore(TableReader):
             If the directory cannot be written.
         """
         folder = table_folder(log_dir, table.name)
-        check_writable(folder)
-        new_directory = f"use a new directory, such as {fresh_directory(Path(log_dir))}."
-        if not list_steps(folder, "snapshot"):
+        stored_steps = cls.check_opening(log_dir, table, rows, config=config, resume=resume)
+        if not stored_steps:
             folder.mkdir(parents=True, exist_ok=True)
             remove_stale(folder)
             store = cls(folder, describe(table, rows, config=config, extra=extra))
             store._supersede(-1)
             write_atomically(folder / "metadata.tsv", [format_rows(rows).encode()])
             description = store.description
-        elif resume:
+        else:
             store = cls.open(log_dir, table.name)
             stored = store.description
-            if found := difference(stored, store.read_rows(), table=table, rows=rows, config=config):
-                raise ValueError(
-                    f"Cannot resume the table {table.name!r} in {log_dir}: {found}. Pass the arguments of the first "
-                    f"training, or {new_directory}"
-                )
             remove_stale(folder)
             store._supersede(max(store.steps()) if initial_step is None else initial_step)
             resumed_after = (*stored.resumed_after, max(store.steps(), default=0))
             extras = {**stored.extra, **(extra or {})}
             # `watch` may have changed: the version does not include it, and scalars may begin at any step.
             description = replace(stored, config=config, resumed_after=resumed_after, extra=extras).with_rows(rows)
-        else:
+        store._describe(description)
+        store._rows[rows.version] = rows
+        return store
+
+    @classmethod
+    def check_opening(
+        cls, log_dir: str | os.PathLike[str], table: Table, rows: Rows, *, config: Config, resume: bool = False
+    ) -> set[int]:
+        """Check that `open_for_writing` can create or continue a table, with its errors; nothing is written.
+
+        Returns the stored steps. With several tables, check all before opening one.
+        """
+        folder = table_folder(log_dir, table.name)
+        check_writable(folder)
+        steps = list_steps(folder, "snapshot")
+        new_directory = f"use a new directory, such as {fresh_directory(Path(log_dir))}."
+        if steps and not resume:
             raise FileExistsError(
                 f"{log_dir} already holds snapshots of the table {table.name!r}. To continue that training, pass "
                 f"resume=True; for a new training {new_directory}"
             )
-        store._describe(description)
-        store._rows[rows.version] = rows
-        return store
+        if steps:
+            store = cls.open(log_dir, table.name)
+            if found := difference(store.description, store.read_rows(), table=table, rows=rows, config=config):
+                raise ValueError(
+                    f"Cannot resume the table {table.name!r} in {log_dir}: {found}. Pass the arguments of the first "
+                    f"training, or {new_directory}"
+                )
+        return steps
+
+    def check_joins(self, table: Table, rows: Rows, *, step: int) -> None:
+        """Check that a snapshot of another checkpoint can follow the stored ones; nothing is written.
+
+        Raises
+        ------
+        ValueError
+            If the step is not after the stored ones, the width differs, or no label is in the newest stored rows.
+        """
+        log_dir, last = self.folder.parent.parent, max(self.steps(), default=-1)
+        joining = f"of table {table.name!r} cannot join {log_dir}"
+        if step <= last:
+            raise ValueError(
+                f"Step {step} {joining}, which is at step {last}: frames are recorded in order. Give a step from "
+                f"{last + 1} on."
+            )
+        if found := obstacle(self.description, self.read_rows(), table=table, rows=rows):
+            raise ValueError(
+                f"A snapshot {joining}: {found}, so the frames could not be compared. Check that it is the same table "
+                "with its own vocabulary, or record it in a new run."
+            )
+
+    def missing_watched(self, rows: Rows) -> tuple[str, ...]:
+        """List the labels that were watched at any stored step and are not among newer rows."""
+        watched = (label for selection in self.description.selections.values() for label in selection.watch)
+        return tuple(label for label in dict.fromkeys(watched) if label not in set(rows.labels))
 
     def describe_further(self, extra: Mapping[str, Any]) -> None:
         """Add plain values to ``table.json``, or replace them."""
         self._describe(replace(self.description, extra={**self.description.extra, **extra}))
 
     def add_rows(self, rows: Rows) -> None:
-        """Store newer rows, for example of a rebuilt vocabulary; older snapshots keep their rows."""
+        """Store newer rows, for example of a rebuilt vocabulary; older snapshots keep their rows.
+
+        The version of rows does not include `Rows.watch`: labels watched from now on are added to those of the version.
+        """
+        earlier = self.description.selections.get(rows.version)
+        if earlier is not None:
+            rows = replace(rows, watch=tuple(dict.fromkeys([*earlier.watch, *rows.watch])))
         if rows.version == self.description.rows_version:
+            if rows.watch != self.description.watch:
+                self._describe(self.description.with_rows(rows))
+                self._rows[rows.version] = rows
             return
         current = self.read_rows()
         write_atomically(self._metadata_path(current.version), [format_rows(current).encode()])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any, Literal, ParamSpec
 
 from visualdl_embedding.alerts import Alert, RulesLike, read_rules
 from visualdl_embedding.analysis import Config
+from visualdl_embedding.logs import DEFAULT_LOG_BYTES
+from visualdl_embedding.models.live import is_recording_process
 from visualdl_embedding.training._session import TrainingSession
 from visualdl_embedding.training._settings import RecorderSettings, Schedule
 from visualdl_embedding.vocabulary import MetadataLike, RowsLike, VocabularyLike
@@ -50,12 +53,12 @@ def _as_tuple(values: Any) -> tuple[Any, ...]:
     return (values,) if isinstance(values, str | int) else tuple(values)
 
 
-class TrainingCallback:
+class TrainingCallback(ABC):
     """Base class of callbacks, with their options and the recording of one training.
 
     A trainer's callback inherits from this class and from the trainer's base class, calls `_begin`, `_after_batch`,
-    `_after_epoch` and `_end`, and defines `_stop_training`. The parameters are those of
-    `visualdl_embedding.EmbeddingCallback`.
+    `_after_epoch` and `_end`, and defines `_stop_training`. `_begin` checks that this process records.
+    The parameters are those of `visualdl_embedding.EmbeddingCallback`.
 
     Attributes
     ----------
@@ -89,7 +92,7 @@ class TrainingCallback:
         background: bool = True,
         max_slowdown: float | None = None,
         drain_timeout: float | None = 300.0,
-        max_log_bytes: int | None = 200_000_000,
+        max_log_bytes: int | None = DEFAULT_LOG_BYTES,
         max_store_bytes: int | None = None,
         on_error: Literal["disable", "raise"] = "disable",
         n_neighbors: int = 15,
@@ -146,12 +149,14 @@ class TrainingCallback:
 
     def _begin(
         self, network: object, *, share: Any = None, their_log_dir: str | os.PathLike[str] | None, where: str
-    ) -> TrainingSession:
+    ) -> TrainingSession | None:
         """Choose tables and rows, open the run, and take the snapshot before training.
 
-        `network` and `share` as in `TrainingSession`. `their_log_dir` of the trainer is the default of `log_dir`, and
-        `where` its source, for the error message.
+        The result is None in a process that does not record. `network` and `share` as in `TrainingSession`.
+        `their_log_dir` of the trainer is the default of `log_dir`, and `where` its source, for the error message.
         """
+        if not is_recording_process(type(self).__name__):
+            return None
         if self.session_ is not None:
             self.session_.abandon()
             self.session_ = None
@@ -182,9 +187,9 @@ class TrainingCallback:
             self._deliver(self.session_.take_alerts())
             self.session_ = None
 
+    @abstractmethod
     def _stop_training(self) -> None:
         """Stop the trainer because of an alert selected by `stop_on`."""
-        raise NotImplementedError(f"{type(self).__name__} must define _stop_training to support stop_on.")
 
     def _deliver(self, alerts: Sequence[Alert]) -> None:
         for alert in alerts:
@@ -192,7 +197,7 @@ class TrainingCallback:
                 try:
                     self.on_alert(alert)
                 except Exception as error:
-                    logger.warning("on_alert failed (%s: %s); training goes on.", type(error).__name__, error)
+                    logger.warning("on_alert failed (%s: %s); training continues.", type(error).__name__, error)
             if self.stop_on is not None and alert.severity in (self.stop_on, "critical"):
                 logger.warning("Training stops because of the alert %s (stop_on=%r).", alert.rule, self.stop_on)
                 self._stop_training()

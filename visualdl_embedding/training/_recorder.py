@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 from visualdl_embedding.alerts import Alert
 from visualdl_embedding.analysis import Config
 from visualdl_embedding.core.privacy import publish
+from visualdl_embedding.core.process import describe_exit
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.logs import LogBudget, LogFile
 from visualdl_embedding.runs import TableAnalyzer, alert_records, alert_text, notes_of, records_of
@@ -86,12 +87,14 @@ class Recorder:
             # A training in a notebook that ended with an exception leaves its recorder open.
             earlier.close(timeout=0)
         self._open[store.folder] = self
-        self._tables[store.description.table.name] = RecordedTable(
+        table = RecordedTable(
             store,
             None if self.settings.background else TableAnalyzer(store),
             analyzed=len(store.steps(analyzed=True)),
             recorded=len(store.steps()),
         )
+        table.skipped["from before this training"] = table.recorded - table.analyzed
+        self._tables[table.name] = table
 
     def start(self) -> None:
         """Start the analysis process and the recorder's thread, unless they run or `background` is False.
@@ -124,10 +127,11 @@ class Recorder:
         elif not self._dropped:
             self._dropped = True
             logger.warning(
-                "The disk of %s is slower than the snapshots: step %d was dropped so that training goes on. "
-                "Take fewer snapshots (every_n_steps) or watch fewer rows.",
-                self._tables[snapshot.table].store.folder,
+                "Step %d was dropped so that training continues: earlier snapshots were not written to %s within %g s. "
+                "Check this disk, take fewer snapshots (every_n_steps), or watch fewer rows.",
                 snapshot.step,
+                self._tables[snapshot.table].store.folder,
+                HAND_OVER_SECONDS,
             )
 
     def after_batch(self, step: int) -> None:
@@ -168,18 +172,21 @@ class Recorder:
         return sum(t.pending is not None for t in self._tables.values()) + (self._busy is not None)
 
     def _log_gaps(self) -> None:
-        why = "training was faster than their analysis" if self._failures == 0 else "of the error logged above"
-        if self._governor is not None and self._governor.has_waited and self._failures == 0:
-            why += f", which waited to limit its cost (max_slowdown={self.settings.max_slowdown:g})"
+        waited = ""
+        if self._governor is not None and self._governor.has_waited:
+            waited = f"; analyses waited to limit their cost (max_slowdown={self.settings.max_slowdown:g})"
         for table in self._tables.values():
+            running = self._busy is not None and self._busy["table"] == table.name
+            table.skipped["unfinished at the end"] += (table.pending is not None) + running
             if table.recorded > table.analyzed:
                 logger.warning(
-                    "Table %s: %d of %d snapshots are stored without an analysis, because %s; "
+                    "Table %s: %d of %d snapshots are stored without an analysis (%s%s); "
                     "`visualdl-embedding analyze %s` analyzes them.",
                     table.name,
                     table.recorded - table.analyzed,
                     table.recorded,
-                    why,
+                    ", ".join(f"{count} {what}" for what, count in table.skipped.items() if count),
+                    waited,
                     table.log_dir,
                 )
 
@@ -229,6 +236,7 @@ class Recorder:
     def _take(self, snapshot: Snapshot, final: bool) -> None:
         table = self._store(snapshot)
         if self._analyzing:
+            table.skipped["replaced by a newer one before its turn"] += table.pending is not None
             about = {"log_dir": table.log_dir, "table": snapshot.table, "step": snapshot.step, "tries": 0}
             table.pending = {"kind": "analyze", **about, "log": self._choose(table, snapshot, final)}
             self._dispatch()
@@ -303,10 +311,11 @@ class Recorder:
             self._append(self._tables[name], header["notes"], records, map(Alert.from_dict, header["alerts"]))
         else:
             self._failures += 1
+            self._tables[name].skipped["failed"] += 1
             message = header["message"]
             if self._failures == 1:
                 logger.warning(
-                    "The analysis of %s at step %d failed: %s. Training and recording go on.", name, step, message
+                    "The analysis of %s at step %d failed: %s. Training and recording continue.", name, step, message
                 )
             if self._failures >= MAX_FAILURES:
                 self._stop_analyzing(f"{MAX_FAILURES} analyses in a row failed, the last with {message}")
@@ -321,12 +330,15 @@ class Recorder:
         if self._governor is not None:
             self._governor.attach(None)
         self._restarts += 1
-        cause = stderr.splitlines()[-1] if stderr else f"exit status {returncode}"
+        end = describe_exit(returncode) + (f", its last output: {stderr.splitlines()[-1]}" if stderr else "")
+        again = job is not None and job["tries"] == 0 and self._tables[job["table"]].pending is None
+        if job is not None and not (again and self._restarts <= MAX_RESTARTS):
+            self._tables[job["table"]].skipped["lost with the analysis process"] += 1
         if self._restarts > MAX_RESTARTS:
-            self._stop_analyzing(f"its process died {self._restarts} times, the last time with: {cause}")
+            self._stop_analyzing(f"its process died {self._restarts} times, the last time by {end}")
             return
-        logger.warning("The analysis process died (%s) and is started again.", cause)
-        if job is not None and job["tries"] == 0 and self._tables[job["table"]].pending is None:
+        logger.warning("The analysis process died (%s) and is started again.", end)
+        if job is not None and again:
             self._tables[job["table"]].pending = {**job, "tries": 1}
         self._dispatch()
 

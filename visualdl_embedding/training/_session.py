@@ -7,13 +7,14 @@ import contextlib
 import logging
 from collections.abc import Callable
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.alerts import Alert
+from visualdl_embedding.alerts import Alert, require_reachable
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.errors import DamagedFileError
@@ -21,7 +22,7 @@ from visualdl_embedding.logs import LogFile
 from visualdl_embedding.models import ModelTable, open_model
 from visualdl_embedding.models.live import LiveTable
 from visualdl_embedding.runs import rules_as_extra
-from visualdl_embedding.store import TableStore
+from visualdl_embedding.store import TableStore, is_run, open_run
 from visualdl_embedding.training._recorder import Recorder
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ ATEXIT_DRAIN_SECONDS = 5.0
 class TrainingSession:
     """Records the tables of a training in a run directory.
 
-    An error after construction is logged and ends the recording, or is raised, depending on the option `on_error`.
+    An error after construction ends the recording. It is logged, or raised if the option `on_error` is ``"raise"``.
 
     Parameters
     ----------
@@ -65,7 +66,25 @@ class TrainingSession:
         self._tables = {table.name: table for table in model.tables}
         self._rows = rows
         self._options = options
+        for name in self._tables:
+            require_reachable(options.rules, name, rows[name], null_pairs=options.config.null_pairs)
         first, extra = options.initial_step, rules_as_extra(options.rules)
+        # Refuse before anything is written: opening one table moves its superseded steps aside.
+        steps = {
+            name: TableStore.check_opening(
+                log_dir, table.table, rows[name], config=options.config, resume=options.resume
+            )
+            for name, table in self._tables.items()
+        }
+        fresh = [name for name, known in steps.items() if not known]
+        others = [name for name in open_run(log_dir).tables() if name not in fresh] if is_run(log_dir) else []
+        if options.resume and fresh and others:
+            logger.warning(
+                "%s holds no snapshot of %s to resume, only of %s; recording of it begins here.",
+                log_dir,
+                ", ".join(map(repr, fresh)),
+                ", ".join(map(repr, others)),
+            )
         stores = [
             TableStore.open_for_writing(
                 log_dir,
@@ -80,9 +99,10 @@ class TrainingSession:
         ]
         for table in model.tables:
             _log_choice(table, rows[table.name])
-        stored = [step for store in stores for step in store.steps()]
-        self.step = first if first is not None else max(stored, default=0)
-        self._last_snapshot = self.step if self.step in stored else -1
+        stored = {store.description.table.name: store.steps() for store in stores}
+        self.step = first if first is not None else max(chain.from_iterable(stored.values()), default=0)
+        # An interrupted run may hold the last step of some tables only.
+        self._last_snapshots = {name: self.step if self.step in steps else -1 for name, steps in stored.items()}
         log = LogFile.open(log_dir, writer=options.writer, share=share)
         if log.note:
             logger.warning("%s", log.note)
@@ -100,7 +120,7 @@ class TrainingSession:
         atexit.register(self._at_exit)
 
     def begin(self) -> None:
-        """Start the recorder, and take the snapshot before training unless the run holds it."""
+        """Start the recorder, and take the snapshot before training of each table unless the run contains it."""
         self._guarded(self._recorder.start)
         self._guarded(self._snapshot)
 
@@ -108,7 +128,7 @@ class TrainingSession:
         """Count a batch, and take a snapshot if one is due; `last` if no batch follows."""
         self.step += 1
         self._guarded(self._recorder.after_batch, self.step)
-        if self._options.schedule.due_at_step(self.step, max(self._last_snapshot, 0)):
+        if self._options.schedule.due_at_step(self.step, max(0, *self._last_snapshots.values())):
             self._guarded(self._snapshot, final=last)
 
     def after_epoch(self, number: int, *, last: bool = False) -> None:
@@ -130,13 +150,13 @@ class TrainingSession:
         self._guarded(self._close, timeout=0)
 
     def _snapshot(self, *, final: bool = False) -> None:
-        if self.step != self._last_snapshot:
-            for name, table in self._tables.items():
+        for name, table in self._tables.items():
+            if self.step != self._last_snapshots[name]:
                 rows = self._rows[name]
                 counters, values = self._counts(name)
                 snapshot = Snapshot(name, self.step, rows, table.vectors_of(rows), counters, values)
                 self._recorder.record(snapshot, final=final)
-            self._last_snapshot = self.step
+                self._last_snapshots[name] = self.step
         if self._recorder.error is not None:
             raise self._recorder.error
 
@@ -159,6 +179,7 @@ class TrainingSession:
         return counters, {}
 
     def _close(self, *, timeout: float | None = -1.0) -> None:
+        """Close the recorder; `timeout` as in `Recorder.close`, where -1 is the ``drain_timeout`` of the settings."""
         self._recording = False
         atexit.unregister(self._at_exit)
         for history in self._histories.values():
@@ -172,7 +193,7 @@ class TrainingSession:
         self._guarded(self._close, timeout=ATEXIT_DRAIN_SECONDS)
 
     def _guarded(self, action: Callable[..., None], *arguments: Any, **options: Any) -> None:
-        """Call `action` without letting its errors end the training; do nothing once the recording has ended."""
+        """Call `action`, and handle its errors by the option `on_error`; do nothing once the recording has ended."""
         if not self._recording:
             return
         try:
@@ -184,7 +205,7 @@ class TrainingSession:
             if self._options.on_error == "raise":
                 raise
             logger.warning(
-                "Embeddings are no longer recorded from step %d on (%s: %s). Training goes on; stored data is kept.",
+                "Embeddings are no longer recorded from step %d on (%s: %s). Training continues; stored data is kept.",
                 self.step,
                 type(error).__name__,
                 error,
@@ -217,7 +238,7 @@ def _history(live: LiveTable, store: TableStore, rows: Rows) -> TrainingHistory 
 
 def _log_lost_history(table: str, error: Exception) -> None:
     logger.warning(
-        "Table %s: lookups and gradients are no longer counted (%s: %s). Training and recording go on.",
+        "Table %s: lookups and gradients are no longer counted (%s: %s). Training and recording continue.",
         table,
         type(error).__name__,
         error,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -64,7 +65,11 @@ def _is_positive(value: object) -> bool:
 
 @dataclass
 class RecordedTable:
-    """State of a recorded table; `analyzer` is None if a child process analyzes, `pending` is its next job."""
+    """State of a recorded table.
+
+    `analyzer` is None if a child process analyzes, `pending` is its next job, and `skipped` counts the snapshots
+    without an analysis by what was observed.
+    """
 
     store: TableStore
     analyzer: TableAnalyzer | None = None
@@ -72,6 +77,7 @@ class RecordedTable:
     recorded: int = 0
     analyzed: int = 0
     noted: set[str] = field(default_factory=set)
+    skipped: Counter[str] = field(default_factory=Counter)
 
     @property
     def name(self) -> str:

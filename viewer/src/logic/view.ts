@@ -82,7 +82,8 @@ export const START: View = {
 };
 
 const EYE = ["x", "y", "half", "yaw", "pitch"] as const;
-const FLAGS = ["linked", "aligned", "regex", "labels", "trails", "links", "density"] as const;
+type Flag = { [Key in keyof View]: View[Key] extends boolean ? Key : never }[keyof View];
+const FLAGS = Object.keys(START).filter((key): key is Flag => typeof START[key as keyof View] === "boolean");
 const TEXTS = ["color", "query", "baseline", "distance"] as const;
 const LISTS = ["hidden", "selected", "pins"] as const;
 

@@ -7,7 +7,8 @@ import { source } from "../source";
 import { PANEL_COLORS } from "../state/model";
 import { resource } from "../state/resource";
 import { alerts, change, dark, freshness, goTo, nameOf, panels, say, stepNow, tableOf, timeline, view } from "../state";
-import { nearestStep } from "../logic/steps";
+import { gapsOf, joined } from "../logic/curves";
+import { nearestStep, unionOfSteps } from "../logic/steps";
 import type { Curve } from "../source/types";
 import { Menu, figure } from "./ui";
 
@@ -108,23 +109,12 @@ export function Curves() {
   );
 }
 
-/** Align lines to a common list of steps. */
-function joined({ lines }: Chart): uPlot.AlignedData {
-  const steps = [...new Set(lines.flatMap(({ curve }) => curve.steps))].sort((a, b) => a - b);
-  const at = new Map(steps.map((step, i) => [step, i]));
-  const series = lines.map(({ curve }) => {
-    const values: (number | null)[] = steps.map(() => null);
-    curve.steps.forEach((step, i) => (values[at.get(step)!] = curve.values[i] ?? null));
-    return values;
-  });
-  return [steps, ...series] as uPlot.AlignedData;
-}
-
 const HEIGHT = 78;
 
 function Plot({ chart }: { chart: Chart }) {
   const host = useRef<HTMLDivElement>(null);
-  const data = useMemo(() => joined(chart), [chart]);
+  const data = useMemo(() => joined(chart.lines.map(({ curve }) => curve)) as uPlot.AlignedData, [chart]);
+  const gaps = useMemo(() => chart.lines.map(({ curve }) => gapsOf(curve)), [chart]);
   useEffect(() => {
     const root = host.current!;
     const isDark = dark.value;
@@ -136,6 +126,7 @@ function Plot({ chart }: { chart: Chart }) {
       font: "10px sans-serif",
       gap: 2,
     };
+    const colorOf = (color: string): string => (isDark && color === PANEL_COLORS[0] ? "#8f96ff" : color);
     const flags = (plot: uPlot): void => {
       const { ctx, bbox } = plot;
       ctx.save();
@@ -150,6 +141,21 @@ function Plot({ chart }: { chart: Chart }) {
         ctx.stroke();
       };
       for (const { step } of alerts.peek().value ?? []) line(step, isDark ? "#ff7a5c" : "#d6320d", 1);
+      // A cross below the line's gap, in the color of its run.
+      gaps.forEach((steps, i) => {
+        const [arm, y] = [2.5 * devicePixelRatio, bbox.top + bbox.height - 4 * devicePixelRatio];
+        ctx.strokeStyle = colorOf(chart.lines[i]!.color);
+        ctx.lineWidth = 1.5 * devicePixelRatio;
+        ctx.beginPath();
+        for (const step of steps) {
+          const x = plot.valToPos(step, "x", true);
+          ctx.moveTo(x - arm, y - arm);
+          ctx.lineTo(x + arm, y + arm);
+          ctx.moveTo(x - arm, y + arm);
+          ctx.lineTo(x + arm, y - arm);
+        }
+        ctx.stroke();
+      });
       const now = stepNow.peek();
       if (now !== null) line(now, mark, 1.5);
       ctx.restore();
@@ -170,9 +176,8 @@ function Plot({ chart }: { chart: Chart }) {
         series: [
           {},
           ...chart.lines.map(({ color }) => ({
-            stroke: isDark && color === PANEL_COLORS[0] ? "#8f96ff" : color,
+            stroke: colorOf(color),
             width: 1.5,
-            spanGaps: true,
             points: { show: false },
           })),
         ],
@@ -197,14 +202,21 @@ function Plot({ chart }: { chart: Chart }) {
       watch.disconnect();
       plot.destroy();
     };
-  }, [chart, data, dark.value]);
+  }, [chart, data, gaps, dark.value]);
   const now = stepNow.value;
   const value = (curve: Curve): string =>
     figure(now === null ? null : curve.values[curve.steps.indexOf(nearestStep(curve.steps, now) ?? NaN)]);
+  const broken = unionOfSteps(gaps);
+  const named = `${broken.slice(0, 3).map(figure).join(", ")}${broken.length > 3 ? ", …" : ""}`;
   return (
     <figure class="plot" data-curve={chart.key}>
       <figcaption title={titleOf(chart.key)}>
         <span class="grow">{titleOf(chart.key)}</span>
+        {broken.length > 0 && (
+          <small title={say("curves.gap", { steps: named })} aria-label={say("curves.gap", { steps: named })} role="img">
+            × {broken.length}
+          </small>
+        )}
         {chart.lines.map(({ color, curve }) => (
           <span key={color} class="number" style={chart.lines.length > 1 ? { "--mark": color } : undefined}>
             {value(curve)}

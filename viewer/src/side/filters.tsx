@@ -1,7 +1,7 @@
-/** Filters of rows by numbers, and switches of overlays. */
+/** Filters of rows by numbers. */
 import { type Scale, scaleFor, shareOf, valueAt } from "../logic/colors";
-import { Section, Select, Toggle, figure } from "../parts/ui";
-import { active, change, choices, keyName, panels, say, timeline, view } from "../state";
+import { Section, Select, figure } from "../parts/ui";
+import { active, change, choices, keyName, say, view } from "../state";
 import { clusterStep } from "../state/clusters";
 import type { PanelModel } from "../state/model";
 import { isMetric } from "../state/scene";
@@ -115,27 +115,5 @@ function Range({
         ))}
       </div>
     </div>
-  );
-}
-
-export function Shows() {
-  const { labels, trails, links, density } = view.value;
-  const represents = panels.value.some((panel) => panel.rows.value.value?.representative);
-  return (
-    <Section title={say("show")}>
-      <div class="toggles">
-        <Toggle
-          on={labels}
-          label={say(represents ? "labels.representative" : "labels")}
-          {...(represents ? { hint: say("labels.hint") } : {})} 
-          onChange={(on) => change({ labels: on })}
-        />
-        {timeline.value.length > 1 && (
-          <Toggle on={trails} label={say("trails")} onChange={(on) => change({ trails: on })} />
-        )}
-        <Toggle on={links} label={say("links")} onChange={(on) => change({ links: on })} />
-        <Toggle on={density} label={say("density")} onChange={(on) => change({ density: on })} />
-      </div>
-    </Section>
   );
 }

@@ -88,7 +88,8 @@ def _describe(table: ServedTable) -> tuple[dict[str, Any], list[str]]:
     for step in reversed(table.analyzed):
         try:
             projections = list(table.header(step)["projections"])
-            break
+            if projections:  # a frame with too few usable rows has none
+                break
         except (OSError, ValueError, LookupError) as error:
             missing.append(str(error))
     described = page.table_info(
@@ -260,7 +261,7 @@ def cluster_rows(snapshot: Snapshot, config: Config) -> NDArray[np.int32]:
     """
     found = np.full(len(snapshot.labels), NO_CLUSTER, dtype=np.int32)
     usable = snapshot.usable(config.distance)
-    if usable.any():
+    if snapshot.is_measurable(config.distance):
         # Intermediate values overflow for vectors near the limit of float32 (1e38).
         with np.errstate(all="ignore"):
             found[usable] = agreement.clusters(
