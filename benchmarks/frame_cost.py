@@ -1,7 +1,7 @@
 """Cost and quality of a warm frame, compared with projecting every snapshot from scratch.
 
 Frames are checkpoints of a real training from random initialization (`_checkpoints.py`). "Ours" is the whole `analyze`
-of a frame on one thread, as in the worker: neighbors, PCA, t-SNE, UMAP, alignment, noise floor at every tenth frame,
+of a frame on one thread, as in the worker: neighbors, PCA, t-SNE, UMAP, alignment, noise floors,
 and all metrics. "Theirs" is scikit-learn's TSNE on all cores and umap-learn's UMAP with a seed, which uses one core.
 Both sides use the cosine distance, and the same function measures the trustworthiness of both.
 """
