@@ -25,4 +25,5 @@ check-all: lint viewer-test
 	$(MAKE) bench-quick
 
 bench-quick:
+	for script in overhead stall frame_cost stability report metrics calibration clean_tables server page; do $(PYTHON) benchmarks/$$script.py --quick || exit 1; done
 	for script in $$(ls benchmarks | grep -v ^_ | grep py$$); do $(PYTHON) benchmarks/$$script --quick || exit 1; done

@@ -32,6 +32,7 @@ from _trainings import Documents, load_documents, train
 from rich.progress import track
 
 from visualdl_embedding.analysis import Config, analyze
+from visualdl_embedding.core.distance import DISTANCES
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.findings import find
@@ -129,7 +130,7 @@ KINDS: dict[str, Callable[[np.random.Generator, int, bool], Table]] = {
 }
 
 
-def look(kind: str, seed: int, quick: bool) -> Counter[str]:
+def look(kind: str, seed: int, *, distance: str, quick: bool) -> Counter[str]:
     """Findings of one table above `info`."""
     rng = np.random.default_rng([seed, *kind.encode()])
     vectors, groups = KINDS[kind](rng, seed, quick)
@@ -138,13 +139,14 @@ def look(kind: str, seed: int, quick: bool) -> Counter[str]:
     columns = {"group": tuple(groups), "frequency": tuple(map(str, frequency))}
     rows = Rows(np.arange(n), tuple(f"词{i}" for i in range(n)), columns)
     snapshot = Snapshot("word", 1, rows, vectors.astype(np.float32))
-    analysis, _ = analyze(snapshot, None, Config(methods=("pca",)))
+    analysis, _ = analyze(snapshot, None, Config(methods=("pca",), distance=distance))
     return Counter({finding.kind for finding in find(snapshot, analysis) if finding.severity != "info"})
 
 
 def main() -> None:
     options = parser(__doc__.splitlines()[0])
     options.add_argument("--tables", type=int, default=20, help="tables of each kind")
+    options.add_argument("--distance", choices=DISTANCES, default="cosine")
     arguments = options.parse_args()
     if arguments.quick:
         arguments.tables = 2
@@ -152,7 +154,7 @@ def main() -> None:
     counts = {kind: Counter[str]() for kind in KINDS}
     for kind, found in counts.items():
         for seed in track(range(arguments.tables), description=kind, transient=True):
-            here = look(kind, seed, arguments.quick)
+            here = look(kind, seed, distance=arguments.distance, quick=arguments.quick)
             found.update(here)
             found["any"] += bool(set(here) - TRUE[kind])
     seconds = time.perf_counter() - start
@@ -174,11 +176,12 @@ def main() -> None:
         for name in sorted(true)
     ]
     report(
-        f"Tables without defects with a finding above info, of {arguments.tables} of each kind",
+        f"Tables without defects with a finding above info, of {arguments.tables} of each kind, {arguments.distance}",
         ["finding", *KINDS, "share"],
         lines,
         figures={
             "tables": arguments.tables,
+            "distance": arguments.distance,
             "counts": {kind: dict(found) for kind, found in counts.items()},
             "share": {name: count / total for name, count in false.items()},
             "true": {name: count / total for name, count in true.items()},

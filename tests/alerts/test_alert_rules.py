@@ -188,6 +188,14 @@ def test_the_built_in_rules_read_what_analyze_writes() -> None:
         assert (last(Collapsed(), history).status, last(NonFinite(), history).status) == (collapsed, non_finite)
 
 
+def test_a_single_column_cannot_collapse_and_says_why() -> None:
+    vectors = np.random.default_rng(0).normal(size=(60, 1))
+    scalars = dict(analyze(make_snapshot(vectors), config=Config(methods=()))[0].scalars)
+    judged = last(Collapsed(), History("word", (0,), (scalars,)))
+    assert judged.status == "clear"
+    assert judged.text.en.startswith("The table has one column")
+
+
 class TestDriftTowards:
     def judge(self, rule: DriftTowards, *evidence: Direction, look: int | None = None) -> dict[str, Judgment]:
         history = History.of("word", {7: {}}, evidence={7: evidence})

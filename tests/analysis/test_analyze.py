@@ -93,6 +93,45 @@ def test_cka_of_unrelated_spaces_is_zero() -> None:
     assert last.scalars["cka"] == pytest.approx(0, abs=0.01)
 
 
+def test_rows_that_coincide_have_one_place_and_keep_their_neighbors() -> None:
+    frames = [clusters(80, seed=seed) for seed in (0, 1)]
+    for frame in frames:
+        frame[50:] = frames[0][50]
+    config = Config(methods=("pca", "tsne", "umap"), perplexity=5, n_neighbors=5)
+    (_, last) = course(*frames, config=config)
+    for projection in last.projections.values():
+        assert len(np.unique(projection.coordinates[50:], axis=0)) == 1
+        assert len(np.unique(projection.coordinates, axis=0)) == 51
+    assert last.row_metrics["neighbor_overlap"][50:].min() == 1
+    assert last.row_metrics["duplicates"].tolist() == [0] * 50 + [29] * 30
+    assert "duplicates" not in course(clusters())[0].row_metrics
+
+
+def test_one_long_row_does_not_move_the_others_by_cosine() -> None:
+    (first, second) = np.repeat(np.random.default_rng(0).normal(size=(1, 200, 16)), 2, axis=0).astype(np.float32)
+    second[3] *= 1e4
+    (_, last) = course(first, second, config=Config(methods=("pca",)))
+    assert last.scalars["displacement"] < 0.01
+    assert last.scalars["cka"] > 0.99
+
+
+@pytest.mark.parametrize("distance", ["cosine", "euclidean"])
+def test_a_single_column_has_no_metrics_of_directions(distance: Literal["cosine", "euclidean"]) -> None:
+    (only,) = course(clusters(60, 1), config=replace(FAST, distance=distance))
+    assert not {"mean_cosine", "effective_rank", "isoscore"} & set(only.scalars)
+    assert "norm_mean" in only.scalars
+    assert any("one column" in note for note in only.notes)
+
+
+def test_watched_rows_without_neighbors_are_named() -> None:
+    vectors = clusters()
+    vectors[3], vectors[4, 0] = 0, np.nan
+    (only,) = course(vectors, rows=rows_of(60, watch=("w3", "w4", "w5")))
+    assert "The vector of 'w3' is zero, so it has no direction and no neighbors by cosine." in only.notes
+    assert "The vector of 'w4' contains NaN or inf, so it has no neighbors." in only.notes
+    assert {key.split("/")[1] for key in only.scalars if key.startswith("watch/")} == {"w5"}
+
+
 def test_watched_labels_have_curves_of_their_own() -> None:
     _, second = course(clusters(), clusters(seed=1), rows=rows_of(60, watch=("w3", "w4")))
     assert second.scalars["watch/w3/norm"] == pytest.approx(np.linalg.norm(clusters(seed=1)[3]), rel=1e-5)

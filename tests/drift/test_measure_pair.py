@@ -12,7 +12,7 @@ from scipy.stats import ortho_group
 from visualdl_embedding.core.neighbors import nearest_neighbors
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
-from visualdl_embedding.drift import measure_pair
+from visualdl_embedding.drift import compare_snapshots, measure_pair
 from visualdl_embedding.metrics import aligned_displacement
 
 
@@ -149,6 +149,56 @@ def test_bad_input_is_reported() -> None:
         measure_pair(one, one, n_neighbors=0)
     with pytest.raises(ValueError, match="distance must be one of cosine, euclidean, not 'manhattan'"):
         measure_pair(one, one, distance="manhattan")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("factor", [1e4, -1e4])
+@pytest.mark.parametrize("offset", [0, 3])
+def test_one_long_row_does_not_move_a_space_by_cosine(factor: float, offset: float) -> None:
+    before = np.random.default_rng(0).normal(size=(500, 64)).astype(np.float32) + np.float32(offset)
+    after = before.copy()
+    after[7] *= np.float32(factor)
+    pair = measure_pair(snapshot(before), snapshot(after, step=1))
+    assert np.delete(pair.neighbor_overlap, 7).mean() > 0.99
+    assert np.median(pair.change) < 1e-4
+    assert pair.cka > 0.9
+    assert pair.displacement is not None
+    assert pair.displacement.mean() < (0.01 if factor > 0 else 0.2)
+    back = measure_pair(snapshot(after), snapshot(before, step=1))
+    assert np.delete(back.neighbor_overlap, 7).mean() > 0.99
+
+
+def test_a_long_row_is_noted_and_ordinary_lengths_are_kept() -> None:
+    before = np.random.default_rng(0).normal(size=(100, 8)).astype(np.float32)
+    after = before.copy()
+    after[7] *= np.float32(1e4)
+    notes = compare_snapshots(snapshot(before), snapshot(after, step=1)).notes
+    assert any(note.startswith("1 rows are over 10 times as long") for note in notes)
+    pair = measure_pair(snapshot(before), snapshot(np.linspace(1, 9, 100)[:, None] * before, step=1))
+    np.testing.assert_array_equal(pair.vectors[0], before)
+
+
+@pytest.mark.parametrize("distance", ["cosine", "euclidean"])
+@pytest.mark.parametrize(("dtype", "offset"), [(np.float16, 0), (np.float16, 100), (np.float32, 30_000)])
+def test_rounding_is_a_note_and_no_change(distance: str, dtype: type, offset: float) -> None:
+    exact = np.random.default_rng(0).normal(size=(400, 32)) + offset
+    before, after = exact.astype(np.float32), (exact + 1e-9).astype(dtype).astype(np.float32)
+    after += np.float32(0)
+    drift = compare_snapshots(snapshot(before), snapshot(after, step=1), distance=distance)  # type: ignore[arg-type]
+    assert drift.mean_neighbor_overlap > 0.999
+    assert drift.mean_displacement == 0
+    assert (drift.p_values == 1).all()
+    if not np.array_equal(before, after):
+        assert any("moved by less than" in note and np.dtype(dtype).name in note for note in drift.notes)
+
+
+def test_untouched_copies_are_no_drift() -> None:
+    before = space(400)
+    before[:300] = before[0]
+    order = np.random.default_rng(0).permutation(400)
+    labels = [f"词{i}" for i in range(400)]
+    one = snapshot(before, labels=labels)
+    two = snapshot(before[order], labels=[labels[i] for i in order], step=1)
+    assert measure_pair(one, two).neighbor_overlap.min() == 1
 
 
 @pytest.mark.parametrize("side", ["before", "after"])

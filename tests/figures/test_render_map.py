@@ -115,6 +115,15 @@ def test_all_pictures_of_a_version_share_their_axes() -> None:
     np.testing.assert_allclose(places[0], places[2], atol=1.0)
 
 
+def test_a_place_with_several_rows_is_labeled_with_their_number(drawn: list[Figure]) -> None:
+    layout = projection()
+    layout.coordinates[:30] = layout.coordinates[0]
+    render_map(layout, labels_of(50), watch=["词0", "词40"])
+    words = words_of(drawn[0])
+    assert "词0 ×30" in words
+    assert "词40\n" in words
+
+
 def test_points_outside_the_axes_are_not_drawn_but_counted(drawn: list[Figure]) -> None:
     layout = projection()
     layout.coordinates[:3] = (9.0, 0.0)

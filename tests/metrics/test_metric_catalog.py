@@ -43,7 +43,10 @@ def registered(origin: str) -> set[str]:
 
 
 def vectors(step: int) -> np.ndarray:
-    return np.random.default_rng(step).normal(size=(N, DIM)).astype(np.float32)
+    """Vectors with two rows that coincide, which only then have a metric."""
+    found = np.random.default_rng(step).normal(size=(N, DIM)).astype(np.float32)
+    found[N - 1] = found[N - 2]
+    return found
 
 
 @pytest.fixture(scope="module")

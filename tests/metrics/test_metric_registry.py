@@ -12,7 +12,7 @@ from visualdl_embedding.metrics import METRICS, Metric, get_metric
 from visualdl_embedding.metrics._registry import Origin, Scope
 
 OTHER_NAMES = {"norms": "norm", "aligned_displacement": "displacement", "never_trained": "never_trained_rows"}
-TOOLS = {"get_metric", "projection_quality", "space_scalars", "spectrum"}
+TOOLS = {"get_metric", "neighbor_counts", "projection_quality", "space_scalars", "spectrum"}
 
 
 def test_a_record_has_the_name_that_it_is_found_by() -> None:

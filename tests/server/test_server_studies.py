@@ -185,6 +185,24 @@ def test_a_row_that_is_not_finite_has_null(tmp_path: Path) -> None:
     assert ask(client, "row", **TABLE, step=0, row=8)["metrics"]["norm"] == pytest.approx(1.0)
 
 
+def test_rows_without_neighbors_have_a_sentence_and_no_numbers(tmp_path: Path) -> None:
+    writer = begin(tmp_path / "runs")
+    vectors = blobs()
+    vectors[7, 0] = np.nan
+    vectors[8] = 0
+    writer.analyze(write(writer, vectors))
+    client = client_of(tmp_path / "runs")
+    for row, why in ((7, "contains NaN or inf, so it has no neighbors"), (8, "is zero, so it has no direction")):
+        found = ask(client, "neighbors", **TABLE, step=0, row=row)
+        assert found["neighbors"] == []
+        assert why in found["missing"][0]
+        changed = ask(client, "neighbor-changes", **TABLE, step=0, row=row, other_step=0)
+        assert changed["kept"] == changed["gained"] == changed["lost"] == []
+        assert why in changed["missing"][0]
+        (pair,) = ask(client, "similarities", **TABLE, rows=f"{row},9")["pairs"]
+        assert pair["cosines"] == [None]
+
+
 def test_a_row_is_followed_by_label_and_null_where_it_had_no_place(tmp_path: Path) -> None:
     writer = begin(tmp_path / "runs")
     writer.write(0)

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { place } from "../src/logic/geometry";
-import { Grid, isInside } from "../src/logic/pick";
+import { Grid, isInside, rowsAt } from "../src/logic/pick";
 
 /** Numbers that look random and are the same every time. */
 function numbers(count: number, seed = 7): number[] {
@@ -15,6 +15,14 @@ const n = 500;
 const placed = place({ values: Float32Array.from(numbers(2 * n)), n, components: 2 }, { center: [0, 0], half: 1 });
 const shown = Uint8Array.from({ length: n }, (_, i) => Number(i % 7 !== 0));
 const grid = new Grid(placed, shown);
+
+describe("rows at one place", () => {
+  it("counts equal coordinates, and none for a row without a place", () => {
+    const values = Float32Array.from([1, 2, 1, 2, 1, 3, NaN, NaN, 1, 2]);
+    const frame = { values, n: 5, components: 2 };
+    expect([0, 1, 2, 3, 4].map((row) => rowsAt(frame, row))).toEqual([3, 3, 1, 0, 3]);
+  });
+});
 
 describe("nearest", () => {
   it("agrees with looking at every point", () => {

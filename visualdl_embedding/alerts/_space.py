@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -93,6 +94,13 @@ class Collapsed(Rule):
 
     def judge(self, view: HistoryView) -> tuple[Judgment, ...]:
         """Evaluate the last snapshot of a view, with one judgment for both signs."""
+        if view.value("norm_mean") is not None and view.value("effective_rank") is None:
+            # Analyses with usable rows have an effective rank, except those of a single column.
+            text = Text(
+                "The table has one column, so its rows have no directions that could collapse.",
+                "表只有一列，各行没有方向，因此不会出现方向坍缩。",
+            )
+            return (Judgment("", "clear", "effective_rank", math.nan, self.rank_share, text),)
         subject = Text("The mean cosine of two rows", "任意两行的平均余弦")
         cone = compare(view, "mean_cosine", self.mean_cosine, subject=subject)
         if cone.status == "holds":

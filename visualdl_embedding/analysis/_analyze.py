@@ -60,6 +60,8 @@ def analyze(
         tell("neighbors", 0, 1)
         wide = neighbor_graph(rows.vectors, config)
         graph = wide.first(config.n_neighbors)
+        distinct = rows.distinct
+        wide_distinct = wide if len(distinct) == len(rows.first) else neighbor_graph(rows.vectors[distinct], config)
         tell("neighbors", 1, 1)
     analysis = Analysis(
         table=snapshot.table,
@@ -90,7 +92,7 @@ def analyze(
     projections, projected, by_projection = make_projections(
         snapshot,
         rows,
-        wide,
+        wide_distinct,
         config=config,
         state=state,
         pair=pair,

@@ -12,6 +12,7 @@ from visualdl_embedding.analysis._config import Config
 from visualdl_embedding.analysis._result import Frame, Measured, State
 from visualdl_embedding.analysis._space import neighbor_graph
 from visualdl_embedding.core.arrays import spread
+from visualdl_embedding.core.distance import even_lengths
 from visualdl_embedding.core.neighbors import Neighbors
 from visualdl_embedding.core.pairing import are_comparable, pair_labels, pair_rows
 from visualdl_embedding.core.snapshot import Snapshot
@@ -20,6 +21,8 @@ from visualdl_embedding.drift import cka
 __all__ = ["FramePair", "measure_pairs", "pair_with", "too_few_shared"]
 
 Floats = NDArray[np.float32]
+_TIED = 0.01
+"""Share of rows with tied neighbors above which there is a note."""
 
 
 @dataclass(frozen=True)
@@ -93,27 +96,38 @@ def measure_pairs(
     """
     scalars: dict[str, float] = {}
     row_metrics: dict[str, Floats] = {}
+    notes: list[str] = []
     if previous is not None:
+        then, now = previous.then, previous.now
+        if config.distance == "cosine":
+            then, now = even_lengths(then, now)
+        graphs = _graphs(previous, graph, config)
         rows = {
-            "neighbor_overlap": _overlap(previous, graph, config),
-            "displacement": metrics.aligned_displacement(previous.then, previous.now),
+            "neighbor_overlap": metrics.neighbor_overlap(*graphs, vectors=(previous.then, previous.now)),
+            "displacement": metrics.aligned_displacement(then, now),
         }
         scalars |= {name: _mean(values) for name, values in rows.items()}
-        scalars["cka"] = cka(previous.then, previous.now)
+        scalars["cka"] = cka(then, now)
         row_metrics |= {name: spread(values, previous.positions, n) for name, values in rows.items()}
+        if (count := int((metrics.neighbor_overlap(*graphs) < rows["neighbor_overlap"]).sum())) > _TIED * len(then):
+            notes.append(
+                f"{count:,} of {len(then):,} rows have neighbors at equal distances, within the resolution of their "
+                "values; these count as kept."
+            )
     if first is not None:
-        scalars["neighbor_overlap_first"] = _mean(_overlap(first, graph, config))
+        kept = metrics.neighbor_overlap(*_graphs(first, graph, config), vectors=(first.then, first.now))
+        scalars["neighbor_overlap_first"] = _mean(kept)
         same = metrics.unchanged(first.then, first.now)
         row_metrics["unchanged"] = spread(same, first.positions, n)
         scalars["unchanged_rows"] = float(same.sum())
-    return Measured(scalars, row_metrics)
+    return Measured(scalars, row_metrics, tuple(notes))
 
 
-def _overlap(pair: FramePair, graph: Neighbors, config: Config) -> Floats:
-    """Return the share of neighbors kept per shared row; `graph` is the graph of the current usable rows."""
+def _graphs(pair: FramePair, graph: Neighbors, config: Config) -> tuple[Neighbors, Neighbors]:
+    """Return the graphs of the shared rows before and now; `graph` is the graph of the current usable rows."""
     if pair.graph_then is not None:
-        return metrics.neighbor_overlap(pair.graph_then, graph)
-    return metrics.neighbor_overlap(*(neighbor_graph(vectors, config, ()) for vectors in (pair.then, pair.now)))
+        return pair.graph_then, graph
+    return neighbor_graph(pair.then, config, ()), neighbor_graph(pair.now, config, ())
 
 
 def _mean(values: Floats) -> float:

@@ -95,8 +95,9 @@ def make_projections(
 ) -> tuple[dict[str, Projection], Measured, dict[str, float]]:
     """Make every projection of the configuration, and measure its motion and noise floor.
 
-    `graph` has enough neighbors for every projection; `pair` holds the rows shared with the previous frame;
-    `on_progress` is called with the number of completed projections.
+    Rows that coincide are projected as one, so that they get one place. `graph` is that of the distinct rows, with
+    enough neighbors for every projection; `pair` holds the rows shared with the previous frame; `on_progress` is called
+    with the number of completed projections.
 
     Returns
     -------
@@ -110,6 +111,9 @@ def make_projections(
     made: dict[str, Projection] = {}
     parts: list[Measured] = []
     seconds: dict[str, float] = {}
+    distinct = rows.distinct
+    all_distinct = len(distinct) == len(rows.vectors)
+    vectors = rows.vectors if all_distinct else rows.vectors[distinct]
     for done, spec in enumerate(config.specs, 1):
         with timed(seconds, spec.key):
             last, init, places = before.get(spec.key), None, None
@@ -117,15 +121,21 @@ def make_projections(
                 then = last.coordinates if last.places is None else last.places
                 places = spread(then[shared[1]], shared[0], rows.n)
                 init = places[rows.positions] if np.isfinite(places[rows.positions]).any() else None
-            layout = make_layout(rows.vectors, graph, spec, config=config, init=init, basis=basis)
+            start = None if init is None else init[distinct]
+            if start is not None and not np.isfinite(start).any():
+                start = None
+            layout = make_layout(vectors, graph, spec, config=config, init=start, basis=basis)
             parameters, floor = dict(layout.parameters), last.noise_floor if last else None
             if spec.method == "pca":
                 floor = 0.0
             elif _measures_floor(spec, config, state.frame):
-                floor = noise_floor(rows.vectors, layout, neighbors=graph, n_jobs=config.n_jobs)
+                floor = noise_floor(vectors, layout, neighbors=graph, n_jobs=config.n_jobs)
                 parameters["noise_floor_step"] = snapshot.step
             if last and "noise_floor_step" in last.parameters:
                 parameters.setdefault("noise_floor_step", last.parameters["noise_floor_step"])
+            if not all_distinct:
+                place = np.searchsorted(distinct, rows.first)
+                layout = replace(layout, coordinates=layout.coordinates[place])
             target = made[spec.like].coordinates[rows.positions] if spec.like and init is None else init
             if target is not None:
                 layout = replace(layout, coordinates=align(layout.coordinates, target).apply(layout.coordinates))

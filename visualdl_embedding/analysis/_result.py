@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -222,11 +223,21 @@ class UsableRows:
         ``(v, d)`` float32 vectors of the usable rows.
     n
         Number of all rows.
+    first
+        ``(v,)`` positions among the usable rows: the row that each one coincides with, see
+        `core.duplicates.representatives`.
     """
 
     positions: NDArray[np.intp]
     vectors: NDArray[np.float32]
     n: int
+    first: NDArray[np.intp]
+
+    @cached_property
+    def distinct(self) -> NDArray[np.intp]:
+        """Positions among the usable rows of those to project: one of each group that coincides, or all equal rows."""
+        found = np.unique(self.first)
+        return found if len(found) > 1 else np.arange(len(self.first))
 
     def spread(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
         """Expand values of the usable rows, ``(v, …)``, to all rows, ``(n, …)`` float32, with NaN elsewhere."""

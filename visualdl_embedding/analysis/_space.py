@@ -11,7 +11,8 @@ from visualdl_embedding import metrics
 from visualdl_embedding.analysis._config import Config
 from visualdl_embedding.analysis._result import Measured, Projection, UsableRows
 from visualdl_embedding.analysis._specs import ProjectionSpec
-from visualdl_embedding.core.distance import count_rows, left_out_notes
+from visualdl_embedding.core.distance import count_rows, left_out_notes, why_unusable
+from visualdl_embedding.core.duplicates import representatives
 from visualdl_embedding.core.names import scalar_key
 from visualdl_embedding.core.neighbors import Neighbors, nearest_neighbors
 from visualdl_embedding.core.pairing import positions_of
@@ -25,18 +26,24 @@ Floats = NDArray[np.float32]
 
 
 def select_usable(snapshot: Snapshot, config: Config) -> tuple[UsableRows, Measured]:
-    """Select the rows between which the distance is defined, and count the others."""
+    """Select the rows between which the distance is defined, and count the others and those that coincide."""
     positions = np.flatnonzero(snapshot.usable(config.distance))
     counts = count_rows(snapshot.vectors, config.distance)
-    rows = UsableRows(positions, np.ascontiguousarray(snapshot.vectors[positions]), len(snapshot.rows))
-    notes = left_out_notes(counts)
+    vectors = np.ascontiguousarray(snapshot.vectors[positions])
+    rows = UsableRows(positions, vectors, len(snapshot.rows), representatives(vectors, config.distance))
+    same = np.bincount(rows.first, minlength=len(vectors))[rows.first] - 1.0
+    coinciding = {"duplicates": rows.spread(same)} if same.any() else {}
+    position = positions_of(snapshot.labels)
+    reasons = {label: why_unusable(snapshot.vectors[position[label]], config.distance) for label in snapshot.rows.watch}
+    notes = [*left_out_notes(counts)]
+    notes += [f"The vector of {label!r} {why}." for label, why in reasons.items() if why]
     if counts["nonfinite_rows"] and not snapshot.is_measurable(config.distance):
         finite = rows.n - int(counts["zero_rows"])
         notes.append(
             f"{len(positions)} of {finite} rows are usable, fewer than half, so this step has no maps and no metrics "
             "except counts."
         )
-    return rows, Measured(counts, notes=tuple(notes))
+    return rows, Measured(counts, coinciding, notes=tuple(notes))
 
 
 def neighbor_graph(vectors: Floats, config: Config, specs: Sequence[ProjectionSpec] | None = None) -> Neighbors:
@@ -66,8 +73,14 @@ def neighbor_graph(vectors: Floats, config: Config, specs: Sequence[ProjectionSp
 def measure_space(rows: UsableRows, graph: Neighbors) -> Measured:
     """Measure the original space, see `metrics.space_scalars`; note an approximate search for neighbors."""
     scalars, norms = metrics.space_scalars(rows.vectors, graph)
-    note = f"Neighbors of {len(norms):,} rows were found by an approximate search (PyNNDescent)."
-    return Measured(scalars, {"norm": rows.spread(norms)}, () if graph.exact else (note,))
+    notes = []
+    if rows.vectors.shape[1] == 1:
+        notes.append(
+            "The table has one column, so there are no metrics of directions: mean_cosine, effective_rank, isoscore."
+        )
+    if not graph.exact:
+        notes.append(f"Neighbors of {len(norms):,} rows were found by an approximate search (PyNNDescent).")
+    return Measured(scalars, {"norm": rows.spread(norms)}, tuple(notes))
 
 
 def measure_quality(

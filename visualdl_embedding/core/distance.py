@@ -14,14 +14,17 @@ __all__ = [
     "Distance",
     "count_rows",
     "enough_rows",
+    "even_lengths",
     "has_direction",
     "is_finite",
     "left_out_notes",
+    "long_rows",
     "normalize",
     "scaled_back",
     "unit_scale",
     "usable_rows",
     "validate_usable",
+    "why_unusable",
 ]
 
 Distance = Literal["cosine", "euclidean"]
@@ -29,6 +32,8 @@ DISTANCES: tuple[Distance, ...] = ("cosine", "euclidean")
 
 SHORTEST = float(np.sqrt(np.finfo(np.float32).tiny))
 """Norm below which a row has no direction, 1.1e-19: the square of a smaller one underflows float32."""
+_LONG = 10.0
+"""Minimum length of a long row, in 90th percentiles; of 500 rows it moves their mean by 0.02 of that length."""
 _SMALL, _LARGE = 1e-15, 1e15
 """Range of norms for which float32 squares are accurate; other norms are computed in float64."""
 
@@ -69,6 +74,19 @@ def usable_rows(vectors: NDArray[np.floating], distance: Distance) -> NDArray[np
     ([True, False, False], [True, True, False])
     """
     return has_direction(vectors) if distance == "cosine" else is_finite(vectors)
+
+
+def why_unusable(vector: NDArray[np.floating], distance: Distance) -> str:
+    """Return the reason for which a row ``(d,)`` has no distances, as the end of a sentence; ``""`` if it has.
+
+    >>> why_unusable(np.float32([0, 0]), "cosine")
+    'is zero, so it has no direction and no neighbors by cosine'
+    """
+    if usable_rows(vector[None], distance)[0]:
+        return ""
+    if not is_finite(vector[None])[0]:
+        return "contains NaN or inf, so it has no neighbors"
+    return "is zero, so it has no direction and no neighbors by cosine"
 
 
 def validate_usable(vectors: NDArray[np.floating], distance: Distance) -> None:
@@ -126,6 +144,49 @@ def normalize(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         # The comparison is false for NaN, so NaN rows remain NaN.
         np.divide(vectors, lengths, out=unit, where=~(lengths < SHORTEST), casting="same_kind")
     return unit
+
+
+def long_rows(*spaces: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Return a mask of the paired rows that are over ten times as long as nine tenths of the rows, in any space."""
+    found = np.zeros(len(spaces[0]), dtype=bool)
+    for vectors in spaces:
+        lengths = _lengths(vectors)
+        found |= lengths > _LONG * np.quantile(lengths, 0.9) if len(lengths) else False
+    return found
+
+
+def even_lengths(*spaces: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+    """Scale long rows to the median length in each space, so that they do not dominate means and sums of squares.
+
+    For comparisons by cosine, for which the length of a row is irrelevant.
+
+    Parameters
+    ----------
+    spaces
+        ``(n, d)`` each, with paired rows, all with a direction.
+
+    Returns
+    -------
+    The spaces; the same arrays if no row is long, see `long_rows`.
+
+    Examples
+    --------
+    >>> rows = np.float32([[1, 0], [0, 2], [0, 1], [-1, 0]] * 5)
+    >>> moved = rows.copy()
+    >>> moved[0] *= 10_000
+    >>> even_lengths(rows, moved)[1][0].tolist()
+    [1.0, 0.0]
+    """
+    long = long_rows(*spaces)
+    if not long.any():
+        return spaces
+    evened = []
+    for vectors in spaces:
+        lengths = _lengths(vectors)
+        rows = vectors.copy()
+        rows[long] = normalize(vectors[long]) * np.float32(np.median(lengths))
+        evened.append(rows)
+    return tuple(evened)
 
 
 def unit_scale(vectors: NDArray[np.floating]) -> float:

@@ -207,7 +207,7 @@ def compare_snapshots(
 def _statistics(pair: Pair, lean: Values) -> Values:
     """``(1 + groups, n)``: logarithm of each row's change, and change of its lean to each group."""
     # Use logarithms: changes differ by factors, which are larger for rare words in every pair.
-    return np.vstack([np.log(np.maximum(pair.change.astype(np.float64), TINY)), lean_changes(lean)])
+    return np.vstack([np.log(np.maximum(pair.change.astype(np.float64), TINY)), lean_changes(lean, pair.errors)])
 
 
 def _group_drifts(pair: Pair, study: PairStudy, p_values: Values, p_corrected: Values) -> tuple[GroupDrift, ...]:

@@ -9,22 +9,28 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.core.distance import has_direction, normalize, unit_scale
+from visualdl_embedding.core.arrays import squared_norms
+from visualdl_embedding.core.distance import even_lengths, has_direction, long_rows, normalize, unit_scale
 from visualdl_embedding.core.neighbors import DISTANCES, Distance, Neighbors, graph_rows, nearest_neighbors
 from visualdl_embedding.core.pairing import are_comparable, pair_labels
+from visualdl_embedding.core.precision import resolution, rounding_errors, smallest_changes
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift._cka import cka
 from visualdl_embedding.metrics import aligned_displacement, neighbor_overlap
 from visualdl_embedding.projection import Alignment, align
 
-__all__ = ["Floats", "Graphs", "Pair", "Pairing", "lay_out", "measure_pair", "profile_change"]
+__all__ = ["Errors", "Floats", "Graphs", "Pair", "Pairing", "lay_out", "measure_pair", "profile_change"]
 
 Floats = NDArray[np.float32]
+Errors = tuple[NDArray[np.float64], NDArray[np.float64]]
 Graphs = tuple[Neighbors | None, Neighbors | None]
 _BLOCK = 1024
 """Number of rows whose neighbors' vectors are in memory at once: 1,024 x 30 x 128 float32 are 16 MB."""
 _STILL = 0.01
 """Maximum shift, as a share of the radius, for which the graph of the later snapshot is used unchanged."""
+_ROUNDED = 4
+"""Factor on the smallest change of a row up to which an aligned row did not change; alignment is rounded as well."""
+_EPS = float(np.finfo(np.float32).eps)
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,9 @@ class Pair:
         Paired rows before and after, ``(n, d)`` float32 each; `after` without the shift.
     pairing
         Pairing of the rows, with the number of rows left out.
+    errors
+        ``(n,)`` before and after: errors of distances that follow from the dtype, see `core.precision.rounding_errors`.
+        Smaller changes count as none. None if unknown.
     """
 
     neighbor_overlap: Floats
@@ -84,6 +93,7 @@ class Pair:
     neighbors: tuple[Neighbors, Neighbors]
     vectors: tuple[Floats, Floats]
     pairing: Pairing
+    errors: Errors | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -112,28 +122,47 @@ class _Laid(NamedTuple):
     laid: Alignment | None
     shift: float
     n_neighbors: int
+    errors: Errors
 
 
 def lay_out(before: Snapshot, after: Snapshot, *, n_neighbors: int, distance: Distance) -> _Laid:
     """Pair rows, and remove a shift of the origin.
 
-    ``seen`` is ``now`` if the space did not shift, distances do not depend on it, or a row would lose its direction.
+    ``seen`` is ``now`` if the space did not shift, distances do not depend on it, or a row would lose its direction. By
+    cosine, extremely long rows get the median length, and do not determine the center.
     """
     pairing = _pair_rows(before, after, distance)
     then = np.ascontiguousarray(before.vectors[pairing.before], dtype=np.float32)
     now = np.ascontiguousarray(after.vectors[pairing.after], dtype=np.float32)
     k = min(n_neighbors, max(1, (len(pairing.labels) - 1) // 2))
+    spacing = resolution(then, now)
+    ordinary = np.ones(len(then), dtype=bool)
+    if distance == "cosine":
+        ordinary = ~long_rows(then, now)
+        then, now = even_lengths(then, now)
+    errors_then = rounding_errors(then, distance, spacing)
     if then.shape != now.shape:
-        return _Laid(pairing, then, now, now, None, float("nan"), k)
-    laid = align(now, then)
+        errors = errors_then, rounding_errors(now, distance, spacing)
+        return _Laid(pairing, then, now, now, None, float("nan"), k, errors)
+    laid = align(now, then) if ordinary.all() else align(now[ordinary], then[ordinary])
     # Position of the origin of `before` in the axes of `after`.
     origin = -(laid.rotation @ laid.shift) / laid.scale
     radius = _radius(now)
     shift = float(np.linalg.norm(origin)) / radius if radius > 0 else 0.0
     seen = (now - origin).astype(np.float32)
-    if distance == "euclidean" or not shift > _STILL or not has_direction(seen).all():
+    # If nothing else changed, a small shift is not an effect of noise either.
+    still = spacing if shift <= _STILL and _is_rigid(then, now, laid, spacing) else _STILL
+    if distance == "euclidean" or not shift > still or not has_direction(seen).all():
         seen = now
-    return _Laid(pairing, then, now, seen, laid, shift, k)
+    errors = errors_then, rounding_errors(now, distance, spacing, points=seen)
+    return _Laid(pairing, then, now, seen, laid, shift, k, errors)
+
+
+def _is_rigid(then: Floats, now: Floats, laid: Alignment, spacing: float) -> bool:
+    """Whether all rows differ by rounding errors only, after alignment."""
+    lengths = np.maximum(squared_norms(then), laid.scale**2 * squared_norms(now))
+    moved = squared_norms(laid.apply(now) - then)
+    return bool((moved <= np.square(_ROUNDED * smallest_changes(np.sqrt(lengths), spacing))).all())
 
 
 def measure_pair(
@@ -175,7 +204,8 @@ def measure_pair(
         raise ValueError(f"n_neighbors must be at least 1, not {n_neighbors}.")
     if distance not in DISTANCES:
         raise ValueError(f"distance must be one of {', '.join(DISTANCES)}, not {distance!r}.")
-    pairing, then, now, seen, laid, shift, k = lay_out(before, after, n_neighbors=n_neighbors, distance=distance)
+    both = lay_out(before, after, n_neighbors=n_neighbors, distance=distance)
+    pairing, then, now, seen, laid, shift, k, errors = both
 
     def graph(vectors: Floats, snapshot: Snapshot, rows: NDArray[np.intp], given: Neighbors | None) -> Neighbors:
         if given is not None and (found := _of_paired(given, snapshot, rows, k=k, distance=distance)) is not None:
@@ -189,10 +219,10 @@ def measure_pair(
         displacement = aligned_displacement(then, now)
         relative = _relative_displacement(then, laid.apply(now), graph_then.indices)
     return Pair(
-        neighbor_overlap=neighbor_overlap(graph_then, graph_now),
+        neighbor_overlap=neighbor_overlap(graph_then, graph_now, vectors=(then, seen), errors=errors),
         displacement=displacement,
         relative_displacement=relative,
-        change=profile_change(then, seen, (graph_then, graph_now)),
+        change=profile_change(then, seen, (graph_then, graph_now), errors=errors),
         cka=cka(then, now),
         shift=shift,
         distance=distance,
@@ -200,17 +230,20 @@ def measure_pair(
         neighbors=(graph_then, graph_now),
         vectors=(then, seen),
         pairing=pairing,
+        errors=errors,
     )
 
 
-def profile_change(before: Floats, after: Floats, neighbors: tuple[Neighbors, Neighbors]) -> Floats:
+def profile_change(
+    before: Floats, after: Floats, neighbors: tuple[Neighbors, Neighbors], *, errors: Errors | None = None
+) -> Floats:
     """Measure how much each row's similarities to its neighbors changed.
 
     The profile of a row is its similarities to the rows that are its neighbors before or after. The change is one minus
     the cosine of the two profiles. It is sensitive to small changes, whereas the overlap has steps of 1 / k.
 
-    `before` and `after` are ``(n, d1)`` and ``(n, d2)`` float32, paired. Returns ``(n,)`` float32, 0 to 2; NaN without
-    neighbors.
+    `before` and `after` are ``(n, d1)`` and ``(n, d2)`` float32, paired; `errors` are those of `Pair`. Returns ``(n,)``
+    float32, 0 to 2: 0 for a change that the errors explain, NaN without neighbors.
 
     References
     ----------
@@ -219,7 +252,10 @@ def profile_change(before: Floats, after: Floats, neighbors: tuple[Neighbors, Ne
     """
     n = len(before)
     cosine = neighbors[0].distance == "cosine"
-    spaces = [normalize(v) if cosine else v / np.float32(unit_scale(v)) for v in (before, after)]
+    scales = [1.0 if cosine else unit_scale(v) for v in (before, after)]
+    spaces = [
+        normalize(v) if cosine else v / np.float32(scale) for v, scale in zip((before, after), scales, strict=True)
+    ]
     union = np.sort(np.hstack([graph.indices for graph in neighbors]), axis=1)
     again = np.zeros(union.shape, dtype=bool)
     again[:, 1:] = union[:, 1:] == union[:, :-1]
@@ -228,11 +264,35 @@ def profile_change(before: Floats, after: Floats, neighbors: tuple[Neighbors, Ne
         return result
     for start in range(0, n, _BLOCK):
         rows = slice(start, start + _BLOCK)
-        first, second = (_profile(space, rows, union[rows], cosine) * ~again[rows] for space in spaces)
+        counted = ~again[rows]
+        first, second = (_profile(space, rows, union[rows], cosine) * counted for space in spaces)
         size = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
         alike = np.divide((first * second).sum(axis=1), size, out=np.full(len(first), np.nan), where=size > 0)
-        result[rows] = np.clip(1 - alike, 0, 2)
+        change = np.clip(1 - alike, 0, 2)
+        if errors is not None:
+            explained = [
+                _explained(profile, error / scale, rows, union[rows], counted=counted, cosine=cosine)
+                for profile, error, scale in zip((first, second), errors, scales, strict=True)
+            ]
+            change[change <= sum(explained)] = 0
+        result[rows] = change
     return result
+
+
+def _explained(
+    profile: NDArray[np.float64],
+    errors: NDArray[np.float64],
+    rows: slice,
+    union: NDArray[np.int32],
+    *,
+    counted: NDArray[np.bool_],
+    cosine: bool,
+) -> NDArray[np.float64]:
+    """Change of the profiles of rows, ``(b,)``, that errors of their entries explain, float32 arithmetic included."""
+    arithmetic = np.square(_EPS if cosine else _EPS * profile)
+    squares = (np.square(errors[rows])[:, None] + np.square(errors[union]) + arithmetic) * counted
+    size = np.square(profile).sum(axis=1)
+    return np.asarray(np.divide(squares.sum(axis=1), 2 * size, out=np.zeros(len(profile)), where=size > 0))
 
 
 def _profile(space: Floats, rows: slice, union: NDArray[np.int32], cosine: bool) -> NDArray[np.float64]:

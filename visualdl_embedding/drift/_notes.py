@@ -5,15 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from visualdl_embedding.core.distance import long_rows
+from visualdl_embedding.core.precision import DTYPES, dtype_of
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift._measure import Pair
 from visualdl_embedding.drift._ranks import smallest_p_value
 from visualdl_embedding.drift._towards import PairStudy
+from visualdl_embedding.metrics import neighbor_overlap
 
 __all__ = ["pair_notes"]
 
 _SHIFT = 0.01
 _FEW = 0.9
+_TIED = 0.01
+"""Share of rows with tied neighbors above which there is a note."""
 
 
 def pair_notes(
@@ -43,6 +48,13 @@ def pair_notes(
     num_ranked = int(study.reference.sum()) * (1 + len(null_rows))
     smallest = smallest_p_value(num_ranked)
     questions, fewest = len(study.asked) * max(len(names), 1), min(null_rows, default=n)
+    rows = before.vectors[pair.pairing.before], after.vectors[pair.pairing.after]
+    num_long = int(long_rows(*rows).sum()) if pair.distance == "cosine" else 0
+    dtype = max(map(dtype_of, rows), key=DTYPES.__getitem__)
+    num_still = 0
+    if pair.displacement is not None:
+        num_still = int(((rows[0] != rows[1]).any(axis=1) & (pair.displacement == 0)).sum())
+    num_tied = int((neighbor_overlap(*pair.neighbors) < pair.neighbor_overlap).sum())
     notes = (
         (
             "only before" in left_out or "only after" in left_out,
@@ -58,6 +70,21 @@ def pair_notes(
             "zero" in left_out,
             f"{left_out.get('zero', 0):,} rows are left out, because they are zero before or after and have no "
             "direction.",
+        ),
+        (
+            num_long,
+            f"{num_long:,} rows are over 10 times as long as 90% of the rows. By cosine, only their direction is "
+            "compared.",
+        ),
+        (
+            num_still,
+            f"{num_still:,} of {n:,} rows moved by less than {dtype} resolves, apart from a motion of the whole space; "
+            "they count as unmoved.",
+        ),
+        (
+            num_tied > _TIED * n,
+            f"{num_tied:,} of {n:,} rows have neighbors whose distances differ by less than {dtype} resolves; these "
+            "count as kept.",
         ),
         (
             pair.n_neighbors < asked_for,

@@ -14,7 +14,7 @@ from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.suggest import did_you_mean
 from visualdl_embedding.drift._correct import Correction, correct
 from visualdl_embedding.drift._direction import Direction, leans, share_of_groups
-from visualdl_embedding.drift._measure import Floats, Pairing, lay_out
+from visualdl_embedding.drift._measure import Errors, Floats, Pairing, lay_out
 from visualdl_embedding.drift._ranks import Values, rank_rows, strata_of
 
 __all__ = ["TINY", "PairStudy", "directions_of", "known_somewhere", "lean_changes", "watched_directions"]
@@ -115,7 +115,7 @@ def watched_directions(
     vectors = both.then, both.seen
     study = PairStudy.of(both.pairing, after, watch, match_by=match_by)
     lean = study.leans(study.labels, vectors)
-    changes = lean_changes(lean)[:, None]
+    changes = lean_changes(lean, both.errors)[:, None]
     return directions_of(study, vectors, lean, changes=changes, n_neighbors=both.n_neighbors, distance=distance)
 
 
@@ -156,10 +156,11 @@ def directions_of(
     return tuple(found)
 
 
-def lean_changes(lean: Values) -> Values:
-    """Change of each row's lean to each group, ``(groups, n)``; rounding errors become 0."""
+def lean_changes(lean: Values, errors: Errors | None) -> Values:
+    """Change of each row's lean to each group, ``(groups, n)``; rounding errors become 0, see `Pair.errors`."""
     leant = (lean[1] - lean[0]).T
-    return np.where(np.abs(leant) < TINY, 0.0, leant)
+    smallest = TINY if errors is None else np.maximum(TINY, 2 * (errors[0] + errors[1]))
+    return np.where(np.abs(leant) < smallest, 0.0, leant)
 
 
 def known_somewhere(watch: Sequence[str], before: Snapshot, after: Snapshot) -> None:

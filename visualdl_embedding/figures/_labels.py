@@ -35,15 +35,23 @@ class Names:
         n labels.
     ids
         n row ids, -1 for a composed row; positions if None.
+    counts
+        Number of rows at the place of each row, ``(n,)``; more than one is added to the name.
     """
 
-    def __init__(self, labels: Sequence[str], ids: Sequence[int] | NDArray[np.int64] | None) -> None:
+    def __init__(
+        self, labels: Sequence[str], ids: Sequence[int] | NDArray[np.int64] | None, counts: NDArray[np.intp]
+    ) -> None:
         self._labels = labels
+        self._counts = counts
         self._ids = range(len(labels)) if ids is None else ids
         self.replaced: set[int] = set()
         """Rows shown by their id, because a glyph is missing."""
 
     def __getitem__(self, row: int) -> str:
+        return self._name(row) + (f" ×{count:,}" if (count := int(self._counts[row])) > 1 else "")
+
+    def _name(self, row: int) -> str:
         if text := shown_text(self._labels[row], instead=""):
             return text
         self.replaced.add(row)

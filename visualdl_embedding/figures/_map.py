@@ -47,7 +47,8 @@ def render_map(
     """Draw a map of a projection.
 
     The axes are those of the projection, so pictures of one version can be overlaid. A circle in a corner has the
-    radius of the noise floor; smaller motions are not significant.
+    radius of the noise floor; smaller motions are not significant. The label of a place with several rows ends in their
+    number, ``×3``.
 
     Parameters
     ----------
@@ -114,7 +115,7 @@ def render_map(
     scale = None if values is None else color_numbers(values, values_name, logarithmic=logarithmic)
     colors = known_groups.colors if scale is None else scale.colors
     points = Points(projection.coordinates.astype(np.float64), projection.axes, colors, watched)
-    names = Names(labels, ids)
+    names = Names(labels, ids, np.where(points.inside, _rows_per_place(projection.coordinates), 1))
 
     figure = Figure(figsize=size, dpi=dpi, facecolor="white")
     canvas = FigureCanvasAgg(figure)
@@ -163,6 +164,12 @@ def _watched_rows(labels: Sequence[str], watch: Iterable[str]) -> tuple[int, ...
     if unknown:
         raise ValueError(f"Watched labels must be among the labels of the rows; {unknown[0]!r} is not.")
     return tuple(position[label] for label in watch)
+
+
+def _rows_per_place(coordinates: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Count the rows at the place of each row, ``(n,)``."""
+    _, place, counts = np.unique(coordinates, axis=0, return_inverse=True, return_counts=True)
+    return np.asarray(counts[place.ravel()])
 
 
 def projection_name(method: str, n_components: int) -> str:

@@ -7,7 +7,7 @@ from visualdl_embedding.findings._find import find
 from visualdl_embedding.findings._finding import SEVERITIES, Finding, Severity
 from visualdl_embedding.findings._groups import Script, script_of
 from visualdl_embedding.findings._outliers import Distances, robust_distances
-from visualdl_embedding.findings._rows import Clump, duplicate_groups, intrinsic_dimension, tight_clumps
+from visualdl_embedding.findings._rows import Clump, intrinsic_dimension, tight_clumps
 from visualdl_embedding.findings._untrained import Untrained, untrained_rows
 
 __all__ = [
@@ -18,7 +18,6 @@ __all__ = [
     "Script",
     "Severity",
     "Untrained",
-    "duplicate_groups",
     "find",
     "intrinsic_dimension",
     "robust_distances",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from visualdl_embedding import metrics
 from visualdl_embedding.analysis import Analysis
+from visualdl_embedding.core.duplicates import representatives
 from visualdl_embedding.core.neighbors import Neighbors, graph_rows, nearest_neighbors
 from visualdl_embedding.core.rows import COMPOSED
 from visualdl_embedding.core.snapshot import Snapshot
@@ -121,6 +122,16 @@ class Space:
         indices = renumbered[np.take_along_axis(kept, stay, axis=1)]
         distances = np.take_along_axis(graph.distances[keep], stay, axis=1)
         return Neighbors(indices, distances, graph.distance, graph.exact)
+
+    @cached_property
+    def first(self) -> NDArray[np.intp]:
+        """``(m,)``: the row that each one coincides with, see `core.duplicates.representatives`."""
+        return representatives(self.vectors, self.neighbors.distance)
+
+    @cached_property
+    def single(self) -> NDArray[np.bool_]:
+        """``(m,)`` bool: rows that coincide with no other one; duplicates are reported once, by `find_duplicates`."""
+        return np.asarray(np.bincount(self.first, minlength=len(self))[self.first] == 1)
 
     @cached_property
     def labels(self) -> tuple[str, ...]:

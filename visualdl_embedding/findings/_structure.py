@@ -128,8 +128,8 @@ def find_hubs(space: Space) -> Iterator[Finding]:
     k = min(space.neighbors.n_neighbors, 15, n // (2 * _HUB))
     if k < 1:
         return
-    chosen = np.bincount(space.neighbors.indices[:, :k].ravel(), minlength=n)
-    hubs = np.flatnonzero((chosen >= _HUB * k) & (chosen >= _HUB_SHARE * n))
+    chosen = np.rint(metrics.neighbor_counts(space.neighbors.first(k), space.vectors)).astype(np.intp)
+    hubs = np.flatnonzero((chosen >= _HUB * k) & (chosen >= _HUB_SHARE * n) & space.single)
     if not len(hubs):
         return
     hubs = hubs[np.argsort(-chosen[hubs], kind="stable")]

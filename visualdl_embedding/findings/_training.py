@@ -343,7 +343,7 @@ def find_moved_rows(space: Space) -> Iterator[Finding]:
     logs = np.log(moved[known] / typical)
     spread = 1.4826 * float(np.median(np.abs(logs)))
     limit = max(spread * (np.sqrt(2 * np.log(len(logs))) + _BEYOND), np.log(_TIMES))
-    rows = np.flatnonzero(known)[(logs > limit) & (kept[known] < usual)]
+    rows = np.flatnonzero(known)[(logs > limit) & (kept[known] < usual) & space.single[known]]
     if not len(rows):
         return
     rows = rows[np.argsort(-moved[rows], kind="stable")]

@@ -8,11 +8,10 @@ from visualdl_embedding.metrics._crowding import Crowding, crowding
 from visualdl_embedding.metrics._neighborhood import (
     Quality,
     continuity,
-    hubness,
-    neighbor_overlap,
     projection_quality,
     trustworthiness,
 )
+from visualdl_embedding.metrics._overlap import hubness, neighbor_counts, neighbor_overlap
 from visualdl_embedding.metrics._registry import METRICS, Metric, get_metric
 from visualdl_embedding.metrics._space import effective_rank, isoscore, mean_cosine, norms, space_scalars, spectrum
 
@@ -29,6 +28,7 @@ __all__ = [
     "hubness",
     "isoscore",
     "mean_cosine",
+    "neighbor_counts",
     "neighbor_overlap",
     "never_trained",
     "norms",

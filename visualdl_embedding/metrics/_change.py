@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.core.arrays import blocks, center, validate_vectors
+from visualdl_embedding.core.arrays import blocks, center, squared_norms, validate_vectors
+from visualdl_embedding.core.precision import resolution, smallest_changes
 from visualdl_embedding.projection import align
 
 __all__ = ["aligned_displacement", "never_trained", "unchanged"]
@@ -24,7 +25,7 @@ def aligned_displacement(previous: NDArray[np.float32], current: NDArray[np.floa
     ``(n,)`` float32, 0 or more: distance between the aligned current row and the previous row, relative to the root
     mean square distance of previous rows from their mean. The root mean square over the rows is at most 1, reached if
     the two snapshots are unrelated or all current rows are equal. If all previous rows are equal, it is 0 if all
-    current rows are equal too, else NaN.
+    current rows are equal too, else NaN. A distance below the resolution of the values (`core.precision`) is 0.
 
     Notes
     -----
@@ -46,9 +47,12 @@ def aligned_displacement(previous: NDArray[np.float32], current: NDArray[np.floa
     turn = found.rotation * found.scale
     then, now = center(previous), center(current)
     moved, spread_then, spread_now = np.empty(n), 0.0, 0.0
+    spacing = resolution(previous, current)
     for block in blocks(n):
         a, b = previous[block] - then, current[block] - now
         moved[block] = np.square(b @ turn - a).sum(axis=1)
+        longer = np.maximum(squared_norms(previous[block]), found.scale**2 * squared_norms(current[block]))
+        moved[block][moved[block] <= np.square(smallest_changes(np.sqrt(longer), spacing))] = 0
         spread_then += float(np.vdot(a, a))
         spread_now += float(np.vdot(b, b))
     if not spread_then:

@@ -1,4 +1,4 @@
-"""Preservation of neighborhoods by projections and over training, and hubness of the neighbor graph."""
+"""Preservation of neighborhoods by projections."""
 
 from __future__ import annotations
 
@@ -22,9 +22,6 @@ from visualdl_embedding.metrics._ranks import (
 __all__ = [
     "Quality",
     "continuity",
-    "hubness",
-    "neighbor_overlap",
-    "overlap",
     "projection_quality",
     "trustworthiness",
 ]
@@ -208,63 +205,3 @@ def _validate_graph(neighbors: Neighbors, n: int, k: int, distance: Distance) ->
         )
     if neighbors.distance != distance:
         raise ValueError(f"neighbors must use the distance {distance!r}, not {neighbors.distance!r}.")
-
-
-def neighbor_overlap(a: Neighbors, b: Neighbors) -> Floats:
-    """Measure the share of neighbors that each row has in common between two graphs.
-
-    Parameters
-    ----------
-    a, b
-        Graphs of the same n rows in the same order; the wider one is cut to the width of the other.
-
-    Returns
-    -------
-    ``(n,)`` float32, 0 to 1; NaN without neighbors. The expected value for k random neighbors is ``k / (n - 1)``.
-
-    Examples
-    --------
-    >>> graph = nearest_neighbors(np.float32([[0, 1], [1, 1], [1, 0], [1, -1]]), 2)
-    >>> neighbor_overlap(graph, graph).tolist()
-    [1.0, 1.0, 1.0, 1.0]
-    """
-    if len(a.indices) != len(b.indices):
-        raise ValueError(f"a and b must have the same number of rows, not {len(a.indices)} and {len(b.indices)}.")
-    return overlap(a.indices, b.indices)
-
-
-def overlap(a: NDArray[np.int32], b: NDArray[np.int32]) -> Floats:
-    """Measure the share of neighbors in common between ``(n, k)`` and ``(n, l)`` neighbors; see `neighbor_overlap`."""
-    k = min(a.shape[1], b.shape[1])
-    if k == 0:
-        return np.full(len(a), np.nan, dtype=np.float32)
-    # The neighbors of a row are distinct, so equal adjacent values are exactly the shared ones.
-    both = np.sort(np.hstack([a[:, :k], b[:, :k]]), axis=1)
-    shared = np.count_nonzero(both[:, 1:] == both[:, :-1], axis=1)
-    share: Floats = (shared / k).astype(np.float32)
-    return share
-
-
-def hubness(neighbors: Neighbors) -> float:
-    """Measure the skewness of how often rows occur as neighbors.
-
-    Parameters
-    ----------
-    neighbors
-        A graph of n rows.
-
-    Returns
-    -------
-    Near 0 for a symmetric distribution, positive and unbounded if a few hubs are neighbors of very many rows; lower is
-    better. 0 if all rows occur equally often, NaN without neighbors.
-
-    References
-    ----------
-    Radovanović, Nanopoulos and Ivanović 2010, "Hubs in space: popular nearest neighbors in high-dimensional data".
-    """
-    if neighbors.indices.size == 0:
-        return np.nan
-    from scipy.stats import skew
-
-    chosen = np.bincount(neighbors.indices.ravel(), minlength=len(neighbors.indices))
-    return float(skew(chosen)) if np.ptp(chosen) else 0.0

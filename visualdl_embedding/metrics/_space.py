@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from visualdl_embedding.core.arrays import blocks, center, squared_norms, validate_vectors
 from visualdl_embedding.core.distance import has_direction
 from visualdl_embedding.core.neighbors import Neighbors
-from visualdl_embedding.metrics._neighborhood import hubness
+from visualdl_embedding.metrics._overlap import hubness
 
 __all__ = ["effective_rank", "isoscore", "mean_cosine", "norms", "space_scalars", "spectrum"]
 
@@ -26,19 +26,24 @@ def space_scalars(vectors: NDArray[np.float32], neighbors: Neighbors) -> tuple[d
     Returns
     -------
     Norms (mean, 5th and 95th percentile), mean cosine, effective rank, IsoScore and hubness, by name; and the norm of
-    each row, ``(n,)`` float32.
+    each row, ``(n,)`` float32. A single column has no directions, so mean cosine, effective rank and IsoScore are NaN.
     """
     lengths = norms(vectors)
     p5, p95 = np.percentile(lengths.astype(np.float64), [5, 95])
-    directions = spectrum(vectors)
+    measured = {"mean_cosine": np.nan, "effective_rank": np.nan, "isoscore": np.nan}
+    if vectors.shape[1] > 1:
+        directions = spectrum(vectors)
+        measured = {
+            "mean_cosine": mean_cosine(vectors),
+            "effective_rank": effective_rank(directions),
+            "isoscore": isoscore(directions),
+        }
     scalars = {
         "norm_mean": float(lengths.mean(dtype=np.float64)),
         "norm_p5": float(p5),
         "norm_p95": float(p95),
-        "mean_cosine": mean_cosine(vectors),
-        "effective_rank": effective_rank(directions),
-        "isoscore": isoscore(directions),
-        "hubness": hubness(neighbors),
+        **measured,
+        "hubness": hubness(neighbors, vectors),
     }
     return scalars, lengths
 

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.distance import DISTANCES, Distance, normalize
+from visualdl_embedding.core.duplicates import representatives
 from visualdl_embedding.core.neighbors import Neighbors
-from visualdl_embedding.metrics._neighborhood import overlap
+from visualdl_embedding.metrics._overlap import overlap, points_of
 from visualdl_embedding.metrics._ranks import nearest_in_layout
 
 __all__ = ["Agreement", "MapCluster", "clusters", "map_agreement", "map_clusters", "stability"]
@@ -110,7 +111,11 @@ def _map_neighbors(coordinates: NDArray[np.floating], k: int) -> NDArray[np.int3
 
 
 def map_agreement(
-    projections: Mapping[str, NDArray[np.floating]], neighbors: Neighbors, *, n_neighbors: int = 15
+    projections: Mapping[str, NDArray[np.floating]],
+    neighbors: Neighbors,
+    *,
+    n_neighbors: int = 15,
+    vectors: Floats | None = None,
 ) -> Agreement:
     """Compute, for each row, the share of neighbors in common between maps and with the original space.
 
@@ -122,6 +127,8 @@ def map_agreement(
         Graph of the same n rows in the original space.
     n_neighbors
         Neighborhood size; at most the width of the graph.
+    vectors
+        ``(n, d)`` of the graph. With them, rows at equal distance count alike, see `metrics.neighbor_overlap`.
 
     Returns
     -------
@@ -131,8 +138,13 @@ def map_agreement(
     n, k = len(neighbors.indices), min(n_neighbors, neighbors.n_neighbors)
     space = neighbors.indices[:, :k]
     graphs = {key: _map_neighbors(coordinates, k) for key, coordinates in projections.items()}
-    with_space = {key: overlap(graph, space) for key, graph in graphs.items()}
-    between = {(a, b): overlap(graphs[a], graphs[b]) for a, b in combinations(graphs, 2)}
+    places = {key: points_of(coordinates, "euclidean") for key, coordinates in projections.items()}
+    points = None if vectors is None else points_of(vectors, neighbors.distance)
+    with_space = {
+        key: overlap(graph, space, points=None if points is None else (places[key], points))
+        for key, graph in graphs.items()
+    }
+    between = {(a, b): overlap(graphs[a], graphs[b], points=(places[a], places[b])) for a, b in combinations(graphs, 2)}
     shares = [*with_space.values(), *between.values()]
     row = np.mean(shares, axis=0).astype(np.float32) if shares else np.full(n, np.nan, dtype=np.float32)
     return Agreement(with_space, between, row, k, k / (n - 1) if n > 1 else float("nan"))
@@ -165,7 +177,9 @@ def stability(coordinates_by_seed: Sequence[NDArray[np.floating]], n_neighbors: 
                 f"{len(coordinates)}."
             )
     graphs = [_map_neighbors(coordinates, n_neighbors) for coordinates in coordinates_by_seed]
-    shares = [overlap(a, b) for a, b in combinations(graphs, 2)]
+    places = [points_of(coordinates, "euclidean") for coordinates in coordinates_by_seed]
+    pairs = combinations(zip(graphs, places, strict=True), 2)
+    shares = [overlap(a, b, points=(at_a, at_b)) for (a, at_a), (b, at_b) in pairs]
     return np.asarray(np.mean(shares, axis=0, dtype=np.float64), dtype=np.float32)
 
 
@@ -176,7 +190,7 @@ def clusters(
     distance: Distance = "cosine",
     random_state: int = 42,
 ) -> NDArray[np.int32]:
-    """Cluster rows by density.
+    """Cluster rows by density. Rows that coincide (`core.duplicates`) count once, and are in one cluster.
 
     HDBSCAN on the 20 leading principal components (of the unit vectors, for cosine): in hundreds of dimensions
     distances are nearly equal, and no region is dense. Many tables have no clusters; all rows are noise then.
@@ -206,7 +220,8 @@ def clusters(
     if distance not in DISTANCES:
         raise ValueError(f"distance must be one of {', '.join(DISTANCES)}, not {distance!r}.")
     points = normalize(vectors) if distance == "cosine" else np.asarray(vectors, dtype=np.float32)
-    return _hdbscan(_reduce(points), _cluster_size(min_cluster_size, len(vectors)), random_state)
+    first = representatives(np.asarray(vectors, dtype=np.float32), distance)
+    return _hdbscan(_reduce(points), _cluster_size(min_cluster_size, len(vectors)), random_state, first)
 
 
 def _cluster_size(asked: int | None, n: int) -> int:
@@ -226,7 +241,12 @@ def _reduce(points: Floats) -> Floats:
     return scores
 
 
-def _hdbscan(points: NDArray[np.floating], min_cluster_size: int, random_state: int) -> NDArray[np.int32]:
+def _hdbscan(
+    points: NDArray[np.floating], min_cluster_size: int, random_state: int, first: NDArray[np.intp] | None = None
+) -> NDArray[np.int32]:
+    """Cluster points, with those that have one representative `first` as one point."""
+    if first is not None and len(distinct := np.unique(first)) < len(first):
+        return _hdbscan(points[distinct], min_cluster_size, random_state)[np.searchsorted(distinct, first)]
     from sklearn.cluster import HDBSCAN
 
     n = len(points)
@@ -272,6 +292,7 @@ def map_clusters(
     min_cluster_size: int | None = None,
     n_neighbors: int = 15,
     methods: Mapping[str, str] | None = None,
+    vectors: Floats | None = None,
     random_state: int = 42,
 ) -> tuple[MapCluster, ...]:
     """Find the clusters of each map, and their support in the other maps and in the original space.
@@ -289,6 +310,8 @@ def map_clusters(
     methods
         Method of each map, by key; by default the lowercase letters at the start of its key (``"tsne"`` for
         ``"tsne_3d"``).
+    vectors
+        ``(n, d)`` of the graph. With them, rows that coincide count once, as in `clusters`.
 
     Returns
     -------
@@ -303,9 +326,10 @@ def map_clusters(
     views[SPACE] = neighbors.indices[:, :n_neighbors]
     method = {key: _method(key) for key in projections} if methods is None else dict(methods)
     method[SPACE] = ""
+    first = None if vectors is None else representatives(vectors, neighbors.distance)
     found = []
     for key, coordinates in projections.items():
-        labels = _hdbscan(np.asarray(coordinates, dtype=np.float32), size, random_state)
+        labels = _hdbscan(np.asarray(coordinates, dtype=np.float32), size, random_state, first)
         for cluster in range(int(labels.max()) + 1):
             inside = labels == cluster
             rows = np.flatnonzero(inside)

@@ -73,12 +73,13 @@ def study_projections(snapshot: Snapshot, analysis: Analysis, config: Config) ->
     positions = np.flatnonzero(snapshot.usable(neighbors.distance))
     places = {key: projection.coordinates[positions] for key, projection in analysis.projections.items()}
     first = {spec.key: places[spec.key] for spec in config.specs if not spec.repeat}
-    maps = map_agreement(first, neighbors, n_neighbors=k)
-    found[positions] = clusters(
-        snapshot.vectors[positions], distance=neighbors.distance, random_state=config.random_state
-    )
+    vectors = np.ascontiguousarray(snapshot.vectors[positions], dtype=np.float32)
+    maps = map_agreement(first, neighbors, n_neighbors=k, vectors=vectors)
+    found[positions] = clusters(vectors, distance=neighbors.distance, random_state=config.random_state)
     methods = {spec.key: spec.method for spec in config.specs}
-    seen = map_clusters(first, neighbors, n_neighbors=k, methods=methods, random_state=config.random_state)
+    seen = map_clusters(
+        first, neighbors, n_neighbors=k, methods=methods, vectors=vectors, random_state=config.random_state
+    )
     only_here: dict[str, list[NDArray[np.intp]]] = {}
     for cluster in seen:
         if cluster.doubtful:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from visualdl_embedding.core.distance import Distance, usable_rows
+from visualdl_embedding.core.distance import Distance, why_unusable
 from visualdl_embedding.core.pairing import positions_of
 from visualdl_embedding.core.query import cosines, nearest_rows
 from visualdl_embedding.core.snapshot import Snapshot
@@ -36,11 +36,19 @@ class _Moment:
         order = table.order(step)
         self.where = self.newest if order is None else positions_of(self.snapshot.labels)
 
+    def why_none(self, label: str, distance: Distance, *, of_run: bool = False) -> str:
+        """Return a sentence if a row is absent or has no neighbors; else ``""``."""
+        row, at = self.where.get(label), f"step {self.step}" + (f" of run {self.table.run_name!r}" if of_run else "")
+        if row is None:
+            return f"{label!r} was not watched at {at}."
+        why = why_unusable(self.snapshot.vectors[row], distance)
+        return why and f"The vector of {label!r} at {at} {why}."
+
     def near(self, label: str, k: int, distance: Distance) -> list[tuple[int, float, float]]:
         """Row, cosine and distance of the nearest rows, nearest first; none if the row is absent or not usable."""
         row = self.where.get(label)
         vectors = self.snapshot.vectors
-        if row is None or not usable_rows(vectors[[row]], distance)[0]:
+        if row is None or self.why_none(label, distance):
             return []
         skipped = np.arange(len(vectors)) == row
         return nearest_rows([(0, vectors)], vectors[row], k=k, distance=distance, skipped=skipped)
@@ -51,12 +59,13 @@ class _Moment:
         return {self.snapshot.labels[row]: rank for rank, (row, _, _) in enumerate(found, start=1)}
 
     def cosine(self, label: str, other: str) -> float | None:
-        """Cosine of two labels; None if one is absent."""
+        """Cosine of two labels; None if one is absent or has no direction."""
         one, two = self.where.get(label), self.where.get(other)
         if one is None or two is None:
             return None
         vectors = self.snapshot.vectors
-        return float(cosines(vectors[[two]], vectors[one])[0])
+        cosine = float(cosines(vectors[[two]], vectors[one], undirected=np.nan)[0])
+        return cosine if np.isfinite(cosine) else None
 
 
 def neighbors(source: RunSource, asked: Asked) -> Answer:
@@ -74,8 +83,8 @@ def neighbors(source: RunSource, asked: Asked) -> Answer:
                 | {"cosine": cosine, "distance": away}
                 for i, cosine, away in moment.near(label, k, distance)
             ]
-        missing = [] if label in moment.where else [f"{label!r} was not watched at step {step}."]
-        return with_missing({"row": row, "label": label, "neighbors": found}, missing)
+            why = moment.why_none(label, distance)
+        return with_missing({"row": row, "label": label, "neighbors": found}, [why] if why else [])
 
     return Answer(table.stamp(step), make)
 
@@ -112,12 +121,8 @@ def neighbor_changes(source: RunSource, asked: Asked) -> Answer:
                 "gained": [entry(name) for name in here if name not in there],
                 "lost": [entry(name) for name in there if name not in here],
             }
-        missing = [
-            f"{label!r} is not watched at step {moment.step} of run {moment.table.run_name!r}."
-            for moment in (now, then)
-            if label not in moment.where
-        ]
-        return with_missing(answer, missing)
+            reasons = [moment.why_none(label, distance, of_run=True) for moment in (now, then)]
+        return with_missing(answer, list(filter(None, reasons)))
 
     return Answer((table.stamp(step), other.stamp(other_step)), make)
 

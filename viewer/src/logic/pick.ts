@@ -1,4 +1,18 @@
+import type { Frame } from "../source/types";
 import type { Placed } from "./geometry";
+
+/** Number of rows with exactly the coordinates of a row, itself included; 0 for a row without a place. */
+export function rowsAt({ values, n, components }: Frame, row: number): number {
+  let count = 0;
+  for (let i = 0; i < n; i++) {
+    let same = true;
+    for (let axis = 0; axis < components && same; axis++) {
+      same = values[i * components + axis] === values[row * components + axis];
+    }
+    if (same) count++;
+  }
+  return count;
+}
 
 /** Search for points by place, with a grid that is created on first use. */
 export class Grid {

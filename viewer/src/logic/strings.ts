@@ -63,6 +63,7 @@ export const STRINGS = {
     "Neither the original space nor a map of another method holds these clusters together. Click to select their rows.",
     "原空间和其他方法的图都不支持这些簇。点击可选中其中的行。",
   ],
+  "place.hover": ["{n} rows at this place", "此处共有 {n} 行"],
   "only-here.hover": ["in a cluster that only this method shows", "所在的簇仅此方法可见"],
   "only-here.word": ["Doubtful: only {map} shows its cluster.", "存疑：它所在的簇仅 {map} 可见。"],
   color: ["Color", "着色"],
@@ -171,6 +172,10 @@ export const STRINGS = {
   "word.none": ["Click a point, or search, to see a word's neighbors.", "点击一个点或搜索，查看词的近邻。"],
   pieces: ["made of {pieces}", "由 {pieces} 组成"],
   neighbors: ["Neighbors", "近邻"],
+  "neighbors.none": [
+    "No neighbors at this step: the vector is zero or contains NaN or inf, or the row was not watched.",
+    "该步没有近邻：向量为零、含有 NaN 或 inf，或当时未观察该行。",
+  ],
   "neighbors.hint": ["In the original space, not on the map", "原空间中的近邻，而非图上的近邻"],
   "neighbors.count": ["How many", "数量"],
   distance: ["Distance", "距离"],

@@ -1,6 +1,7 @@
 /** Map with header and footer. */
 import { useComputed } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
+import { rowsAt } from "../logic/pick";
 import { camera, note } from "../map/camera";
 import { comparison } from "../state/compare";
 import { PANEL_COLORS, type PanelModel } from "../state/model";
@@ -217,6 +218,9 @@ function Readout({ model }: { model: PanelModel }) {
   const { color } = view.value;
   const value = color.startsWith("metric:") ? model.numbers(color)?.[row] : undefined;
   if (value !== undefined) facts.push(`${nameOf(color.slice("metric:".length))} ${figure(value)}`);
+  const scene = model.scene.value.value;
+  const n = scene ? rowsAt(scene.frame, row) : 1;
+  if (n > 1) facts.push(say("place.hover", { n: figure(n) }));
   if (model.onlyHere.value?.has(row)) facts.push(say("only-here.hover"));
   return (
     <div class="readout" aria-hidden="true">

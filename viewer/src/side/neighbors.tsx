@@ -53,6 +53,7 @@ function OneList({ model }: { model: PanelModel }) {
   if (!now || now.label !== focus.value) return <p class="quiet">{say("loading")}</p>;
   const compared = before?.label === now.label;
   const found = changes(now.neighbors, compared ? before.neighbors : now.neighbors);
+  if (!now.neighbors.length) return <p class="quiet">{say("neighbors.none")}</p>;
   return (
     <ul class="words neighbors" aria-label={say("neighbors")}>
       {found.map(({ label, state, now, before }) => (

@@ -11,7 +11,7 @@ export function Show() {
         <Toggle
           on={labels}
           label={say(represents ? "labels.representative" : "labels")}
-          {...(represents ? { hint: say("labels.hint") } : {})} 
+          {...(represents ? { hint: say("labels.hint") } : {})}
           onChange={(on) => change({ labels: on })}
         />
         {timeline.value.length > 1 && (

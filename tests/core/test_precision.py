@@ -1,0 +1,54 @@
+"""Resolution of a table's values, and errors of distances that follow from it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from visualdl_embedding.core.precision import DTYPES, dtype_of, resolution, rounding_errors, smallest_changes
+
+
+def rounded(values: np.ndarray, dtype: str) -> np.ndarray:
+    """Values rounded to a dtype, as float32."""
+    values = np.asarray(values, dtype=np.float32)
+    if dtype == "bfloat16":
+        return ((values.view(np.uint32) + 0x8000) & 0xFFFF0000).astype(np.uint32).view(np.float32)
+    return values.astype(dtype).astype(np.float32)
+
+
+def gaussian(n: int = 60, d: int = 32, *, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(n, d)).astype(np.float32)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_dtype_is_found_in_spite_of_rows_that_do_not_count(dtype: str) -> None:
+    vectors = rounded(gaussian(), dtype)
+    vectors[:3] = 0
+    vectors[3, 1] = np.nan
+    vectors[4] = gaussian(1)[0] / 3
+    assert dtype_of(vectors) == dtype
+    assert resolution(gaussian(), vectors) == DTYPES[dtype]
+
+
+def test_without_rows_nothing_is_assumed() -> None:
+    assert dtype_of(np.zeros((3, 2), np.float32)) == dtype_of(np.zeros((0, 2), np.float32)) == "float32"
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("offset", [0.0, 30.0])
+def test_rounding_stays_below_the_errors_and_the_smallest_change(dtype: str, offset: float) -> None:
+    exact = np.random.default_rng(1).normal(size=(200, 64)) + offset
+    stored = rounded(exact, dtype)
+    errors = rounding_errors(stored, "euclidean", DTYPES[dtype])
+    true, found = (np.linalg.norm(v[:, None] - v[None], axis=2) for v in (exact, stored.astype(np.float64)))
+    far = true > 100 * errors.max()
+    assert (np.abs(found - true) <= errors[:, None] + errors)[far].all()
+    moved = np.linalg.norm(stored - exact, axis=1)
+    assert (moved <= smallest_changes(np.linalg.norm(exact, axis=1), DTYPES[dtype])).all()
+
+
+def test_errors_by_cosine_grow_with_a_shift() -> None:
+    points = gaussian()
+    stored = points + np.float32(10)
+    plain, shifted = (rounding_errors(v, "cosine", 2.0**-23, points=points) for v in (points, stored))
+    assert (shifted > 5 * plain).all()
