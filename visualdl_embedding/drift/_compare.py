@@ -87,9 +87,10 @@ def compare_snapshots(
 
     Notes
     -----
-    False alarm rates at a level of 0.05, measured on 200 pairs of real trainings without a change
-    (``benchmarks/calibration.py``): words 0.04, directions 0.05, the space 0.04 to 0.07, groups with null pairs 0.06.
-    The most unstable 5% of words have false alarms in more than 28% of the pairs, with null pairs in more than 7%.
+    False alarm rates at a level of 0.05, measured on 60 pairs of word vectors and 30 of classifiers without a change
+    (``benchmarks/calibration.py``): words 0.04 to 0.07, directions 0.04 to 0.05, the space 0.03 to 0.07, groups 0.02 to
+    0.06. The most unstable 5% of words have false alarms in more than 28% of the pairs, with null pairs in more than
+    8%.
 
     Raises
     ------
