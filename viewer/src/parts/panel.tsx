@@ -270,10 +270,10 @@ function Foot({ model }: { model: PanelModel }) {
             {say("noise.redrawn")}
           </span>
         ) : (
-        <span class="noise" title={info?.noise_floor == null ? say("noise.unknown") : say("noise.hint")}>
-          <span class="ring" aria-hidden="true" /> {say("noise")}{" "}
-          {info?.noise_floor == null ? "–" : `${figure(info.noise_floor)}σ`}
-        </span>
+          <span class="noise" title={info?.noise_floor == null ? say("noise.unknown") : say("noise.hint")}>
+            <span class="ring" aria-hidden="true" /> {say("noise")}{" "}
+            {info?.noise_floor == null ? "–" : `${figure(info.noise_floor)}σ`}
+          </span>
         ))}
       <OnlyHere model={model} />
       {scene?.frame.components === 3 && <span>{say("turn.hint")}</span>}
