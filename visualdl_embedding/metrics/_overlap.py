@@ -64,9 +64,6 @@ def neighbor_overlap(
         )
     scales = [_scale(of, graph) for of, graph in zip(vectors, (a, b), strict=True)]
     points = points_of(vectors[0], a.distance), points_of(vectors[1], b.distance)
-    scales = [
-        unit_scale(of) if graph.distance == "euclidean" else 1.0 for of, graph in zip(vectors, (a, b), strict=True)
-    ]
     return overlap(a.indices, b.indices, points=points, errors=(errors[0] / scales[0], errors[1] / scales[1]))
 
 
