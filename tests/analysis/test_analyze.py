@@ -229,7 +229,7 @@ def test_a_change_needs_half_of_the_earlier_rows() -> None:
     for name in ("neighbor_overlap", "displacement", "cka", "tsne/motion"):
         assert name not in second.scalars
     assert [note for note in second.notes if "Fewer than half" in note] == [
-        "Fewer than half of the rows of step 0 are usable at this step, so the change since then is not measured."
+        "Fewer than half of the rows shared with step 0 are usable at both steps, so the change is not measured."
     ]
     assert third.scalars["neighbor_overlap"] == 1
     assert "neighbor_overlap_first" not in third.scalars

@@ -52,3 +52,9 @@ def test_errors_by_cosine_grow_with_a_shift() -> None:
     stored = points + np.float32(10)
     plain, shifted = (rounding_errors(v, "cosine", 2.0**-23, points=points) for v in (points, stored))
     assert (shifted > 5 * plain).all()
+
+
+def test_whole_numbers_are_no_evidence_of_a_coarse_dtype() -> None:
+    signs = np.sign(np.random.default_rng(0).normal(size=(40, 8))).astype(np.float32)
+    assert dtype_of(signs) == dtype_of(np.eye(8, dtype=np.float32)) == "float32"
+    assert dtype_of(signs / 3) == "float32"

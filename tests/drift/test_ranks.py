@@ -180,6 +180,13 @@ def test_few_or_equal_rows_have_no_tail() -> None:
     assert np.isnan(ranked.p_values[:99]).all()
 
 
+def test_rows_that_did_not_change_make_no_tail() -> None:
+    left = np.zeros((1, 500))
+    left[0, :10] = np.random.default_rng(0).normal(size=10) ** 2
+    p_values = row_p_values(left, reference=np.ones(500, dtype=bool))
+    assert p_values.min() == pytest.approx(1 / 500)
+
+
 @pytest.mark.parametrize("num_null", [1, 2, 20])
 def test_with_few_null_pairs_residuals_are_not_bounded(num_null: int) -> None:
     values = np.random.default_rng(9).normal(size=(1 + num_null, 300))

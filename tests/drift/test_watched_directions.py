@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -52,3 +54,14 @@ def test_without_groups_or_words_there_are_none() -> None:
     assert watched_directions(before, after, []) == ()
     with pytest.raises(ValueError, match="nowhere"):
         watched_directions(before, after, ["nowhere"])
+
+
+def test_a_lean_does_not_depend_on_lengths() -> None:
+    half = [replace(of, vectors=of.vectors.astype(np.float16).astype(np.float32)) for of in snapshots()]
+
+    def found(scale: float) -> list[float]:
+        before, after = (replace(of, vectors=np.float32(scale) * of.vectors) for of in half)
+        watch = ["w3", "w5", "w9"]
+        return [direction.p_value for direction in watched_directions(before, after, watch, distance="euclidean")]
+
+    assert found(2**-7) == found(1) == found(2**7)

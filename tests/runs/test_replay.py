@@ -57,6 +57,16 @@ class TestRulesOfANewerVersion:
         assert [alert["rule"] for alert in store.alerts()] == ["mean_cosine above -1"]
         assert store.read_analysis(10).notes[-2:] == done.notes
 
+    def test_their_alerts_are_kept(self, run: Path) -> None:
+        store = TableStore.open(run, "word")
+        stored = store.description.extra["alerts"]["rule"]
+        stored[1]["name"] = "a newer rule"
+        store.replace_alerts(10, [{"rule": "a newer rule", "step": 10}])
+        analyzer = TableAnalyzer(store)
+        for step in (0, 10):
+            analyzer.process(store.read_snapshot(step), store_alerts=True)
+        assert [alert["rule"] for alert in store.alerts()] == ["mean_cosine above -1", "a newer rule"]
+
     def test_the_command_shows_the_note(self, run: Path) -> None:
         result = CliRunner().invoke(main, ["analyze", str(run)])
         assert result.exit_code == 0

@@ -110,8 +110,8 @@ def stored_rules(stored: Mapping[str, Any]) -> tuple[tuple[Rule, ...], tuple[str
 
     Returns
     -------
-    The rules that this version knows, and a note for each other one, which is skipped: a rule without a key that it
-    does not know would have another meaning.
+    The rules that this version knows, and a note for each other one, which is skipped: dropping an unknown key would
+    change what the rule means.
 
     >>> rules, notes = stored_rules({"rule": [{"kind": "non_finite"}, {"kind": "outliers"}]})
     >>> [rule.kind for rule in rules], len(notes)

@@ -82,7 +82,7 @@ def too_few_shared(state: State, now: Snapshot, config: Config) -> tuple[str, ..
         if not are_comparable(then, now, config.distance) and len(pair_labels(then.labels, now.labels)[0])
     ]
     return tuple(
-        f"Fewer than half of the rows of step {step} are usable at this step, so the change since then is not measured."
+        f"Fewer than half of the rows shared with step {step} are usable at both steps, so the change is not measured."
         for step in dict.fromkeys(steps)
     )
 

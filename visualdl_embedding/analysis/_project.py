@@ -151,16 +151,19 @@ def make_projections(
             if comparable is not None and pair is not None:
                 moved = motion(comparable.coordinates[pair.then_positions], layout.coordinates[pair.now_rows])
             floor, measured = None, config.noise_floor_every > 0 and not spec.repeat
-            if measured and spec.method != "pca" and state.frame % config.noise_floor_every == 0:
+            arranged = bool(parameters.get("redrawn"))
+            if measured and spec.method != "pca" and (last is None or state.frame % config.noise_floor_every == 0):
                 drawn = replace(layout, coordinates=layout.coordinates[distinct])
                 parameters["null_motion"] = noise_floor(vectors, drawn, neighbors=graph, n_jobs=config.n_jobs)
             if spec.method == "pca":
                 floor = 0.0 if last is None or moved is not None else None
             elif measured and last is None:
-                floor = parameters["null_motion"]
+                floor = _within(parameters["null_motion"])
             elif measured and moved is not None and last is not None:
-                null = last.parameters.get("null_motion")
-                floor = _floor(moved, still, None if parameters.get("redrawn") else null)
+                null = None if arranged else last.parameters.get("null_motion")
+                floor = _floor(moved, still, null)
+                # Without any bound, such as between the frames of null steps, the floor is unknown.
+                measured = arranged or still is not None or null is not None
             parameters["redrawn"] = measured and last is not None and floor is None
             axes, new_axes = draw_axes(layout.coordinates, comparable.axes if comparable else None)
             made[spec.key] = Projection(
@@ -199,11 +202,16 @@ def _floor(moved: Floats, still: NDArray[np.intp] | None, null: float | None) ->
     """Return the larger of two bounds on the motion of unchanged rows: of the rows that are still, and of a null step.
 
     `null` is the bound of the null step, the previous frame repeated; None if it was not measured, or if this frame was
-    arranged anew and the previous one repeated was not. The result is None if both are unknown or one exceeds 1.
+    arranged anew. The result is None if both are unknown or one exceeds 1.
     """
     bounds = [motion_bound(moved[still])] if still is not None else []
     bounds += [null] if null is not None else []
-    return max(bounds) if bounds and max(bounds) <= _LARGEST_FLOOR else None
+    return _within(max(bounds)) if bounds else None
+
+
+def _within(bound: float) -> float | None:
+    """Return a bound if it is small enough to be a ring."""
+    return bound if bound <= _LARGEST_FLOOR else None
 
 
 def _measure(

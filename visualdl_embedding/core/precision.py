@@ -18,7 +18,7 @@ def dtype_of(vectors: NDArray[np.float32]) -> str:
     """Return the narrowest dtype of `DTYPES` that represents most rows exactly.
 
     Snapshots are float32 for every table. Rows with NaN, inf, or zeros only do not count, and rows that are means of
-    others are few.
+    others are few. Whole numbers, such as the identity, are representable in every dtype and are taken for float32.
 
     Parameters
     ----------
@@ -37,6 +37,7 @@ def dtype_of(vectors: NDArray[np.float32]) -> str:
             rows = np.ascontiguousarray(vectors[block], dtype=np.float32)
             rows = rows[np.isfinite(rows).all(axis=1) & rows.any(axis=1)]
             total += len(rows)
+            rows = rows[(rows != np.rint(rows)).any(axis=1)]
             counts["bfloat16"] += int(((rows.view(np.uint32) & 0xFFFF) == 0).all(axis=1).sum())
             counts["float16"] += int((rows.astype(np.float16) == rows).all(axis=1).sum())
     return next((name for name, count in counts.items() if 2 * count > total), "float32")

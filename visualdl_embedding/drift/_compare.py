@@ -15,7 +15,14 @@ from visualdl_embedding.drift._drift import Drift, GroupDrift, WordDrift
 from visualdl_embedding.drift._measure import Graphs, Pair, measure_pair
 from visualdl_embedding.drift._notes import pair_notes
 from visualdl_embedding.drift._ranks import SMALLEST_P, Values, group_p_values, pair_p_value, rank_rows
-from visualdl_embedding.drift._towards import TINY, PairStudy, directions_of, known_somewhere, lean_changes
+from visualdl_embedding.drift._towards import (
+    TINY,
+    PairStudy,
+    directions_of,
+    known_somewhere,
+    lean_changes,
+    lean_errors,
+)
 
 __all__ = ["NullPair", "compare_snapshots"]
 
@@ -207,7 +214,12 @@ def compare_snapshots(
 def _statistics(pair: Pair, lean: Values) -> Values:
     """``(1 + groups, n)``: logarithm of each row's change, and change of its lean to each group."""
     # Use logarithms: changes differ by factors, which are larger for rare words in every pair.
-    return np.vstack([np.log(np.maximum(pair.change.astype(np.float64), TINY)), lean_changes(lean, pair.errors)])
+    return np.vstack(
+        [
+            np.log(np.maximum(pair.change.astype(np.float64), TINY)),
+            lean_changes(lean, lean_errors(pair.errors, pair.vectors, pair.distance)),
+        ]
+    )
 
 
 def _group_drifts(pair: Pair, study: PairStudy, p_values: Values, p_corrected: Values) -> tuple[GroupDrift, ...]:

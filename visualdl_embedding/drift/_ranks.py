@@ -163,7 +163,7 @@ def row_p_values(left: Values, *, reference: NDArray[np.bool_], asked: Sequence[
     # A reference row is in the pool itself and counts as the added 1.
     own = reference[rows].astype(np.intp)
     p_values[rows] = (1 + at_least - own) / (1 + len(pool) - own)
-    if len(pool) - 1 < ROWS_FOR_TAIL:
+    if len(pool) < ROWS_FOR_TAIL:
         return p_values
     extreme = at_least - own < _FEW
     outside = rows[extreme & (own == 0)]
@@ -176,12 +176,15 @@ def row_p_values(left: Values, *, reference: NDArray[np.bool_], asked: Sequence[
 
 
 def _tail(pool: Values, values: Values) -> Values:
-    """Probability of a residual at least as large, from the tail of a sorted pool."""
+    """Probability of a residual at least as large, from the tail of a sorted pool; 1 if the tail has ties.
+
+    Ties are those of rows that did not change, so that the tail would mix these with the changed ones.
+    """
     many = max(_FEWEST_EXCESSES, len(pool) // 10)
+    if not (np.diff(pool[-many - 1 :]) > 0).all():
+        return np.ones(len(values))
     threshold = (pool[-many - 1] + pool[-many]) / 2
     excess = pool[-many:] - threshold
-    if not excess.mean() > 0:
-        return np.ones(len(values))
     shape, scale = _fit_pareto(excess)
     above = np.maximum(values - threshold, 0.0)
     tail: Values = np.maximum(many / len(pool) * (1 + shape * above / scale) ** (-1 / shape), SMALLEST_P)

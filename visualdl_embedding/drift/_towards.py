@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from visualdl_embedding.core.arrays import squared_norms
 from visualdl_embedding.core.neighbors import Distance
 from visualdl_embedding.core.pairing import positions_of
 from visualdl_embedding.core.snapshot import Snapshot
@@ -115,7 +116,7 @@ def watched_directions(
     vectors = both.then, both.seen
     study = PairStudy.of(both.pairing, after, watch, match_by=match_by)
     lean = study.leans(study.labels, vectors)
-    changes = lean_changes(lean, both.errors)[:, None]
+    changes = lean_changes(lean, lean_errors(both.errors, (both.then, both.seen), distance))[:, None]
     return directions_of(study, vectors, lean, changes=changes, n_neighbors=both.n_neighbors, distance=distance)
 
 
@@ -156,8 +157,22 @@ def directions_of(
     return tuple(found)
 
 
+def lean_errors(
+    errors: Errors | None, vectors: tuple[NDArray[np.float32], NDArray[np.float32]], distance: Distance
+) -> Errors | None:
+    """Return `Pair.errors` relative to the norms of the rows: a lean is a cosine for any distance."""
+    if errors is None or distance == "cosine":
+        return errors
+    norms = [np.sqrt(squared_norms(rows)) for rows in vectors]
+    first, second = (
+        np.divide(error, norm, out=np.zeros_like(error), where=norm > 0)
+        for error, norm in zip(errors, norms, strict=True)
+    )
+    return first, second
+
+
 def lean_changes(lean: Values, errors: Errors | None) -> Values:
-    """Change of each row's lean to each group, ``(groups, n)``; rounding errors become 0, see `Pair.errors`."""
+    """Change of each row's lean to each group, ``(groups, n)``; rounding errors become 0, see `lean_errors`."""
     leant = (lean[1] - lean[0]).T
     smallest = TINY if errors is None else np.maximum(TINY, 2 * (errors[0] + errors[1]))
     return np.where(np.abs(leant) < smallest, 0.0, leant)

@@ -90,7 +90,7 @@ def project(
 ) -> Layout:
     """Project vectors to 2 or 3 dimensions.
 
-    With one thread, the same arguments give bit-identical coordinates.
+    With one thread, the same arguments give bit-identical coordinates on one machine.
 
     Parameters
     ----------
@@ -114,7 +114,8 @@ def project(
     min_dist
         Minimum distance of UMAP.
     max_iter
-        Number of iterations of t-SNE, or of epochs of UMAP, at least 1; None to stop at convergence.
+        Number of iterations of t-SNE, or of epochs of UMAP, at least 1; None for the default, with which
+        a warm t-SNE in 2-D stops at convergence.
     random_state
         Seed.
     n_jobs

@@ -77,7 +77,9 @@ class TableAnalyzer:
         self.store = store
         self._privacy = privacy
         self._state = store.load_state(None if before is None else before - 1)
-        self._rules, self.notes = stored_rules(store.description.extra.get(_RULES_KEY, {}))
+        stored = store.description.extra.get(_RULES_KEY, {})
+        self._rules, self.notes = stored_rules(stored)
+        self._skipped = {rule.get("name") for rule in stored.get("rule", ())} - {rule.name for rule in self._rules}
         self._scalars: dict[int, Mapping[str, float]] = {}
         self._evidence: dict[int, Sequence[Direction]] = {}
         self._rule_state = RuleState()
@@ -115,7 +117,13 @@ class TableAnalyzer:
             alerts = self._evaluate(analysis.step, analysis.scalars, analysis.directions)
             analysis = replace(analysis, scalars={**analysis.scalars, "num_alerts": float(len(alerts))})
         if store_alerts:
-            self.store.replace_alerts(analysis.step, [alert.to_dict() for alert in alerts])
+            # Alerts of rules that this version does not know cannot be computed again.
+            kept = [
+                alert
+                for alert in (self.store.alerts() if self._skipped else ())
+                if alert.get("step") == analysis.step and alert.get("rule") in self._skipped
+            ]
+            self.store.replace_alerts(analysis.step, [*kept, *(alert.to_dict() for alert in alerts)])
         self.store.write_analysis(analysis)
         self._state = state
         return Processed(analysis, alerts)

@@ -223,7 +223,7 @@ def _history(live: LiveTable, store: TableStore, rows: Rows) -> TrainingHistory 
     if steps := store.steps():
         with contextlib.suppress(DamagedFileError):
             earlier = store.read_snapshot(steps[-1])
-        if earlier is None or not {"forwards", "lookups"} & {*earlier.counters, *earlier.row_values}:
+        if earlier is None or "lookups" not in earlier.row_values:
             logger.warning(
                 "Table %s: the stored snapshot of step %d has no readable counts of lookups, so those of the resumed "
                 "training remain unknown.",
