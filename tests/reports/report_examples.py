@@ -46,7 +46,10 @@ def words(n: int) -> list[str]:
     return [*NASTY[:n], *(f"词{i}" for i in range(max(0, n - len(NASTY))))]
 
 
-def example(n: int = 90, **changes: Any) -> Report:
+def example(n: int = 90, *, equal: int = 0, **changes: Any) -> Report:
+    """Report of three clumps; the last `equal` rows have one vector, which is a finding."""
+    vectors = clustered(n)
+    vectors[n - equal :] = vectors[-1]
     values: dict[str, Any] = {
         "vocabulary": words(n),
         "metadata": {
@@ -55,4 +58,4 @@ def example(n: int = 90, **changes: Any) -> Report:
         },
         "methods": ("pca", "tsne"),
     }
-    return report(clustered(n), **(values | changes))
+    return report(vectors, **(values | changes))

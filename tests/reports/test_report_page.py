@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 pytestmark = browser_marks(missing_page())
-MADE = example(methods=("pca", "tsne"), perplexity=(5, 25), watch=["词60"])
+MADE = example(equal=2, methods=("pca", "tsne"), perplexity=(5, 25), watch=["词60"])
 # What software drawing of WebGL grumbles about.
 NOISE = ("GPU stall",)
 

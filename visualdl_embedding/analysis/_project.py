@@ -176,7 +176,7 @@ def make_projections(
                 places=places if len(rows.positions) < rows.n else None,
             )
             parts.append(_measure(spec, layout, rows, pair, moved, floor))
-            if measured and last is not None:
+            if measured and last is not None and spec.method != "pca":
                 parts.append(Measured({f"{spec.key}/redrawn": float(parameters["redrawn"])}))
             if spec.method == "pca" and basis is not None:
                 kept = variance_kept(basis, rows.vectors, spec.n_components)
