@@ -81,7 +81,7 @@ def representatives(vectors: NDArray[np.float32], distance: Distance) -> NDArray
 
     limits = 2 * smallest_changes(np.ones(len(distinct)) if is_cosine else lengths, resolution(vectors))
     # Distances in a projection are at most those in the space, so it contains all candidates.
-    axes: NDArray[np.float64] = np.linalg.qr(np.random.default_rng(0).normal(size=(vectors.shape[1], _AXES))).Q
+    axes: NDArray[np.float64] = np.linalg.qr(np.random.default_rng(0).normal(size=(vectors.shape[1], _AXES)))[0]
     flat = np.concatenate([points(np.arange(len(distinct))[block]) @ axes for block in blocks(len(distinct))])
     # Rows that coincide have nearly equal lengths, so the limits of both are within the margin of each other.
     reach = _MARGIN * limits
