@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
+from metric_examples import DISTANCES, Floats, cloud
 from scipy.spatial.distance import cdist
 from scipy.stats import ortho_group
 from sklearn import manifold
@@ -28,17 +28,6 @@ from visualdl_embedding.metrics._ranks import (
     nearest_in_layout,
     ranks_in_space,
 )
-
-Floats = NDArray[np.float32]
-DISTANCES: tuple[Distance, ...] = ("cosine", "euclidean")
-
-
-def cloud(n: int, d: int, *, seed: int = 0, clusters: int = 5) -> Floats:
-    """Clusters of unequal spread, away from the origin: a space whose two distances differ."""
-    rng = np.random.default_rng(seed)
-    centers = rng.normal(size=(clusters, d)) + 0.5
-    scale = rng.uniform(0.3, 2.0, size=(n, 1))
-    return ((centers[rng.integers(clusters, size=n)] + 0.5 * rng.normal(size=(n, d))) * scale).astype(np.float32)
 
 
 def blurred_map(vectors: Floats, *, seed: int = 0, n_components: int = 2) -> Floats:

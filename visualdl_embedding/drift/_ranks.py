@@ -237,7 +237,7 @@ def rank_rows(
     left = residuals(values, strata, reference=reference)
     smallest = np.full(len(reference), _smallest(left, reference))
     p_values = row_p_values(left, reference=reference, asked=asked)
-    if len(values) > 1 and (lacking := np.isnan(p_values)).any():
+    if len(values) > 1 and (lacking := np.isnan(left[0])).any():
         alone = residuals(values[:1], strata, reference=reference)
         p_values[lacking] = row_p_values(alone, reference=reference, asked=asked)[lacking]
         smallest[lacking] = _smallest(alone, reference)
