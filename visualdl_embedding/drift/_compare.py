@@ -226,7 +226,7 @@ def _group_drifts(pair: Pair, study: PairStudy, p_values: Values, p_corrected: V
     found = []
     for code, name in enumerate(study.names):
         rows = study.codes == code
-        moved = None if pair.displacement is None else float(pair.displacement[rows].mean())
+        moved = None if pair.displacement is None else pair.mean_displacement(rows)
         overlap = float(pair.neighbor_overlap[rows].mean())
         p_value, corrected = float(p_values[code]), float(p_corrected[code])
         found.append(GroupDrift(name, int(rows.sum()), overlap, moved, p_value, corrected))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from visualdl_embedding.core.distance import long_rows
 from visualdl_embedding.core.precision import DTYPES, dtype_of
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift._measure import Pair
@@ -49,7 +48,7 @@ def pair_notes(
     smallest = smallest_p_value(num_ranked)
     questions, fewest = len(study.asked) * max(len(names), 1), min(null_rows, default=n)
     rows = before.vectors[pair.pairing.before], after.vectors[pair.pairing.after]
-    num_long = int(long_rows(*rows).sum()) if pair.distance == "cosine" else 0
+    num_long = 0 if pair.ordinary is None else int((~pair.ordinary).sum())
     dtype = max(map(dtype_of, rows), key=DTYPES.__getitem__)
     num_still = 0
     if pair.displacement is not None:
@@ -72,9 +71,14 @@ def pair_notes(
             "direction.",
         ),
         (
-            num_long,
+            num_long and pair.distance == "cosine",
             f"{num_long:,} rows are over 10 times as long as 90% of the rows. By cosine, only their direction is "
             "compared.",
+        ),
+        (
+            num_long and pair.distance == "euclidean",
+            f"{num_long:,} rows are over 10 times as far from the center as 90% of the rows. Alignment, CKA and the "
+            "mean displacement are those of the others.",
         ),
         (
             num_still,

@@ -13,9 +13,9 @@ from visualdl_embedding.core.neighbors import Distance
 from visualdl_embedding.core.pairing import positions_of
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.suggest import did_you_mean
+from visualdl_embedding.drift._align import Errors, Floats, Pairing, align_pair
 from visualdl_embedding.drift._correct import Correction, correct
 from visualdl_embedding.drift._direction import Direction, leans, share_of_groups
-from visualdl_embedding.drift._measure import Errors, Floats, Pairing, lay_out
 from visualdl_embedding.drift._ranks import Values, rank_rows, strata_of
 
 __all__ = ["TINY", "PairStudy", "directions_of", "known_somewhere", "lean_changes", "watched_directions"]
@@ -112,12 +112,12 @@ def watched_directions(
         Labels to test.
     """
     known_somewhere(watch, before, after)
-    both = lay_out(before, after, n_neighbors=n_neighbors, distance=distance)
-    vectors = both.then, both.seen
-    study = PairStudy.of(both.pairing, after, watch, match_by=match_by)
-    lean = study.leans(study.labels, vectors)
-    changes = lean_changes(lean, lean_errors(both.errors, (both.then, both.seen), distance))[:, None]
-    return directions_of(study, vectors, lean, changes=changes, n_neighbors=both.n_neighbors, distance=distance)
+    pair = align_pair(before, after, distance)
+    study = PairStudy.of(pair.pairing, after, watch, match_by=match_by)
+    lean = study.leans(study.labels, pair.vectors)
+    changes = lean_changes(lean, lean_errors(pair.errors, pair.vectors, distance))[:, None]
+    k = pair.lower(n_neighbors)
+    return directions_of(study, pair.vectors, lean, changes=changes, n_neighbors=k, distance=distance)
 
 
 def directions_of(
@@ -157,9 +157,7 @@ def directions_of(
     return tuple(found)
 
 
-def lean_errors(
-    errors: Errors | None, vectors: tuple[NDArray[np.float32], NDArray[np.float32]], distance: Distance
-) -> Errors | None:
+def lean_errors(errors: Errors | None, vectors: tuple[Floats, Floats], distance: Distance) -> Errors | None:
     """Return `Pair.errors` relative to the norms of the rows: a lean is a cosine for any distance."""
     if errors is None or distance == "cosine":
         return errors
