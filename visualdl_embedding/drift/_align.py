@@ -63,7 +63,7 @@ class AlignedPair:
         ``(n,)`` bool: rows that determine the center, axes and scale, see `core.distance.long_rows`.
     alignment
         Transform of `after` onto `before`; None if the widths differ.
-    shift, errors
+    shift, distance, errors
         As in `Pair`.
     """
 
@@ -74,6 +74,7 @@ class AlignedPair:
     ordinary: NDArray[np.bool_]
     alignment: Alignment | None
     shift: float
+    distance: Distance
     errors: Errors
 
     @property
@@ -81,7 +82,7 @@ class AlignedPair:
         """Rows before and after, the latter without a shift of the origin."""
         return self.before, self.unshifted
 
-    def lower(self, n_neighbors: int) -> int:
+    def limit_neighbors(self, n_neighbors: int) -> int:
         """Return the number of neighbors to compare: at most half of the other rows."""
         return min(n_neighbors, max(1, (len(self.before) - 1) // 2))
 
@@ -115,7 +116,7 @@ def align_pair(before: Snapshot, after: Snapshot, distance: Distance) -> Aligned
         if distance == "cosine" and shift > still and has_direction(moved).all():
             unshifted = moved
     errors = errors_before, rounding_errors(now, distance, spacing, points=unshifted)
-    return AlignedPair(pairing, then, now, unshifted, ordinary, alignment, shift, errors)
+    return AlignedPair(pairing, then, now, unshifted, ordinary, alignment, shift, distance, errors)
 
 
 def radius(vectors: Floats) -> float:

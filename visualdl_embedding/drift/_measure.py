@@ -131,10 +131,10 @@ def measure_pair(
     if distance not in DISTANCES:
         raise ValueError(f"distance must be one of {', '.join(DISTANCES)}, not {distance!r}.")
     pair = align_pair(before, after, distance)
-    pairing, vectors, ordinary, k = pair.pairing, pair.vectors, pair.ordinary, pair.lower(n_neighbors)
+    pairing, vectors, ordinary, k = pair.pairing, pair.vectors, pair.ordinary, pair.limit_neighbors(n_neighbors)
 
     def graph(vectors: Floats, snapshot: Snapshot, rows: NDArray[np.intp], given: Neighbors | None) -> Neighbors:
-        if given is not None and (found := _of_paired(given, snapshot, rows, k=k, distance=distance)) is not None:
+        if given is not None and (found := _reordered(given, snapshot, rows, k=k, distance=distance)) is not None:
             return found
         return nearest_neighbors(vectors, k, distance=distance, random_state=random_state, n_jobs=n_jobs)
 
@@ -263,7 +263,7 @@ def _relative_displacement(
     return (moved / unit if unit > 0 else np.zeros_like(moved)).astype(np.float32)
 
 
-def _of_paired(
+def _reordered(
     graph: Neighbors, snapshot: Snapshot, rows: NDArray[np.intp], *, k: int, distance: Distance
 ) -> Neighbors | None:
     """Reorder a graph to the paired rows; return None if rows are missing or it is too narrow."""
