@@ -141,6 +141,37 @@ def test_rows_that_coincide_have_one_place_and_keep_their_neighbors() -> None:
 
 
 @pytest.mark.parametrize("distance", ["cosine", "euclidean"])
+def test_rows_that_differ_by_rounding_only_have_one_place(distance: Literal["cosine", "euclidean"]) -> None:
+    rng = np.random.default_rng(0)
+    frames = [(clusters(1) * (1 + 3e-8 * rng.normal(size=(60, 8)))).astype(np.float32) for _ in range(2)]
+    assert len(np.unique(frames[0], axis=0)) > 30
+    config = Config(
+        methods=("pca", "tsne", "umap"), n_components=(2, 3), perplexity=5, n_neighbors=5, distance=distance
+    )
+    found = course(*frames, config=config)
+    equal = course(*(np.repeat(frame[:1], 60, axis=0) for frame in frames), config=config)
+    for analysis, expected in zip(found, equal, strict=True):
+        for projection in analysis.projections.values():
+            assert len(np.unique(projection.coordinates, axis=0)) == 1
+        assert analysis.row_metrics["duplicates"].tolist() == [59] * 60
+        names = ("effective_rank", "hubness", "pca/trustworthiness", "tsne/trustworthiness", "tsne/continuity")
+        for name in names:
+            assert analysis.scalars[name] == pytest.approx(expected.scalars[name], abs=1e-6), name
+    assert found[1].scalars["displacement"] == 0
+
+
+def test_a_first_frame_with_few_digits_hides_no_change() -> None:
+    """A table of float32 may begin with values of a coarser dtype, such as a converted model."""
+    first = (clusters(200, 16).view(np.uint32) & 0xFFFF0000).view(np.float32)
+    second = first.copy()
+    second[:20] *= 1 + np.float32(1e-3) * np.random.default_rng(0).normal(size=(20, 16)).astype(np.float32)
+    (_, last) = course(first, second, config=Config(methods=()))
+    assert (last.row_metrics["displacement"][:20] > 0).all()
+    _, back = course(second, first, config=Config(methods=()))
+    assert (back.row_metrics["displacement"][:20] > 0).all()
+
+
+@pytest.mark.parametrize("distance", ["cosine", "euclidean"])
 def test_one_long_row_does_not_move_the_others(distance: Literal["cosine", "euclidean"]) -> None:
     (first, second) = np.repeat(np.random.default_rng(0).normal(size=(1, 200, 16)), 2, axis=0).astype(np.float32)
     second[3] *= 1e4
@@ -284,7 +315,7 @@ def test_rows_without_a_direction_are_nobodys_neighbors_and_change_no_number(len
     assert np.isnan(found.row_metrics["neighbor_overlap"][::10]).all()
     assert 0 < found.scalars["neighbor_overlap"] < 1
     assert [note for note in found.notes if "zero" in note] == [
-        "50 of 500 rows are zero, so they have no direction; cosine distance leaves them out."
+        "50 of 500 rows are zero or shorter than 1.1e-19, so they have no direction; cosine distance leaves them out."
     ]
 
 

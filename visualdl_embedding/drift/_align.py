@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.arrays import squared_norms
-from visualdl_embedding.core.distance import even_lengths, has_direction, long_rows
+from visualdl_embedding.core.distance import ZERO_OR_SHORT, even_lengths, has_direction, long_rows
 from visualdl_embedding.core.neighbors import Distance
 from visualdl_embedding.core.pairing import are_comparable, pair_labels
 from visualdl_embedding.core.precision import resolution, rounding_errors, smallest_changes
@@ -151,7 +151,7 @@ def _pair_rows(before: Snapshot, after: Snapshot, distance: Distance) -> Pairing
         few = f"Only {keep.sum()}, fewer than half," if keep.any() else "None"
         raise ValueError(
             f"{few} of the {len(i)} shared rows can be compared: {reasons['not finite']} contain NaN or inf, "
-            f"{reasons['zero']} are zero. Check the two snapshots individually."
+            f"{reasons['zero']} are {ZERO_OR_SHORT}. Check the two snapshots individually."
         )
     i, j = i[keep], j[keep]
     labels = tuple(after.labels[row] for row in j)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from visualdl_embedding.core.distance import ZERO_OR_SHORT
 from visualdl_embedding.core.precision import DTYPES, dtype_of
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift._measure import Pair
@@ -69,8 +70,8 @@ def pair_notes(
         ),
         (
             "zero" in left_out,
-            f"{left_out.get('zero', 0):,} rows are left out, because they are zero before or after and have no "
-            "direction.",
+            f"{left_out.get('zero', 0):,} rows are left out, because they are {ZERO_OR_SHORT} before or after and "
+            "have no direction.",
         ),
         (
             num_long and pair.distance == "cosine",

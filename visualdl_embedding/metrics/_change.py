@@ -13,7 +13,11 @@ __all__ = ["aligned_displacement", "never_trained", "unchanged"]
 
 
 def aligned_displacement(
-    previous: NDArray[np.float32], current: NDArray[np.float32], *, fitted: NDArray[np.bool_] | None = None
+    previous: NDArray[np.float32],
+    current: NDArray[np.float32],
+    *,
+    fitted: NDArray[np.bool_] | None = None,
+    spacing: float | None = None,
 ) -> NDArray[np.float32]:
     """Measure how far each row moved, after removing the best shift, rotation, reflection and scale.
 
@@ -24,13 +28,16 @@ def aligned_displacement(
     fitted
         ``(n,)``: rows that determine the alignment and the unit, by default all. Leave out `core.distance.long_rows`,
         because a single one would determine both.
+    spacing
+        Spacing of the values, see `core.precision.resolution`; by default that of the coarser dtype of the two.
 
     Returns
     -------
     ``(n,)`` float32, 0 or more: distance between the aligned current row and the previous row, relative to the root
     mean square distance of previous rows from their mean. The root mean square over the fitted rows is at most 1,
-    reached if the two snapshots are unrelated or all current rows are equal. If all previous rows are equal, it is 0 if
-    all current rows are equal too, else NaN. A distance below the resolution of the values (`core.precision`) is 0.
+    reached if the two snapshots are unrelated or all current rows are equal. If all previous rows are equal within the
+    resolution of the values (`core.precision`), it is 0 if all current rows are equal too, else NaN. A distance below
+    the resolution is 0.
 
     Notes
     -----
@@ -53,17 +60,22 @@ def aligned_displacement(
     found = align(ordinary[1], ordinary[0], scaling="least_squares")
     turn = found.rotation * found.scale
     then, now = map(center, ordinary)
-    moved, spread_then, spread_now = np.empty(n), 0.0, 0.0
-    spacing = resolution(previous, current)
+    moved, spread_then, spread_now, least_then, least_now = np.empty(n), 0.0, 0.0, 0.0, 0.0
+    spacing = resolution(previous, current) if spacing is None else spacing
     for block in blocks(n):
         a, b = previous[block] - then, current[block] - now
         moved[block] = np.square(b @ turn - a).sum(axis=1)
-        longer = np.maximum(squared_norms(previous[block]), found.scale**2 * squared_norms(current[block]))
+        squares = squared_norms(previous[block]), squared_norms(current[block])
+        longer = np.maximum(squares[0], found.scale**2 * squares[1])
         moved[block][moved[block] <= np.square(smallest_changes(np.sqrt(longer), spacing))] = 0
-        spread_then += float(np.square(a[rows[block]]).sum())
-        spread_now += float(np.square(b[rows[block]]).sum())
-    if not spread_then:
-        return np.full(n, np.nan if spread_now else 0.0, dtype=np.float32)
+        # As in `core.duplicates`, rows coincide if each value differs by one unit in the last place.
+        fit = rows[block]
+        least_then += float(np.square(2 * smallest_changes(np.sqrt(squares[0][fit]), spacing)).sum())
+        least_now += float(np.square(2 * smallest_changes(np.sqrt(squares[1][fit]), spacing)).sum())
+        spread_then += float(np.square(a[fit]).sum())
+        spread_now += float(np.square(b[fit]).sum())
+    if spread_then <= least_then:
+        return np.full(n, np.nan if spread_now > least_now else 0.0, dtype=np.float32)
     return np.sqrt(moved * (int(rows.sum()) / spread_then)).astype(np.float32)
 
 
