@@ -152,8 +152,6 @@ def compare_snapshots(
         near = (tuple(pair.labels[other] for other in graph.indices[row, :_NAMED]) for graph in pair.neighbors)
         return WordDrift(pair.labels[row], *numbers, *near)
 
-    # By evidence: the displacement of rare words is large in every pair. NaN is last.
-    by_evidence = np.lexsort((-ranked.residuals[0], p_values))
     return Drift(
         labels=pair.labels,
         step_before=before.step,
@@ -174,7 +172,7 @@ def compare_snapshots(
         },
         groups=_group_drifts(pair, study, group_p, correct(group_p, correction)),
         watched=tuple(map(word, study.watched)),
-        moved=tuple(word(int(row)) for row in by_evidence[:_MOVED]),
+        moved=tuple(word(int(row)) for row in ranked.order()[:_MOVED]),
         directions=directions_of(
             study,
             pair.vectors,
