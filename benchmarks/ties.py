@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from _common import parser, report
 
-from visualdl_embedding.core.neighbors import nearest_neighbors
+from visualdl_embedding.core.neighbors import Distance, nearest_neighbors
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import measure_pair
@@ -22,22 +22,23 @@ def bfloat16(values: np.ndarray) -> np.ndarray:
     return ((bits + 0x8000) & 0xFFFF0000).astype(np.uint32).view(np.float32)
 
 
-def pairs(n: int, d: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Two snapshots by what differs between them."""
+def pairs(n: int, d: int) -> dict[str, tuple[np.ndarray, np.ndarray, Distance]]:
+    """Two snapshots and the distance, by what differs between the snapshots."""
     rng = np.random.default_rng(0)
     plain = rng.normal(size=(n, d)).astype(np.float32)
     copies = plain.copy()
     copies[: 3 * n // 5] = copies[0]
     long = plain.copy()
     long[7] *= np.float32(1e4)
-    narrow = (100 + 1e-3 * rng.normal(size=(n, d))).astype(np.float32)
+    narrow = (100.3 + 1e-3 * rng.normal(size=(n, d))).astype(np.float32)
     return {
-        "60% equal rows": (copies, copies),
-        "one row times 10,000": (plain, long),
-        "float16 copy": (plain, plain.astype(np.float16).astype(np.float32)),
-        "bfloat16 copy": (plain, bfloat16(plain)),
-        "float16 copy of a narrow space": (narrow, narrow.astype(np.float16).astype(np.float32)),
-        "another space": (plain, rng.normal(size=(n, d)).astype(np.float32)),
+        "60% equal rows": (copies, copies, "cosine"),
+        "one row times 10,000": (plain, long, "cosine"),
+        "one row times 10,000, Euclidean distance": (plain, long, "euclidean"),
+        "float16 copy": (plain, plain.astype(np.float16).astype(np.float32), "cosine"),
+        "bfloat16 copy": (plain, bfloat16(plain), "cosine"),
+        "float16 copy of a narrow space": (narrow, narrow.astype(np.float16).astype(np.float32), "cosine"),
+        "another space": (plain, rng.normal(size=(n, d)).astype(np.float32), "cosine"),
     }
 
 
@@ -48,11 +49,12 @@ def main() -> None:
     labels = tuple(map(str, range(n)))
     order = np.random.default_rng(1).permutation(n)
     rows, figures = [], {}
-    for name, (then, now) in pairs(n, d).items():
+    for name, (then, now, distance) in pairs(n, d).items():
         before = Snapshot("word", 0, Rows(np.arange(n), labels), then)
         after = Snapshot("word", 1, Rows(order, tuple(labels[i] for i in order)), now[order])
-        graph = nearest_neighbors(now)
-        pair = measure_pair(before, after, neighbors=(nearest_neighbors(then), nearest_neighbors(now[order])))
+        graph = nearest_neighbors(now, distance=distance)
+        theirs = nearest_neighbors(then, distance=distance), nearest_neighbors(now[order], distance=distance)
+        pair = measure_pair(before, after, distance=distance, neighbors=theirs)
         plain = float(neighbor_overlap(*pair.neighbors).mean())
         found = {
             "plain lists": plain,

@@ -141,10 +141,11 @@ def test_rows_that_coincide_have_one_place_and_keep_their_neighbors() -> None:
     assert "duplicates" not in course(clusters())[0].row_metrics
 
 
-def test_one_long_row_does_not_move_the_others_by_cosine() -> None:
+@pytest.mark.parametrize("distance", ["cosine", "euclidean"])
+def test_one_long_row_does_not_move_the_others(distance: Literal["cosine", "euclidean"]) -> None:
     (first, second) = np.repeat(np.random.default_rng(0).normal(size=(1, 200, 16)), 2, axis=0).astype(np.float32)
     second[3] *= 1e4
-    (_, last) = course(first, second, config=Config(methods=("pca",)))
+    (_, last) = course(first, second, config=Config(methods=("pca",), distance=distance))
     assert last.scalars["displacement"] < 0.01
     assert last.scalars["cka"] > 0.99
 

@@ -12,7 +12,7 @@ from visualdl_embedding.analysis._config import Config
 from visualdl_embedding.analysis._result import Frame, Measured, State
 from visualdl_embedding.analysis._space import neighbor_graph
 from visualdl_embedding.core.arrays import spread
-from visualdl_embedding.core.distance import even_lengths
+from visualdl_embedding.core.distance import even_lengths, long_rows
 from visualdl_embedding.core.neighbors import Neighbors
 from visualdl_embedding.core.pairing import are_comparable, pair_labels, pair_rows
 from visualdl_embedding.core.snapshot import Snapshot
@@ -99,15 +99,19 @@ def measure_pairs(
     notes: list[str] = []
     if previous is not None:
         then, now = previous.then, previous.now
+        fitted = ~long_rows(then, now, distance=config.distance)
         if config.distance == "cosine":
             then, now = even_lengths(then, now)
         graphs = _graphs(previous, graph, config)
         rows = {
             "neighbor_overlap": metrics.neighbor_overlap(*graphs, vectors=(previous.then, previous.now)),
-            "displacement": metrics.aligned_displacement(then, now),
+            "displacement": metrics.aligned_displacement(then, now, fitted=fitted),
         }
-        scalars |= {name: _mean(values) for name, values in rows.items()}
-        scalars["cka"] = cka(then, now)
+        scalars |= {
+            "neighbor_overlap": _mean(rows["neighbor_overlap"]),
+            "displacement": _mean(rows["displacement"][fitted]),
+            "cka": cka(then[fitted], now[fitted]),
+        }
         row_metrics |= {name: spread(values, previous.positions, n) for name, values in rows.items()}
         if (count := int((metrics.neighbor_overlap(*graphs) < rows["neighbor_overlap"]).sum())) > _TIED * len(then):
             notes.append(

@@ -146,12 +146,24 @@ def normalize(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     return unit
 
 
-def long_rows(*spaces: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Return a mask of the paired rows that are over ten times as long as nine tenths of the rows, in any space."""
+def long_rows(*spaces: NDArray[np.floating], distance: Distance = "cosine") -> NDArray[np.bool_]:
+    """Return a mask of the paired rows that are over ten times as long as nine tenths of the rows, in any space.
+
+    The length is that of the vector for ``"cosine"``, and the distance from the center of the rows (the median of each
+    column) for ``"euclidean"``. Means and sums of squares without these rows do not depend on a single row. If nine
+    tenths of the rows are equal, no row is long.
+
+    >>> rows = np.float32([[1, 0], [0, 2], [0, 1], [-1, 0]] * 5)
+    >>> rows[0] *= 10_000
+    >>> np.flatnonzero(long_rows(rows)), np.flatnonzero(long_rows(rows + 500, distance="euclidean"))
+    (array([0]), array([0]))
+    """
     found = np.zeros(len(spaces[0]), dtype=bool)
-    for vectors in spaces:
-        lengths = _lengths(vectors)
-        found |= lengths > _LONG * np.quantile(lengths, 0.9) if len(lengths) else False
+    for vectors in spaces if len(found) else ():
+        with np.errstate(over="ignore", invalid="ignore"):
+            lengths = _lengths(vectors if distance == "cosine" else vectors - np.median(vectors, axis=0))
+        usual = np.quantile(lengths, 0.9)
+        found |= (lengths > _LONG * usual) & (usual > 0)
     return found
 
 
