@@ -69,6 +69,7 @@ def test_another_table_is_redrawn_and_not_comparable() -> None:
         assert second.projections[method].redrawn
         assert second.scalars[f"{method}/redrawn"] == 1
         assert f"{method}/noise_floor" not in second.scalars
+        assert f"{method}/motion" not in {*second.scalars, *second.row_metrics}
 
 
 def test_the_noise_floor_can_be_disabled() -> None:

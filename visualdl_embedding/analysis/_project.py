@@ -165,6 +165,8 @@ def make_projections(
                 # Without any bound, such as between the frames of null steps, the floor is unknown.
                 measured = arranged or still is not None or null is not None
             parameters["redrawn"] = measured and last is not None and floor is None
+            if parameters["redrawn"]:
+                moved = None
             axes, new_axes = draw_axes(layout.coordinates, comparable.axes if comparable else None)
             made[spec.key] = Projection(
                 method=spec.method,
