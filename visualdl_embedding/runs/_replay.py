@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from visualdl_embedding.alerts import require_reachable
 from visualdl_embedding.analysis import made_from
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.logs import DEFAULT_LOG_BYTES, LogBudget, LogFile, Tally, is_ours, log_files, rewrite
-from visualdl_embedding.runs._process import TableAnalyzer, alert_records, records_of
+from visualdl_embedding.runs._process import TableAnalyzer, alert_records, records_of, rules_of
 from visualdl_embedding.store import Run, TableReader, TableStore, open_run, read_alerts, read_header
 
 __all__ = ["OnStep", "Replayed", "analyze_run", "relog_run"]
@@ -62,8 +63,14 @@ def analyze_run(
         Analyze all snapshots again.
     on_step
         Progress callback.
+
+    Raises
+    ------
+    ValueError
+        If a stored rule cannot fire, before anything is analyzed.
     """
     run = open_run(path)
+    _check_rules(run)
     done = []
     for name in tables if tables is not None else run.tables():
         store = TableStore.open(run.path, name)
@@ -82,6 +89,21 @@ def analyze_run(
                 analyzed.append(step)
         done.append(Replayed(name, tuple(analyzed), len(kept), tuple(dict.fromkeys(notes))))
     return done
+
+
+def _check_rules(run: Run) -> None:
+    """Raise ValueError for a stored rule that cannot fire."""
+    readers = {name: run.reader(name) for name in run.tables()}
+    stored = {name: rules_of(reader)[0] for name, reader in readers.items()}
+    rows = {name: reader.all_rows() for name, reader in readers.items()} if any(stored.values()) else {}
+    for name, rules in stored.items():
+        reader = readers[name]
+        try:
+            require_reachable(
+                rules, {name: rows.get(name, [])}, others=rows, null_pairs=reader.description.config.null_pairs
+            )
+        except ValueError as error:
+            raise ValueError(f"{error} The run stores its rules in {reader.folder / 'table.json'}.") from None
 
 
 def _read(store: TableReader, step: int, notes: list[str]) -> Snapshot | None:

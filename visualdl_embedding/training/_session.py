@@ -66,8 +66,9 @@ class TrainingSession:
         self._tables = {table.name: table for table in model.tables}
         self._rows = rows
         self._options = options
-        for name in self._tables:
-            require_reachable(options.rules, name, rows[name], null_pairs=options.config.null_pairs)
+        require_reachable(
+            options.rules, {name: [rows[name]] for name in self._tables}, null_pairs=options.config.null_pairs
+        )
         first, extra = options.initial_step, rules_as_extra(options.rules)
         # Refuse before anything is written: opening one table moves its superseded steps aside.
         steps = {
