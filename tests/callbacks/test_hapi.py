@@ -309,12 +309,13 @@ def test_a_rule_that_cannot_fire_is_refused_before_training(tmp_path: Path) -> N
     assert not list(tmp_path.iterdir())
 
 
-def test_a_rule_about_a_word_that_is_not_watched_is_refused_before_training(tmp_path: Path) -> None:
+def test_a_rule_about_unknown_words_groups_or_tables_is_refused_before_training(tmp_path: Path) -> None:
     metadata = {"group": {label: ("negative", "positive")[i % 2] for i, label in enumerate(LABELS)}}
     for rule, said in (
         (DriftTowards("negative", ("词5",)), "'词5' is not watched; watched are '词55'"),
         (DriftTowards("negativ", ("词55",)), "no row is in the group 'negativ'; did you mean 'negative'"),
         (Above("watch/词5/norm", 9), "'词5' is not watched"),
+        (Above("norm_mean", 9, tables="wrod"), "no table matches 'wrod'; did you mean 'word'"),
     ):
         with pytest.raises(ValueError, match=said):
             fit(EmbeddingCallback(tmp_path, watch=["词55"], metadata=metadata, alerts=rule, **QUICK))

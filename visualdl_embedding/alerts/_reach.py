@@ -29,13 +29,14 @@ def require_reachable(
     others: Mapping[str, Sequence[Rows]] | None = None,
     null_pairs: int = 0,
     single: bool = False,
+    complete: bool = False,
 ) -> None:
     """Raise ValueError for a rule that cannot fire for these tables.
 
     Parameters
     ----------
     rules
-        Rules; those that match none of the tables are ignored.
+        Rules; those that match none of the tables are ignored, unless `complete`.
     tables
         Rows of each table, the newest first. Words and groups of earlier rows, or of a baseline, may be missing among
         the newest: this is a gap.
@@ -45,14 +46,22 @@ def require_reachable(
         Number of pairs without a change for p-values.
     single
         Whether the rules are evaluated once (CI); the level of drift is then not tested, because a verdict reports it.
+    complete
+        Whether `tables` are all tables of the run; a rule that matches none of them is then refused.
 
     Raises
     ------
     ValueError
-        If no table watches a word of the rule, none has its group, or no p-value can reach its level.
+        If no table watches a word of the rule, none has its group, no p-value can reach its level, or no table has its
+        name.
     """
     for rule in rules:
         matched = {name: rows for name, rows in tables.items() if matches(rule, name)}
+        if complete and not matched:
+            raise ValueError(
+                f"The rule {rule.name!r} cannot fire: no table matches {rule.tables!r}; "
+                f"{did_you_mean(rule.tables, list(tables))} Correct its 'tables'."
+            )
         if isinstance(rule, DriftTowards) and not single:
             for name, of in matched.items():
                 if _watched(of) & set(rule.words or of[0].watch):

@@ -63,18 +63,13 @@ def analyze_run(
         Analyze all snapshots again.
     on_step
         Progress callback.
-
-    Raises
-    ------
-    ValueError
-        If a stored rule cannot fire, before anything is analyzed.
     """
     run = open_run(path)
-    _check_rules(run)
+    about_rules = _rules_that_cannot_fire(run)
     done = []
     for name in tables if tables is not None else run.tables():
         store = TableStore.open(run.path, name)
-        notes: list[str] = []
+        notes = [about_rules[name]] if name in about_rules else []
         kept = [] if force else _current(store, notes)
         todo = [step for step in store.steps() if not kept or step > kept[-1]]
         analyzed = []
@@ -91,19 +86,19 @@ def analyze_run(
     return done
 
 
-def _check_rules(run: Run) -> None:
-    """Raise ValueError for a stored rule that cannot fire."""
+def _rules_that_cannot_fire(run: Run) -> dict[str, str]:
+    """Return a note for each table that stores such a rule; the run is analyzed nevertheless."""
     readers = {name: run.reader(name) for name in run.tables()}
     stored = {name: rules_of(reader)[0] for name, reader in readers.items()}
     rows = {name: reader.all_rows() for name, reader in readers.items()} if any(stored.values()) else {}
+    notes = {}
     for name, rules in stored.items():
-        reader = readers[name]
+        null_pairs = readers[name].description.config.null_pairs
         try:
-            require_reachable(
-                rules, {name: rows.get(name, [])}, others=rows, null_pairs=reader.description.config.null_pairs
-            )
+            require_reachable(rules, {name: rows.get(name, [])}, others=rows, null_pairs=null_pairs)
         except ValueError as error:
-            raise ValueError(f"{error} The run stores its rules in {reader.folder / 'table.json'}.") from None
+            notes[name] = f"{error} The run stores its rules in {readers[name].folder / 'table.json'}."
+    return notes
 
 
 def _read(store: TableReader, step: int, notes: list[str]) -> Snapshot | None:

@@ -67,7 +67,10 @@ class TrainingSession:
         self._rows = rows
         self._options = options
         require_reachable(
-            options.rules, {name: [rows[name]] for name in self._tables}, null_pairs=options.config.null_pairs
+            options.rules,
+            {name: [rows[name]] for name in self._tables},
+            null_pairs=options.config.null_pairs,
+            complete=True,
         )
         first, extra = options.initial_step, rules_as_extra(options.rules)
         # Refuse before anything is written: opening one table moves its superseded steps aside.
