@@ -160,7 +160,7 @@ class _Inputs:
     @cached_property
     def vectors(self) -> Floats:
         """Vectors of the distinct rows."""
-        distinct, vectors = self.rows.distinct, self.rows.vectors
+        distinct, vectors = self.rows.distinct, self.rows.drawn
         return vectors if len(distinct) == len(vectors) else vectors[distinct]
 
 
@@ -208,6 +208,8 @@ def _complete(
     elif measured:
         floor, redrawn = _bound(parameters, moved, inputs.still, last=last)
     parameters["redrawn"] = redrawn
+    if redrawn:
+        moved = None
     axes, new_axes = draw_axes(layout.coordinates, comparable.axes if comparable else None)
     if places is not None:
         places[rows.positions] = layout.coordinates
@@ -221,10 +223,10 @@ def _complete(
         places=places if len(rows.positions) < rows.n else None,
     )
     scalars: dict[str, float] = {}
-    if measured and last is not None:
+    if measured and last is not None and (redrawn or floor is not None):
         scalars[f"{spec.key}/redrawn"] = float(redrawn)
     if spec.method == "pca" and inputs.basis is not None:
-        kept = variance_kept(inputs.basis, rows.vectors, spec.n_components)
+        kept = variance_kept(inputs.basis, rows.drawn, spec.n_components)
         scalars[f"{spec.key}/explained_variance"] = kept
     return projection, merge(_measure(spec, layout, rows, pair, moved, floor), Measured(scalars))
 
