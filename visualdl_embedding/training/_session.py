@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import logging
+import weakref
 from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from visualdl_embedding.alerts import Alert, require_reachable
-from visualdl_embedding.logs import LogFile
+from visualdl_embedding.logs import LogFile, scalar_record
 from visualdl_embedding.models import open_model
 from visualdl_embedding.runs import rules_as_extra
 from visualdl_embedding.store import TableStore, is_run, open_run
+from visualdl_embedding.training._open_runs import Driver, choose_directory, forget, register
 from visualdl_embedding.training._recorder import Recorder
 from visualdl_embedding.training._sources import Source, TableSource
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["TrainingSession"]
 
 logger = logging.getLogger("visualdl_embedding")
-
-ATEXIT_DRAIN_SECONDS = 5.0
 
 
 class TrainingSession:
@@ -43,23 +42,49 @@ class TrainingSession:
         Callback with the options of the recording.
     share
         ``paddle.callbacks.VisualDL`` of the same training, whose log file is used.
+    continues
+        Earlier session of the same training, whose run is continued at its step. None: as the options say.
+    driver
+        Function of the trainer that runs as long as the training. None if the recording is closed otherwise.
 
     Attributes
     ----------
+    log_dir
+        Directory of the run: the one that was given, or a numbered one beside it.
     step
         Number of trained batches.
     """
 
-    def __init__(self, network: object, log_dir: Path, options: TrainingCallback, *, share: Any = None) -> None:
+    log_dir: Path
+    step: int
+
+    def __init__(
+        self,
+        network: object,
+        log_dir: Path,
+        options: TrainingCallback,
+        *,
+        share: Any = None,
+        continues: TrainingSession | None = None,
+        driver: Driver | None = None,
+    ) -> None:
         self._options = options
+        self._trained, self._asked = weakref.ref(network), log_dir
         self._sources = {source.table.name: source for source in _sources_of(network, options)}
-        stores = _open_stores(list(self._sources.values()), log_dir, options)
+        resume, first = options.resume, options.initial_step
+        if continues is not None:
+            log_dir, resume, first = continues.log_dir, True, continues.step
+        elif not resume:
+            log_dir = choose_directory(
+                log_dir, self._sources, overwrite=options.overwrite, writer=options.writer, share=share
+            )
+        self.log_dir = log_dir
+        stores = _open_stores(list(self._sources.values()), log_dir, options, resume=resume, initial_step=first)
         stored = {name: store.steps() for name, store in stores.items()}
-        first = options.initial_step
         self.step = first if first is not None else max(chain.from_iterable(stored.values()), default=0)
         # An interrupted run may hold the last step of some tables only.
         self._last_snapshots = {name: self.step if self.step in steps else -1 for name, steps in stored.items()}
-        log = LogFile.open(log_dir, writer=options.writer, share=share)
+        self._log = log = LogFile.open(log_dir, writer=options.writer, share=share)
         if log.note:
             logger.warning("%s", log.note)
         self._recording = True
@@ -67,16 +92,18 @@ class TrainingSession:
         for name, source in self._sources.items():
             self._recorder.add_table(stores[name])
             source.begin(stores[name])
-        atexit.register(self._at_exit)
+        register(self, self._recorder, log_dir, driver)
 
     def begin(self) -> None:
         """Start the recorder, and take the snapshot before training of each table unless the run contains it."""
         self._guarded(self._recorder.start)
         self._guarded(self._snapshot)
 
-    def after_batch(self, *, last: bool = False) -> None:
-        """Count a batch, and take a snapshot if one is due; `last` if no batch follows."""
+    def after_batch(self, *, last: bool = False, loss: float | None = None) -> None:
+        """Count a batch, log its `loss`, and take a snapshot if one is due; `last` if no batch follows."""
         self.step += 1
+        if loss is not None and (record := scalar_record("train/loss", loss, step=self.step)) is not None:
+            self._guarded(self._log.append, record)
         self._guarded(self._recorder.after_batch, self.step)
         if self._options.schedule.due_at_step(self.step, max(0, *self._last_snapshots.values())):
             self._guarded(self._snapshot, final=last)
@@ -95,9 +122,13 @@ class TrainingSession:
         """Return the alerts since the last call."""
         return self._recorder.take_alerts()
 
-    def abandon(self) -> None:
-        """Close without waiting."""
-        self._guarded(self._close, timeout=0)
+    def abandon(self, *, timeout: float = 0.0) -> None:
+        """Close a training that ended early, without a last snapshot; wait up to `timeout` seconds for analyses."""
+        self._guarded(self._close, timeout=timeout)
+
+    def is_continued_by(self, network: object, log_dir: Path) -> bool:
+        """Whether a training of `network` with `log_dir` continues this one."""
+        return self._trained() is network and self._asked == log_dir
 
     def _snapshot(self, *, final: bool = False) -> None:
         for name, source in self._sources.items():
@@ -110,18 +141,15 @@ class TrainingSession:
     def _close(self, *, timeout: float | None = -1.0) -> None:
         """Close the recorder; `timeout` as in `Recorder.close`, where -1 is the ``drain_timeout`` of the settings."""
         self._recording = False
-        atexit.unregister(self._at_exit)
+        forget(self._recorder)
         for source in self._sources.values():
             source.close()
+        self._sources = {}  # a callback that is used again must not keep the tables
         self._recorder.close(timeout=timeout)
         if self._recorder.error is not None:
             raise self._recorder.error
 
-    def _at_exit(self) -> None:
-        """Close after a training that ended by an exception or Ctrl-C."""
-        self._guarded(self._close, timeout=ATEXIT_DRAIN_SECONDS)
-
-    def _guarded(self, action: Callable[..., None], *arguments: Any, **options: Any) -> None:
+    def _guarded(self, action: Callable[..., object], *arguments: Any, **options: Any) -> None:
         """Call `action`, and handle its errors by the option `on_error`; do nothing once the recording has ended."""
         if not self._recording:
             return
@@ -151,9 +179,11 @@ def _sources_of(network: object, options: TrainingCallback) -> list[Source]:
     return [TableSource(t, rows[t.name], training_history=options.training_history) for t in model.tables]
 
 
-def _open_stores(sources: Sequence[Source], log_dir: Path, options: TrainingCallback) -> dict[str, TableStore]:
+def _open_stores(
+    sources: Sequence[Source], log_dir: Path, options: TrainingCallback, *, resume: bool, initial_step: int | None
+) -> dict[str, TableStore]:
     """Open the run's folder of each source, after checking the rules and all folders; return the stores by name."""
-    config, resume = options.config, options.resume
+    config = options.config
     for source in sources:
         require_reachable(options.rules, source.table.name, source.rows, null_pairs=config.null_pairs)
     # Refuse before anything is written: opening one table moves its superseded steps aside.
@@ -178,7 +208,7 @@ def _open_stores(sources: Sequence[Source], log_dir: Path, options: TrainingCall
             source.rows,
             config=config,
             resume=resume,
-            initial_step=options.initial_step,
+            initial_step=initial_step,
             extra=extra,
         )
         for source in sources
