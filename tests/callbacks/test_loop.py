@@ -19,9 +19,6 @@ from visualdl_embedding import EmbeddingMonitor, open_model, open_run
 from visualdl_embedding.alerts import Above
 from visualdl_embedding.logs import log_files
 
-# Paddle's optimizer reads it when it builds a static program.
-pytestmark = pytest.mark.filterwarnings("ignore:Tensor do not have 'place' interface:UserWarning")
-
 ROOT = Path(__file__).resolve().parents[2]
 QUICK: dict[str, Any] = {"vocabulary": LABELS, "methods": (), "background": False}
 

@@ -13,7 +13,6 @@ import weakref
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import paddle
 import psutil
 import pytest
@@ -233,14 +232,16 @@ MEMORY = """
 """
 
 
-def test_trainings_that_died_leave_one_table_and_one_exit_limit(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_trainings_that_died_leave_one_table_and_one_process(tmp_path: Path) -> None:
     script = tmp_path / "train.py"
     script.write_text(textwrap.dedent(MEMORY).format(here=str(HERE)), "utf-8")
     done = subprocess.run([sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     children, *grown = map(int, done.stdout.split())
     assert children == 1  # of the last training
-    assert max(grown) < 102, grown
+    assert max(grown) < 130, grown  # the traceback that a notebook keeps holds the last training
+    assert grown[-1] - grown[1] < 20, grown
 
 
 EXIT = """
@@ -261,6 +262,7 @@ EXIT = """
 """
 
 
+@pytest.mark.soak
 def test_all_open_trainings_share_one_time_limit_at_exit(tmp_path: Path) -> None:
     script = tmp_path / "train.py"
     script.write_text(textwrap.dedent(EXIT).format(here=str(HERE)), "utf-8")
@@ -269,7 +271,7 @@ def test_all_open_trainings_share_one_time_limit_at_exit(tmp_path: Path) -> None
     assert done.returncode == 0, done.stderr
     assert took < 12, took  # three limits of 5 s would take 15
     for name in "abc":
-        assert max(open_run(tmp_path / name).steps("word")) == 30
+        assert max(open_run(tmp_path / name).steps("word")) == 26  # the last that was due
 
 
 @pytest.mark.parametrize("severity", ["critical", "warning"])
@@ -302,6 +304,6 @@ def fit_data() -> Any:
 
 
 def test_a_stop_keeps_the_limit_that_fit_was_given(tmp_path: Path) -> None:
-    rule = Above("norm_mean", np.inf, name="never", severity="critical")
+    rule = Above("norm_mean", 1e9, name="never", severity="critical")
     fit(EmbeddingCallback(tmp_path, alerts=rule, stop_on="critical", **QUICK), epochs=2, num_iters=11)
     assert max(open_run(tmp_path).steps("word")) == 11

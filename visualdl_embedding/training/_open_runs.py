@@ -112,7 +112,7 @@ _recorded: set[Path] = set()
 """Directories with a run of this process."""
 
 
-def register(session: TrainingSession, recorder: Recorder, folder: Path, driver: Driver | None) -> None:
+def register(session: TrainingSession, recorder: Recorder, *, folder: Path, driver: Driver | None) -> None:
     """Add a recording that begins."""
     _open_runs.add(_OpenRun(weakref.ref(session), recorder, folder.resolve(), driver))
     _recorded.add(folder.resolve())
@@ -120,13 +120,12 @@ def register(session: TrainingSession, recorder: Recorder, folder: Path, driver:
 
 def forget(recorder: Recorder) -> None:
     """Remove a recording that is closed."""
-    for run in [run for run in _open_runs if run.recorder is recorder]:
-        _open_runs.discard(run)
+    _open_runs.difference_update([run for run in list(_open_runs) if run.recorder is recorder])
 
 
 def close_ended() -> None:
     """Close the recordings of trainings that ended by an exception or Ctrl-C, and free their memory."""
-    ended = [run for run in _open_runs if run.has_ended()]
+    ended = [run for run in list(_open_runs) if run.has_ended()]
     for run in ended:
         run.close(0)
         logger.info("The training recorded in %s ended early; its run is closed.", run.folder)
@@ -152,7 +151,7 @@ def choose_directory(
         As in `LogFile.open`. A `share` that has not begun and logs to `log_dir` follows to the numbered directory.
     """
     folder = log_dir.resolve()
-    in_use = any(run.folder == folder for run in _open_runs)
+    in_use = any(run.folder == folder for run in list(_open_runs))
     if in_use or not is_run(log_dir) or not any(open_run(log_dir).steps(name) for name in _stored(log_dir, tables)):
         return log_dir
     is_logging = getattr(share, "writer", None) is not None

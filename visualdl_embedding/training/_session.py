@@ -92,7 +92,7 @@ class TrainingSession:
         for name, source in self._sources.items():
             self._recorder.add_table(stores[name])
             source.begin(stores[name])
-        register(self, self._recorder, log_dir, driver)
+        register(self, self._recorder, folder=log_dir, driver=driver)
 
     def begin(self) -> None:
         """Start the recorder, and take the snapshot before training of each table unless the run contains it."""
