@@ -184,8 +184,12 @@ def _open_stores(
 ) -> dict[str, TableStore]:
     """Open the run's folder of each source, after checking the rules and all folders; return the stores by name."""
     config = options.config
-    for source in sources:
-        require_reachable(options.rules, source.table.name, source.rows, null_pairs=config.null_pairs)
+    require_reachable(
+        options.rules,
+        {source.table.name: [source.rows] for source in sources},
+        null_pairs=config.null_pairs,
+        complete=True,
+    )
     # Refuse before anything is written: opening one table moves its superseded steps aside.
     fresh = [
         source.table.name
