@@ -17,7 +17,7 @@ from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.table import Readable, Table, block_ranges
 from visualdl_embedding.models._run_table import RunTable, StoredStep
 from visualdl_embedding.models._table import ModelTable
-from visualdl_embedding.models.live import find_tables, is_paddle, live_table
+from visualdl_embedding.models.live import find_tables, is_paddle, is_scope, live_table
 from visualdl_embedding.vocabulary import (
     KEEP,
     MetadataLike,
@@ -126,7 +126,7 @@ class Model:
     name
         Display name: the last part of the path, or the class of the layer.
     source
-        Path as given; ``"array"`` or ``"layer"`` for a model in memory.
+        Path as given; ``"array"``, ``"layer"`` or ``"scope"`` for a model in memory.
     tables
         Tables found or selected, not read yet.
     """
@@ -204,11 +204,13 @@ def open_model(
     source
         - a path to a saved model, as in `visualdl_embedding.files.open_tables`, or one of the tables found there;
         - a ``paddle.nn.Layer`` in memory, or a 2-D ``paddle.Tensor``; rows are gathered on its device;
+        - a scope of a static program, such as ``paddle.static.global_scope()``, with names of variables as `table`;
         - an ``(n, d)`` array;
         - a run (`visualdl_embedding.open_run`) or its path, limited to its watched rows.
     table
         Name of a table or pattern that matches one, or a list of these; None for all tables. For a layer, a pattern
-        can match several tables, and ``{"name": parameter}`` selects parameters outside ``nn.Embedding``.
+        can match several tables, and ``{"name": parameter}`` selects parameters outside ``nn.Embedding``. For a scope,
+        names of variables, or ``{"name": variable}``.
     vocabulary
         Meaning of the row ids, as in `visualdl_embedding.vocabulary.open_vocabulary`, or a dict of these by table
         name. Default: the vocabulary in the model's file or next to it. A vocabulary belongs to the table with words,
@@ -255,6 +257,8 @@ def open_model(
         name, origin, readers = Path(source).resolve().name, str(source), _chosen(files.open_tables(source), table)
     elif is_paddle(source, "nn.Layer"):
         name, origin, readers = type(source).__name__, "layer", find_tables(source, table)
+    elif is_scope(source):
+        name, origin, readers = "scope", "scope", find_tables(source, table)
     elif is_paddle(source, "Tensor"):
         readers = [live_table(name, source)]
     elif isinstance(source, files.StoredTable):
