@@ -217,7 +217,8 @@ def open_model(
     vocabulary
         Meaning of the row ids, as in `visualdl_embedding.vocabulary.open_vocabulary`, or a dict of these by table
         name. Default: the vocabulary in the model's file or next to it. A vocabulary belongs to the table with words,
-        or to the one that fits best.
+        or to the one that fits best. For tables of parameter servers: names of keys, as in
+        `visualdl_embedding.vocabulary.name_keys`, for all tables. Rows without a name are labeled by their key.
     metadata
         Columns (group, frequency, …), as in `read_metadata`, or a list of these.
     keep
