@@ -77,6 +77,8 @@ def test_width_alone_does_not_tell_the_accessor(tmp_path: Path) -> None:
     assert only(tmp_path / "000").table.dim == 9
     with pytest.raises(UnreadableModelError, match="rows of 16 numbers have several layouts"):
         open_tables(tmp_path / "000", accessor="SparseAccessor")
+    with pytest.raises(UnreadableModelError, match=r"do not fit SparseAccessor by 'accessor\.yaml'"):
+        open_tables(tmp_path / "000", dim=200)
 
 
 def test_a_wrong_accessor_is_refused_by_the_values(tmp_path: Path) -> None:
@@ -113,6 +115,7 @@ def test_rows_of_another_width_and_damaged_lines_are_counted(tmp_path: Path) -> 
     part.write_bytes(part.read_bytes() + wide + b"8 1 2\nnot a key 1 2 3\n12 " + b"x " * 17 + b"\n")
     stored = only(folder, accessor="CtrDymfAccessor", dim=9)
     matches(stored, rows)
+    matches(only(folder, accessor="CtrDymfAccessor", dim=17), [ServerRow(4, [0.5] * 17)])
     assert "1 rows of table_000 have 17 columns, not 9" in " ".join(stored.notes)
     assert "3 damaged lines of table_000 were skipped; the first is line" in " ".join(stored.notes)
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from visualdl_embedding.core.suggest import did_you_mean, listed
 from visualdl_embedding.errors import UnreadableModelError
 
-__all__ = ["ACCESSORS", "Accessor", "Layout", "beside", "choose_layout", "given_accessor"]
+__all__ = ["ACCESSORS", "Accessor", "RowLayout", "choose_layout", "describe"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Accessor:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class RowLayout:
     """Positions of the numbers of a row."""
 
     accessor: str
@@ -110,19 +110,19 @@ def _heads(known: Accessor) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
                 yield name, embed, embedx, (*order.before, *["state"] * _RULES[embed][0], *order.after)
 
 
-def _layouts(width: int, known: Accessor) -> Iterator[Layout]:
+def _layouts(width: int, known: Accessor) -> Iterator[RowLayout]:
     """Layouts of rows of `width` numbers that agree with what is known."""
     for name, embed, embedx, fields in _heads(known):
         _, factor, constant = _RULES[embedx]
         dim, rest = divmod(width - len(fields) - constant, 1 + factor)
         if not rest and dim > 0 and known.embedx_dim in (None, dim):
             begin = len(fields) + (factor * dim + constant if ACCESSORS[name].state_first else 0)
-            yield Layout(name, embed, embedx, dim, fields, begin, width)
+            yield RowLayout(name, embed, embedx, dim, fields, begin, width)
 
 
 def choose_layout(
     counts: Counter[int], rows: Iterable[list[float]], known: list[Accessor], *, path: Path
-) -> tuple[Layout, Accessor]:
+) -> tuple[RowLayout, Accessor]:
     """Choose the layout that explains most rows: those of its width, and those that end before embedx.
 
     Parameters
@@ -148,7 +148,7 @@ def choose_layout(
     explained = {layout: counts[layout.width] + counts[layout.short] for layout in possible if layout not in wrong}
     best = [layout for layout, count in explained.items() if count == max(explained.values())]
     waiting = {len(fields) for one in named if one.embedx_dim is None for *_, fields in _heads(one)}
-    if named and waiting.issuperset(counts):
+    if named and len(best) < 2 and waiting.issuperset(counts):
         reason = f"its rows end after {', '.join(map(str, counts))} numbers: the server has admitted none of them"
         raise UnreadableModelError(path, reason, advice="Give a later save")
     if len(best) == 1 and named:
@@ -166,7 +166,7 @@ def choose_layout(
     raise _unknown(path, f"its rows have {width} numbers, which do not fit {named[0].name} {source}", others)
 
 
-def _unknown(path: Path, reason: str, layouts: Sequence[Layout]) -> UnreadableModelError:
+def _unknown(path: Path, reason: str, layouts: Sequence[RowLayout]) -> UnreadableModelError:
     return UnreadableModelError(
         path,
         f"it is a table of a parameter server; {reason}",
@@ -176,17 +176,16 @@ def _unknown(path: Path, reason: str, layouts: Sequence[Layout]) -> UnreadableMo
     )
 
 
-def given_accessor(accessor: str | None, dim: int | None) -> list[Accessor]:
-    """Describe a table by arguments of `open_tables`; `dim` is 1 + embedx_dim."""
-    if accessor is None:
-        return []
-    if accessor not in ACCESSORS:
+def describe(folder: Path, accessor: str | None, dim: int | None) -> list[Accessor]:
+    """Describe a table by arguments of `open_tables`, or by a configuration; `dim` is 1 + embedx_dim."""
+    known = _beside(folder) if accessor is None else [Accessor(accessor)]
+    if accessor is not None and accessor not in ACCESSORS:
         hint = did_you_mean(accessor, ACCESSORS, limit=1, otherwise="there is no similar one")
         raise ValueError(f"accessor={accessor!r} is not supported ({hint}). Supported are {', '.join(ACCESSORS)}.")
-    return [Accessor(accessor, embedx_dim=None if dim is None else dim - 1)]
+    return known if dim is None else [replace(one, embedx_dim=dim - 1) for one in known]
 
 
-def beside(folder: Path) -> list[Accessor]:
+def _beside(folder: Path) -> list[Accessor]:
     """Read the descriptions of tables in the nearest configuration: in a table's folder, or up to four above."""
     for place in list((folder.absolute() / "_").parents)[: _PARENTS + 1]:
         files = [file for pattern in _SETTINGS for file in sorted(place.glob(pattern)) if file.is_file()]

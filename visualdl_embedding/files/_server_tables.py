@@ -1,8 +1,8 @@
 """Reader of the sparse tables that parameter servers save as text: ``<table id>/part-<server>-<shard>[.gz]``.
 
 A line is a key (a decimal uint64, usually a hashed feature) and the numbers of its row. The rows of the library are the
-admitted rows in the order of the shards; the keys are their labels. One pass over the files, about 2.3 µs per line, keeps
-36 bytes per row: key, position, and the numbers that become columns.
+admitted rows in the order of the shards; the keys are their labels. One pass over the files takes 2.3 µs of processor
+time per row, and keeps 36 bytes per row: key, place, and the numbers that become columns.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from visualdl_embedding.core.table import block_ranges
 from visualdl_embedding.errors import UnreadableModelError
 from visualdl_embedding.files._bytes import opened, read_together
 from visualdl_embedding.files._matrix import MAX_DIM, Tensor
-from visualdl_embedding.files._server_layouts import Layout, beside, choose_layout, given_accessor
+from visualdl_embedding.files._server_layouts import Accessor, RowLayout, choose_layout, describe
 
 __all__ = ["ServerRows", "is_part", "read_server_tables", "server_parts"]
 
@@ -78,12 +78,13 @@ def read_server_tables(
     folders: dict[Path, list[Path]] = {}
     for part in parts:
         folders.setdefault(part.parent, []).append(part)
-    given = given_accessor(accessor, dim)
-    tables = [_read_table(folder, files, given or beside(folder), keys) for folder, files in folders.items()]
+    tables = [_read_table(folder, files, describe(folder, accessor, dim), keys) for folder, files in folders.items()]
     return [Tensor(name, (len(rows.keys), rows.dim), "float32", rows.files[0], rows) for name, rows in tables]
 
 
-def _read_table(folder: Path, files: list[Path], known: Any, keys: Collection[int] | None) -> tuple[str, ServerRows]:
+def _read_table(
+    folder: Path, files: list[Path], known: list[Accessor], keys: Collection[int] | None
+) -> tuple[str, ServerRows]:
     place = folder.absolute().name
     name = f"table_{place}" if _TABLE.fullmatch(place) else place or "table"
     shards = [_shard(file) for file in files]
@@ -165,7 +166,7 @@ def _holding(files: list[Path], wanted: frozenset[int] | None) -> list[Path]:
 class _Scan:
     """One pass over the shards of a table."""
 
-    def __init__(self, layout: Layout, wanted: frozenset[int] | None) -> None:
+    def __init__(self, layout: RowLayout, wanted: frozenset[int] | None) -> None:
         self.layout, self.wanted = layout, wanted
         self.keys, self.starts, self.lengths, self.values = array("Q"), array("q"), array("i"), array("f")
         self.files: list[Path] = []
@@ -262,7 +263,7 @@ class ServerRows:
     """
 
     files: tuple[Path, ...]
-    layout: Layout
+    layout: RowLayout
     firsts: NDArray[np.int64]
     keys: NDArray[np.uint64]
     starts: NDArray[np.int64]
