@@ -25,6 +25,7 @@ from visualdl_embedding.vocabulary import (
     Vocabulary,
     VocabularyLike,
     check_length,
+    name_keys,
     open_vocabulary,
 )
 
@@ -77,8 +78,8 @@ class Words:
         if isinstance(vocabulary, Mapping) and vocabulary and {*vocabulary} <= {r.table.name for r in self.tables}:
             return dict(vocabulary)
         tables = [reader.table for reader in files.first_tables(self.tables)]
-        if len(tables) == 1:
-            return {tables[0].name: vocabulary}
+        if len(tables) == 1 or all(getattr(reader, "is_keyed", False) for reader in self.tables):
+            return {table.name: vocabulary for table in tables}
         opened = open_vocabulary(vocabulary)
         fitting = [table for table in tables if table.num_rows >= len(opened)]
         if not fitting:
@@ -97,9 +98,13 @@ class Words:
     def read(self, reader: Readable, num_rows: int) -> tuple[Vocabulary, tuple[str, ...]]:
         """Read the vocabulary of a table with `num_rows` rows; return it and notes for the user."""
         source = self.given.get(reader.table.name, getattr(reader, "vocabulary", None))
-        if reader.table.name not in self.given and getattr(reader, "has_labels", False):
-            source = [word or None for word in reader.read_labels() or ()]  # type: ignore[attr-defined]
-        words = open_vocabulary(source, num_rows=num_rows)
+        if isinstance(reader, files.StoredTable) and reader.is_keyed:
+            words = name_keys(reader.read_labels() or [], source)
+            words = replace(words, columns=reader.read_columns(), notes=(*reader.notes, *words.notes))
+        else:
+            if reader.table.name not in self.given and getattr(reader, "has_labels", False):
+                source = [word or None for word in reader.read_labels() or ()]  # type: ignore[attr-defined]
+            words = open_vocabulary(source, num_rows=num_rows)
         check_length(words, num_rows)
         notes: tuple[str, ...] = ()
         missing = num_rows - len(words)
@@ -214,7 +219,8 @@ def open_model(
     vocabulary
         Meaning of the row ids, as in `visualdl_embedding.vocabulary.open_vocabulary`, or a dict of these by table
         name. Default: the vocabulary in the model's file or next to it. A vocabulary belongs to the table with words,
-        or to the one that fits best.
+        or to the one that fits best. For tables of parameter servers: names of keys, as in
+        `visualdl_embedding.vocabulary.name_keys`, for all tables. Rows without a name are labeled by their key.
     metadata
         Columns (group, frequency, …), as in `read_metadata`, or a list of these.
     keep
