@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from visualdl_embedding.callbacks.hapi import EmbeddingCallback
+    from visualdl_embedding.callbacks.trainer import EmbeddingTrainerCallback
 
-_MODULES = {"EmbeddingCallback": "hapi"}
+_MODULES = {"EmbeddingCallback": "hapi", "EmbeddingTrainerCallback": "trainer"}
 """Module of each callback."""
 
-__all__ = ["EmbeddingCallback"]
+__all__ = ["EmbeddingCallback", "EmbeddingTrainerCallback"]
 
 
 def __getattr__(name: str) -> Any:

@@ -169,10 +169,10 @@ class TrainingCallback(ABC):
         self.session_.begin()
         return self.session_
 
-    def _after_batch(self, *, last: bool) -> None:
-        """Count a batch, take a snapshot if one is due, and deliver alerts; `last` if no batch follows."""
+    def _after_batch(self, step: int | None = None, *, last: bool) -> None:
+        """Count a batch, take a snapshot if one is due, and deliver alerts; arguments as in the session."""
         if self.session_ is not None:
-            self.session_.after_batch(last=last)
+            self.session_.after_batch(step, last=last)
             self._deliver(self.session_.take_alerts())
 
     def _after_epoch(self, number: int, *, last: bool) -> None:

@@ -74,9 +74,12 @@ class TrainingSession:
         self._guarded(self._recorder.start)
         self._guarded(self._snapshot)
 
-    def after_batch(self, *, last: bool = False) -> None:
-        """Count a batch, and take a snapshot if one is due; `last` if no batch follows."""
-        self.step += 1
+    def after_batch(self, step: int | None = None, *, last: bool = False) -> None:
+        """Count a batch, and take a snapshot if one is due; `last` if no batch follows.
+
+        `step` is the number of trained batches of a trainer that counts them itself, and may jump over some.
+        """
+        self.step = self.step + 1 if step is None else step
         self._guarded(self._recorder.after_batch, self.step)
         if self._options.schedule.due_at_step(self.step, max(0, *self._last_snapshots.values())):
             self._guarded(self._snapshot, final=last)
