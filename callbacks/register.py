@@ -22,7 +22,7 @@ from visualdl_embedding.callbacks.trainer import EmbeddingTrainerCallback
 from visualdl_embedding.core.suggest import did_you_mean
 from visualdl_embedding.core.toml import read_toml
 
-__all__ = ["ConfiguredTrainerCallback", "read_options", "register"]
+__all__ = ["ConfiguredTrainerCallback", "read_options", "register_callback"]
 
 CONFIG_VARIABLE = "VISUALDL_EMBEDDING_CONFIG"
 DEFAULT_CONFIG = "embedding.toml"
@@ -74,7 +74,7 @@ def read_options() -> dict[str, Any]:
     return options
 
 
-def register() -> list[str]:
+def register_callback() -> list[str]:
     """Add ``embedding`` to the integrations of the imported frameworks, or if none is imported, of the installed ones.
 
     Returns
@@ -91,4 +91,4 @@ def register() -> list[str]:
     return found
 
 
-register()
+register_callback()

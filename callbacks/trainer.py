@@ -45,7 +45,7 @@ class EmbeddingTrainerCallback(TrainingCallback):
 
     _control: Any = None
 
-    @functools.wraps(TrainingCallback.__init__)
+    @functools.wraps(TrainingCallback.__init__)  # type: ignore[misc]
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         if self.initial_step is not None:

@@ -18,7 +18,7 @@ from visualdl import LogReader, LogWriter
 
 from visualdl_embedding import EmbeddingCallback, EmbeddingTrainerCallback, open_run
 from visualdl_embedding.alerts import Above
-from visualdl_embedding.callbacks.register import ConfiguredTrainerCallback, read_options, register
+from visualdl_embedding.callbacks.register import ConfiguredTrainerCallback, read_options, register_callback
 
 HERE = Path(__file__).resolve().parent
 QUICK: dict[str, Any] = {"methods": ("pca",), "n_neighbors": 5, "rows": 40, "background": False}
@@ -193,7 +193,7 @@ def integrations(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def test_a_registered_callback_takes_its_options_from_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, integrations: dict[str, Any]
 ) -> None:
-    assert register() == ["paddlenlp"]
+    assert register_callback() == ["paddlenlp"]
     monkeypatch.chdir(tmp_path)
     assert integrations["embedding"]().schedule.every_n_steps is None
     (tmp_path / "embedding.toml").write_text('every_n_steps = 2\nmethods = "pca"\nrows = 10\n', "utf-8")
@@ -244,5 +244,5 @@ def test_registering_without_a_framework_logs_a_warning(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("visualdl_embedding.callbacks.register.FRAMEWORKS", ("no_such_framework",))
-    assert register() == []
+    assert register_callback() == []
     assert "none of no_such_framework is installed" in caplog.text
