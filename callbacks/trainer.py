@@ -24,9 +24,9 @@ class EmbeddingTrainerCallback(TrainingCallback):
 
     The options are those of `visualdl_embedding.EmbeddingCallback`, except:
 
-    - `log_dir` is the trainer's ``args.logging_dir`` by default. A training resumed from a checkpoint continues the
-      newest run in the folder ``runs`` of ``args.output_dir`` if its own directory holds no run, because the trainers
-      name a new directory at each start.
+    - `log_dir` is the trainer's ``args.logging_dir`` by default. The trainers name a new one in the folder ``runs`` of
+      ``args.output_dir`` at each start, so a training from a checkpoint continues the newest run of that folder, unless
+      the user set ``logging_dir``.
     - `vocabulary` is the trainer's tokenizer by default.
     - `initial_step` is not accepted, and `resume` is implied by a checkpoint: the trainer knows its step.
 
@@ -71,8 +71,8 @@ class EmbeddingTrainerCallback(TrainingCallback):
         log_dir, vocabulary, resume = self._given
         self.initial_step, self.resume = state.global_step, resume or state.global_step > 0
         self.log_dir = log_dir
-        if log_dir is None and state.global_step and state.is_world_process_zero and not is_run(args.logging_dir):
-            self.log_dir = _newest_run(Path(args.output_dir, "runs"))
+        if log_dir is None and state.global_step and state.is_world_process_zero:
+            self.log_dir = _earlier_run(args)
             if self.log_dir is not None:
                 logger.warning("Training resumes at step %d; it continues the run %s.", state.global_step, self.log_dir)
                 if share is not None and share.writer is None:
@@ -137,6 +137,9 @@ def _visualdl_of(callbacks: list[Any]) -> Any:
     return next((callback for callback in callbacks if hasattr(callback, "vdl_writer")), None)
 
 
-def _newest_run(folder: Path) -> Path | None:
-    runs = [path for path in folder.glob("*") if is_run(path)]
-    return max(runs, key=lambda path: path.stat().st_mtime, default=None)
+def _earlier_run(args: Any) -> Path | None:
+    """Find the newest run beside a new ``logging_dir`` that the trainer named itself; None if there is none."""
+    folder = Path(args.output_dir, "runs").resolve()
+    if Path(args.logging_dir).resolve().parent != folder or is_run(args.logging_dir):
+        return None
+    return max(filter(is_run, folder.glob("*")), key=lambda path: path.stat().st_mtime, default=None)

@@ -75,6 +75,14 @@ def test_a_training_from_a_checkpoint_continues_run_and_file(tmp_path: Path, fix
         assert [path.name for path in (tmp_path / "runs").iterdir()] == [log_dir.name]
 
 
+def test_a_directory_that_the_user_chose_for_a_resume_is_used(tmp_path: Path) -> None:
+    Trainer(tmp_path, ours(every_n_steps=2), VisualDLCallback()).train(4)
+    trainer = Trainer(tmp_path, ours(every_n_steps=2), VisualDLCallback(), logging_dir=tmp_path / "chosen")
+    trainer.train(6, from_step=4)
+    assert open_run(tmp_path / "chosen").steps("word") == [4, 6]
+    assert logged(tmp_path / "chosen", "train/loss")[0] == 5
+
+
 def test_a_callback_that_was_added_late_uses_the_open_writer(tmp_path: Path) -> None:
     trainer = Trainer(tmp_path, VisualDLCallback())
     trainer.callbacks.append(ours(every_n_steps=4))
