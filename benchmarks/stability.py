@@ -129,8 +129,9 @@ def ring(training: str, rows: int, frames: int) -> dict[str, dict[str, list[dict
             config = Config(methods=("tsne", "umap"), noise_floor_every=1_000)
             analysis, _ = analyze(Snapshot("word", step + 1, watched, after), state, config)
             for method, by_change in found.items():
-                moved, floor = analysis.row_metrics[f"{method}/motion"][still], analysis.projections[method].noise_floor
-                inside = None if floor is None else float((moved <= floor).mean())
+                floor, inside = analysis.projections[method].noise_floor, None
+                if floor is not None:
+                    inside = float((analysis.row_metrics[f"{method}/motion"][still] <= floor).mean())
                 by_change[name].append({"step": step, "inside": inside, "ring": floor})
     return found
 
