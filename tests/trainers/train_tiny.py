@@ -85,7 +85,7 @@ def main() -> None:
         given.options |= {"alerts": Above("norm_mean", 0.0, severity="critical"), "stop_on": "critical"}
     callbacks: list[Any] = []
     if given.report_to:
-        pass
+        import_module("visualdl_embedding.callbacks.register")
     else:
         callbacks.append(EmbeddingTrainerCallback(**given.options))
     if given.fails_at:
