@@ -19,9 +19,9 @@ test:
 	$(PYTHON) -m pytest
 
 check-all: lint viewer-test
-	$(PYTHON) -m pytest -m "" --cov --cov-report=term
+	VISUALDL_EMBEDDING_TRAINER_ENVS=build/trainers $(PYTHON) -m pytest -m "" --cov --cov-report=term
 	$(PYTHON) tests/fuzz/fuzz_sources.py --seconds 20
-	$(PYTHON) tests/environments/paddlenlp_ernie.py --output build/ernie_report --environment build/paddlenlp
+	$(PYTHON) tests/trainers/paddlenlp_ernie.py --output build/ernie_report --environment build/trainers/paddlenlp
 	$(MAKE) bench-quick
 
 bench-quick:

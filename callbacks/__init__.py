@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from visualdl_embedding.callbacks.hapi import EmbeddingCallback
     from visualdl_embedding.callbacks.loop import EmbeddingMonitor
+    from visualdl_embedding.callbacks.trainer import EmbeddingTrainerCallback
 
-_MODULES = {"EmbeddingCallback": "hapi", "EmbeddingMonitor": "loop"}
+_MODULES = {"EmbeddingCallback": "hapi", "EmbeddingMonitor": "loop", "EmbeddingTrainerCallback": "trainer"}
 """Module of each callback."""
 
-__all__ = ["EmbeddingCallback", "EmbeddingMonitor"]
+__all__ = ["EmbeddingCallback", "EmbeddingMonitor", "EmbeddingTrainerCallback"]
 
 
 def __getattr__(name: str) -> Any:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import Any
 
 import paddle
 
+from visualdl_embedding.callbacks._peers import calling_list
 from visualdl_embedding.training import TrainingCallback
 
 __all__ = ["EmbeddingCallback"]
@@ -111,7 +111,7 @@ class EmbeddingCallback(TrainingCallback, paddle.callbacks.Callback):  # type: i
     def set_model(self, model: paddle.Model) -> None:
         """Find a ``paddle.callbacks.VisualDL`` in the same ``fit``."""
         super().set_model(model)
-        self._visualdl = next((c for c in _calling_list() if isinstance(c, paddle.callbacks.VisualDL)), None)
+        self._visualdl = next((c for c in calling_list() if isinstance(c, paddle.callbacks.VisualDL)), None)
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Choose tables and rows, open the run, and take the snapshot of step 0."""
@@ -159,20 +159,3 @@ class EmbeddingCallback(TrainingCallback, paddle.callbacks.Callback):  # type: i
 
     def _is_last_epoch(self) -> bool:
         return bool(self._epoch + 1 == self.params.get("epochs"))
-
-
-def _calling_list() -> list[Any]:
-    """List the callbacks of the ``CallbackList`` whose ``set_model`` is calling; empty if there is none.
-
-    Paddle gives a callback no access to its peers, so this function inspects the frames of its callers. For other
-    trainers and direct calls the result is empty.
-    """
-    frame = sys._getframe(1)
-    for _ in range(4):
-        if frame.f_back is None:
-            break
-        frame = frame.f_back
-        callbacks = getattr(frame.f_locals.get("self"), "callbacks", None)
-        if isinstance(callbacks, list):
-            return callbacks
-    return []

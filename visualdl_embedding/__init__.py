@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from visualdl_embedding.analysis import Analysis, Config, analyze
     from visualdl_embedding.analysis import analyze as analyse
-    from visualdl_embedding.callbacks import EmbeddingCallback, EmbeddingMonitor
+    from visualdl_embedding.callbacks import EmbeddingCallback, EmbeddingMonitor, EmbeddingTrainerCallback
     from visualdl_embedding.core.neighbors import nearest_neighbors
     from visualdl_embedding.core.rows import Rows
     from visualdl_embedding.core.snapshot import Snapshot
@@ -48,6 +48,7 @@ _MODULES = {
     "EmbeddingCallback": "callbacks",
     "EmbeddingError": "errors",
     "EmbeddingMonitor": "callbacks",
+    "EmbeddingTrainerCallback": "callbacks",
     "Model": "models",
     "NewerFormatError": "errors",
     "NotAnalysedError": "errors",
@@ -81,6 +82,7 @@ __all__ = [
     "EmbeddingCallback",
     "EmbeddingError",
     "EmbeddingMonitor",
+    "EmbeddingTrainerCallback",
     "Model",
     "NewerFormatError",
     "NotAnalysedError",

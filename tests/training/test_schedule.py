@@ -20,6 +20,13 @@ def test_every_n_steps() -> None:
     assert steps(Schedule(every_n_steps=25), 100) == [25, 50, 75, 100]
 
 
+def test_a_multiple_that_was_jumped_over_is_due() -> None:
+    schedule = Schedule(every_n_steps=10)
+    assert [schedule.due_at_step(step, last) for step, last in ((9, 0), (13, 9), (19, 13), (40, 13))] == [
+        *(False, True, False, True),
+    ]
+
+
 def test_steps_come_before_epochs() -> None:
     schedule = Schedule(every_n_steps=25, every_n_epochs=1)
     assert not schedule.due_at_epoch(1)

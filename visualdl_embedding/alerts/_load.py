@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -14,12 +13,8 @@ from visualdl_embedding.alerts._rule import Rule
 from visualdl_embedding.alerts._space import Collapsed, GroupMixing, NonFinite, TailCrowding
 from visualdl_embedding.alerts._thresholds import Above, Below, Changes
 from visualdl_embedding.core.suggest import did_you_mean
+from visualdl_embedding.core.toml import read_toml
 from visualdl_embedding.errors import RulesError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 __all__ = ["KINDS", "RulesLike", "default_rules", "load_rules", "read_rules", "stored_rules"]
 
@@ -90,18 +85,13 @@ def load_rules(source: str | os.PathLike[str] | Mapping[str, Any]) -> tuple[Rule
     path = Path(source)
     where = f"Rules in {path}"
     try:
-        # A byte-order mark, which some editors write, is invalid TOML.
-        text = path.read_bytes().decode("utf-8-sig")
+        found = read_toml(path)
     except FileNotFoundError:
         raise FileNotFoundError(f"There is no rules file {path}; pass the path of a TOML file.") from None
-    except UnicodeDecodeError as error:
-        raise RulesError(where, [f"it is not UTF-8 text ({error.reason} at byte {error.start})."]) from None
+    except ValueError as error:
+        raise RulesError(where, [str(error)]) from None
     except OSError as error:
         raise RulesError(where, [f"it cannot be read: {error.strerror}."]) from error
-    try:
-        found = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise RulesError(where, [f"it is not valid TOML: {error}."]) from None
     return _build(found, where)
 
 

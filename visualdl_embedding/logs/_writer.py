@@ -78,8 +78,9 @@ class LogFile:
         writer
             An open `visualdl.LogWriter`; takes precedence.
         share
-            A `paddle.callbacks.VisualDL` of the same training. If it has no writer yet, it gets one, which it uses and
-            closes. If it logs to another directory than `log_dir`, a separate file is used and `note` explains it.
+            A `paddle.callbacks.VisualDL` of the same training, or anything with its `log_dir` and `writer`. If it has
+            no writer yet, it gets one, which it uses and closes. If it logs to another directory than `log_dir`, a
+            separate file is used and `note` explains it.
 
         Raises
         ------
@@ -106,8 +107,8 @@ class LogFile:
         note = hidden_files_note(folder)
         if theirs is not None and not shared:
             note = (
-                f"paddle.callbacks.VisualDL logs to {theirs!r} but the embeddings go to {folder!r}: VisualDL shows "
-                "them as two runs. Use the same directory for both to see one run."
+                f"The trainer's VisualDL callback logs to {theirs!r} but the embeddings go to {folder!r}: VisualDL "
+                "shows them as two runs. Use the same directory for both to see one run."
             )
         if shared and _is_open(getattr(share, "writer", None)):
             return cls(share.writer, owned=False, note=note)

@@ -211,13 +211,10 @@ class TrainingCallback(ABC):
         self.session_.begin()
         return self.session_
 
-    def _after_batch(self, *, last: bool, loss: float | None = None) -> None:
-        """Count a batch, take a snapshot if one is due, and deliver alerts; `last` if no batch follows.
-
-        `loss` is logged as ``train/loss``, for trainers that do not log it themselves.
-        """
+    def _after_batch(self, step: int | None = None, *, last: bool, loss: float | None = None) -> None:
+        """Count a batch, take a snapshot if one is due, and deliver alerts; arguments as in the session."""
         if self.session_ is not None:
-            self.session_.after_batch(last=last, loss=loss)
+            self.session_.after_batch(step, last=last, loss=loss)
             stop = self._deliver(self.session_.take_alerts())
             if self.stop_on is not None and self.session_.is_wanted(stop):
                 self._stop_training()

@@ -128,9 +128,19 @@ class TrainingSession:
         self._guarded(self._recorder.start)
         self._together(self._snapshot)
 
-    def after_batch(self, *, last: bool = False, loss: float | None = None) -> None:
-        """Count a batch, log its `loss`, and take a snapshot if one is due; `last` if no batch follows."""
-        self.step += 1
+    def after_batch(self, step: int | None = None, *, last: bool = False, loss: float | None = None) -> None:
+        """Count a batch, and take a snapshot if one is due.
+
+        Parameters
+        ----------
+        step
+            Number of trained batches of a trainer that counts them itself, and may jump over some.
+        last
+            Whether no batch follows.
+        loss
+            Logged as ``train/loss``, for trainers that do not log it themselves.
+        """
+        self.step = self.step + 1 if step is None else step
         record = None if loss is None else scalar_record("train/loss", loss, step=self.step)
         if record is not None and self._log is not None:
             self._guarded(self._log.append, record)

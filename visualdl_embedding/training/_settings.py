@@ -47,12 +47,15 @@ class Schedule:
             raise ValueError(f"every_n_epochs takes a positive number of epochs or None, not {epochs!r}.")
 
     def due_at_step(self, step: int, last: int) -> bool:
-        """Whether a snapshot is due after batch `step` (from 1), with the previous one at step `last`."""
+        """Whether a snapshot is due after batch `step` (from 1), with the previous one at step `last`.
+
+        A trainer may jump over steps, so a multiple of `every_n_steps` counts as soon as it is passed.
+        """
         if self.every_n_steps is None:
             return False
         if self.every_n_steps == "geometric":
             return step >= max(last + 1, int(last * 1.2))
-        return step % self.every_n_steps == 0
+        return step // self.every_n_steps > last // self.every_n_steps
 
     def due_at_epoch(self, epoch: int) -> bool:
         """Whether a snapshot is due at the end of the `epoch`-th epoch (from 1)."""

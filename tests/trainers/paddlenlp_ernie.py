@@ -1,12 +1,12 @@
 """A tiny ERNIE that PaddleNLP itself made and saved, opened and reported by this library.
 
-    python tests/environments/paddlenlp_ernie.py --output DIR [--environment DIR]
+    python tests/trainers/paddlenlp_ernie.py --output DIR [--environment DIR]
 
-PaddleNLP needs versions of other packages that this project does not want, so it lives in a virtual environment of its
-own, which this script makes: 1.8 GB, a minute or two. Only the model crosses over, the folder that ``save_pretrained``
-wrote; it is opened by the Python that runs this script, where this library is installed. ``--environment`` keeps the
-virtual environment there for the next time; without it, it is removed at the end. Where PaddleNLP cannot be installed,
-the script says what failed and ends with status 2; with status 1 where the report is not what it should be.
+PaddleNLP runs in the environment of `trainer_environments`. Only the model crosses over, the folder that
+``save_pretrained`` wrote; it is opened by the Python that runs this script, where this library is installed.
+``--environment`` keeps the virtual environment there for the next time; without it, it is removed at the end. Where
+PaddleNLP cannot be installed, the script says what failed and ends with status 2; with status 1 where the report is not
+what it should be.
 
 The weights are random, the vocabulary is not: the special tokens of ERNIE, then the single characters of jieba's
 dictionary by their frequency, and pieces that continue a word. The network does not train.
@@ -16,25 +16,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
-import venv
 from collections import Counter
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
+from trainer_environments import CommandFailed, make_environment, run
 
-REQUIREMENTS = (
-    "paddlepaddle==3.3.1",
-    "paddlenlp==2.8.1",
-    # What paddlenlp 2.8.1 does not say: later versions took away names that it imports.
-    "datasets<4",
-    "aistudio-sdk<0.3",
-    "huggingface_hub<0.30",
-)
 SPECIAL = ("[PAD]", "[CLS]", "[SEP]", "[MASK]", "[UNK]")
 CHARACTERS = 3_000
 PIECES = 200
@@ -86,32 +76,21 @@ def vocabulary() -> list[str]:
     return [*SPECIAL, *punctuation, *characters, *latin, *(f"##{character}" for character in characters[:PIECES])]
 
 
-def run(command: list[str], what: str, status: int) -> None:
-    # Nothing of the environment this runs in may shine through into the other one.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
-    ended = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    if ended.returncode:
-        tail = "\n".join(ended.stdout.splitlines()[-25:])
-        raise Failed(f"{what} failed (status {ended.returncode}):\n{tail}", status)
-
-
 def environment(folder: Path) -> Path:
-    """Make the environment, unless it is there; return its Python."""
-    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    whole = folder / "whole"
-    if not whole.exists():
-        print(f"Installing {', '.join(REQUIREMENTS)} …", flush=True)
-        venv.create(folder, with_pip=True, clear=True)
-        run([str(python), "-m", "pip", "install", "--quiet", *REQUIREMENTS], "Installing PaddleNLP", 2)
-        whole.touch()
-    return python
+    try:
+        return make_environment("paddlenlp", folder)
+    except CommandFailed as error:
+        raise Failed(f"Installing PaddleNLP failed: {error}", 2) from None
 
 
 def make_model(python: Path, folder: Path) -> Path:
     """Let PaddleNLP make and save the model; return its folder."""
     print("Making the model …", flush=True)
     (folder / "vocab.txt").write_text("\n".join(vocabulary()) + "\n", "utf-8")
-    run([str(python), "-c", MAKE, str(folder / "vocab.txt"), str(folder)], "Making an ERNIE with PaddleNLP", 2)
+    try:
+        run([python, "-c", MAKE, folder / "vocab.txt", folder])
+    except CommandFailed as error:
+        raise Failed(f"Making an ERNIE with PaddleNLP failed: {error}", 2) from None
     return folder / "model"
 
 
