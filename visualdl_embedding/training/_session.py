@@ -78,10 +78,10 @@ class TrainingSession:
     ) -> None:
         self._options = options
         self._ranks = ranks or Ranks()
-        self._trained, self._asked = weakref.ref(network), log_dir
         self._recorder: Recorder | SilentRecorder = SilentRecorder()
         self._log: LogFile | None = None
         self._sources = {source.table.name: source for source in _sources_of(network, options, self._ranks)}
+        self._trained, self._asked = weakref.ref(network), log_dir
         opened = self._ranks.decide(lambda: self._open(log_dir, share, continues))
         self.log_dir, self.step, self._last_snapshots, pasts = opened
         self._recording = True
