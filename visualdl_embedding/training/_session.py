@@ -2,42 +2,38 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import logging
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from visualdl_embedding.alerts import Alert, require_reachable
-from visualdl_embedding.core.rows import Rows
-from visualdl_embedding.core.snapshot import Snapshot
-from visualdl_embedding.errors import DamagedFileError
-from visualdl_embedding.logs import LogFile
-from visualdl_embedding.models import ModelTable, open_model
-from visualdl_embedding.models.live import LiveTable
+from visualdl_embedding.logs import LogFile, scalar_record
+from visualdl_embedding.models import open_model
 from visualdl_embedding.runs import rules_as_extra
 from visualdl_embedding.store import TableStore, is_run, open_run
+from visualdl_embedding.training._open_runs import Driver, choose_directory, forget, register
+from visualdl_embedding.training._ranks import Ranks, SilentRecorder
 from visualdl_embedding.training._recorder import Recorder
+from visualdl_embedding.training._sources import Source, TableSource
 
 if TYPE_CHECKING:
     from visualdl_embedding.training._callback import TrainingCallback
-    from visualdl_embedding.training.history import TrainingHistory
 
 __all__ = ["TrainingSession"]
 
 logger = logging.getLogger("visualdl_embedding")
 
-ATEXIT_DRAIN_SECONDS = 5.0
-
 
 class TrainingSession:
-    """Records the tables of a training in a run directory.
+    """Records the sources of a training, such as its tables, in a run directory.
+
+    With several ranks, all of them make a session and call its methods at the same place of the training. Rank 0
+    chooses the rows, writes and analyzes; if recording ends on one rank, it ends on all at the next snapshot.
 
     An error after construction ends the recording. It is logged, or raised if the option `on_error` is ``"raise"``.
 
@@ -51,152 +47,161 @@ class TrainingSession:
         Callback with the options of the recording.
     share
         ``paddle.callbacks.VisualDL`` of the same training, whose log file is used.
+    ranks
+        Processes of the training; None for this one alone.
+    continues
+        Earlier session of the same training, whose run is continued at its step. None: as the options say.
+    driver
+        Function of the trainer that runs as long as the training. None if the recording is closed otherwise.
 
     Attributes
     ----------
+    log_dir
+        Directory of the run: the one that was given, or a numbered one beside it.
     step
         Number of trained batches.
     """
 
-    def __init__(self, network: object, log_dir: Path, options: TrainingCallback, *, share: Any = None) -> None:
-        model = open_model(
-            network, table=options.tables, vocabulary=options.vocabulary, metadata=options.metadata, keep=options.keep
-        )
-        rows = model.choose_rows(rows=options.rows, watch=options.watch, random_state=options.config.random_state)
-        self._tables = {table.name: table for table in model.tables}
-        self._rows = rows
+    log_dir: Path
+    step: int
+
+    def __init__(
+        self,
+        network: object,
+        log_dir: Path,
+        options: TrainingCallback,
+        *,
+        share: Any = None,
+        ranks: Ranks | None = None,
+        continues: TrainingSession | None = None,
+        driver: Driver | None = None,
+    ) -> None:
         self._options = options
-        require_reachable(
-            options.rules,
-            {name: [rows[name]] for name in self._tables},
-            null_pairs=options.config.null_pairs,
-            complete=True,
-        )
-        first, extra = options.initial_step, rules_as_extra(options.rules)
-        # Refuse before anything is written: opening one table moves its superseded steps aside.
-        steps = {
-            name: TableStore.check_opening(
-                log_dir, table.table, rows[name], config=options.config, resume=options.resume
+        self._ranks = ranks or Ranks()
+        self._trained, self._asked = weakref.ref(network), log_dir
+        self._recorder: Recorder | SilentRecorder = SilentRecorder()
+        self._log: LogFile | None = None
+        self._sources = {source.table.name: source for source in _sources_of(network, options, self._ranks)}
+        opened = self._ranks.decide(lambda: self._open(log_dir, share, continues))
+        self.log_dir, self.step, self._last_snapshots, pasts = opened
+        self._recording = True
+        self._over = False
+        self._ranks.attempt(lambda: self._begin_sources(pasts))
+        register(self, self._recorder, folder=self.log_dir, driver=driver)
+
+    def _open(
+        self, log_dir: Path, share: Any, continues: TrainingSession | None
+    ) -> tuple[Path, int, dict[str, int], dict[str, Any]]:
+        """Open stores, log and recorder on rank 0.
+
+        Return the directory, the step to begin from, and by source the step of the last snapshot, or -1, and what
+        `Source.past` read.
+        """
+        options = self._options
+        resume, first = options.resume, options.initial_step
+        if continues is not None:
+            log_dir, resume, first = continues.log_dir, True, continues.step
+        elif not resume:
+            log_dir = choose_directory(
+                log_dir, self._sources, overwrite=options.overwrite, writer=options.writer, share=share
             )
-            for name, table in self._tables.items()
-        }
-        fresh = [name for name, known in steps.items() if not known]
-        others = [name for name in open_run(log_dir).tables() if name not in fresh] if is_run(log_dir) else []
-        if options.resume and fresh and others:
-            logger.warning(
-                "%s holds no snapshot of %s to resume, only of %s; recording of it begins here.",
-                log_dir,
-                ", ".join(map(repr, fresh)),
-                ", ".join(map(repr, others)),
-            )
-        stores = [
-            TableStore.open_for_writing(
-                log_dir,
-                table.table,
-                rows[name],
-                config=options.config,
-                resume=options.resume,
-                initial_step=first,
-                extra=extra,
-            )
-            for name, table in self._tables.items()
-        ]
-        for table in model.tables:
-            _log_choice(table, rows[table.name])
-        stored = {store.description.table.name: store.steps() for store in stores}
-        self.step = first if first is not None else max(chain.from_iterable(stored.values()), default=0)
-        # An interrupted run may hold the last step of some tables only.
-        self._last_snapshots = {name: self.step if self.step in steps else -1 for name, steps in stored.items()}
-        log = LogFile.open(log_dir, writer=options.writer, share=share)
+        stores = _open_stores(list(self._sources.values()), log_dir, options, resume=resume, initial_step=first)
+        stored = {name: store.steps() for name, store in stores.items()}
+        step = first if first is not None else max(chain.from_iterable(stored.values()), default=0)
+        self._log = log = LogFile.open(log_dir, writer=options.writer, share=share)
         if log.note:
             logger.warning("%s", log.note)
-        self._recording = True
         self._recorder = Recorder(log, config=options.config, settings=options.settings)
-        for store in stores:
+        for store in stores.values():
             self._recorder.add_table(store)
-        live_tables = [table.reader for table in model.tables if isinstance(table.reader, LiveTable)]
-        self._histories = {
-            live.table.name: history
-            for live, store in zip(live_tables, stores, strict=True)
-            if options.training_history and (history := _history(live, store, rows[live.table.name]))
-        }
-        self._unseen: set[str] = set()
-        atexit.register(self._at_exit)
+        # An interrupted run may hold the last step of some tables only.
+        last = {name: step if step in steps else -1 for name, steps in stored.items()}
+        pasts = {name: self._sources[name].past(store) for name, store in stores.items()}
+        return log_dir, step, last, pasts
+
+    def _begin_sources(self, pasts: Mapping[str, Any]) -> None:
+        for name, source in self._sources.items():
+            source.begin(pasts[name])
 
     def begin(self) -> None:
         """Start the recorder, and take the snapshot before training of each table unless the run contains it."""
         self._guarded(self._recorder.start)
-        self._guarded(self._snapshot)
+        self._together(self._snapshot)
 
-    def after_batch(self, *, last: bool = False) -> None:
-        """Count a batch, and take a snapshot if one is due; `last` if no batch follows."""
+    def after_batch(self, *, last: bool = False, loss: float | None = None) -> None:
+        """Count a batch, log its `loss`, and take a snapshot if one is due; `last` if no batch follows."""
         self.step += 1
+        record = None if loss is None else scalar_record("train/loss", loss, step=self.step)
+        if record is not None and self._log is not None:
+            self._guarded(self._log.append, record)
         self._guarded(self._recorder.after_batch, self.step)
         if self._options.schedule.due_at_step(self.step, max(0, *self._last_snapshots.values())):
-            self._guarded(self._snapshot, final=last)
+            self._together(self._snapshot, final=last)
 
     def after_epoch(self, number: int, *, last: bool = False) -> None:
         """Take a snapshot if one is due after the `number`-th epoch, from 1; `last` if no epoch follows."""
         if self._options.schedule.due_at_epoch(number):
-            self._guarded(self._snapshot, final=last)
+            self._together(self._snapshot, final=last)
 
     def end(self) -> None:
         """Take the last snapshot, wait for the analyses, and close the log."""
-        self._guarded(self._snapshot, final=True)
-        self._guarded(self._close)
+        self._together(self._snapshot, final=True)
+        self._together(self._close, together=True)
 
     def take_alerts(self) -> list[Alert]:
         """Return the alerts since the last call."""
         return self._recorder.take_alerts()
 
-    def abandon(self) -> None:
-        """Close without waiting."""
-        self._guarded(self._close, timeout=0)
+    def abandon(self, *, timeout: float = 0.0) -> None:
+        """Close a training that ended early, without a last snapshot; wait up to `timeout` seconds for analyses."""
+        self._guarded(self._close, timeout=timeout)
+
+    def is_continued_by(self, network: object, log_dir: Path) -> bool:
+        """Whether a training of `network` with `log_dir` continues this one."""
+        return self._trained() is network and self._asked == log_dir
+
+    def is_wanted(self, stop: bool) -> bool:
+        """Whether this or another rank wants the training to `stop`; all ranks ask after the same batch."""
+        return stop if self._over else not self._ranks.all(not stop)
 
     def _snapshot(self, *, final: bool = False) -> None:
-        for name, table in self._tables.items():
-            if self.step != self._last_snapshots[name]:
-                rows = self._rows[name]
-                counters, values = self._counts(name)
-                snapshot = Snapshot(name, self.step, rows, table.vectors_of(rows), counters, values)
-                self._recorder.record(snapshot, final=final)
-                self._last_snapshots[name] = self.step
-        if self._recorder.error is not None:
-            raise self._recorder.error
+        failure = self._recorder.error
+        for name, source in self._sources.items():
+            if self.step == self._last_snapshots[name]:
+                continue
+            try:
+                self._recorder.record(source.snapshot(self.step), final=final)
+            except Exception as error:
+                # The other ranks wait in the snapshots of the other sources.
+                failure = failure or error
+        # Also of the sources of other ranks, so that snapshots are due at the same steps.
+        self._last_snapshots = dict.fromkeys(self._last_snapshots, self.step)
+        if (failure := failure or self._recorder.error) is not None:
+            raise failure
 
-    def _counts(self, name: str) -> tuple[dict[str, float], dict[str, NDArray[np.float32]]]:
-        """Counters and row values of a table's snapshot; without a call of its layer, training may use it otherwise."""
-        if (history := self._histories.get(name)) is None:
-            return {}, {}
-        counters, values = history.counters(), history.row_values(self._rows[name])
-        if counters.get("forwards") != 0 or not self.step:
-            return counters, values
-        if name not in self._unseen:
-            self._unseen.add(name)
-            logger.warning(
-                "Table %s: no call of its layer was counted up to step %d, so lookups and gradients are unknown. Calls "
-                "of a trainable nn.Embedding in dynamic mode are counted, but neither F.embedding(ids, weight) nor a "
-                "network compiled as a whole by to_static.",
-                name,
-                self.step,
-            )
-        return counters, {}
+    def _close(self, *, timeout: float | None = -1.0, together: bool = False) -> None:
+        """Close the recorder; `timeout` as in `Recorder.close`, where -1 is the ``drain_timeout`` of the settings.
 
-    def _close(self, *, timeout: float | None = -1.0) -> None:
-        """Close the recorder; `timeout` as in `Recorder.close`, where -1 is the ``drain_timeout`` of the settings."""
+        `together`: all ranks call this method, and return when rank 0 has closed.
+        """
         self._recording = False
-        atexit.unregister(self._at_exit)
-        for history in self._histories.values():
-            history.close()
-        self._recorder.close(timeout=timeout)
+        forget(self._recorder)
+        for source in self._sources.values():
+            source.close()
+        self._sources = {}  # a callback that is used again must not keep the tables
+        close = partial(self._recorder.close, timeout=timeout)
+        self._ranks.wait(close) if together else close()
         if self._recorder.error is not None:
             raise self._recorder.error
 
-    def _at_exit(self) -> None:
-        """Close after a training that ended by an exception or Ctrl-C."""
-        self._guarded(self._close, timeout=ATEXIT_DRAIN_SECONDS)
+    def _together(self, action: Callable[..., None], **options: Any) -> None:
+        """Call `action` on all ranks, unless the recording of one has ended; then it ends on all."""
+        if self._over:
+            return
+        self._over = not self._ranks.all(self._recording)
+        self._guarded(_raise_elsewhere if self._over else action, **options)
 
-    def _guarded(self, action: Callable[..., None], *arguments: Any, **options: Any) -> None:
+    def _guarded(self, action: Callable[..., object], *arguments: Any, **options: Any) -> None:
         """Call `action`, and handle its errors by the option `on_error`; do nothing once the recording has ended."""
         if not self._recording:
             return
@@ -217,48 +222,77 @@ class TrainingSession:
             )
 
 
-def _history(live: LiveTable, store: TableStore, rows: Rows) -> TrainingHistory | None:
-    """Count a table's lookups from the last snapshot of a resumed training on; None if they cannot be counted."""
-    from visualdl_embedding.training.history import TrainingHistory
+def _raise_elsewhere(**_: Any) -> None:
+    raise RuntimeError("recording ended on another rank, whose log has the reason")
 
-    if not live.layers:
-        return None
-    earlier = None
-    if steps := store.steps():
-        with contextlib.suppress(DamagedFileError):
-            earlier = store.read_snapshot(steps[-1])
-        if earlier is None or "lookups" not in earlier.row_values:
-            logger.warning(
-                "Table %s: the stored snapshot of step %d has no readable counts of lookups, so those of the resumed "
-                "training remain unknown.",
-                live.table.name,
-                steps[-1],
+
+def _sources_of(network: object, options: TrainingCallback, ranks: Ranks) -> list[Source]:
+    """Find what the options select in a network, and choose the watched rows."""
+    model = ranks.attempt(
+        lambda: (
+            open_model(
+                network,
+                table=options.tables,
+                vocabulary=options.vocabulary,
+                metadata=options.metadata,
+                keep=options.keep,
             )
-            return None
-    return TrainingHistory(
-        live.layers, rows.gather_ids, on_error=partial(_log_lost_history, live.table.name), earlier=earlier
+            if ranks.has_tables
+            else None
+        )
+    )
+    rows = ranks.decide(
+        lambda: (
+            model.choose_rows(rows=options.rows, watch=options.watch, random_state=options.config.random_state)
+            if model is not None
+            else {}
+        )
     )
 
+    def sources() -> list[Source]:
+        tables = () if model is None else model.tables
+        if model is not None and {table.name for table in tables} != set(rows):
+            here = ", ".join(table.name for table in tables)
+            raise ValueError(
+                f"Rank {ranks.rank} has the tables {here}, but rank 0 has {', '.join(rows)}. Choose tables that all "
+                "ranks have: tables=[…]."
+            )
+        return [TableSource(t, rows[t.name], training_history=options.training_history, ranks=ranks) for t in tables]
 
-def _log_lost_history(table: str, error: Exception) -> None:
-    logger.warning(
-        "Table %s: lookups and gradients are no longer counted (%s: %s). Training and recording continue.",
-        table,
-        type(error).__name__,
-        error,
-    )
+    return ranks.attempt(sources)
 
 
-def _log_choice(table: ModelTable, rows: Rows) -> None:
-    for note in table.notes:
-        logger.warning("Table %s: %s", table.name, note)
-    left_out = ", ".join(f"{count:,} {reason}" for reason, count in rows.left_out.items() if count)
-    logger.info(
-        "Table %s (%d x %d): watching %d rows, %s%s.",
-        table.name,
-        table.table.num_rows,
-        table.table.dim,
-        len(rows),
-        rows.how,
-        f"; left out: {left_out}" if left_out else "",
-    )
+def _open_stores(
+    sources: Sequence[Source], log_dir: Path, options: TrainingCallback, *, resume: bool, initial_step: int | None
+) -> dict[str, TableStore]:
+    """Open the run's folder of each source, after checking the rules and all folders; return the stores by name."""
+    config = options.config
+    watched = {source.table.name: [source.rows] for source in sources}
+    require_reachable(options.rules, watched, null_pairs=config.null_pairs, complete=True)
+    # Refuse before anything is written: opening one table moves its superseded steps aside.
+    fresh = [
+        source.table.name
+        for source in sources
+        if not TableStore.check_opening(log_dir, source.table, source.rows, config=config, resume=resume)
+    ]
+    others = [name for name in open_run(log_dir).tables() if name not in fresh] if is_run(log_dir) else []
+    if resume and fresh and others:
+        logger.warning(
+            "%s holds no snapshot of %s to resume, only of %s; recording of it begins here.",
+            log_dir,
+            ", ".join(map(repr, fresh)),
+            ", ".join(map(repr, others)),
+        )
+    extra = rules_as_extra(options.rules)
+    return {
+        source.table.name: TableStore.open_for_writing(
+            log_dir,
+            source.table,
+            source.rows,
+            config=config,
+            resume=resume,
+            initial_step=initial_step,
+            extra=extra,
+        )
+        for source in sources
+    }
