@@ -79,6 +79,22 @@ def test_without_equal_bits_the_noise_floor_needs_enough_rows_that_moved_alike()
                 assert (last.row_metrics[f"{method}/motion"][~replaced] <= floor).mean() >= 0.95
 
 
+def test_an_unknown_noise_floor_is_no_mark_of_a_redrawn_map() -> None:
+    rng = np.random.default_rng(0)
+    shared = clusters(30)
+    frames = [shared + (1e-3 * rng.normal(size=shared.shape)).astype(np.float32) for _ in range(3)]
+    # Too few rows to estimate a floor from: at the second frame, the null step of the first is not sufficient.
+    _, second, third = course(*frames, config=replace(MAPS, noise_floor_every=10))
+    for method in ("tsne", "umap"):
+        assert second.projections[method].redrawn
+        assert second.scalars[f"{method}/redrawn"] == 1
+        # At the third frame there is no null step either, so that nothing is known.
+        assert third.projections[method].noise_floor is None
+        assert not third.projections[method].redrawn
+        assert f"{method}/redrawn" not in third.scalars
+        assert f"{method}/motion" in third.scalars
+
+
 def test_the_mark_of_an_optimizer_that_was_stored_earlier_is_not_that_of_a_frame() -> None:
     projection = course(clusters(), config=MAPS)[0].projections["tsne"]
     earlier = {**projection.parameters, "redrawn": True}

@@ -21,6 +21,8 @@ Graph = tuple[Ints, Ints, Floats]
 """Pointers ``(n + 1,)``, columns and weights of a symmetric CSR matrix."""
 
 _SAMPLES = 20_000
+"""Samples of the cost. With 50,000, as many UMAP frames of the demo are redrawn (8 instead of 9 of 49, seven seeds), at
+1.07 times the time."""
 
 
 class Optimizer(ABC):
