@@ -84,7 +84,9 @@ def main(folder: Path) -> None:
 
     def lose_folder() -> None:
         if rank == 0:
-            shutil.rmtree(folder / "d" / "embeddings")
+            # The recorder may be writing into the folder.
+            while (folder / "d" / "embeddings").exists():
+                shutil.rmtree(folder / "d" / "embeddings", ignore_errors=True)
             (folder / "d" / "embeddings").write_text("")
 
     lost = EmbeddingCallback(folder / "d", **OPTIONS)
