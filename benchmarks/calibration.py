@@ -68,12 +68,12 @@ def evidently_detectors() -> dict[str, Detector]:
 
 
 def ask_evidently(detectors: Mapping[str, Detector], before: Snapshot, after: Snapshot, alarms: Alarms) -> None:
-    laid = align(after.vectors, before.vectors, scaling=False).apply(after.vectors)
+    aligned = align(after.vectors, before.vectors, scaling=False).apply(after.vectors)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # from its libraries
         for name, fires in detectors.items():
             alarms[f"{name}, as it is"].append(fires(before.vectors, after.vectors))
-            alarms[f"{name}, aligned"].append(fires(before.vectors, laid))
+            alarms[f"{name}, aligned"].append(fires(before.vectors, aligned))
 
 
 def ask_ours(drift: Drift, how: str, alarms: Alarms, *, counted: int) -> None:

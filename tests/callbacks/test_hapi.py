@@ -8,26 +8,12 @@ from typing import Any
 import numpy as np
 import paddle
 import pytest
-from callback_training import LABELS, Bag, D, V, fit, make_model
+from callback_training import LABELS, QUICK, Bag, D, V, WithPositions, fit, make_model, scalar_steps, tags
 from visualdl import LogReader, LogWriter
 
 from visualdl_embedding import Config, EmbeddingCallback, RecorderSettings, open_run
 from visualdl_embedding.alerts import DriftTowards
 from visualdl_embedding.training import TrainingCallback
-
-QUICK: dict[str, Any] = {"vocabulary": LABELS, "methods": ("pca", "tsne"), "perplexity": 5, "n_neighbors": 5}
-
-
-def tags(log_dir: Path) -> dict[str, set[str]]:
-    """Tags by kind in the one file of a run, read by VisualDL's own reader."""
-    (path,) = log_dir.glob("vdlrecords.*.log")
-    reader = LogReader(file_path=str(path))
-    return {kind: set(names) for kind, names in reader.get_tags().items()}
-
-
-def scalar_steps(log_dir: Path, tag: str) -> list[int]:
-    (path,) = log_dir.glob("vdlrecords.*.log")
-    return [record.id for record in LogReader(file_path=str(path)).get_data("scalar", tag)]
 
 
 @pytest.mark.parametrize("ours_first", [True, False])
@@ -164,40 +150,6 @@ def test_no_directory_at_all(tmp_path: Path) -> None:
         fit(EmbeddingCallback(**QUICK))
 
 
-def test_a_second_training_is_refused_with_a_fresh_directory(tmp_path: Path) -> None:
-    log_dir = tmp_path / "a"
-    fit(EmbeddingCallback(log_dir, **QUICK), epochs=1)
-    before = {p: p.stat().st_mtime_ns for p in (log_dir / "embeddings").rglob("*")}
-    with pytest.raises(FileExistsError, match=r"resume=True.*a-2"):
-        fit(EmbeddingCallback(log_dir, **QUICK), epochs=1)
-    assert {p: p.stat().st_mtime_ns for p in (log_dir / "embeddings").rglob("*")} == before
-
-
-def test_a_resumed_training_goes_on_in_the_same_run_and_file(tmp_path: Path) -> None:
-    model = fit(paddle.callbacks.VisualDL(str(tmp_path)), EmbeddingCallback(tmp_path, **QUICK), epochs=1)
-    fit(EmbeddingCallback(tmp_path, resume=True, **QUICK), model=model, epochs=2)
-    run = open_run(tmp_path)
-    assert run.steps("word") == [0, 8, 16, 24]
-    assert run.analysis("word", 24).previous_step is not None
-    assert scalar_steps(tmp_path, "embedding/word/norm_mean")[-1] == 24
-    assert "train/loss" in tags(tmp_path)["scalar"]
-
-
-def test_a_resume_takes_the_first_snapshot_of_the_tables_that_lack_the_step(tmp_path: Path) -> None:
-    network = WithPositions()
-    options = {**QUICK, "vocabulary": {"word": LABELS}, "resume": True}
-    model = fit(EmbeddingCallback(tmp_path, **options), model=make_model(network), epochs=1)
-    for kind in ("snapshot", "analysis"):
-        (tmp_path / "embeddings" / "position" / f"{kind}-000000008.safetensors").unlink()
-    stored = open_run(tmp_path).snapshot("word", 8).vectors
-    # With other weights, the stored snapshot of the first table must not be written again.
-    network.word.weight.set_value(network.word.weight * 2)
-    fit(EmbeddingCallback(tmp_path, **options, on_error="raise"), model=model, epochs=1)
-    run = open_run(tmp_path)
-    assert run.steps("word") == run.steps("position") == [0, 8, 16]
-    assert np.array_equal(run.snapshot("word", 8).vectors, stored)
-
-
 def test_only_the_first_process_of_a_training_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paddle.distributed, "get_rank", lambda: 1)
     fit(EmbeddingCallback(tmp_path / "a", **QUICK), epochs=1)
@@ -221,46 +173,6 @@ def test_the_callback_of_a_trainer_must_say_how_to_stop_it(tmp_path: Path) -> No
 
     with pytest.raises(TypeError, match="_stop_training"):
         Incomplete(tmp_path)  # type: ignore[abstract]
-
-
-@pytest.mark.parametrize("ours_first", [True, False])
-def test_the_loss_of_a_resumed_training_goes_on_at_the_runs_step(tmp_path: Path, ours_first: bool) -> None:
-    model = make_model()
-    for resume in (False, True):
-        callbacks = [
-            EmbeddingCallback(tmp_path, vocabulary=LABELS, methods=(), resume=resume),
-            paddle.callbacks.VisualDL(str(tmp_path)),
-        ]
-        fit(*(callbacks if ours_first else callbacks[::-1]), model=model, epochs=1)
-    assert scalar_steps(tmp_path, "train/loss") == list(range(1, 17))
-    assert open_run(tmp_path).steps("word") == [0, 8, 16]
-
-
-def test_a_resume_with_other_rows_is_refused(tmp_path: Path) -> None:
-    fit(EmbeddingCallback(tmp_path, rows=30, **QUICK), epochs=1)
-    with pytest.raises(ValueError, match="labels are new"):
-        fit(EmbeddingCallback(tmp_path, rows=40, resume=True, **QUICK), epochs=1)
-
-
-def test_a_resume_that_one_table_refuses_leaves_the_others_unchanged(tmp_path: Path) -> None:
-    narrow, wide = make_model(), make_model(Bag())
-    quick: dict[str, Any] = {"methods": ("pca",), "n_neighbors": 5, "background": False}
-    tables = {"a": narrow.network.word.weight, "b": narrow.network.word.weight}
-    fit(EmbeddingCallback(tmp_path, tables=tables, **quick), model=narrow, epochs=1)
-    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "embeddings").rglob("*")}
-    tables = {"a": wide.network.word.weight, "b": wide.network.head.weight}
-    with pytest.raises(ValueError, match="the table was 60×8 and is now 8×3"):
-        fit(EmbeddingCallback(tmp_path, tables=tables, resume=True, initial_step=0, **quick), model=wide, epochs=1)
-    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "embeddings").rglob("*")} == before
-
-
-def test_a_resume_under_another_name_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    quick: dict[str, Any] = {"methods": ("pca",), "n_neighbors": 5, "background": False}
-    for resume, name in ((False, "a"), (True, "b")):
-        model = make_model()
-        callback = EmbeddingCallback(tmp_path, tables={name: model.network.word.weight}, resume=resume, **quick)
-        fit(callback, model=model, epochs=1)
-    assert "holds no snapshot of 'b' to resume, only of 'a'" in caplog.text
 
 
 def test_what_goes_wrong_is_logged_once_and_training_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -291,15 +203,6 @@ def test_an_error_can_be_raised_instead(tmp_path: Path) -> None:
     callback = EmbeddingCallback(tmp_path, every_n_steps=1, background=False, on_error="raise", **QUICK)
     with pytest.raises(OSError, match=r"embeddings"):
         fit(Breaks(), callback)
-
-
-class WithPositions(Bag):
-    def __init__(self) -> None:
-        super().__init__()
-        self.position = paddle.nn.Embedding(12, D)
-
-    def forward(self, ids: paddle.Tensor) -> paddle.Tensor:
-        return self.head((self.word(ids) + self.position(paddle.arange(6))).mean(axis=1))
 
 
 def test_several_tables_and_a_slash_in_a_name(tmp_path: Path) -> None:

@@ -58,3 +58,40 @@ def test_whole_numbers_are_no_evidence_of_a_coarse_dtype() -> None:
     signs = np.sign(np.random.default_rng(0).normal(size=(40, 8))).astype(np.float32)
     assert dtype_of(signs) == dtype_of(np.eye(8, dtype=np.float32)) == "float32"
     assert dtype_of(signs / 3) == "float32"
+
+
+@pytest.mark.parametrize(
+    "few_digits",
+    [
+        np.exp2(np.random.default_rng(0).integers(-6, 3, size=(40, 8))),
+        np.random.default_rng(0).integers(-255, 256, size=(40, 8)) / 256,
+        np.random.default_rng(0).integers(-40, 41, size=(40, 8)) / 16,
+        np.random.default_rng(0).integers(0, 256, size=(40, 8)),
+    ],
+    ids=["powers of two", "of 256", "sixteenths", "bytes"],
+)
+def test_values_with_few_digits_are_no_evidence_of_a_coarse_dtype(few_digits: np.ndarray) -> None:
+    vectors = few_digits.astype(np.float32)
+    assert dtype_of(vectors) == "float32"
+    assert resolution(vectors, vectors, one_run=True) == DTYPES["float32"]
+
+
+def test_some_finer_rows_show_that_the_table_is_not_coarse() -> None:
+    vectors = rounded(gaussian(), "bfloat16")
+    vectors[:20] *= np.float32(1.01)
+    assert dtype_of(vectors) == "float32"
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0])
+def test_a_coarse_dtype_is_found_at_any_scale(dtype: str, scale: float) -> None:
+    for seed in range(20):
+        assert dtype_of(rounded(scale * gaussian(20, 16, seed=seed), dtype)) == dtype
+        assert dtype_of(rounded(scale * (9 + gaussian(20, 16, seed=seed)), dtype)) == dtype
+
+
+def test_in_one_run_the_finest_frame_holds() -> None:
+    coarse, fine = rounded(gaussian(), "bfloat16"), gaussian()
+    assert resolution(coarse, fine, one_run=True) == DTYPES["float32"]
+    assert resolution(coarse, coarse, one_run=True) == DTYPES["bfloat16"]
+    assert resolution(coarse, fine) == DTYPES["bfloat16"]

@@ -13,12 +13,15 @@ from visualdl_embedding.core.distance import (
     SHORTEST,
     Distance,
     count_rows,
+    even_lengths,
     has_direction,
     left_out_notes,
+    long_rows,
     normalize,
     scaled_back,
     unit_scale,
     usable_rows,
+    why_unusable,
 )
 
 VALUES = st.floats(width=32) | st.sampled_from([0.0, 1e-30, 1e-19, 1e-15, 1e15, 1e30, 3e38]).map(np.float32)
@@ -61,3 +64,27 @@ def test_a_scale_is_one_unless_squares_could_overflow() -> None:
     scale = unit_scale(huge)
     assert np.isfinite(np.square(huge / np.float32(scale))).all()
     assert scaled_back(huge[:, :1] / np.float32(scale), scale) == huge[:, :1]
+
+
+def test_a_row_that_is_too_short_is_not_called_zero() -> None:
+    short, zero = np.float32([3e-30, 4e-30]), np.zeros(2, np.float32)
+    assert why_unusable(short, "cosine").startswith("is too short (norm 5e-30, below 1.1e-19), so it has no direction")
+    assert why_unusable(zero, "cosine").startswith("is zero, so it has no direction")
+    assert why_unusable(short, "euclidean") == ""
+    (note,) = left_out_notes(count_rows(np.float32([short, [1, 1]]), "cosine"))
+    assert note.startswith("1 of 2 rows are zero or shorter than 1.1e-19, so they have no direction")
+
+
+@pytest.mark.parametrize("n", [4, 7, 10, 11, 40])
+def test_one_long_row_is_found_among_few_and_many(n: int) -> None:
+    then = np.random.default_rng(n).normal(size=(n, 16)).astype(np.float32)
+    now = then.copy()
+    now[2] *= 1000
+    assert np.flatnonzero(long_rows(then, now)).tolist() == [2]
+    assert not long_rows(then).any()
+    evened = even_lengths(then, now)[1]
+    assert np.linalg.norm(evened[2]) == pytest.approx(np.median(np.linalg.norm(now, axis=1)), rel=1e-5)
+
+
+def test_three_rows_show_no_usual_length() -> None:
+    assert not long_rows(np.float32([[1, 0], [0, 1], [1000, 0]])).any()

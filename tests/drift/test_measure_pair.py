@@ -7,6 +7,7 @@ import pytest
 from drift_examples import noisy, snapshot, space
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy.stats import ortho_group
 
 from visualdl_embedding.core.neighbors import nearest_neighbors
@@ -212,3 +213,41 @@ def test_fewer_than_half_of_the_shared_rows_are_no_comparison(side: str) -> None
     before, after = (Snapshot("word", step, rows, vectors) for step, vectors in enumerate(sides.values()))
     with pytest.raises(ValueError, match="Only 4, fewer than half, of the 10 shared rows"):
         measure_pair(before, after)
+
+
+@pytest.mark.parametrize("offset", [0, 30])
+@pytest.mark.parametrize("long_side", ["before", "after", "both"])
+def test_one_long_row_does_not_change_the_others_by_euclidean_distance(offset: float, long_side: str) -> None:
+    before = space(500, 16) + np.float32(offset)
+    after = noisy(before, 0.1, seed=1)
+    columns = {"group": ["a", "b"] * 250}
+    usual, moved = (
+        compare_snapshots(
+            snapshot(long_in(before, long_side in {"before", "both"} and is_long), columns=columns),
+            snapshot(long_in(after, long_side in {"after", "both"} and is_long), columns=columns, step=1),
+            distance="euclidean",
+        )
+        for is_long in (False, True)
+    )
+    near = nearest_neighbors(before, 15, distance="euclidean"), nearest_neighbors(after, 15, distance="euclidean")
+    others = np.arange(500) != 7
+    # Rows lose the long row as a neighbor, and get another one.
+    unaffected = others & ~np.any([(graph.indices == 7).any(axis=1) for graph in near], axis=0)
+    for name in ("displacement", "relative_displacement", "change", "neighbor_overlap", "p_values"):
+        first, second = (getattr(drift, name)[unaffected] for drift in (usual, moved))
+        np.testing.assert_allclose(second, first, atol=0.02, err_msg=name)
+        first, second = (getattr(drift, name)[others] for drift in (usual, moved))
+        np.testing.assert_allclose(np.median(second), np.median(first), rtol=0.02, err_msg=name)
+    assert moved.change[others].max() < 2 * usual.change[others].max()
+    assert moved.relative_displacement is not None
+    assert usual.relative_displacement is not None
+    assert moved.relative_displacement[others].max() < 1.1 * usual.relative_displacement[others].max()
+    assert moved.cka == pytest.approx(usual.cka, abs=0.01)
+    assert moved.mean_displacement == pytest.approx(usual.mean_displacement, rel=0.02)
+    assert any(note.startswith("1 rows are over 10 times as far from the center") for note in moved.notes)
+
+
+def long_in(vectors: NDArray[np.float32], is_long: bool) -> NDArray[np.float32]:
+    changed = vectors.copy()
+    changed[7] *= np.float32(10_000 if is_long else 1)
+    return changed

@@ -203,3 +203,16 @@ def test_a_pair_is_ranked_on_the_side_of_drift() -> None:
     assert pair_p_value(0.6, null, higher=True) == 0.75
     assert np.isnan(pair_p_value(np.nan, null, higher=True))
     assert np.isnan(pair_p_value(0.4, [], higher=True))
+
+
+def test_rows_are_ordered_by_evidence_and_unknown_ones_are_last() -> None:
+    rng = np.random.default_rng(0)
+    values, strata = rng.normal(size=(1, 600)), (np.arange(600) >= 300).astype(np.int32)
+    values[0, 300:] *= 20
+    values[0, [3, 400, 500]] = 12, 70, np.nan
+    found = rank_rows(values, strata, reference=np.ones(600, dtype=bool))
+    order = found.order()
+    # 12 among values with a spread of 1 is more unusual than 70 among those with a spread of 20.
+    assert order[0] == 3
+    assert order[-1] == 500
+    assert (np.diff(found.p_values[order[:-1]]) >= 0).all()

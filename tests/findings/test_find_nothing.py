@@ -10,8 +10,8 @@ from finding_examples import analysis, gaussian, look, null_spaces, snapshot
 
 from visualdl_embedding.findings import find
 
-DESCRIPTIVE = {"collapsed_space", "hubs"}
-"""Not tests but descriptions: a steep spectrum *is* narrow, and Euclidean distance does make hubs."""
+DESCRIPTIVE = {"collapsed_space"}
+"""Not tests but descriptions: a steep spectrum *is* narrow."""
 
 
 @pytest.mark.parametrize("distance", ["cosine", "euclidean"])
@@ -41,7 +41,7 @@ def test_gaussian_spaces_of_any_shape_give_about_no_findings(n: int, d: int, rep
 @pytest.mark.parametrize(("n", "d"), [(40, 2), (300, 30), (3000, 100)])
 def test_no_gaussian_space_is_narrow_or_has_hubs_by_cosine(n: int, d: int) -> None:
     for seed in range(5):
-        assert not DESCRIPTIVE & set(look(gaussian(n, d, seed=seed)))
+        assert not {"collapsed_space", "hubs"} & set(look(gaussian(n, d, seed=seed)))
 
 
 def test_shuffled_groups_are_never_said_to_hold_misplaced_words() -> None:

@@ -7,12 +7,13 @@ import pytest
 from finding_examples import analysis, blobs, gaussian, look, snapshot
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import ks_2samp, ortho_group
+from scipy.stats import chi, ks_2samp, ortho_group
 from sklearn.covariance import MinCovDet
 
 from visualdl_embedding.core.neighbors import nearest_neighbors
 from visualdl_embedding.findings import find, intrinsic_dimension, robust_distances, tight_clumps
 from visualdl_embedding.findings._gaussian import Gaussian
+from visualdl_embedding.findings._outliers import _usual_norms
 
 
 @pytest.mark.parametrize("distance", ["cosine", "euclidean"])
@@ -130,6 +131,16 @@ def test_clumps_are_a_warning_only_if_rows_nearly_coincide() -> None:
         planted = vectors.copy()
         planted[100:105] = vectors[100] + share / np.sqrt(2) * typical * away
         assert look(planted, distance="euclidean")["tight_clumps"].severity == severity
+
+
+@pytest.mark.parametrize(("n", "error"), [(500, 0.05), (100_000, 0.03)])
+def test_usual_norms_of_a_gaussian_are_those_of_the_chi_distribution(n: int, error: float) -> None:
+    """Above 10,000 rows the quantiles are extrapolated from 2,000,000 norms."""
+    low, high = _usual_norms(np.random.default_rng(0).normal(size=(n, 12)).astype(np.float32), 42)
+    half = 0.005 / n
+    middle = chi.median(12)
+    assert low == pytest.approx(chi.ppf(half, 12) / middle, rel=0.15)
+    assert high == pytest.approx(chi.isf(half, 12) / middle, rel=error)
 
 
 @pytest.mark.parametrize("dimension", [1, 2, 5, 10])

@@ -119,6 +119,30 @@ def test_hubs_are_counted_as_numpy_counts() -> None:
     assert "hubs" not in {finding.kind for finding in find(shot, analysis(shot))}
 
 
+def test_a_hub_by_cosine_is_found_and_a_large_table_is_sampled() -> None:
+    """A row in the common direction of all rows is near to all of them."""
+    for n in (600, 3000):
+        vectors = np.random.default_rng(0).normal(size=(n, 200)) + 1
+        vectors[5] = 1
+        finding = look(vectors)["hubs"]
+        assert finding.row_indices == (5,)
+        assert finding.numbers["most_share"] > 0.9
+        assert finding.numbers["gaussian_most_share"] < 0.5
+        assert f"Gaussian tables of {min(n, 2000):,} rows" in finding.evidence
+        assert f"共 {min(n, 2000):,} 行的高斯分布" in finding.evidence_zh
+
+
+def test_rows_near_the_mean_are_no_hubs_beyond_those_of_a_gaussian() -> None:
+    """By Euclidean distance some row of a Gaussian is a neighbor of a third of the rows, or more."""
+    most = []
+    for seed in range(8):
+        vectors = np.random.default_rng(seed).normal(size=(400, 100))
+        graph = nearest_neighbors(vectors.astype(np.float32), 15, distance="euclidean")
+        most.append(np.bincount(graph.indices.ravel()).max() / 400)
+        assert "hubs" not in look(vectors, distance="euclidean")
+    assert max(most) > 0.5
+
+
 def test_doubtful_clusters_and_loose_maps_are_reported() -> None:
     shot = snapshot(gaussian(300, 50, decay=0.2))
     done, _ = analyze(shot, None, Config(methods=("pca",), noise_floor_every=0))

@@ -118,6 +118,25 @@ def test_topics_are_not_crowding_and_a_random_tail_is_not_crowded() -> None:
     assert "随机" in finding.evidence_zh
 
 
+@pytest.mark.parametrize("distance", ["cosine", "euclidean"])
+def test_equal_rows_are_duplicates_and_not_crowding(distance: str) -> None:
+    vectors = unequal(800, 32)
+    vectors[560:] = vectors[0]
+    tail = np.r_[np.full(560, 1000), np.full(240, 1)]
+    for columns in ({}, {"frequency": tail}):
+        shot, analysis = frames(vectors, columns=columns, distance=distance)
+        assert analysis.scalars["crowding"] > 0.2
+        found = {finding.kind: finding for finding in find(shot, analysis)}
+        assert found["duplicate_rows"].numbers["num_rows"] == 241
+        assert not {"crowded_rows", "tail_crowded", "tail_apart"} & set(found)
+    # A spot remains crowded, and its equal rows count once.
+    vectors[200:560] = 2 * vectors[1] + 0.2 * vectors[200:560]
+    finding = look(vectors, distance=distance)["crowded_rows"]
+    assert not set(finding.row_indices) & set(range(560, 800))
+    assert len(set(finding.row_indices) & set(range(200, 560))) > 0.8 * len(finding.row_indices)
+    assert finding.numbers["share"] == pytest.approx(len(finding.row_indices) / 560)
+
+
 def test_the_share_of_the_space_is_what_the_lorenz_curve_says() -> None:
     from visualdl_embedding.metrics import crowding
 
@@ -245,6 +264,25 @@ def test_rows_that_left_are_named_and_a_rotation_is_nothing(distance: str) -> No
     assert set(found.row_indices) == {7, 70, 300}
     assert found.numbers["displacement"] > 2 * found.numbers["median_displacement"]
     assert len(found.details) == 3
+
+
+def test_rows_that_moved_are_compared_with_rows_of_similar_frequency() -> None:
+    """Rare rows move ten times as far as frequent ones at every step."""
+    rng = np.random.default_rng(0)
+    before = gaussian(600, 20, decay=0.2)
+    frequency = np.r_[np.full(300, 1000), np.full(300, 1)]
+    noise = rng.normal(size=before.shape) * np.where(frequency == 1, 0.1, 0.01)[:, None]
+    noise[7] *= 60
+    noise[[400, 500]] *= 12
+    columns = {"frequency": frequency}
+    finding = look(before, before + noise, columns=columns)["moved_rows"]
+    # Row 7 moved less than the others, but more than any other frequent row.
+    assert finding.labels[0] == "词7"
+    assert set(finding.row_indices) == {7, 400, 500}
+    assert "compared with rows of similar frequency" in finding.evidence
+    assert "与词频相近的行比较" in finding.evidence_zh
+    quiet = np.where(np.isin(np.arange(600), [7, 400, 500])[:, None], 0, noise)
+    assert "moved_rows" not in look(before, before + quiet, columns=columns)
 
 
 def test_a_watched_word_that_moved_to_a_group_is_named_with_its_direction() -> None:

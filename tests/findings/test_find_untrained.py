@@ -137,3 +137,24 @@ def test_rows_with_lookups_are_not_called_untrained() -> None:
     assert untrained(vectors, 0 * lookups + 1) == []
     assert untrained(fresh, 0 * lookups) == [("untrained_table", 300)]
     assert untrained(fresh, lookups) == []
+
+
+def test_the_evidence_is_that_of_the_rows_named() -> None:
+    vectors = trained(300, 64)
+    rng = np.random.default_rng(1)
+    vectors[:40] = 0.05 * rng.normal(size=(40, 64))
+    # A tenth shorter than the others, and still in the same peak of norms.
+    vectors[20:40] *= 0.9
+    lookups = np.r_[np.zeros(20), np.full(280, 9)].astype(np.float32)
+    shot = replace(snapshot(vectors), row_values={"lookups": lookups})
+    done = analysis(shot)
+    finding = next(f for f in find(shot, done) if f.kind == "untrained_rows")
+    rows = list(finding.row_indices)
+    norms = np.linalg.norm(vectors[rows], axis=1)
+    assert set(rows) <= set(range(20))
+    assert finding.numbers["length"] == pytest.approx(np.median(norms), rel=1e-5)
+    assert finding.numbers["length_spread"] == pytest.approx(norms.std() / np.median(norms), rel=1e-5)
+    assert finding.numbers["nearest_distance"] == pytest.approx(np.median(done.neighbors.distances[rows, 0]), rel=1e-5)
+    units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    squares = (units[rows] @ np.delete(units, rows, axis=0).T) ** 2
+    assert finding.numbers["preference"] == pytest.approx(64 * squares.mean(), rel=1e-3)

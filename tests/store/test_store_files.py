@@ -120,6 +120,9 @@ def test_temporary_files_are_removed_only_if_their_writer_ended(tmp_path: Path) 
         assert writer.stdout.readline() == b"half\n"
         (temporary,) = tmp_path.iterdir()
         assert remove_stale(tmp_path) == []
+        # A writer that is stopped, or waits for a slow disk.
+        os.utime(temporary, (time.time() - 7200,) * 2)
+        assert remove_stale(tmp_path) == []
     finally:
         writer.kill()
         writer.communicate()

@@ -84,9 +84,9 @@ def analyze(
         space = measure_space(rows, graph)
     with timed(seconds, "drift"):
         pair, first_pair = pair_with(previous, snapshot, config), pair_with(state.first, snapshot, config)
-        changed = measure_pairs(rows.n, graph, config, previous=pair, first=first_pair)
+        changed = measure_pairs(rows.n, wide, config, previous=pair, first=first_pair)
     with timed(seconds, "basis"):
-        basis, basis_notes = choose_basis(rows.vectors, config, step=snapshot.step, previous=previous)
+        basis, basis_notes = choose_basis(rows.drawn, config, step=snapshot.step, previous=previous)
     total = len(config.specs)
     tell("projections", 0, total)
     projections, projected, by_projection = make_projections(

@@ -46,7 +46,7 @@ def diagnose(
         )
     elif any(groups):
         labels = [rows.labels[i] for i in positions]
-        study = study_groups(vectors, graph, groups, labels=labels, random_state=seed)
+        study = study_groups(vectors, graph, groups, labels=labels, random_state=seed, scalars_only=True)
         scalars |= group_scalars(study)
         row_metrics["group_purity"] = usable.spread(study.row_purity)
         notes += study.notes

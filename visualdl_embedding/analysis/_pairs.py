@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,10 @@ from visualdl_embedding.analysis._config import Config
 from visualdl_embedding.analysis._result import Frame, Measured, State
 from visualdl_embedding.analysis._space import neighbor_graph
 from visualdl_embedding.core.arrays import spread
-from visualdl_embedding.core.distance import even_lengths
+from visualdl_embedding.core.distance import even_lengths, long_rows
 from visualdl_embedding.core.neighbors import Neighbors
 from visualdl_embedding.core.pairing import are_comparable, pair_labels, pair_rows
+from visualdl_embedding.core.precision import resolution, rounding_errors
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import cka
 
@@ -47,6 +49,17 @@ class FramePair:
     now: Floats
     then: Floats
     graph_then: Neighbors | None
+
+    @cached_property
+    def spacing(self) -> float:
+        """Spacing of the values, relative to a value, see `core.precision.resolution`."""
+        return resolution(self.then, self.now, one_run=True)
+
+    def neighbor_overlap(self, graphs: tuple[Neighbors, Neighbors]) -> Floats:
+        """Overlap of the graphs before and now; ties are kept, see `metrics.neighbor_overlap`."""
+        vectors = self.then, self.now
+        then, now = (rounding_errors(v, graphs[0].distance, self.spacing) for v in vectors)
+        return metrics.neighbor_overlap(*graphs, vectors=vectors, errors=(then, now))
 
 
 def pair_with(frame: Frame | None, now: Snapshot, config: Config) -> FramePair | None:
@@ -92,22 +105,27 @@ def measure_pairs(
 ) -> Measured:
     """Measure the change of n rows since the previous and since the first snapshot, as far as these are available.
 
-    `graph` is that of the usable rows; `config` is for the graphs of pairs with other rows.
+    `graph` is that of the usable rows, of more than the configured width if possible, so that ties are found faster;
+    `config` is for the graphs of pairs with other rows.
     """
     scalars: dict[str, float] = {}
     row_metrics: dict[str, Floats] = {}
     notes: list[str] = []
     if previous is not None:
         then, now = previous.then, previous.now
+        fitted = ~long_rows(then, now, distance=config.distance)
         if config.distance == "cosine":
             then, now = even_lengths(then, now)
         graphs = _graphs(previous, graph, config)
         rows = {
-            "neighbor_overlap": metrics.neighbor_overlap(*graphs, vectors=(previous.then, previous.now)),
-            "displacement": metrics.aligned_displacement(then, now),
+            "neighbor_overlap": previous.neighbor_overlap(graphs),
+            "displacement": metrics.aligned_displacement(then, now, spacing=previous.spacing, fitted=fitted),
         }
-        scalars |= {name: _mean(values) for name, values in rows.items()}
-        scalars["cka"] = cka(then, now)
+        scalars |= {
+            "neighbor_overlap": _mean(rows["neighbor_overlap"]),
+            "displacement": _mean(rows["displacement"][fitted]),
+            "cka": cka(then[fitted], now[fitted]),
+        }
         row_metrics |= {name: spread(values, previous.positions, n) for name, values in rows.items()}
         if (count := int((metrics.neighbor_overlap(*graphs) < rows["neighbor_overlap"]).sum())) > _TIED * len(then):
             notes.append(
@@ -115,8 +133,7 @@ def measure_pairs(
                 "values; these count as kept."
             )
     if first is not None:
-        kept = metrics.neighbor_overlap(*_graphs(first, graph, config), vectors=(first.then, first.now))
-        scalars["neighbor_overlap_first"] = _mean(kept)
+        scalars["neighbor_overlap_first"] = _mean(first.neighbor_overlap(_graphs(first, graph, config)))
         same = metrics.unchanged(first.then, first.now)
         row_metrics["unchanged"] = spread(same, first.positions, n)
         scalars["unchanged_rows"] = float(same.sum())
@@ -127,7 +144,8 @@ def _graphs(pair: FramePair, graph: Neighbors, config: Config) -> tuple[Neighbor
     """Return the graphs of the shared rows before and now; `graph` is the graph of the current usable rows."""
     if pair.graph_then is not None:
         return pair.graph_then, graph
-    return neighbor_graph(pair.then, config, ()), neighbor_graph(pair.now, config, ())
+    then = neighbor_graph(pair.then, config, ()).first(config.n_neighbors)
+    return then, neighbor_graph(pair.now, config, ())
 
 
 def _mean(values: Floats) -> float:

@@ -123,7 +123,7 @@ def make_projections(
     still = None if pair is None or displacement is None else _still_rows(pair, displacement)
     distinct = rows.distinct
     all_distinct = len(distinct) == len(rows.vectors)
-    vectors = rows.vectors if all_distinct else rows.vectors[distinct]
+    vectors = rows.drawn if all_distinct else rows.drawn[distinct]
     for done, spec in enumerate(config.specs, 1):
         with timed(seconds, spec.key):
             last, init, places = before.get(spec.key), None, None
@@ -179,7 +179,7 @@ def make_projections(
             if measured and last is not None and spec.method != "pca":
                 parts.append(Measured({f"{spec.key}/redrawn": float(parameters["redrawn"])}))
             if spec.method == "pca" and basis is not None:
-                kept = variance_kept(basis, rows.vectors, spec.n_components)
+                kept = variance_kept(basis, rows.drawn, spec.n_components)
                 parts.append(Measured({f"{spec.key}/explained_variance": kept}))
         on_progress(done)
     return made, merge(*parts), seconds

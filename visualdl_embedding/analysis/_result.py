@@ -241,9 +241,14 @@ class UsableRows:
 
     @cached_property
     def distinct(self) -> NDArray[np.intp]:
-        """Positions among the usable rows of those to project: one of each group that coincides, or all equal rows."""
+        """Positions among the usable rows of those to project: one of each group that coincides, or all if all do."""
         found = np.unique(self.first)
         return found if len(found) > 1 else np.arange(len(self.first))
+
+    @cached_property
+    def drawn(self) -> NDArray[np.float32]:
+        """Vectors to project, ``(v, d)``: rows that coincide are equal, so that rounding errors have no places."""
+        return self.vectors if len(np.unique(self.first)) == len(self.first) else self.vectors[self.first]
 
     def spread(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
         """Expand values of the usable rows, ``(v, …)``, to all rows, ``(n, …)`` float32, with NaN elsewhere."""

@@ -30,7 +30,11 @@ def select_usable(snapshot: Snapshot, config: Config) -> tuple[UsableRows, Measu
     positions = np.flatnonzero(snapshot.usable(config.distance))
     counts = count_rows(snapshot.vectors, config.distance)
     vectors = np.ascontiguousarray(snapshot.vectors[positions])
-    rows = UsableRows(positions, vectors, len(snapshot.rows), representatives(vectors, config.distance))
+    first = representatives(vectors, config.distance)
+    if len(vectors) and not first.any() and not representatives(vectors, "euclidean").any():
+        # All rows coincide, so what differs is rounding, which has no neighbors and no spectrum.
+        vectors = vectors[first]
+    rows = UsableRows(positions, vectors, len(snapshot.rows), first)
     same = np.bincount(rows.first, minlength=len(vectors))[rows.first] - 1.0
     coinciding = {"duplicates": rows.spread(same)} if same.any() else {}
     position = positions_of(snapshot.labels)
@@ -60,7 +64,8 @@ def neighbor_graph(vectors: Floats, config: Config, specs: Sequence[ProjectionSp
     """
     if not vectors.size:
         return Neighbors(np.zeros((0, 0), np.int32), np.zeros((0, 0), np.float32), config.distance)
-    widths = [min(config.n_neighbors, len(vectors) - 1)]
+    # The neighbor after the last one shows whether there are ties.
+    widths = [min(config.n_neighbors + 1, len(vectors) - 1)]
     for spec in config.specs if specs is None else specs:
         asked = config.parameters_of(spec)
         sizes = {name: asked[name] for name in ("n_neighbors", "perplexity")}

@@ -56,8 +56,8 @@ def move_synced(source: Path, target: Path) -> None:
 def remove_stale(folder: Path) -> list[Path]:
     """Remove the temporary files of ended writers, and return them.
 
-    Files of this machine are removed if their process has ended, files of other machines (shared file system) after an
-    hour.
+    Files of this machine are removed if and only if their process has ended, files of other machines (shared file
+    system) and of unknown writers after an hour.
     """
     removed = []
     for path in folder.glob("*.tmp"):
@@ -89,8 +89,8 @@ def _is_stale(path: Path) -> bool:
     if len(writer) == 3 and writer[0] == _host() and writer[1].isdecimal():
         pid = int(writer[1])
         # In containers several trainings may have process id 7, so compare names with those of this process.
-        if path.name not in _in_flight if pid == os.getpid() else not _is_alive(pid):
-            return True
+        # A living writer may be slow or stopped, so the age of its file is no evidence.
+        return path.name not in _in_flight if pid == os.getpid() else not _is_alive(pid)
     return time.time() - path.stat().st_mtime > _STALE_SECONDS
 
 

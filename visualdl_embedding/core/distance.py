@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 __all__ = [
     "DISTANCES",
     "SHORTEST",
+    "ZERO_OR_SHORT",
     "Distance",
     "count_rows",
     "enough_rows",
@@ -32,8 +33,12 @@ DISTANCES: tuple[Distance, ...] = ("cosine", "euclidean")
 
 SHORTEST = float(np.sqrt(np.finfo(np.float32).tiny))
 """Norm below which a row has no direction, 1.1e-19: the square of a smaller one underflows float32."""
+ZERO_OR_SHORT = f"zero or shorter than {SHORTEST:.2g}"
+"""What rows without a direction are."""
 _LONG = 10.0
 """Minimum length of a long row, in 90th percentiles; of 500 rows it moves their mean by 0.02 of that length."""
+_FEWEST = 4
+"""Minimum number of rows among which one can be long."""
 _SMALL, _LARGE = 1e-15, 1e15
 """Range of norms for which float32 squares are accurate; other norms are computed in float64."""
 
@@ -81,12 +86,16 @@ def why_unusable(vector: NDArray[np.floating], distance: Distance) -> str:
 
     >>> why_unusable(np.float32([0, 0]), "cosine")
     'is zero, so it has no direction and no neighbors by cosine'
+    >>> why_unusable(np.float32([1e-30, 0]), "cosine")
+    'is too short (norm 1e-30, below 1.1e-19), so it has no direction and no neighbors by cosine'
     """
     if usable_rows(vector[None], distance)[0]:
         return ""
     if not is_finite(vector[None])[0]:
         return "contains NaN or inf, so it has no neighbors"
-    return "is zero, so it has no direction and no neighbors by cosine"
+    length = float(_lengths(vector[None])[0])
+    what = f"too short (norm {length:.2g}, below {SHORTEST:.2g})" if vector.any() else "zero"
+    return f"is {what}, so it has no direction and no neighbors by cosine"
 
 
 def validate_usable(vectors: NDArray[np.floating], distance: Distance) -> None:
@@ -94,7 +103,8 @@ def validate_usable(vectors: NDArray[np.floating], distance: Distance) -> None:
     usable, bad, zero = count_rows(vectors, distance).values()
     if usable < len(vectors):
         raise ValueError(
-            f"Rows without a {distance} distance among {len(vectors)}: {bad:.0f} with NaN or inf, {zero:.0f} of zeros. "
+            f"Rows without a {distance} distance among {len(vectors)}: {bad:.0f} with NaN or inf, {zero:.0f} "
+            f"{ZERO_OR_SHORT}. "
             "Remove them first: vectors[snapshot.usable(distance)]."
         )
 
@@ -132,7 +142,9 @@ def left_out_notes(counts: Mapping[str, float]) -> list[str]:
     if bad:
         notes.append(f"{bad} of {total} rows contain NaN or inf and are left out.")
     if zero:
-        notes.append(f"{zero} of {total} rows are zero, so they have no direction; cosine distance leaves them out.")
+        notes.append(
+            f"{zero} of {total} rows are {ZERO_OR_SHORT}, so they have no direction; cosine distance leaves them out."
+        )
     return notes
 
 
@@ -146,12 +158,30 @@ def normalize(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     return unit
 
 
-def long_rows(*spaces: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Return a mask of the paired rows that are over ten times as long as nine tenths of the rows, in any space."""
+def long_rows(*spaces: NDArray[np.floating], distance: Distance = "cosine") -> NDArray[np.bool_]:
+    """Return a mask of the paired rows that are over ten times as long as nine tenths of the rows, in any space.
+
+    The length is that of the vector for ``"cosine"``, and the distance from the center of the rows (the median of each
+    column) for ``"euclidean"``. Means and sums of squares without these rows do not depend on a single row. Of 4 to 10
+    rows, only the longest can be long: it is compared with the second longest. Fewer rows show no usual length, so none
+    of them is long; nor is any if nine tenths of the rows are equal.
+
+    >>> long_rows(np.float32([[1], [2], [1], [50]])).tolist(), long_rows(np.float32([[1], [2], [50]])).tolist()
+    ([False, False, False, True], [False, False, False])
+    >>> rows = np.float32([[1, 0], [0, 2], [0, 1], [-1, 0]] * 5)
+    >>> rows[0] *= 10_000
+    >>> np.flatnonzero(long_rows(rows)), np.flatnonzero(long_rows(rows + 500, distance="euclidean"))
+    (array([0]), array([0]))
+    """
     found = np.zeros(len(spaces[0]), dtype=bool)
+    if len(found) < _FEWEST:
+        return found
     for vectors in spaces:
-        lengths = _lengths(vectors)
-        found |= lengths > _LONG * np.quantile(lengths, 0.9) if len(lengths) else False
+        with np.errstate(over="ignore", invalid="ignore"):
+            lengths = _lengths(vectors if distance == "cosine" else vectors - np.median(vectors, axis=0))
+        # The length of a row, because an interpolated one would contain a tenth of the longest.
+        usual = np.quantile(lengths, 0.9, method="lower")
+        found |= (lengths > _LONG * usual) & (usual > 0)
     return found
 
 

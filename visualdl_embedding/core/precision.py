@@ -6,19 +6,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualdl_embedding.core.arrays import blocks, squared_norms
-from visualdl_embedding.core.distance import Distance
+from visualdl_embedding.core.distance import Distance, is_finite
 
 __all__ = ["DTYPES", "dtype_of", "resolution", "rounding_errors", "smallest_changes"]
 
 DTYPES = {"bfloat16": 2.0**-7, "float16": 2.0**-10, "float32": 2.0**-23}
 """Dtypes of tables, and the spacing of their values relative to the value."""
+_NEARLY_ALL = 0.9
+_LAST_BIT = 0.25
+_SAMPLED = 100
+"""Number of rows of each block in which the last bits are counted."""
 
 
 def dtype_of(vectors: NDArray[np.float32]) -> str:
-    """Return the narrowest dtype of `DTYPES` that represents most rows exactly.
+    """Return the dtype of `DTYPES` to which the values were rounded, as far as they show it, else float32.
 
-    Snapshots are float32 for every table. Rows with NaN, inf, or zeros only do not count, and rows that are means of
-    others are few. Whole numbers, such as the identity, are representable in every dtype and are taken for float32.
+    Snapshots are float32 for every table, so the dtype is inferred from the values. A dtype coarser than float32 hides
+    small changes, so it requires strong evidence:
+
+    - It represents nearly all rows exactly. Rows with NaN, inf, or zeros only do not count, and rows that are means of
+      others are few.
+    - Its last bit is used at every magnitude: it is set in at least a quarter of the values up to the median absolute
+      value. Rounding sets it in half of the values. Powers of two, whole numbers and other values with few digits do
+      not need it, and are representable in every dtype.
 
     Parameters
     ----------
@@ -27,25 +37,51 @@ def dtype_of(vectors: NDArray[np.float32]) -> str:
 
     Examples
     --------
-    >>> rows = np.random.default_rng(0).normal(size=(5, 4))
+    >>> rows = np.random.default_rng(0).normal(size=(50, 4))
     >>> dtype_of(rows.astype(np.float32)), dtype_of(rows.astype(np.float16).astype(np.float32))
     ('float32', 'float16')
+    >>> dtype_of(np.sign(rows).astype(np.float32) / 4)
+    'float32'
     """
-    counts, total = {"bfloat16": 0, "float16": 0}, 0
+    counts, total = dict.fromkeys(("bfloat16", "float16"), 0), 0
+    samples: dict[str, list[NDArray[np.float32]]] = {name: [] for name in counts}
     with np.errstate(over="ignore", invalid="ignore"):
         for block in blocks(len(vectors)):
             rows = np.ascontiguousarray(vectors[block], dtype=np.float32)
-            rows = rows[np.isfinite(rows).all(axis=1) & rows.any(axis=1)]
-            total += len(rows)
-            rows = rows[(rows != np.rint(rows)).any(axis=1)]
-            counts["bfloat16"] += int(((rows.view(np.uint32) & 0xFFFF) == 0).all(axis=1).sum())
-            counts["float16"] += int((rows.astype(np.float16) == rows).all(axis=1).sum())
-    return next((name for name, count in counts.items() if 2 * count > total), "float32")
+            used = np.bitwise_or.reduce(rows.view(np.uint32), axis=1)
+            counting = (used & 0x7FFFFFFF != 0) & is_finite(rows)
+            total += int(counting.sum())
+            # The last 13 bits of float32 are zero in both coarse dtypes, and in few other rows.
+            chosen = counting & (used & 0x1FFF == 0)
+            rows, used = rows[chosen], used[chosen]
+            exact = {"bfloat16": used & 0xFFFF == 0, "float16": (rows.astype(np.float16) == rows).all(axis=1)}
+            for name, which in exact.items():
+                found = rows[which]
+                counts[name] += len(found)
+                samples[name].append(found[:: len(found) // _SAMPLED + 1].ravel())
+    for name, count in counts.items():
+        if count > _NEARLY_ALL * total and _uses_last_bit(np.concatenate(samples[name]), name):
+            return name
+    return "float32"
 
 
-def resolution(*spaces: NDArray[np.float32]) -> float:
-    """Return the coarsest spacing of the values of one or more spaces, relative to a value; see `dtype_of`."""
-    return max(DTYPES[dtype_of(vectors)] for vectors in spaces)
+def _uses_last_bit(values: NDArray[np.float32], dtype: str) -> bool:
+    """Whether values that a dtype represents exactly have its last bit set as often as rounded values."""
+    values = values[values != 0]
+    values = values[np.abs(values) <= np.median(np.abs(values))]
+    last = values.view(np.uint32) >> 16 if dtype == "bfloat16" else values.astype(np.float16).view(np.uint16)
+    return bool((last & 1).mean() >= _LAST_BIT)
+
+
+def resolution(*spaces: NDArray[np.float32], one_run: bool = False) -> float:
+    """Return the spacing of the values of one or more spaces, relative to a value; see `dtype_of`.
+
+    Of several spaces it is the coarsest, because a copy in a coarser dtype is not a change. In `one_run` it is the
+    finest: the dtype of a table does not change within a run, so a frame with finer values shows that a coarser one,
+    such as an initialization with few digits, was not rounded.
+    """
+    found = [DTYPES[dtype_of(vectors)] for vectors in spaces]
+    return min(found) if one_run else max(found)
 
 
 def smallest_changes(lengths: NDArray[np.floating], relative: float) -> NDArray[np.float64]:
@@ -86,9 +122,11 @@ def rounding_errors(
     -------
     ``(n,)`` float64; the error of a distance is at most the sum of those of its two rows.
     """
-    lengths = np.sqrt(squared_norms(vectors))
-    errors = relative * lengths / np.sqrt(max(vectors.shape[1], 1))
-    if distance == "cosine":
-        own = lengths if points is None else np.sqrt(squared_norms(points))
+    width = np.sqrt(max(vectors.shape[1], 1))
+    if distance == "cosine" and points is None:
+        return np.full(len(vectors), relative / width)
+    errors = relative * np.sqrt(squared_norms(vectors)) / width
+    if points is not None and distance == "cosine":
+        own = np.sqrt(squared_norms(points))
         errors = np.divide(errors, own, out=np.zeros_like(errors), where=own > 0)
     return np.asarray(errors)

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.core.distance import DISTANCES, SHORTEST, Distance, has_direction, normalize, usable_rows
+from visualdl_embedding.core.distance import (
+    DISTANCES,
+    SHORTEST,
+    ZERO_OR_SHORT,
+    Distance,
+    has_direction,
+    normalize,
+    usable_rows,
+    why_unusable,
+)
 
 __all__ = ["Axis", "Match", "axis_between", "combine", "cosines", "nearest_rows", "position_on_axis"]
 
@@ -96,9 +105,7 @@ def nearest_rows(
     if not np.isfinite(aim).all():
         raise ValueError("The query vector contains NaN or inf; pass a finite vector.")
     if distance == "cosine" and not has_direction(aim[None])[0]:
-        raise ValueError(
-            "The query vector is zero, so it has no direction and no neighbors by cosine; use the Euclidean distance."
-        )
+        raise ValueError(f"The query vector {why_unusable(aim, distance)}; use the Euclidean distance.")
     best: list[tuple[float, int, float]] = []
     for start, block in blocks:
         order = 1 - cosines(block, aim, undirected=np.nan) if distance == "cosine" else _distances(block, aim)
@@ -165,7 +172,9 @@ def combine(plus: NDArray[np.floating], minus: NDArray[np.floating]) -> Floats:
     if not len(plus):
         raise ValueError("plus must have at least one word, but is empty.")
     if not has_direction(plus).all() or not has_direction(minus).all():
-        raise ValueError("One of the words has a vector that is zero or contains NaN or inf; remove that word.")
+        raise ValueError(
+            f"One of the words has a vector that is {ZERO_OR_SHORT} or contains NaN or inf; remove that word."
+        )
     added, taken = (normalize(np.asarray(part, dtype=np.float32)).astype(np.float64) for part in (plus, minus))
     total = added.sum(axis=0) - taken.sum(axis=0)
     length = float(np.linalg.norm(total))

@@ -11,7 +11,7 @@ from visualdl_embedding.drift._correct import correct, spend_alpha
 from visualdl_embedding.drift._direction import Direction
 from visualdl_embedding.drift._drift import Drift, GroupDrift, WordDrift
 from visualdl_embedding.drift._measure import Pair, measure_pair
-from visualdl_embedding.drift._ranks import ROWS_FOR_TAIL, smallest_p_value
+from visualdl_embedding.drift._ranks import ROWS_FOR_TAIL, Ranked, rank_rows, smallest_p_value, strata_of
 from visualdl_embedding.drift._towards import watched_directions
 
 __all__ = [
@@ -20,12 +20,15 @@ __all__ = [
     "Drift",
     "GroupDrift",
     "Pair",
+    "Ranked",
     "WordDrift",
     "cka",
     "compare_snapshots",
     "correct",
     "measure_pair",
+    "rank_rows",
     "smallest_p_value",
     "spend_alpha",
+    "strata_of",
     "watched_directions",
 ]

@@ -19,9 +19,8 @@ from visualdl_embedding.drift._towards import (
     TINY,
     PairStudy,
     directions_of,
-    known_somewhere,
     lean_changes,
-    lean_errors,
+    validate_watched,
 )
 
 __all__ = ["NullPair", "compare_snapshots"]
@@ -114,7 +113,7 @@ def compare_snapshots(
         raise ValueError(f"alpha must be between 0 and 1, not {alpha}.")
     if correction not in CORRECTIONS:
         raise ValueError(f"correction must be one of {', '.join(CORRECTIONS)}, not {correction!r}.")
-    known_somewhere(watch, before, after)
+    validate_watched(watch, before, after)
     options: Any = {"n_neighbors": n_neighbors, "distance": distance, "random_state": random_state, "n_jobs": n_jobs}
     pair = measure_pair(before, after, neighbors=neighbors, **options)
     study = PairStudy.of(pair.pairing, after, watch, match_by=match_by, groups=groups)
@@ -135,7 +134,7 @@ def compare_snapshots(
 
     # Process one pair at a time: only a few numbers per row are kept.
     others = [of_null(item) for item in null or ()]
-    change, *leant = np.stack([_statistics(pair, lean), *(values for values, *_ in others)], axis=1)
+    change, *lean_change = np.stack([_statistics(pair, lean), *(values for values, *_ in others)], axis=1)
     null_means = [means for _, means, _ in others]
     ranked = rank_rows(change, study.strata, reference=study.reference)
     p_values = ranked.p_values
@@ -153,8 +152,6 @@ def compare_snapshots(
         near = (tuple(pair.labels[other] for other in graph.indices[row, :_NAMED]) for graph in pair.neighbors)
         return WordDrift(pair.labels[row], *numbers, *near)
 
-    # By evidence: the displacement of rare words is large in every pair. NaN is last.
-    by_evidence = np.lexsort((-ranked.residuals[0], p_values))
     return Drift(
         labels=pair.labels,
         step_before=before.step,
@@ -174,13 +171,13 @@ def compare_snapshots(
             if others
         },
         groups=_group_drifts(pair, study, group_p, correct(group_p, correction)),
-        watched=tuple(map(word, study.asked)),
-        moved=tuple(word(int(row)) for row in by_evidence[:_MOVED]),
+        watched=tuple(map(word, study.watched)),
+        moved=tuple(word(int(row)) for row in ranked.order()[:_MOVED]),
         directions=directions_of(
             study,
             pair.vectors,
             lean,
-            changes=leant,
+            changes=lean_change,
             n_neighbors=pair.n_neighbors,
             distance=distance,
             alpha=alpha,
@@ -217,7 +214,7 @@ def _statistics(pair: Pair, lean: Values) -> Values:
     return np.vstack(
         [
             np.log(np.maximum(pair.change.astype(np.float64), TINY)),
-            lean_changes(lean, lean_errors(pair.errors, pair.vectors, pair.distance)),
+            lean_changes(lean, pair),
         ]
     )
 
@@ -226,7 +223,7 @@ def _group_drifts(pair: Pair, study: PairStudy, p_values: Values, p_corrected: V
     found = []
     for code, name in enumerate(study.names):
         rows = study.codes == code
-        moved = None if pair.displacement is None else float(pair.displacement[rows].mean())
+        moved = None if pair.displacement is None else pair.mean_displacement(rows)
         overlap = float(pair.neighbor_overlap[rows].mean())
         p_value, corrected = float(p_values[code]), float(p_corrected[code])
         found.append(GroupDrift(name, int(rows.sum()), overlap, moved, p_value, corrected))

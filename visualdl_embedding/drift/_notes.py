@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from visualdl_embedding.core.distance import long_rows
+from visualdl_embedding.core.distance import ZERO_OR_SHORT
 from visualdl_embedding.core.precision import DTYPES, dtype_of
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift._measure import Pair
@@ -16,7 +16,9 @@ from visualdl_embedding.metrics import neighbor_overlap
 __all__ = ["pair_notes"]
 
 _SHIFT = 0.01
+"""Shift in radii above which there is a note."""
 _FEW = 0.9
+"""Share of the rows in each null pair below which there is a note."""
 _TIED = 0.01
 """Share of rows with tied neighbors above which there is a note."""
 
@@ -47,9 +49,9 @@ def pair_notes(
     lacking = [label for label in watch if label not in labels]
     num_ranked = int(study.reference.sum()) * (1 + len(null_rows))
     smallest = smallest_p_value(num_ranked)
-    questions, fewest = len(study.asked) * max(len(names), 1), min(null_rows, default=n)
+    num_tests, fewest = len(study.watched) * max(len(names), 1), min(null_rows, default=n)
     rows = before.vectors[pair.pairing.before], after.vectors[pair.pairing.after]
-    num_long = int(long_rows(*rows).sum()) if pair.distance == "cosine" else 0
+    num_long = 0 if pair.ordinary is None else int((~pair.ordinary).sum())
     dtype = max(map(dtype_of, rows), key=DTYPES.__getitem__)
     num_still = 0
     if pair.displacement is not None:
@@ -68,13 +70,18 @@ def pair_notes(
         ),
         (
             "zero" in left_out,
-            f"{left_out.get('zero', 0):,} rows are left out, because they are zero before or after and have no "
-            "direction.",
+            f"{left_out.get('zero', 0):,} rows are left out, because they are {ZERO_OR_SHORT} before or after and "
+            "have no direction.",
         ),
         (
-            num_long,
+            num_long and pair.distance == "cosine",
             f"{num_long:,} rows are over 10 times as long as 90% of the rows. By cosine, only their direction is "
             "compared.",
+        ),
+        (
+            num_long and pair.distance == "euclidean",
+            f"{num_long:,} rows are over 10 times as far from the center as 90% of the rows. Alignment, CKA and the "
+            "mean displacement are those of the others.",
         ),
         (
             num_still,
@@ -121,9 +128,9 @@ def pair_notes(
             "alone.",
         ),
         (
-            questions * smallest > alpha,
+            num_tests * smallest > alpha,
             f"No result can be significant: among {num_ranked:,}, p-values are at least {smallest:.2g}, with "
-            f"{questions:,} tests at a level of {alpha:g}. Watch fewer words, compare more rows, or add null pairs.",
+            f"{num_tests:,} tests at a level of {alpha:g}. Watch fewer words, compare more rows, or add null pairs.",
         ),
         (
             not null_rows,

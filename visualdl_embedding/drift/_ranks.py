@@ -221,6 +221,10 @@ class Ranked(NamedTuple):
     smallest: Values
     residuals: Values
 
+    def order(self) -> NDArray[np.intp]:
+        """Return the rows by evidence of a change, strongest first: by p-value, then by residual; unknown ones last."""
+        return np.lexsort((-self.residuals[0], self.p_values))
+
 
 def rank_rows(
     values: Values,

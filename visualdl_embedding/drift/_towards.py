@@ -1,4 +1,4 @@
-"""Motion of watched words towards groups, computed at every snapshot of a training."""
+"""Watched words and groups of a pair of snapshots, and tests of the motion of words towards groups."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from visualdl_embedding.core.neighbors import Distance
 from visualdl_embedding.core.pairing import positions_of
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.suggest import did_you_mean
+from visualdl_embedding.drift._align import AlignedPair, Floats, Pairing, align_pair
 from visualdl_embedding.drift._correct import Correction, correct
 from visualdl_embedding.drift._direction import Direction, leans, share_of_groups
-from visualdl_embedding.drift._measure import Errors, Floats, Pairing, lay_out
+from visualdl_embedding.drift._measure import Pair
 from visualdl_embedding.drift._ranks import Values, rank_rows, strata_of
 
-__all__ = ["TINY", "PairStudy", "directions_of", "known_somewhere", "lean_changes", "watched_directions"]
+__all__ = ["TINY", "PairStudy", "directions_of", "lean_changes", "validate_watched", "watched_directions"]
 
 TINY = 1e-6
 """Minimum change, so that float32 rounding errors of a rotated space are not ranked."""
@@ -36,7 +37,7 @@ class PairStudy:
         Group of each label, and sorted names of the groups of the rows.
     codes
         ``(n,)`` int32: position in `names` of each row's group, -1 for none.
-    asked, reference
+    watched, reference
         Positions of the watched words; ``(n,)`` bool: the other rows, among which they are ranked.
     strata
         ``(n,)`` int32, see `strata_of`.
@@ -46,7 +47,7 @@ class PairStudy:
     group_of: Mapping[str, str]
     names: tuple[str, ...]
     codes: NDArray[np.int32]
-    asked: list[int]
+    watched: list[int]
     reference: NDArray[np.bool_]
     strata: NDArray[np.int32]
 
@@ -67,17 +68,17 @@ class PairStudy:
         group_of = {label: str(group).strip() for label, group in groups.items()}
         names = tuple(sorted({group_of.get(label, "") for label in labels} - {""}))
         position = positions_of(labels)
-        asked = [position[label] for label in dict.fromkeys(watch) if label in position]
+        watched = [position[label] for label in dict.fromkeys(watch) if label in position]
         reference = np.ones(len(labels), dtype=bool)
-        reference[asked] = False
+        reference[watched] = False
         column = columns.get(match_by) if match_by else None
         strata = strata_of(None if column is None else [column[row] for row in pairing.after], len(labels))
-        return cls(labels, group_of, names, _codes(labels, group_of, names), asked, reference, strata)
+        return cls(labels, group_of, names, _codes(labels, group_of, names), watched, reference, strata)
 
     @property
     def directed(self) -> bool:
         """Whether there are directions: of at least one word among at least two groups."""
-        return len(self.names) > 1 and bool(self.asked)
+        return len(self.names) > 1 and bool(self.watched)
 
     def leans(self, labels: Sequence[str], vectors: tuple[Floats, Floats]) -> Values:
         """Compute the lean of each row to each group before and after; ``(2, n, groups)``, without directions 0 groups.
@@ -111,13 +112,13 @@ def watched_directions(
     watch
         Labels to test.
     """
-    known_somewhere(watch, before, after)
-    both = lay_out(before, after, n_neighbors=n_neighbors, distance=distance)
-    vectors = both.then, both.seen
-    study = PairStudy.of(both.pairing, after, watch, match_by=match_by)
-    lean = study.leans(study.labels, vectors)
-    changes = lean_changes(lean, lean_errors(both.errors, (both.then, both.seen), distance))[:, None]
-    return directions_of(study, vectors, lean, changes=changes, n_neighbors=both.n_neighbors, distance=distance)
+    validate_watched(watch, before, after)
+    pair = align_pair(before, after, distance)
+    study = PairStudy.of(pair.pairing, after, watch, match_by=match_by)
+    lean = study.leans(study.labels, pair.vectors)
+    changes = lean_changes(lean, pair)[:, None]
+    k = pair.limit_neighbors(n_neighbors)
+    return directions_of(study, pair.vectors, lean, changes=changes, n_neighbors=k, distance=distance)
 
 
 def directions_of(
@@ -137,12 +138,12 @@ def directions_of(
     """
     if not study.directed:
         return ()
-    names, asked = study.names, study.asked
-    ranked = [rank_rows(of, study.strata, reference=study.reference, asked=asked) for of in changes]
-    p_values = np.array([of.p_values[asked] for of in ranked])
+    names, watched = study.names, study.watched
+    ranked = [rank_rows(of, study.strata, reference=study.reference, asked=watched) for of in changes]
+    p_values = np.array([of.p_values[watched] for of in ranked])
     corrected = correct(p_values.ravel(), correction).reshape(p_values.shape)
     found = []
-    for i, row in enumerate(asked):
+    for i, row in enumerate(watched):
         share = [
             share_of_groups(of, study.codes, row, n_groups=len(names), n_neighbors=n_neighbors, distance=distance)
             for of in vectors
@@ -157,28 +158,25 @@ def directions_of(
     return tuple(found)
 
 
-def lean_errors(
-    errors: Errors | None, vectors: tuple[NDArray[np.float32], NDArray[np.float32]], distance: Distance
-) -> Errors | None:
-    """Return `Pair.errors` relative to the norms of the rows: a lean is a cosine for any distance."""
-    if errors is None or distance == "cosine":
-        return errors
-    norms = [np.sqrt(squared_norms(rows)) for rows in vectors]
-    first, second = (
-        np.divide(error, norm, out=np.zeros_like(error), where=norm > 0)
-        for error, norm in zip(errors, norms, strict=True)
-    )
-    return first, second
+def lean_changes(lean: Values, pair: Pair | AlignedPair) -> Values:
+    """Change of each row's lean to each group, ``(groups, n)``; 0 where it is a rounding error.
+
+    `lean` is the result of `PairStudy.leans` for the rows of the pair.
+    """
+    smallest: float | NDArray[np.float64] = TINY
+    if pair.errors is not None:
+        # A lean is a cosine for any distance, so errors are relative to the norms of the rows.
+        norms = [1.0 if pair.distance == "cosine" else np.sqrt(squared_norms(rows)) for rows in pair.vectors]
+        relative = (
+            np.divide(error, norm, out=np.zeros_like(error), where=np.greater(norm, 0))
+            for error, norm in zip(pair.errors, norms, strict=True)
+        )
+        smallest = np.maximum(TINY, 2 * sum(relative))
+    change = (lean[1] - lean[0]).T
+    return np.where(np.abs(change) < smallest, 0.0, change)
 
 
-def lean_changes(lean: Values, errors: Errors | None) -> Values:
-    """Change of each row's lean to each group, ``(groups, n)``; rounding errors become 0, see `lean_errors`."""
-    leant = (lean[1] - lean[0]).T
-    smallest = TINY if errors is None else np.maximum(TINY, 2 * (errors[0] + errors[1]))
-    return np.where(np.abs(leant) < smallest, 0.0, leant)
-
-
-def known_somewhere(watch: Sequence[str], before: Snapshot, after: Snapshot) -> None:
+def validate_watched(watch: Sequence[str], before: Snapshot, after: Snapshot) -> None:
     """Raise ValueError for labels in neither snapshot; the message suggests similar ones."""
     if isinstance(watch, str):
         raise TypeError(f"Watched labels must be a list: [{watch!r}], not {watch!r}.")

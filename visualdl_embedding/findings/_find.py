@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from visualdl_embedding.analysis import Analysis
 from visualdl_embedding.core.snapshot import Snapshot
-from visualdl_embedding.findings import _groups, _outliers, _rows, _structure, _training, _untrained
+from visualdl_embedding.findings import _crowding, _groups, _outliers, _rows, _structure, _training, _untrained
 from visualdl_embedding.findings._finding import SEVERITIES, Finding
 from visualdl_embedding.findings._shared import Space
 from visualdl_embedding.metrics.agreement import Agreement, MapCluster
@@ -28,14 +28,14 @@ def find(
     """Find defects and anomalies in a snapshot.
 
     A finding is a measurement that chance does not explain, with its usual causes; it does not prove a cause. By
-    cosine, each kind of finding above ``"info"`` occurs in at most 2% of tables without defects: Gaussians with equal
-    and unequal axes, topics, word vectors, and a trained classifier (``benchmarks/clean_tables.py``). If many rows are
-    tested, the false discovery rate is controlled; norms and crowding are compared with a Gaussian of the same
-    covariance.
+    cosine and by Euclidean distance, each kind of finding above ``"info"`` occurs in at most 2% of tables without
+    defects: Gaussians with equal and unequal axes, topics, word vectors, and a trained classifier
+    (``benchmarks/clean_tables.py``). If many rows are tested, the false discovery rate is controlled; norms, crowding
+    and hubs are compared with a Gaussian of the same covariance.
 
     True statements are not counted there: groups that are unrelated to the space are not visible, and a Gaussian with
-    equal axes looks untrained. Collapsed spaces and hubs are described, not tested: a Gaussian space with a steep
-    spectrum is narrow (8.5% of 1,104 simulated spaces), and the Euclidean distance leads to hubs.
+    equal axes looks untrained. Collapsed spaces are described, not tested: a Gaussian space with a steep spectrum is
+    narrow (8.5% of 1,104 simulated spaces).
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def find(
         _groups.find_mixed_groups,
         _groups.find_scripts,
         _training.find_never_looked_up,
-        _training.find_crowding,
+        _crowding.find_crowding,
         _training.find_moves_towards_groups,
         _training.find_moved_rows,
         _structure.find_doubtful_clusters,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,12 +11,16 @@ from numpy.typing import NDArray
 from visualdl_embedding.core.distance import unit_scale
 from visualdl_embedding.metrics import norms
 
-__all__ = ["Gaussian"]
+__all__ = ["Gaussian", "beside_gaussian"]
 
 _LONGEST = 3.0
 """Norm relative to the median above which a row is shortened, so that single long rows do not determine the axes."""
 _EXACT_AXES = 16
 """Axes whose squares are drawn one by one for norms; the sum over the others is drawn from a gamma distribution."""
+
+_SAMPLE = 2000
+"""Maximum number of rows for which Gaussian tables are drawn."""
+_TABLES = 5
 
 Doubles = NDArray[np.float64]
 
@@ -55,3 +60,24 @@ class Gaussian:
         else:
             squared += expected
         return np.asarray(np.sqrt(squared))
+
+
+def beside_gaussian(
+    vectors: NDArray[np.float32],
+    statistic: Callable[[NDArray[np.float32]], Doubles],
+    *,
+    first: NDArray[np.intp] | None = None,
+    random_state: int = 42,
+) -> tuple[Doubles, float]:
+    """Compute a statistic of a table, and its largest value in five Gaussian tables of the same size and covariance.
+
+    More than 2,000 rows are represented by a random sample of 2,000, which begins with the rows `first`.
+    """
+    rng = np.random.default_rng(random_state)
+    chosen = np.zeros(0, dtype=np.intp) if first is None else first
+    others = np.setdiff1d(np.arange(len(vectors)), chosen)
+    n_others = min(len(others), max(_SAMPLE - len(chosen), 0))
+    sample = vectors[np.concatenate([chosen, np.sort(rng.choice(others, n_others, replace=False))])]
+    like = Gaussian.like(sample)
+    most = max(float(statistic(like.rows(len(sample), rng)).max()) for _ in range(_TABLES))
+    return statistic(sample / np.float32(unit_scale(sample))), most

@@ -31,6 +31,8 @@ _LENGTH_RATIO = 3.0
 """Minimum ratio to the median norm: smaller differences are irrelevant."""
 _DRAWN_NORMS = 2_000_000
 """Maximum number of simulated norms; 0.4 s. They suffice for the level `ALPHA` up to 10,000 rows."""
+_MEASURED = 10_000
+"""Maximum number of rows of which the covariance is computed."""
 _MANY = 0.02
 _FEW = 10
 """Share and number of outliers above which the distances have a heavy tail instead of single outliers."""
@@ -211,13 +213,23 @@ def find_outliers(space: Space) -> Iterator[Finding]:
 def _usual_norms(vectors: NDArray[np.float32], random_state: int) -> tuple[float, float]:
     """Range of the norms, relative to the median, of as many rows of a Gaussian with the same covariance.
 
-    A row beyond it occurs with probability `ALPHA`. With few strong directions, norms far from the median are frequent.
+    Any of n norms is outside with probability `ALPHA`. With few strong directions, norms far from the median are
+    frequent. The covariance is that of at most 10,000 rows, a random sample, and at most 2,000,000 norms are drawn. For
+    more than 10,000 rows, which require a higher quantile, it is extrapolated: cube roots of squared norms are nearly
+    normal (Wilson and Hilferty).
     """
-    n = len(vectors)
-    rng = np.random.default_rng(random_state)
-    drawn = Gaussian.like(vectors).norms(min(2 * n * round(1 / ALPHA), max(_DRAWN_NORMS, 10 * n)), rng)
-    low, middle, high = np.quantile(drawn, (ALPHA / (2 * n), 0.5, 1 - ALPHA / (2 * n)))
-    return (float(low / middle), float(high / middle)) if middle else (0.0, np.inf)
+    from scipy.stats import norm
+
+    n, rng = len(vectors), np.random.default_rng(random_state)
+    sample = vectors if n <= _MEASURED else vectors[np.sort(rng.choice(n, _MEASURED, replace=False))]
+    count = min(2 * n * round(1 / ALPHA), _DRAWN_NORMS)
+    roots = np.cbrt(np.square(Gaussian.like(sample).norms(count, rng)))
+    low, middle, high = np.quantile(roots, (1 / count, 0.5, 1 - 1 / count))
+    if not middle:
+        return 0.0, np.inf
+    farther = norm.isf(ALPHA / (2 * n)) / norm.isf(1 / count)
+    low, high = max(middle - farther * (middle - low), 0.0), middle + farther * (high - middle)
+    return float(low / middle) ** 1.5, float(high / middle) ** 1.5
 
 
 def find_unusual_lengths(space: Space) -> Iterator[Finding]:

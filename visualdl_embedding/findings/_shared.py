@@ -134,6 +134,15 @@ class Space:
         return np.asarray(np.bincount(self.first, minlength=len(self))[self.first] == 1)
 
     @cached_property
+    def distinct(self) -> tuple[NDArray[np.intp], Neighbors]:
+        """One row of each group that coincides: ``(u,)`` positions among the m rows, and their neighbor graph."""
+        rows, graph = np.unique(self.first), self.neighbors
+        if len(rows) < len(self):
+            vectors, state = self.vectors[rows], self.random_state
+            graph = nearest_neighbors(vectors, graph.n_neighbors, distance=graph.distance, random_state=state)
+        return rows, graph
+
+    @cached_property
     def labels(self) -> tuple[str, ...]:
         """The m labels."""
         return tuple(self.snapshot.labels[i] for i in self.positions)

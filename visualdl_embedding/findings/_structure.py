@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from visualdl_embedding import metrics
+from visualdl_embedding.core.neighbors import nearest_neighbors
 from visualdl_embedding.core.text import Text
 from visualdl_embedding.findings._advice import PRETRAINED, Advice, texts
 from visualdl_embedding.findings._finding import EMPTY, Finding, name_some, percent, rounded
+from visualdl_embedding.findings._gaussian import beside_gaussian
 from visualdl_embedding.findings._shared import Space
 from visualdl_embedding.metrics.agreement import SUPPORTED
 
@@ -25,7 +28,10 @@ _RANK = (0.2, 0.05)
 _HUB = 10
 """Minimum number of times that a hub is a neighbor, relative to the mean …"""
 _HUB_SHARE = 0.1
-"""… and as a share of all rows: below 0.07 in Gaussian spaces with power-law spectra, by cosine."""
+"""… and as a share of all rows."""
+_HUB_ODDS = 4
+"""Minimum odds of being a neighbor, relative to the largest in Gaussian tables. By Euclidean distance, Gaussian tables
+have hubs of up to 0.7 of all rows; their odds vary, by up to a factor of 3 in 150 tables, and word vectors have 2."""
 _COLLAPSE = Advice(
     check="Subtract the mean row (and the first components), and check whether neighbors improve; watch mean_cosine "
     "and effective_rank during training.",
@@ -122,8 +128,11 @@ def find_collapse(space: Space) -> Iterator[Finding]:
 
 
 def find_hubs(space: Space) -> Iterator[Finding]:
-    """Find rows that are among the nearest neighbors of very many others."""
-    n = len(space)
+    """Find rows that are among the nearest neighbors of very many others, compared with a Gaussian of their covariance.
+
+    In many dimensions, rows near the mean are neighbors of very many rows by Euclidean distance.
+    """
+    n, distance = len(space), space.neighbors.distance
     # With few rows every row is a neighbor of many: ten times the mean must be possible.
     k = min(space.neighbors.n_neighbors, 15, n // (2 * _HUB))
     if k < 1:
@@ -132,9 +141,18 @@ def find_hubs(space: Space) -> Iterator[Finding]:
     hubs = np.flatnonzero((chosen >= _HUB * k) & (chosen >= _HUB_SHARE * n) & space.single)
     if not len(hubs):
         return
+
+    def odds_of(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+        counts = metrics.neighbor_counts(nearest_neighbors(vectors, k, distance=distance), vectors)
+        return np.asarray(counts / np.maximum(len(vectors) - 1 - counts, 1))
+
+    odds, usual = beside_gaussian(space.vectors, odds_of, first=hubs, random_state=space.random_state)
+    hubs = hubs[odds[: len(hubs)] >= _HUB_ODDS * usual]
+    if not len(hubs):
+        return
     hubs = hubs[np.argsort(-chosen[hubs], kind="stable")]
     names, first = space.names(hubs), space.labels[hubs[0]]
-    top = int(chosen[hubs[0]])
+    top, gaussian = int(chosen[hubs[0]]), usual / (1 + usual)
     covered = float(np.isin(space.neighbors.indices[:, :k], hubs).any(axis=1).mean())
     yield space.finding(
         "hubs",
@@ -142,13 +160,22 @@ def find_hubs(space: Space) -> Iterator[Finding]:
         Text(f"Hubs (neighbors of very many rows): {len(hubs):,}", f"枢纽（极多行的近邻）：{len(hubs):,} 行"),
         Text(
             f"{names.en}: {first} is among the {k} nearest of {top:,} rows ({percent(top / n)}), whereas the mean row "
-            f"is a neighbor of {k}. {percent(covered)} of all rows have such a neighbor.",
-            f"{names.zh}：{first} 是 {top:,} 行（{percent(top / n)}）的前 {k} 个近邻之一，"
-            f"而平均每行只是 {k} 行的近邻。{percent(covered)} 的行有这样的近邻。",
+            f"is a neighbor of {k}, and the most frequent neighbor in Gaussian tables of {len(odds):,} rows with the "
+            f"same covariance is one of {percent(gaussian)}. {percent(covered)} of all rows have such a neighbor.",
+            f"{names.zh}：{first} 是 {top:,} 行（{percent(top / n)}）的前 {k} 个近邻之一，而平均每行只是 {k} 行的近邻；"
+            f"协方差相同、共 {len(odds):,} 行的高斯分布中，最常见的近邻也只占 {percent(gaussian)}。"
+            f"{percent(covered)} 的行有这样的近邻。",
         ),
-        replace(_HUBS, causes=(_EUCLIDEAN, *_HUBS.causes)) if space.neighbors.distance == "euclidean" else _HUBS,
+        replace(_HUBS, causes=(_EUCLIDEAN, *_HUBS.causes)) if distance == "euclidean" else _HUBS,
         rows=hubs,
-        numbers={"num_hubs": len(hubs), "n_neighbors": k, "most": top, "most_share": top / n, "covered_share": covered},
+        numbers={
+            "num_hubs": len(hubs),
+            "n_neighbors": k,
+            "most": top,
+            "most_share": top / n,
+            "gaussian_most_share": gaussian,
+            "covered_share": covered,
+        },
         details=[f"{space.labels[i]}: {chosen[i]:,}" for i in hubs],
         by_frequency=True,
     )

@@ -98,7 +98,11 @@ class Untrained:
 
 
 def untrained_rows(
-    vectors: NDArray[np.float32], nearest: NDArray[np.floating] | None = None, *, random_state: int = 42
+    vectors: NDArray[np.float32],
+    nearest: NDArray[np.floating] | None = None,
+    *,
+    trained: NDArray[np.bool_] | None = None,
+    random_state: int = 42,
 ) -> Untrained | None:
     """Find rows that are indistinguishable from independent random vectors, in a table of other rows.
 
@@ -115,6 +119,8 @@ def untrained_rows(
         ``(n, d)`` float32, all finite, without zero rows.
     nearest
         ``(n,)``: distance (1 - cosine) of each row to its nearest; by default computed for the required rows.
+    trained
+        ``(n,)``: rows that are known to be trained. They are not found, and count among the other rows.
     random_state
         Seed of the random directions.
 
@@ -136,8 +142,10 @@ def untrained_rows(
         return _nearest_of(units, rows) if nearest is None else nearest[rows]
 
     products = (units.T @ units).astype(np.float64)
-    for rows in (*_length_peaks(lengths, 1 / np.sqrt(2 * d)), *_without_direction(units, controls)):
-        if len(rows) >= 0.95 * n:
+    known = np.zeros(n, dtype=bool) if trained is None else trained
+    for found in (*_length_peaks(lengths, 1 / np.sqrt(2 * d)), *_without_direction(units, controls)):
+        rows = found[~known[found]]
+        if len(rows) >= 0.95 * n and not known.any():
             rows, preference, rest = np.arange(n), np.nan, np.nan
             away = measure(rows[:: 1 + n // _CONTROLS])
             is_random = np.median(away) >= np.quantile(random, 0.2) and _is_even(products, n)
@@ -317,14 +325,11 @@ def find_untrained(space: Space) -> Iterator[Finding]:
     if len(usable) < 2 * _MIN_ROWS:
         return
     nearest = space.neighbors.distances[usable, 0] if space.neighbors.distance == "cosine" else None
-    found = untrained_rows(space.vectors[usable], nearest, random_state=space.random_state)
+    looked_up = space.values.get("lookups", np.zeros(len(space)))[usable] > 0
+    found = untrained_rows(space.vectors[usable], nearest, trained=looked_up, random_state=space.random_state)
     if found is None:
         return
-    rows, d = usable[found.rows], space.vectors.shape[1]
-    looked_up = space.values.get("lookups", np.zeros(len(space)))[rows] > 0
-    whole, rows = bool(np.isnan(found.preference)), rows[~looked_up]
-    if len(rows) < _MIN_ROWS or (whole and looked_up.any()):
-        return
+    rows, d, whole = usable[found.rows], space.vectors.shape[1], bool(np.isnan(found.preference))
     share, names = len(rows) / len(space), space.names(rows)
     initializer, numbers = _initializer(space.vectors[rows])
     numbers |= {

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from visualdl_embedding.analysis import Config, analyze, as_tuple, plan_projections
+from visualdl_embedding.core.distance import ZERO_OR_SHORT
 from visualdl_embedding.core.neighbors import DISTANCES, Distance
 from visualdl_embedding.core.progress import Progress, timed
 from visualdl_embedding.findings import find
@@ -137,8 +138,8 @@ def report(
     if not snapshot.usable(distance).any():
         raise ValueError(
             f"None of the {len(snapshot.rows)} rows chosen from table {snapshot.table!r} has a {distance} distance: "
-            "all hold NaN or inf, or are zero. Check that the training did not diverge, and that this is an "
-            "embedding table."
+            f"all hold NaN or inf, or are {ZERO_OR_SHORT}. Check that the training did not diverge, and that this is "
+            "an embedding table."
         )
     if not snapshot.is_measurable(distance):
         raise ValueError(

@@ -178,8 +178,8 @@ export const STRINGS = {
   pieces: ["made of {pieces}", "由 {pieces} 组成"],
   neighbors: ["Neighbors", "近邻"],
   "neighbors.none": [
-    "No neighbors at this step: the vector is zero or contains NaN or inf, or the row was not watched.",
-    "该步没有近邻：向量为零、含有 NaN 或 inf，或当时未观察该行。",
+    "No neighbors at this step: the vector is zero, too short for a direction, or contains NaN or inf, or the row was not watched.",
+    "该步没有近邻：向量为零、过短而没有方向、含有 NaN 或 inf，或当时未观察该行。",
   ],
   "neighbors.hint": ["In the original space, not on the map", "原空间中的近邻，而非图上的近邻"],
   "neighbors.count": ["How many", "数量"],

@@ -54,7 +54,8 @@ def measure_cohesion(
 
     The squared norm of the sum of s unit vectors is s plus the cosines of all ordered pairs, so the cost is O(n d).
 
-    Zero rows of `unit`, ``(n, d)`` unit vectors, have no direction and are ignored, as are rows with the code -1.
+    Zero rows of `unit`, ``(n, d)`` unit vectors, have no direction and are ignored, as are rows with the code -1. With
+    `n_random` 0 there is no comparison.
 
     References
     ----------
@@ -66,9 +67,11 @@ def measure_cohesion(
     sizes = np.bincount(labels[labels != NO_GROUP], minlength=n_groups)
     sums = group_sums(unit, labels, n_groups)
     observed = _mean_cosines(np.square(sums).sum(axis=1), sizes)
-    drawn = _random_groups(unit[directed], sizes, n_random, np.random.default_rng(random_state))
-    mean, sd = drawn.mean(axis=0), drawn.std(axis=0, ddof=1)
-    p = np.where(np.isfinite(mean), (1 + (drawn >= observed - _ROUNDING).sum(axis=0)) / (n_random + 1), np.nan)
+    mean = sd = p = np.full(n_groups, np.nan)
+    if n_random:
+        drawn = _random_groups(unit[directed], sizes, n_random, np.random.default_rng(random_state))
+        mean, sd = drawn.mean(axis=0), drawn.std(axis=0, ddof=1)
+        p = np.where(np.isfinite(mean), (1 + (drawn >= observed - _ROUNDING).sum(axis=0)) / (n_random + 1), np.nan)
     z = np.divide(observed - mean, sd, out=np.full(n_groups, np.nan), where=sd > _ROUNDING)
     return Cohesion(observed, mean, sd, z, p, _row_cosines(unit, labels, sums, sizes), _cosines(sums))
 

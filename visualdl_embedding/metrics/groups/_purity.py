@@ -33,9 +33,16 @@ class Purity:
 
 
 def measure_purity(
-    indices: NDArray[np.int32], codes: NDArray[np.int32], n_groups: int, *, random_state: int = 42
+    indices: NDArray[np.int32],
+    codes: NDArray[np.int32],
+    n_groups: int,
+    *,
+    n_bootstrap: int = N_BOOTSTRAP,
+    random_state: int = 42,
 ) -> Purity:
     """Measure purity and mixing, with 95% intervals, from neighbors ``(n, k)`` and groups ``(n,)``, -1 for none.
+
+    With `n_bootstrap` 0 the intervals are unknown.
 
     Notes
     -----
@@ -61,9 +68,9 @@ def measure_purity(
     counts = np.bincount(codes[usable], minlength=n_groups)
     strata = np.where(codes == NO_GROUP, n_groups, codes)
     sizes = np.bincount(strata, minlength=n_groups + 1)
-    means, draws = np.full(n_groups, np.nan), np.full((n_groups, N_BOOTSTRAP), np.nan)
+    means, intervals = np.full(n_groups, np.nan), np.full((n_groups, 2), np.nan)
     mixing = np.full((n_groups, n_groups), np.nan)
-    overall_draws, overall_as_neighbor = np.zeros(N_BOOTSTRAP), np.zeros(n)
+    overall_draws, overall_as_neighbor = np.zeros(n_bootstrap), np.zeros(n)
     for code in np.flatnonzero(counts):
         rows = np.flatnonzero(usable & (codes == code))
         grouped = theirs[rows] != NO_GROUP
@@ -72,22 +79,23 @@ def measure_purity(
         weight = np.repeat(1 / known[rows], known[rows])
         mixing[code] = np.bincount(of, weight, n_groups) / counts[code]
         means[code] = share[rows].mean()
+        if not n_bootstrap:
+            continue
         received = np.bincount(neighbor, ((of == code) - means[code]) * weight / counts[code], n)
         as_neighbor = received - (np.bincount(strata, received, n_groups + 1) / np.maximum(sizes, 1))[strata]
-        as_asker = bootstrap_means(share[rows], N_BOOTSTRAP, rng)
+        as_asker = bootstrap_means(share[rows], n_bootstrap, rng)
         overall_draws += as_asker * (counts[code] / counts.sum())
         overall_as_neighbor += as_neighbor * (counts[code] / counts.sum())
         # A single row has no spread to resample, which must not be reported as certainty.
         if counts[code] > 1:
-            draws[code] = as_asker + np.linalg.norm(as_neighbor) * rng.standard_normal(N_BOOTSTRAP)
-    overall, interval = np.nan, (np.nan, np.nan)
-    if counts.sum():
-        overall = float(share[usable].mean())
-        overall_draws += np.linalg.norm(overall_as_neighbor) * rng.standard_normal(N_BOOTSTRAP)
-        if counts.sum() > 1:
-            low, high = np.clip(percentile_interval(overall_draws), 0, 1).tolist()
-            interval = low, high
-    observed = Scores(overall, means, interval, np.clip(percentile_interval(draws), 0, 1))
+            draws = as_asker + np.linalg.norm(as_neighbor) * rng.standard_normal(n_bootstrap)
+            intervals[code] = np.clip(percentile_interval(draws), 0, 1)
+    overall, interval = float(share[usable].mean()) if counts.sum() else np.nan, (np.nan, np.nan)
+    if counts.sum() > 1 and n_bootstrap:
+        overall_draws += np.linalg.norm(overall_as_neighbor) * rng.standard_normal(n_bootstrap)
+        low, high = np.clip(percentile_interval(overall_draws), 0, 1).tolist()
+        interval = low, high
+    observed = Scores(overall, means, interval, intervals)
     chance = _chance(sizes[:n_groups])
     return Purity(observed, chance, _over_chance(observed, chance), mixing, share.astype(np.float32), known)
 
