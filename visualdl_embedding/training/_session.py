@@ -101,8 +101,9 @@ class TrainingSession:
 
     def _snapshot(self, *, final: bool = False) -> None:
         for name, source in self._sources.items():
-            if self.step != self._last_snapshots[name]:
-                self._recorder.record(source.snapshot(self.step), final=final)
+            due = self.step != self._last_snapshots[name]
+            # A dropped snapshot is taken again by `end` if no batch follows.
+            if due and self._recorder.record(source.snapshot(self.step), final=final):
                 self._last_snapshots[name] = self.step
         if self._recorder.error is not None:
             raise self._recorder.error
