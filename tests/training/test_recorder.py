@@ -250,6 +250,22 @@ def test_the_log_says_for_what_it_waits_and_where_the_run_is(
     )
 
 
+def test_what_a_frame_of_many_rows_takes_is_said_beforehand(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for n, expected in (
+        (20_000, "a frame of 20,000 rows will take about 11 s of processor time (estimate)"),
+        (500, ""),
+    ):
+        store = TableStore.open_for_writing(
+            tmp_path / str(n), Table("t", n, 2), Rows(np.arange(n), tuple(map(str, range(n)))), config=Config()
+        )
+        recorder = Recorder(LogFile.open(tmp_path), config=Config())
+        with caplog.at_level(logging.INFO, "visualdl_embedding"):
+            caplog.clear()
+            recorder.add_table(store)
+        assert (expected in caplog.text) if expected else not caplog.messages
+        recorder.close()
+
+
 @pytest.mark.parametrize("background", [False, True])
 def test_a_basis_that_is_fitted_again_is_no_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, background: bool

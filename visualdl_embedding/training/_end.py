@@ -1,4 +1,4 @@
-"""What a recorder logs about its tables at the end, and about a snapshot that it drops."""
+"""What a recorder logs about its tables: at the beginning, at the end, and about a snapshot that it drops."""
 
 from __future__ import annotations
 
@@ -8,11 +8,32 @@ from collections.abc import Sequence
 
 from visualdl_embedding.training._settings import RecordedTable
 
-__all__ = ["log_drop", "log_end", "log_gaps"]
+__all__ = ["log_drop", "log_end", "log_gaps", "log_large_frames"]
 
 logger = logging.getLogger("visualdl_embedding")
 
 SLOW_WRITE_SECONDS = 1.0
+LARGE_FRAME_ROWS = 5_000
+SECONDS_PER_ROW, SECONDS_PER_ROW_WITHOUT_MAPS = 5.5e-4, 3e-4
+"""Processor time of warm frames of 5,000 to 20,000 rows with d = 128; see docs/benchmarks.md."""
+
+
+def log_large_frames(table: RecordedTable) -> None:
+    """Log an estimate of what each frame of a table with many rows will take."""
+    description = table.store.description
+    num_rows, dim = len(table.store.read_rows()), description.table.dim
+    if num_rows < LARGE_FRAME_ROWS:
+        return
+    maps = {"tsne", "umap"} & {spec.method for spec in description.config.specs}
+    seconds = num_rows * (SECONDS_PER_ROW if maps else SECONDS_PER_ROW_WITHOUT_MAPS)
+    logger.info(
+        "Table %s: a frame of %s rows will take about %.0f s of processor time (estimate) and %.0f MB for the vectors "
+        "on disk, the first frame more. Fewer rows take less, for example rows=500.",
+        table.name,
+        f"{num_rows:,}",
+        seconds,
+        num_rows * dim * 4 / 1e6,
+    )
 
 
 def log_drop(table: RecordedTable, step: int, *, slowest_write: float) -> None:

@@ -23,7 +23,7 @@ from visualdl_embedding.logs import LogBudget, LogFile
 from visualdl_embedding.runs import TableAnalyzer, alert_records, alert_text, notes_of, records_of
 from visualdl_embedding.store import TableStore
 from visualdl_embedding.training._client import WorkerClient, wait_for
-from visualdl_embedding.training._end import log_drop, log_end, log_gaps
+from visualdl_embedding.training._end import log_drop, log_end, log_gaps, log_large_frames
 from visualdl_embedding.training._events import Events
 from visualdl_embedding.training._governor import Governor
 from visualdl_embedding.training._settings import RecordedTable, RecorderSettings
@@ -98,6 +98,7 @@ class Recorder:
         )
         table.skipped["from before this training"] = table.recorded - table.analyzed
         self._tables[table.name] = table
+        log_large_frames(table)
 
     def start(self) -> None:
         """Start the analysis process and the recorder's thread, unless they run or `background` is False.

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from visualdl_embedding.alerts import Alert, require_reachable
+from visualdl_embedding.core.messages import show_messages
 from visualdl_embedding.logs import LogFile
 from visualdl_embedding.models import open_model
 from visualdl_embedding.runs import rules_as_extra
-from visualdl_embedding.store import TableStore, is_run, open_run
+from visualdl_embedding.store import TableReader, TableStore, find_restart, is_run, open_run
 from visualdl_embedding.training._recorder import Recorder
 from visualdl_embedding.training._sources import Source, TableSource
 
@@ -51,11 +52,11 @@ class TrainingSession:
     """
 
     def __init__(self, network: object, log_dir: Path, options: TrainingCallback, *, share: Any = None) -> None:
+        show_messages()
         self._options = options
         self._sources = {source.table.name: source for source in _sources_of(network, options)}
-        stores = _open_stores(list(self._sources.values()), log_dir, options)
+        stores, first = _open_stores(list(self._sources.values()), log_dir, options)
         stored = {name: store.steps() for name, store in stores.items()}
-        first = options.initial_step
         self.step = first if first is not None else max(chain.from_iterable(stored.values()), default=0)
         # An interrupted run may hold the last step of some tables only.
         self._last_snapshots = {name: self.step if self.step in steps else -1 for name, steps in stored.items()}
@@ -152,8 +153,13 @@ def _sources_of(network: object, options: TrainingCallback) -> list[Source]:
     return [TableSource(t, rows[t.name], training_history=options.training_history) for t in model.tables]
 
 
-def _open_stores(sources: Sequence[Source], log_dir: Path, options: TrainingCallback) -> dict[str, TableStore]:
-    """Open the run's folder of each source, after checking the rules and all folders; return the stores by name."""
+def _open_stores(
+    sources: Sequence[Source], log_dir: Path, options: TrainingCallback
+) -> tuple[dict[str, TableStore], int | None]:
+    """Open the run's folder of each source, after checking the rules and all folders.
+
+    Return the stores by name, and the step at which training restarts, None for the last stored one.
+    """
     config, resume = options.config, options.resume
     for source in sources:
         require_reachable(options.rules, source.table.name, source.rows, null_pairs=config.null_pairs)
@@ -171,16 +177,23 @@ def _open_stores(sources: Sequence[Source], log_dir: Path, options: TrainingCall
             ", ".join(map(repr, fresh)),
             ", ".join(map(repr, others)),
         )
+    first = options.initial_step
+    if stored := [source for source in sources if source.table.name not in fresh]:
+        now = [(TableReader.open(log_dir, source.table.name), source.snapshot(0).vectors) for source in stored]
+        first, message = find_restart(now, initial_step=first)
+        if message:
+            logger.warning("Resuming %s: %s", log_dir, message)
     extra = rules_as_extra(options.rules)
-    return {
+    stores = {
         source.table.name: TableStore.open_for_writing(
             log_dir,
             source.table,
             source.rows,
             config=config,
             resume=resume,
-            initial_step=options.initial_step,
+            initial_step=first,
             extra=extra,
         )
         for source in sources
     }
+    return stores, first
