@@ -179,8 +179,11 @@ def _open_stores(
         )
     first = options.initial_step
     if stored := [source for source in sources if source.table.name not in fresh]:
-        now = [(TableReader.open(log_dir, source.table.name), source.snapshot(0).vectors) for source in stored]
-        first, message = find_restart(now, initial_step=first)
+        try:
+            now = [(TableReader.open(log_dir, source.table.name), source.snapshot(0).vectors) for source in stored]
+            first, message = find_restart(now, initial_step=first)
+        except Exception as error:
+            message = f"The rows could not be compared with the stored snapshots ({type(error).__name__}: {error})."
         if message:
             logger.warning("Resuming %s: %s", log_dir, message)
     extra = rules_as_extra(options.rules)
