@@ -53,8 +53,8 @@ class EmbeddingCallback(TrainingCallback, paddle.callbacks.Callback):  # type: i
     resume
         Continue a run that holds data of the same rows.
     initial_step
-        Number of batches before this ``fit``; with `resume` the default is the stored step with the rows of the table, else
-        the last one.
+        Number of batches before this ``fit``; with `resume` the default is the stored step with the rows of the
+        table, else the last one.
     alerts
         Rules to evaluate at every snapshot: a TOML file, rules of `visualdl_embedding.alerts`, or both in a list; None
         for the default rules (rows that are not finite, a space that collapses), ``()`` for none.

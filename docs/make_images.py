@@ -222,8 +222,11 @@ def train(folder: Path, run: str, **options: int) -> None:
 
 def make_pages(folder: Path, output: Path) -> None:
     """Write the pictures of our page."""
-    # Early, when words still go far: later their ways are short, and lie under the points.
-    early = open_run(folder / RUN).steps(TABLE, analyzed=True)[4]
+    # Early, when words still go far: later their ways are short, and lie under the points. Redrawn maps have no trails.
+    run = open_run(folder / RUN)
+    steps = run.steps(TABLE, analyzed=True)
+    redrawn = [run.projection(TABLE, step, "tsne").redrawn for step in steps]
+    early = next((steps[i] for i in range(4, len(steps)) if not any(redrawn[i - 1 : i + 1])), steps[-1])
     with our_server(folder) as address, chromium(width=SHOWN_WIDTH) as (page, _):
         save(output, "page.png", our_page(page, address, early))
     # Apart from the first run, so that VisualDL's own pages show that one alone.

@@ -166,9 +166,10 @@ def test_the_ring_has_the_radius_of_the_noise_floor(drawn: list[Figure]) -> None
 
 def test_a_redrawn_map_says_that_its_motion_is_not_comparable(drawn: list[Figure]) -> None:
     layout = projection(noise_floor=None)
-    render_map(
-        replace(layout, parameters={**layout.parameters, "redrawn": True}), labels_of(50), quality={"redrawn": 1}
-    )
+    arranged = replace(layout, parameters={**layout.parameters, "redrawn": True})
+    render_map(arranged, labels_of(50), quality={"redrawn": 1, "motion": 0.7})
+    assert "motion since last" not in words_of(drawn[0])
+    assert "motion and noise floor in" not in words_of(drawn[0]).replace("\n", " ")
     assert "noise floor\nredrawn" in words_of(drawn[0])
     assert "redrawn, motion not comparable" in words_of(drawn[0]).replace("\n", " ")
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from browser_tools import browser, browser_marks, ink, missing_page, ready, wait_until
 from report_examples import clustered, example
@@ -263,4 +264,36 @@ def test_very_many_points_are_drawn_and_become_a_shade(started: Browser, tmp_pat
     dots = ink(visit.page, ".stage")
     visit.page.get_by_label("Density").check()
     wait_until(visit.page, lambda: ink(visit.page, ".stage") != dots, "There is no shade.")
+    visit.close()
+
+
+@pytest.mark.parametrize(
+    ("locale", "zero", "nonfinite"),
+    [
+        ("en-US", "the vector is zero or too short", "the vector contains NaN or inf"),
+        ("zh-CN", "向量为零或过短，没有方向", "向量含有 NaN 或 inf"),
+    ],
+)
+def test_rows_without_neighbors_are_on_no_map_and_give_the_reason(
+    started: Browser, tmp_path: Path, locale: str, zero: str, nonfinite: str
+) -> None:
+    vectors = np.random.default_rng(0).normal(size=(500, 300)).astype(np.float32)
+    vectors[::10] = 0
+    vectors[7] = np.nan
+    labels = [f"w{i}" for i in range(500)]
+    made = report(vectors, vocabulary=labels, methods="pca", watch=["w7", "w10", "w11"])
+    visit = Visit(started, made.write(tmp_path / "out")[0], panels=1, locale=locale)
+    page = visit.page
+    assert "449" in page.locator(".panel-foot .count").inner_text()
+    for word, reason in (("w10", zero), ("w7", nonfinite)):
+        page.locator(".word-name").get_by_text(word, exact=True).first.click()
+        page.locator(f"[data-focus={word}]").wait_for()
+        page.locator(".quiet").get_by_text(reason).wait_for()
+        assert page.locator(".neighbors .word").count() == 0
+    page.locator(".word-name").get_by_text("w11", exact=True).first.click()
+    page.locator("[data-focus=w11]").wait_for()
+    page.locator(".neighbors .word").first.wait_for()
+    near = {int(word[1:]) for word in page.locator(".neighbors .word-name").all_inner_texts()}
+    assert len(near) == 10
+    assert not near & {7, *range(0, 500, 10)}
     visit.close()

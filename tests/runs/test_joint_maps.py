@@ -128,7 +128,9 @@ def test_a_word_stands_beside_itself(method: str, n_components: int) -> None:
 
 def test_a_map_that_is_known_is_gone_on_with() -> None:
     a = make_snapshot()
-    b = turned(a)
+    # The joint map of equal snapshots is that of one.
+    noise = np.random.default_rng(2).normal(size=a.vectors.shape).astype(np.float32)
+    b = turned(replace(a, vectors=a.vectors + np.float32(0.1) * noise))
     analysis, _ = analyze(a, State(), CONFIG)
     start = analysis.projections["tsne"].coordinates
     joint = project_jointly(a, b, config=CONFIG, spec=CONFIG.spec("tsne"), start=start)
@@ -140,6 +142,45 @@ def test_a_map_that_is_known_is_gone_on_with() -> None:
 
     assert far(joint) < 0.5
     assert far(joint) < far(fresh)
+
+
+@pytest.mark.parametrize("distance", ["cosine", "euclidean"])
+@pytest.mark.parametrize("method", ["pca", "tsne", "umap"])
+@pytest.mark.parametrize("known", [False, True])
+def test_rows_that_coincide_have_one_place(method: str, distance: Any, known: bool) -> None:
+    a = make_snapshot()
+    a.vectors[:20] = a.vectors[0]
+    a.vectors[10:20, 0] = np.nextafter(a.vectors[0, 0], np.float32(np.inf))
+    b = turned(replace(a, vectors=np.where(np.arange(80)[:, None] < 60, a.vectors, a.vectors[::-1])))
+    config = replace(CONFIG, methods=(method,), distance=distance)
+    start = analyze(a, State(), config)[0].projections[method].coordinates if known else None
+    joint = project_jointly(a, b, config=config, spec=config.spec(method), start=start)
+    same = joint.b[[b.labels.index(label) for label in (*a.labels[:20], *a.labels[60:])]]
+    assert len(np.unique(joint.a[:20], axis=0)) == len(np.unique(same, axis=0)) == 1
+    assert len(np.unique(joint.a, axis=0)) == 61
+    assert len(np.unique(joint.b, axis=0)) == 41
+
+
+@pytest.mark.parametrize("method", ["pca", "tsne", "umap"])
+def test_equal_snapshots_coincide_whatever_the_rotation_between_them(method: str) -> None:
+    a = make_snapshot()
+    b = turned(a)
+    joint = project_jointly(a, b, config=CONFIG, spec=CONFIG.spec(method))
+    in_a, in_b = pair_labels(a.labels, b.labels)
+    np.testing.assert_array_equal(joint.a[in_a], joint.b[in_b])
+    assert len(np.unique(joint.a, axis=0)) == 80
+
+
+def test_rows_of_a_coarse_table_coincide_as_on_their_own_map() -> None:
+    a = make_snapshot()
+    a.vectors.view(np.uint32)[:] &= 0xFFFF0000
+    a.vectors[1] = a.vectors[0]
+    a.vectors.view(np.uint32)[1, 0] += 0x10000  # one unit in the last place of bfloat16
+    b = replace(a, vectors=a.vectors + np.float32(0.01))
+    for one, two in ((a, b), (b, a)):
+        joint = project_jointly(one, two, config=CONFIG, spec=CONFIG.spec("tsne"))
+        side = joint.a if one is a else joint.b
+        np.testing.assert_array_equal(side[0], side[1])
 
 
 def test_few_shared_rows_are_said() -> None:

@@ -192,9 +192,13 @@ def test_rows_without_neighbors_have_a_sentence_and_no_numbers(tmp_path: Path) -
     vectors[8] = 0
     writer.analyze(write(writer, vectors))
     client = client_of(tmp_path / "runs")
-    for row, why in ((7, "contains NaN or inf, so it has no neighbors"), (8, "is zero, so it has no direction")):
+    assert ask(client, "neighbors", **TABLE, step=0, row=9)["why"] is None
+    for row, reason, why in (
+        (7, "nonfinite", "contains NaN or inf, so it has no neighbors"),
+        (8, "zero", "is zero, so it has no direction"),
+    ):
         found = ask(client, "neighbors", **TABLE, step=0, row=row)
-        assert found["neighbors"] == []
+        assert (found["neighbors"], found["why"]) == ([], reason)
         assert why in found["missing"][0]
         changed = ask(client, "neighbor-changes", **TABLE, step=0, row=row, other_step=0)
         assert changed["kept"] == changed["gained"] == changed["lost"] == []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from browser_tools import wait_until
-from page_tools import MARKS, TABLE, address_with, at_step, step_of
+from page_tools import FIRST, MARKS, TABLE, WORD, address_with, ask, at_step, step_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,6 +85,29 @@ def test_curves_have_the_loss_and_lead_to_their_steps(view: Any, steps: list[int
     page.get_by_text("mean cosine", exact=True).click()
     page.locator("[data-curve='mean_cosine'] canvas").wait_for()
     address_with(page, "curve=mean_cosine")
+
+
+def test_a_redrawn_map_has_no_motion_and_no_trail_and_says_so(view: Any, address: str, steps: list[int]) -> None:
+    def info(step: int) -> Any:
+        return ask(address, "frame-info", run="a", table=TABLE, step=step, projection="tsne")
+
+    redrawn = next(step for step in steps if info(step)["redrawn"])
+    assert info(redrawn)["motion"] is None
+    fragment = f"{FIRST}&step={redrawn}&focus={WORD}&labels=0&links=0&curve=tsne%2Fmotion&curve=log%3Atrain%2Floss"
+    page = view(f"{fragment}&trails=1&color=metric%3Amotion")
+    said = f"No motion: the t-SNE map was redrawn at step {redrawn}"
+    for column in (".left", ".card"):
+        page.locator(column).get_by_text(said).wait_for()
+    assert "motion on the map" not in page.locator(".card .facts").inner_text()
+    caption = page.locator("[data-curve='tsne/motion'] figcaption")
+    assert f"no value at step {redrawn}" in caption.inner_text()
+    assert "no value" not in page.locator("[data-curve='log:train/loss'] figcaption").inner_text()
+    over = "document.querySelector('.over').toDataURL()"
+    page.wait_for_timeout(500)
+    with_trail = page.evaluate(over)
+    page = view(f"{fragment}&trails=0&color=metric%3Amotion")
+    page.wait_for_timeout(500)
+    assert page.evaluate(over) == with_trail
 
 
 def test_an_alert_is_a_flag_that_leads_to_its_step(

@@ -12,6 +12,7 @@ const step = (number: number, rows: string): Inlined["runs"][0]["tables"][0]["st
   frames: { pca: { info, components: 2, values: floats(1, 2, 3, 4, NaN, NaN) } },
   row_metrics: { norm: floats(0.5, NaN, 2) },
   neighbors: { k: 2, rows, cosines: floats(0.5, 0.25, 0.5, 0.75, 0, 0), distances: null },
+  unusable: { zero: ints(), nonfinite: ints(2) },
   clusters: { n_clusters: 1, clusters: ints(0, 0, -1) },
   findings: [],
 });
@@ -57,7 +58,8 @@ describe("inlined data", () => {
       ["c", 9, 0.75, 0.25],
     ]);
     expect((await source.neighbors(at, 1, 1, "cosine")).neighbors).toHaveLength(1);
-    expect((await source.neighbors(at, 2, 15, "cosine")).neighbors).toEqual([]);
+    expect((await source.neighbors(at, 1, 1, "cosine")).why).toBeNull();
+    expect(await source.neighbors(at, 2, 15, "cosine")).toMatchObject({ neighbors: [], why: "nonfinite" });
   });
   it("follow neighbors over the steps that they hold", async () => {
     const { steps, neighbors } = await source.timeline("model", "words", 0, 2);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { nearestStep, stepAt, trailSteps, unionOfSteps } from "../src/logic/steps";
+import { comparableFrames, nearestStep, stepAt, trailSteps, unionOfSteps } from "../src/logic/steps";
 
 const steps = [0, 50, 100, 282];
 
@@ -24,6 +24,12 @@ describe("steps", () => {
   it("goes to the nearest for a click", () => {
     expect(nearestStep(steps, 180)).toBe(100);
     expect(nearestStep(steps, 192)).toBe(282);
+  });
+  it("begins trails at the last frame that was redrawn", () => {
+    expect(comparableFrames(steps, [false, false, false, false])).toEqual(steps);
+    expect(comparableFrames(steps, [false, true, false, false])).toEqual([50, 100, 282]);
+    expect(comparableFrames(steps, [true, true, false, true])).toEqual([282]);
+    expect(comparableFrames([], [])).toEqual([]);
   });
   it("trails behind the present step", () => {
     expect(trailSteps(steps, 100, 2)).toEqual([50, 100]);

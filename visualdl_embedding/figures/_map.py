@@ -151,7 +151,7 @@ def render_map(
         format_parameters(
             {name: value for name, value in projection.parameters.items() if name not in ("redrawn", "null_motion")}
         ),
-        "motion and noise floor in the layout's standard deviations",
+        "" if projection.redrawn else "motion and noise floor in the layout's standard deviations",
     )
     panel.caption(" · ".join(filter(None, sentences)))
 

@@ -109,7 +109,7 @@ def format_numbers(
     """
     words = {}
     for name, value in quality.items():
-        if name == "redrawn":  # Shown instead of the noise floor.
+        if name == "redrawn" or (name == "motion" and redrawn):  # Shown instead of the noise floor.
             continue
         shown = f"{value:.1%}" if name == "explained_variance" else f"{value:.3g}"
         words[_WORDS.get(name, name.replace("_", " "))] = shown

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from visualdl_embedding.core.suggest import listed
 from visualdl_embedding.core.table import Table, block_ranges
+from visualdl_embedding.models._shards import Shards, find_shards, is_auto_parallel, is_vocab_parallel, local_part
 
 if TYPE_CHECKING:
     import paddle
 
-__all__ = ["LiveTable", "find_tables", "is_paddle", "is_recording_process", "live_table"]
+__all__ = ["LiveTable", "find_tables", "is_paddle", "live_table", "require_dynamic_mode"]
 
 ROOT_NAME = "embedding"
 """Table name if the network itself is the embedding layer: its sublayer name is empty."""
@@ -26,27 +27,36 @@ ROOT_NAME = "embedding"
 
 @dataclass(frozen=True)
 class LiveTable:
-    """Table in a parameter of a network, and the ``nn.Embedding`` layers that use it, if any."""
+    """Table in a parameter of a network, and the ``nn.Embedding`` layers that use it, if any.
+
+    `shards` says how its rows are spread over ranks, all of which then read at the same time.
+    """
 
     table: Table
     parameter: paddle.Tensor
     layers: tuple[paddle.nn.Layer, ...] = ()
+    shards: Shards | None = None
 
     def read_rows(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
         """Gather rows on the parameter's device: `ids` ``(m,)`` int64 from 0 to V - 1, result ``(m, d)`` float32.
 
         Call it on the training thread: a background thread can read partly updated rows.
         """
+        return self._gather(ids) if self.shards is None else self.shards.read_rows(ids, self._gather)
+
+    def _gather(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Gather rows of this process."""
         import paddle
 
         with paddle.no_grad():
-            index = paddle.to_tensor(ids, place=self.parameter.place)
+            parameter = local_part(self.parameter)
+            index = paddle.to_tensor(ids, place=parameter.place)
             if self.table.dtype == "float16":
                 # Paddle cannot gather float16 on the CPU, but int16; the view copies nothing.
-                bits = paddle.gather(self.parameter.view("int16"), index).numpy()
+                bits = paddle.gather(parameter.view("int16"), index).numpy()
                 return np.asarray(bits.view(np.float16), dtype=np.float32)
             # Cast first: .numpy() returns bfloat16 as uint16.
-            vectors: NDArray[np.float32] = paddle.gather(self.parameter, index).astype("float32").numpy()
+            vectors: NDArray[np.float32] = paddle.gather(parameter, index).astype("float32").numpy()
         return vectors
 
     def blocks(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
@@ -55,18 +65,12 @@ class LiveTable:
             yield start, self.read_rows(np.arange(start, stop))
 
 
-def is_recording_process(reader: str) -> bool:
-    """Whether this process has rank 0, also without distributed training. If it has, static mode is a RuntimeError.
-
-    `reader` names the class that reads the layers, for the message.
-    """
+def require_dynamic_mode(reader: str) -> None:
+    """Raise a RuntimeError in static mode; `reader` names the class that reads the layers, for the message."""
     import paddle
 
-    if paddle.distributed.get_rank() != 0:
-        return False
     if not paddle.in_dynamic_mode():
         raise RuntimeError(f"{reader} reads layers in dynamic mode; remove paddle.enable_static().")
-    return True
 
 
 def is_paddle(source: Any, kind: Literal["nn.Layer", "Tensor"]) -> bool:
@@ -85,8 +89,8 @@ def find_tables(
     network
         Network, searched with all its sublayers. A shared layer or tied weight counts once, under its first name.
     tables
-        None: every ``nn.Embedding``. Names or globs (``"encoder.*"``) choose among them. A mapping from names to 2-D
-        parameters selects tables outside ``nn.Embedding`` (``F.embedding(x, self.table)``).
+        None: every ``nn.Embedding`` and ``VocabParallelEmbedding``. Names or globs (``"encoder.*"``) choose among them.
+        A mapping from names to 2-D parameters selects tables outside ``nn.Embedding`` (``F.embedding(x, self.table)``).
 
     Raises
     ------
@@ -123,7 +127,7 @@ def _embedding_layers(network: paddle.nn.Layer) -> dict[str, LiveTable]:
 
     sharing: dict[int, list[tuple[str, Any]]] = {}
     for name, layer in network.named_sublayers(include_self=True):
-        if isinstance(layer, paddle.nn.Embedding):
+        if isinstance(layer, paddle.nn.Embedding) or is_vocab_parallel(layer):
             sharing.setdefault(id(layer.weight), []).append((name or ROOT_NAME, layer))
     found: dict[str, LiveTable] = {}
     for (name, first), *others in sharing.values():
@@ -135,7 +139,7 @@ def _embedding_layers(network: paddle.nn.Layer) -> dict[str, LiveTable]:
 def live_table(
     name: str, parameter: Any, padding_idx: int | None = None, *, layers: tuple[paddle.nn.Layer, ...] = ()
 ) -> LiveTable:
-    """Table in a parameter; ValueError if the parameter is not 2-D."""
+    """Table in a parameter, which may be spread over processes; ValueError if the parameter is not 2-D."""
     shape = tuple(getattr(parameter, "shape", ()))
     if len(shape) != 2:
         kind = f"a tensor of shape {shape}" if shape else f"{type(parameter).__name__}"
@@ -143,4 +147,9 @@ def live_table(
     if padding_idx is not None and padding_idx < 0:
         padding_idx += int(shape[0])
     dtype = str(parameter.dtype).rsplit(".", 1)[-1]
-    return LiveTable(Table(name, int(shape[0]), int(shape[1]), dtype, padding_idx), parameter, layers)
+    layer: Any = layers[0] if layers else None
+    num_rows = layer.num_embeddings if is_vocab_parallel(layer) else shape[0]
+    table = Table(name, int(num_rows), int(shape[1]), dtype, padding_idx)
+    shards = find_shards(table, parameter, layer)
+    # Ids and gradients of auto-parallel layers are distributed tensors, which the hooks of a history cannot read.
+    return LiveTable(table, parameter, () if is_auto_parallel(parameter) else layers, shards)

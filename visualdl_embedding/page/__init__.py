@@ -1,6 +1,13 @@
 """Data of the page: responses of the server API, and a self-contained HTML file."""
 
-from visualdl_embedding.page._answers import frame_info, metric_infos, rows_answer, scalar_series, table_info
+from visualdl_embedding.page._answers import (
+    frame_info,
+    metric_infos,
+    rows_answer,
+    rows_without_neighbors,
+    scalar_series,
+    table_info,
+)
 from visualdl_embedding.page._file import embedded_json, html_file, missing_page
 
 __all__ = [
@@ -10,6 +17,7 @@ __all__ = [
     "metric_infos",
     "missing_page",
     "rows_answer",
+    "rows_without_neighbors",
     "scalar_series",
     "table_info",
 ]

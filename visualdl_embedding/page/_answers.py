@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from visualdl_embedding.analysis import Projection
+from visualdl_embedding.core.distance import Distance, is_finite, usable_rows
 from visualdl_embedding.core.palette import group_colors
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.table import Table
 from visualdl_embedding.metrics import METRICS
 
-__all__ = ["frame_info", "metric_infos", "rows_answer", "scalar_series", "table_info"]
+__all__ = ["frame_info", "metric_infos", "rows_answer", "rows_without_neighbors", "scalar_series", "table_info"]
 
 _METRIC_FIELDS = ("low", "high", "higher_is_better", "description", "description_zh", "reference")
 _NO_PARAMETERS = ("method", "random_state", "redrawn")
@@ -64,6 +68,19 @@ def frame_info(
         "continuity": scalars.get(f"{key}/continuity"),
         "motion": scalars.get(f"{key}/motion"),
         "analyzed_against": previous_step,
+    }
+
+
+def rows_without_neighbors(vectors: NDArray[np.floating], distance: Distance) -> dict[str, NDArray[np.intp]]:
+    """Return the positions of the rows without neighbors, by reason.
+
+    >>> rows_without_neighbors(np.float32([[3, 4], [0, 0], [np.nan, 1]]), "cosine")
+    {'zero': array([1]), 'nonfinite': array([2])}
+    """
+    finite = is_finite(vectors)
+    return {
+        "zero": np.flatnonzero(finite & ~usable_rows(vectors, distance)),
+        "nonfinite": np.flatnonzero(~finite),
     }
 
 

@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 from visualdl_embedding.core.jsonable import plain
 from visualdl_embedding.core.palette import page_palette
 from visualdl_embedding.core.text import visible_text
-from visualdl_embedding.page import frame_info, html_file, metric_infos, rows_answer, scalar_series, table_info
+from visualdl_embedding.page import (
+    frame_info,
+    html_file,
+    metric_infos,
+    rows_answer,
+    rows_without_neighbors,
+    scalar_series,
+    table_info,
+)
 
 if TYPE_CHECKING:
     from visualdl_embedding.reports._report import Report
@@ -106,6 +114,10 @@ def _step(report: Report) -> dict[str, Any]:
             "rows": _packed(rows, "<i4"),
             "cosines": _packed(cosines),
             "distances": None if analysis.neighbors.distance == "cosine" else _packed(distances),
+        },
+        "unusable": {
+            reason: _packed(rows, "<i4")
+            for reason, rows in rows_without_neighbors(report.snapshot.vectors, analysis.neighbors.distance).items()
         },
         "clusters": {
             "n_clusters": int(study.clusters.max(initial=-1)) + 1,

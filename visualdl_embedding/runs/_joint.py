@@ -19,6 +19,7 @@ from visualdl_embedding.analysis import Config, ProjectionSpec, make_layout, nei
 from visualdl_embedding.core.arrays import spread
 from visualdl_embedding.core.atomic import replacing
 from visualdl_embedding.core.distance import Distance, normalize, usable_rows
+from visualdl_embedding.core.duplicates import representatives
 from visualdl_embedding.core.pairing import pair_labels, pair_rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.stamps import content_stamp, file_stamp
@@ -43,7 +44,7 @@ CACHE_NAME = ".visualdl-embedding-cache"
 CACHE_BYTES = 512 * 2**20
 """Limit for all joint maps of a log directory; beyond it the oldest are removed. 50,000 + 50,000 rows in two
 dimensions take 0.8 MB."""
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,8 @@ def project_jointly(
 ) -> Joint:
     """Turn `b` onto `a`, and project all rows of both together.
 
+    Rows that coincide, on one side or on both, get one place.
+
     Parameters
     ----------
     a, b
@@ -166,7 +169,11 @@ def project_jointly(
     usable_a, usable_b = a.usable(config.distance), usable_rows(turned, config.distance)
     vectors = np.concatenate([a.vectors[usable_a], turned[usable_b]])
     is_map = spec.method != "pca"
-    graph = neighbor_graph(vectors, config, [spec]) if is_map else None
+    first = _first_rows(a.vectors[usable_a], b.vectors[usable_b], vectors, distance=config.distance)
+    distinct = np.unique(first)
+    # PCA keeps all rows, because their number is a weight.
+    projected = distinct if is_map and len(distinct) > 1 else np.arange(len(vectors))
+    graph = neighbor_graph(vectors[projected], config, [spec]) if is_map else None
     init = None
     if is_map and start is not None:
         # Rows of `b` start at the label's position in `a`, with noise, because forces between rows that coincide have
@@ -176,15 +183,17 @@ def project_jointly(
         noise = np.random.default_rng(spec.random_state).normal(scale=scatter, size=(len(in_a), start.shape[1]))
         twins = np.full((len(b.labels), start.shape[1]), np.nan, dtype=np.float32)
         twins[in_b] = start[in_a] + noise
-        init = np.concatenate([start[usable_a], twins[usable_b]])
+        init = np.concatenate([start[usable_a], twins[usable_b]])[projected]
     tell(0.35)
-    layout = make_layout(vectors, graph, spec, config=config, init=init)
+    layout = make_layout(vectors[projected], graph, spec, config=config, init=init)
     tell(0.95)
     n_a, dim = int(usable_a.sum()), a.vectors.shape[1]
     coordinates, notes = layout.coordinates, layout.notes
+    place = np.searchsorted(projected, first)
     if start is not None:
         # PCA keeps its size, because its spread is a measurement.
-        coordinates = align(coordinates[:n_a], start[usable_a], scaling=is_map).apply(coordinates)
+        coordinates = align(coordinates[place[:n_a]], start[usable_a], scaling=is_map).apply(coordinates)
+    coordinates = coordinates[place]
     n_shared = len(pair_rows(a, b, config.distance)[0])
     if n_shared < dim:
         note = (
@@ -295,6 +304,18 @@ def _compare(a: SnapshotReference, b: SnapshotReference, projection: str, tell: 
     )
     axes, _ = draw_axes(np.concatenate([map_a, laid]))
     return Joint(map_a, laid, axes, n_shared, "procrustes", (note,))
+
+
+def _first_rows(a: Floats, b: Floats, vectors: Floats, *, distance: Distance) -> NDArray[np.intp]:
+    """Return the first row of each group of rows that coincide, for the rows of `a` and then those of `b`.
+
+    Within a side, rows coincide as stored, as on the side's own map: the turned `b` has no dtype of its own. `vectors`
+    are all rows in the space of `a`, in which those of different sides coincide.
+    """
+    first = np.concatenate([representatives(a, distance), len(a) + representatives(b, distance)])
+    distinct = np.unique(first)
+    joined = distinct[representatives(vectors[distinct], distance)]
+    return np.asarray(joined[np.searchsorted(distinct, first)])
 
 
 def _path(a: SnapshotReference, b: SnapshotReference, projection: str, cache: str | os.PathLike[str]) -> Path:

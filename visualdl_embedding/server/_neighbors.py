@@ -13,6 +13,7 @@ from visualdl_embedding.core.distance import Distance, why_unusable
 from visualdl_embedding.core.pairing import positions_of
 from visualdl_embedding.core.query import cosines, nearest_rows
 from visualdl_embedding.core.snapshot import Snapshot
+from visualdl_embedding.page import rows_without_neighbors
 from visualdl_embedding.server._http import Answer, Asked
 from visualdl_embedding.server._runs import with_missing
 from visualdl_embedding.server._served import ServedTable
@@ -43,6 +44,14 @@ class _Moment:
             return f"{label!r} was not watched at {at}."
         why = why_unusable(self.snapshot.vectors[row], distance)
         return why and f"The vector of {label!r} at {at} {why}."
+
+    def reason(self, label: str, distance: Distance) -> str | None:
+        """Return the reason for which a row has no neighbors, as the page names it; None if it has a distance."""
+        row = self.where.get(label)
+        if row is None:
+            return "unwatched"
+        found = rows_without_neighbors(self.snapshot.vectors[[row]], distance)
+        return next((reason for reason, rows in found.items() if len(rows)), None)
 
     def near(self, label: str, k: int, distance: Distance) -> list[tuple[int, float, float]]:
         """Row, cosine and distance of the nearest rows, nearest first; none if the row is absent or not usable."""
@@ -84,7 +93,8 @@ def neighbors(source: RunSource, asked: Asked) -> Answer:
                 for i, cosine, away in moment.near(label, k, distance)
             ]
             why = moment.why_none(label, distance)
-        return with_missing({"row": row, "label": label, "neighbors": found}, [why] if why else [])
+            answer = {"row": row, "label": label, "neighbors": found, "why": moment.reason(label, distance)}
+        return with_missing(answer, [why] if why else [])
 
     return Answer(table.stamp(step), make)
 

@@ -76,6 +76,7 @@ _RUN = _object({"name": TEXT, "tables": _list(_TABLE), "curves": _list(TEXT)})
 _PAIR = _object({"a": INTEGER, "b": INTEGER, "cosines": _list(MAYBE_NUMBER)})
 _AXES = _list(_list(NUMBER))
 _HOW: Schema = {"enum": ["joint", "procrustes"]}
+_WHY: Schema = {"enum": ["zero", "nonfinite", "unwatched", None]}
 _CLUSTER: Schema = {"type": "integer", "minimum": -1}
 
 _ERROR = _object({"error": TEXT})
@@ -99,7 +100,7 @@ SCHEMAS: Mapping[str, Schema | None] = {
     "scalars": _object({"scalars": _SERIES}),
     "metrics": _object({"metrics": _map(_METRIC)}),
     "curves": _object({"curves": _SERIES}),
-    "neighbors": _object({"row": INTEGER, "label": TEXT, "neighbors": _list(_NEIGHBOR)}),
+    "neighbors": _object({"row": INTEGER, "label": TEXT, "neighbors": _list(_NEIGHBOR), "why": _WHY}),
     "neighbor-changes": _object(_all(_CHANGES, "kept", "gained", "lost")),
     "neighbor-timeline": _object({"steps": _list(INTEGER), "neighbors": _list(_FOLLOWED)}),
     "similarities": _object({"steps": _list(INTEGER), "pairs": _list(_PAIR)}),

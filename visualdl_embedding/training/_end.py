@@ -6,7 +6,7 @@ import logging
 import shlex
 from collections.abc import Sequence
 
-from visualdl_embedding.training._settings import RecordedTable
+from visualdl_embedding.training._settings import REPLACED, UNFINISHED, RecordedTable
 
 __all__ = ["log_drop", "log_end", "log_gaps", "log_large_frames"]
 
@@ -61,7 +61,7 @@ def log_gaps(tables: Sequence[RecordedTable], *, waited: str = "") -> None:
                 table.recorded - table.analyzed,
                 table.recorded,
                 ", ".join(f"{count} {what}" for what, count in table.skipped.items() if count),
-                waited,
+                waited if table.skipped[REPLACED] or table.skipped[UNFINISHED] else "",
                 shlex.quote(table.log_dir),
             )
 

@@ -26,7 +26,7 @@ from visualdl_embedding.training._client import WorkerClient, wait_for
 from visualdl_embedding.training._end import log_drop, log_end, log_gaps, log_large_frames
 from visualdl_embedding.training._events import Events
 from visualdl_embedding.training._governor import Governor
-from visualdl_embedding.training._settings import RecordedTable, RecorderSettings
+from visualdl_embedding.training._settings import UNFINISHED, RecordedTable, RecorderSettings
 
 __all__ = ["Recorder"]
 
@@ -186,7 +186,7 @@ class Recorder:
         if self._analyzing:
             for table in tables:
                 running = self._busy is not None and self._busy["table"] == table.name
-                table.skipped["unfinished at the end"] += len(table.pending) + running
+                table.skipped[UNFINISHED] += len(table.pending) + running
             has_waited = self._governor is not None and self._governor.has_waited
             share = self.settings.max_slowdown
             log_gaps(

@@ -10,7 +10,10 @@ from visualdl_embedding.logs import DEFAULT_LOG_BYTES
 from visualdl_embedding.runs import TableAnalyzer
 from visualdl_embedding.store import TableStore
 
-__all__ = ["RecordedTable", "RecorderSettings", "Schedule"]
+__all__ = ["REPLACED", "UNFINISHED", "RecordedTable", "RecorderSettings", "Schedule"]
+
+REPLACED, UNFINISHED = "replaced by a newer one before its turn", "unfinished at the end"
+"""What happens to snapshots whose analyses waited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,5 +95,5 @@ class RecordedTable:
         """Add a job. It replaces a pending one, except that of the run's first snapshot, which later ones refer to."""
         if self.pending and not self.pending[-1]["first"]:
             self.pending.pop()
-            self.skipped["replaced by a newer one before its turn"] += 1
+            self.skipped[REPLACED] += 1
         self.pending.append(job)

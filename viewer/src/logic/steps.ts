@@ -23,6 +23,11 @@ export function nearestStep(steps: number[], wanted: number): number | null {
   return best;
 }
 
+/** Frames of a trail: from the last one that was redrawn, because motion into it is not comparable. */
+export function comparableFrames<Frame>(frames: Frame[], redrawn: boolean[]): Frame[] {
+  return frames.slice(Math.max(0, redrawn.lastIndexOf(true)));
+}
+
 /** Steps of a trail: at most `count`, ending with the current one. */
 export function trailSteps(steps: number[], step: number, count: number): number[] {
   const end = steps.indexOf(step);

@@ -152,6 +152,10 @@ export const STRINGS = {
     "Rows that did not change moved by more than one standard deviation of the map, or their motion is unknown.",
     "未变化的行移动超过地图的一个标准差，或其位移未知。",
   ],
+  "motion.none": [
+    "No motion: the {map} map was redrawn at step {step}, so motion is not comparable.",
+    "没有图上位移：第 {step} 步的 {map} 图已重绘，位移不可比。",
+  ],
   "noise.unknown": ["Noise floor not measured", "未测量噪声底"],
   "turn.hint": ["Drag to turn", "拖动以旋转"],
 
@@ -168,6 +172,7 @@ export const STRINGS = {
   "curves.choose": ["Choose curves", "选择曲线"],
   "curves.none": ["No curves yet", "暂无曲线"],
   "curves.gap": ["No finite value at step {steps}", "第 {steps} 步没有有限的数值"],
+  "curves.absent": ["no value at step {step}", "第 {step} 步没有数值"],
   "curves.logged": ["Logged in VisualDL", "VisualDL 记录"],
   alerts: ["Alerts", "告警"],
   "alerts.none": ["No alerts.", "没有告警。"],
@@ -177,10 +182,13 @@ export const STRINGS = {
   "word.none": ["Click a point, or search, to see a word's neighbors.", "点击一个点或搜索，查看词的近邻。"],
   pieces: ["made of {pieces}", "由 {pieces} 组成"],
   neighbors: ["Neighbors", "近邻"],
-  "neighbors.none": [
-    "No neighbors at this step: the vector is zero, too short for a direction, or contains NaN or inf, or the row was not watched.",
-    "该步没有近邻：向量为零、过短而没有方向、含有 NaN 或 inf，或当时未观察该行。",
+  "neighbors.zero": [
+    "No neighbors at this step: the vector is zero or too short, so it has no direction.",
+    "该步没有近邻：向量为零或过短，没有方向。",
   ],
+  "neighbors.nonfinite": ["No neighbors at this step: the vector contains NaN or inf.", "该步没有近邻：向量含有 NaN 或 inf。"],
+  "neighbors.unwatched": ["No neighbors at this step: the row was not watched.", "该步没有近邻：当时未观察该行。"],
+  "neighbors.none": ["No neighbors at this step: too few rows are usable.", "该步没有近邻：可用的行太少。"],
   "neighbors.hint": ["In the original space, not on the map", "原空间中的近邻，而非图上的近邻"],
   "neighbors.count": ["How many", "数量"],
   distance: ["Distance", "距离"],

@@ -4,18 +4,24 @@ import { useEffect, useMemo, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { source } from "../source";
-import { PANEL_COLORS } from "../state/model";
+import { PANEL_COLORS, type PanelModel } from "../state/model";
 import { resource } from "../state/resource";
-import { alerts, change, dark, freshness, goTo, nameOf, panels, say, stepNow, tableOf, timeline, view } from "../state";
-import { gapsOf, joined } from "../logic/curves";
+import { active, alerts, change, dark, freshness, goTo, nameOf, panels, say, stepNow, tableOf, timeline, view } from "../state";
+import { gapsOf, joined, pointAt, pointUpTo } from "../logic/curves";
 import { nearestStep, unionOfSteps } from "../logic/steps";
 import type { Curve } from "../source/types";
 import { Menu, figure } from "./ui";
 
+interface Line {
+  run: string;
+  table: string;
+  color: string;
+  curve: Curve;
+}
 /** Lines of a curve, one per run. */
 interface Chart {
   key: string;
-  lines: { color: string; curve: Curve }[];
+  lines: Line[];
 }
 
 const LOGGED = "log:";
@@ -45,7 +51,7 @@ const curves = resource(() => {
         ];
         for (const [key, curve] of named) {
           const chart = found.get(key) ?? { key, lines: [] };
-          chart.lines.push({ color: sources[i]!.color, curve });
+          chart.lines.push({ ...sources[i]!, curve });
           found.set(key, chart);
         }
       });
@@ -203,9 +209,6 @@ function Plot({ chart }: { chart: Chart }) {
       plot.destroy();
     };
   }, [chart, data, gaps, dark.value]);
-  const now = stepNow.value;
-  const value = (curve: Curve): string =>
-    figure(now === null ? null : curve.values[curve.steps.indexOf(nearestStep(curve.steps, now) ?? NaN)]);
   const broken = unionOfSteps(gaps);
   const named = `${broken.slice(0, 3).map(figure).join(", ")}${broken.length > 3 ? ", …" : ""}`;
   return (
@@ -217,13 +220,33 @@ function Plot({ chart }: { chart: Chart }) {
             × {broken.length}
           </small>
         )}
-        {chart.lines.map(({ color, curve }) => (
-          <span key={color} class="number" style={chart.lines.length > 1 ? { "--mark": color } : undefined}>
-            {value(curve)}
-          </span>
+        {chart.lines.map((line) => (
+          <Reading key={line.color} chart={chart} line={line} />
         ))}
       </figcaption>
       <div ref={host} aria-hidden="true" />
     </figure>
+  );
+}
+
+/** Value of a line at the step that its panel shows. The training's own scalars are logged at other steps. */
+function Reading({ chart, line: { run, table, color, curve } }: { chart: Chart; line: Line }) {
+  const shows = ({ spec }: PanelModel): boolean => spec.value.run === run && spec.value.table === table;
+  const panel = active.value && shows(active.value) ? active.value : panels.value.find(shows);
+  const step = panel?.step.value ?? null;
+  const point = (chart.key.startsWith(LOGGED) ? pointUpTo : pointAt)(curve, step);
+  const style = chart.lines.length > 1 ? { "--mark": color } : undefined;
+  if (point) {
+    return (
+      <span class="number" style={style} title={say("step.n", { step: figure(point.step) })}>
+        {point.step !== step && <small>{say("step.n", { step: figure(point.step) })}</small>} {figure(point.value)}
+      </span>
+    );
+  }
+  const reason = say("curves.absent", { step: figure(step) });
+  return (
+    <span class="number" style={style} title={reason}>
+      {chart.lines.length > 1 ? "–" : <small>{reason}</small>}
+    </span>
   );
 }

@@ -9,6 +9,7 @@ import { clusterKey, clusterStep } from "../state/clusters";
 import { LETTERS, type PanelModel } from "../state/model";
 import { resource } from "../state/resource";
 import { isMetric } from "../state/scene";
+import { noMotion } from "./words";
 
 export function Colors() {
   const model = active.value;
@@ -59,6 +60,7 @@ export function Colors() {
       )}
       {legend?.kind === "numbers" && <Ramp scale={legend.scale} />}
       {legend?.kind === "numbers" && isMetric(color) && <Meaning name={color.slice("metric:".length)} />}
+      {color === "metric:motion" && model.info.value.value?.redrawn && <p class="quiet">{noMotion(model)}</p>}
     </Section>
   );
 }

@@ -53,7 +53,7 @@ function OneList({ model }: { model: PanelModel }) {
   if (!now || now.label !== focus.value) return <p class="quiet">{say("loading")}</p>;
   const compared = before?.label === now.label;
   const found = changes(now.neighbors, compared ? before.neighbors : now.neighbors);
-  if (!now.neighbors.length) return <p class="quiet">{say("neighbors.none")}</p>;
+  if (!now.neighbors.length) return <p class="quiet">{say(`neighbors.${now.why ?? "none"}`)}</p>;
   return (
     <ul class="words neighbors" aria-label={say("neighbors")}>
       {found.map(({ label, state, now, before }) => (
@@ -81,51 +81,62 @@ const Bar = ({ cosine, faint = false }: { cosine: number; faint?: boolean }) => 
 
 /** Union of the neighbors of a word in several panels, with the rank in each. */
 function SideBySide({ models }: { models: PanelModel[] }) {
-  const lists = models.map((model) => {
+  const found = models.map((model) => {
     const now = model.near.value.value;
-    return now && now.label === focus.value && model.row(now.label) !== null ? now.neighbors : [];
+    return now && now.label === focus.value && model.row(now.label) !== null ? now : null;
   });
+  const lists = found.map((now) => now?.neighbors ?? []);
   const before = models.map((model) => {
     const then = model.before.value.value;
     return then?.label === focus.value ? new Set(then.neighbors.map(({ label }) => label)) : null;
   });
   return (
-    <table class="beside">
-      <thead>
-        <tr>
-          <th scope="col">{say("word")}</th>
-          {models.map((model) => (
-            <th key={model.index} scope="col" title={`${model.spec.value.run} · ${model.spec.value.table}`}>
-              <span class="letter" style={{ background: PANEL_COLORS[model.index]! }}>
-                {model.letter}
-              </span>
-              <small>{model.step.value === null ? "" : figure(model.step.value)}</small>
-            </th>
-          ))}
-        </tr>
-      </thead>
-      <tbody>
-        {layBeside(lists).map(({ label, places }) => (
-          <tr
-            key={label}
-            class={places.every(Boolean) ? "all" : ""}
-            onPointerEnter={() => (hovered.value = label)}
-            onPointerLeave={() => (hovered.value = null)}
-          >
-            <th scope="row">
-              <button type="button" class="word-name" onClick={() => choose(label)}>
-                {label}
-              </button>
-            </th>
-            {places.map((placed, i) => (
-              <td key={i} title={placed ? `${say("cosine")} ${placed.cosine.toFixed(3)}` : undefined}>
-                {placed ? placed.rank : "–"}
-                {placed && before[i] && !before[i].has(label) && <span class="state gained">{say("gained")}</span>}
-              </td>
+    <>
+      <table class="beside">
+        <thead>
+          <tr>
+            <th scope="col">{say("word")}</th>
+            {models.map((model) => (
+              <th key={model.index} scope="col" title={`${model.spec.value.run} · ${model.spec.value.table}`}>
+                <span class="letter" style={{ background: PANEL_COLORS[model.index]! }}>
+                  {model.letter}
+                </span>
+                <small>{model.step.value === null ? "" : figure(model.step.value)}</small>
+              </th>
             ))}
           </tr>
-        ))}
-      </tbody>
-    </table>
+        </thead>
+        <tbody>
+          {layBeside(lists).map(({ label, places }) => (
+            <tr
+              key={label}
+              class={places.every(Boolean) ? "all" : ""}
+              onPointerEnter={() => (hovered.value = label)}
+              onPointerLeave={() => (hovered.value = null)}
+            >
+              <th scope="row">
+                <button type="button" class="word-name" onClick={() => choose(label)}>
+                  {label}
+                </button>
+              </th>
+              {places.map((placed, i) => (
+                <td key={i} title={placed ? `${say("cosine")} ${placed.cosine.toFixed(3)}` : undefined}>
+                  {placed ? placed.rank : "–"}
+                  {placed && before[i] && !before[i].has(label) && <span class="state gained">{say("gained")}</span>}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {found.map(
+        (now, i) =>
+          now?.neighbors.length === 0 && (
+            <p class="quiet" key={i}>
+              {models[i]!.letter} · {say(`neighbors.${now.why ?? "none"}`)}
+            </p>
+          ),
+      )}
+    </>
   );
 }

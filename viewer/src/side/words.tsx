@@ -43,11 +43,16 @@ export function WordCard() {
           <Metrics model={home} row={row} />
         </dl>
       )}
+      {row !== null && home.info.value.value?.redrawn && <p class="quiet">{noMotion(home)}</p>}
       <Doubts label={label} />
       {pieces && <p class="quiet">{say("pieces", { pieces })}</p>}
     </section>
   );
 }
+
+/** Reason for which a map has no motion at this step. */
+export const noMotion = (model: PanelModel): string =>
+  say("motion.none", { map: mapName(model.spec.value.map), step: figure(model.step.value) });
 
 /** Maps with the word in a cluster that no other method shows. */
 function Doubts({ label }: { label: string }) {

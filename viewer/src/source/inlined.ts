@@ -16,6 +16,8 @@ interface InlinedStep {
   row_metrics: Record<string, Packed>;
   /** `k` neighbors of each row, nearest first: int32 rows (-1 for none), float32 cosines and distances. */
   neighbors: { k: number; rows: Packed; cosines: Packed; distances: Packed | null };
+  /** int32 rows without neighbors, by reason. */
+  unusable: Record<"zero" | "nonfinite", Packed>;
   clusters: { n_clusters: number; clusters: Packed };
   findings: T.Finding[];
 }
@@ -90,7 +92,9 @@ export function openInlined(data: Inlined): Source {
       const distance = distances?.[i] ?? 1 - cosine;
       found.push({ row: other, label: rows.labels[other]!, id: rows.ids[other]!, cosine, distance });
     }
-    return { row, label: rows.labels[row]!, neighbors: found };
+    const { unusable } = step(at);
+    const why = (["zero", "nonfinite"] as const).find((reason) => ints(unusable[reason]).includes(row)) ?? null;
+    return { row, label: rows.labels[row]!, neighbors: found, why };
   };
   const unable = async (): Promise<never> => {
     throw new SourceError("Not in this file.", 404);

@@ -96,6 +96,8 @@ export interface Neighborhood {
   row: number;
   label: string;
   neighbors: Neighbor[];
+  /** Reason for which the row has no neighbors. */
+  why?: "zero" | "nonfinite" | "unwatched" | null;
 }
 
 export interface NeighborTrack {

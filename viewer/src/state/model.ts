@@ -21,7 +21,7 @@ import {
 } from "./scene";
 import { placeOf } from "./places";
 import { palette, view } from "./store";
-import { stepAt, trailSteps } from "../logic/steps";
+import { comparableFrames, stepAt, trailSteps } from "../logic/steps";
 import type { At, Frame, FrameInfo, Neighborhood } from "../source/types";
 import type { PanelSpec } from "../logic/view";
 
@@ -47,7 +47,7 @@ export class PanelModel {
   readonly near: Resource<Neighborhood>;
   readonly before: Resource<Neighborhood>;
   readonly baseline: ReadonlySignal<number | null>;
-  /** Last stored frames, for trails. */
+  /** Last stored frames since the map was redrawn, for trails. */
   readonly trail: Resource<Frame[]>;
   /** Rows by importance: watched, then frequent ones. */
   readonly ranked: ReadonlySignal<number[]>;
@@ -181,7 +181,14 @@ export class PanelModel {
       const some = trails && (focused.value !== null || pins.length > 0 || selected.length > 0);
       if (!some || !here || !table.value?.projections.includes(map)) return null;
       const steps = trailSteps(this.steps.value, here.step, table.value.n > 20_000 ? 4 : TRAIL);
-      const load = () => Promise.all(steps.map((step) => source.frame({ run, table: name, step }, map)));
+      const load = async (): Promise<Frame[]> => {
+        const ats = steps.map((step) => ({ run, table: name, step }));
+        const [frames, infos] = await Promise.all([
+          Promise.all(ats.map((at) => source.frame(at, map))),
+          Promise.all(ats.map((at) => source.frameInfo(at, map))),
+        ]);
+        return comparableFrames(frames, infos.map(({ redrawn }) => redrawn ?? false));
+      };
       return { key: `${run}\n${name}\n${map}\n${steps.join()}`, load };
     });
   }
