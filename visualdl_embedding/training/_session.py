@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import logging
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import chain
@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from visualdl_embedding.alerts import Alert, require_reachable
 from visualdl_embedding.core.messages import show_messages
-from visualdl_embedding.logs import LogFile
+from visualdl_embedding.logs import LogFile, scalar_record
 from visualdl_embedding.models import open_model
 from visualdl_embedding.runs import rules_as_extra
 from visualdl_embedding.store import TableReader, TableStore, find_restart, is_run, open_run
+from visualdl_embedding.training._open_runs import Driver, choose_directory, forget, register
 from visualdl_embedding.training._ranks import Ranks, SilentRecorder
 from visualdl_embedding.training._recorder import Recorder
 from visualdl_embedding.training._sources import Source, TableSource
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["TrainingSession"]
 
 logger = logging.getLogger("visualdl_embedding")
-
-ATEXIT_DRAIN_SECONDS = 5.0
 
 
 class TrainingSession:
@@ -54,12 +53,21 @@ class TrainingSession:
         ``paddle.callbacks.VisualDL`` of the same training, whose log file is used.
     ranks
         Processes of the training; None for this one alone.
+    continues
+        Earlier session of the same training, whose run is continued at its step. None: as the options say.
+    driver
+        Function of the trainer that runs as long as the training. None if the recording is closed otherwise.
 
     Attributes
     ----------
+    log_dir
+        Directory of the run: the one that was given, or a numbered one beside it.
     step
         Number of trained batches.
     """
+
+    log_dir: Path
+    step: int
 
     def __init__(
         self,
@@ -69,19 +77,24 @@ class TrainingSession:
         *,
         share: Any = None,
         ranks: Ranks | None = None,
+        continues: TrainingSession | None = None,
+        driver: Driver | None = None,
     ) -> None:
         show_messages()
         self._options = options
         self._ranks = ranks or Ranks()
+        self._trained, self._asked = weakref.ref(network), log_dir
         self._recorder: Recorder | SilentRecorder = SilentRecorder()
+        self._log: LogFile | None = None
         self._sources = {source.table.name: source for source in _sources_of(network, options, self._ranks)}
-        now = self._vectors_now() if options.resume else {}
-        self.step, self._last_snapshots, pasts = self._ranks.decide(lambda: self._open(log_dir, now, share))
+        now = self._vectors_now() if options.resume and continues is None else {}
         self._dropped: set[str] = set()
+        opened = self._ranks.decide(lambda: self._open(log_dir, share, continues, now))
+        self.log_dir, self.step, self._last_snapshots, pasts = opened
         self._recording = True
         self._over = False
         self._ranks.attempt(lambda: self._begin_sources(pasts))
-        atexit.register(self._at_exit)
+        register(self, self._recorder, folder=self.log_dir, driver=driver)
 
     def _vectors_now(self) -> dict[str, NDArray[np.float32]]:
         """Read the watched rows of each source; one that cannot be read is left out."""
@@ -92,19 +105,29 @@ class TrainingSession:
         return now
 
     def _open(
-        self, log_dir: Path, now: Mapping[str, NDArray[np.float32]], share: Any
-    ) -> tuple[int, dict[str, int], dict[str, Any]]:
+        self, log_dir: Path, share: Any, continues: TrainingSession | None, now: Mapping[str, NDArray[np.float32]]
+    ) -> tuple[Path, int, dict[str, int], dict[str, Any]]:
         """Open stores, log and recorder on rank 0.
 
         `now` holds the vectors of the sources of a resumed training.
 
-        Return the step to begin from, and by source the step of the last snapshot, or -1, and what `Source.past` read.
+        Return the directory, the step to begin from, and by source the step of the last snapshot, or -1, and what
+        `Source.past` read.
         """
         options = self._options
-        stores, first = _open_stores(list(self._sources.values()), log_dir, options, now=now)
+        resume, first = options.resume, options.initial_step
+        if continues is not None:
+            log_dir, resume, first = continues.log_dir, True, continues.step
+        elif not resume:
+            log_dir = choose_directory(
+                log_dir, self._sources, overwrite=options.overwrite, writer=options.writer, share=share
+            )
+        stores, first = _open_stores(
+            list(self._sources.values()), log_dir, options, resume=resume, initial_step=first, now=now
+        )
         stored = {name: store.steps() for name, store in stores.items()}
         step = first if first is not None else max(chain.from_iterable(stored.values()), default=0)
-        log = LogFile.open(log_dir, writer=options.writer, share=share)
+        self._log = log = LogFile.open(log_dir, writer=options.writer, share=share)
         if log.note:
             logger.warning("%s", log.note)
         self._recorder = Recorder(log, config=options.config, settings=options.settings)
@@ -112,7 +135,8 @@ class TrainingSession:
             self._recorder.add_table(store)
         # An interrupted run may hold the last step of some tables only.
         last = {name: step if step in steps else -1 for name, steps in stored.items()}
-        return step, last, {name: self._sources[name].past(store) for name, store in stores.items()}
+        pasts = {name: self._sources[name].past(store) for name, store in stores.items()}
+        return log_dir, step, last, pasts
 
     def _begin_sources(self, pasts: Mapping[str, Any]) -> None:
         for name, source in self._sources.items():
@@ -123,9 +147,12 @@ class TrainingSession:
         self._guarded(self._recorder.start)
         self._together(self._snapshot)
 
-    def after_batch(self, *, last: bool = False) -> None:
-        """Count a batch, and take a snapshot if one is due; `last` if no batch follows."""
+    def after_batch(self, *, last: bool = False, loss: float | None = None) -> None:
+        """Count a batch, log its `loss`, and take a snapshot if one is due; `last` if no batch follows."""
         self.step += 1
+        record = None if loss is None else scalar_record("train/loss", loss, step=self.step)
+        if record is not None and self._log is not None:
+            self._guarded(self._log.append, record)
         self._guarded(self._recorder.after_batch, self.step)
         if self._options.schedule.due_at_step(self.step, max(0, *self._last_snapshots.values())):
             self._together(self._snapshot, final=last)
@@ -144,9 +171,13 @@ class TrainingSession:
         """Return the alerts since the last call."""
         return self._recorder.take_alerts()
 
-    def abandon(self) -> None:
-        """Close without waiting."""
-        self._guarded(self._close, timeout=0)
+    def abandon(self, *, timeout: float = 0.0) -> None:
+        """Close a training that ended early, without a last snapshot; wait up to `timeout` seconds for analyses."""
+        self._guarded(self._close, timeout=timeout)
+
+    def is_continued_by(self, network: object, log_dir: Path) -> bool:
+        """Whether a training of `network` with `log_dir` continues this one."""
+        return self._trained() is network and self._asked == log_dir
 
     def is_wanted(self, stop: bool) -> bool:
         """Whether this or another rank wants the training to `stop`; all ranks ask after the same batch."""
@@ -176,17 +207,14 @@ class TrainingSession:
         `together`: all ranks call this method, and return when rank 0 has closed.
         """
         self._recording = False
-        atexit.unregister(self._at_exit)
+        forget(self._recorder)
         for source in self._sources.values():
             source.close()
+        self._sources = {}  # a callback that is used again must not keep the tables
         close = partial(self._recorder.close, timeout=timeout)
         self._ranks.wait(close) if together else close()
         if self._recorder.error is not None:
             raise self._recorder.error
-
-    def _at_exit(self) -> None:
-        """Close after a training that ended by an exception or Ctrl-C."""
-        self._guarded(self._close, timeout=ATEXIT_DRAIN_SECONDS)
 
     def _together(self, action: Callable[..., None], **options: Any) -> None:
         """Call `action` on all ranks, unless the recording of one has ended; then it ends on all."""
@@ -195,7 +223,7 @@ class TrainingSession:
         self._over = not self._ranks.all(self._recording)
         self._guarded(_raise_elsewhere if self._over else action, **options)
 
-    def _guarded(self, action: Callable[..., None], *arguments: Any, **options: Any) -> None:
+    def _guarded(self, action: Callable[..., object], *arguments: Any, **options: Any) -> None:
         """Call `action`, and handle its errors by the option `on_error`; do nothing once the recording has ended."""
         if not self._recording:
             return
@@ -257,13 +285,19 @@ def _sources_of(network: object, options: TrainingCallback, ranks: Ranks) -> lis
 
 
 def _open_stores(
-    sources: Sequence[Source], log_dir: Path, options: TrainingCallback, *, now: Mapping[str, NDArray[np.float32]]
+    sources: Sequence[Source],
+    log_dir: Path,
+    options: TrainingCallback,
+    *,
+    resume: bool,
+    initial_step: int | None,
+    now: Mapping[str, NDArray[np.float32]],
 ) -> tuple[dict[str, TableStore], int | None]:
     """Open the run's folder of each source, after checking the rules and all folders; `now` as in `_open`.
 
     Return the stores by name, and the step at which training restarts, None for the last stored one.
     """
-    config, resume = options.config, options.resume
+    config = options.config
     watched = {source.table.name: [source.rows] for source in sources}
     require_reachable(options.rules, watched, null_pairs=config.null_pairs, complete=True)
     # Refuse before anything is written: opening one table moves its superseded steps aside.
@@ -280,7 +314,7 @@ def _open_stores(
             ", ".join(map(repr, fresh)),
             ", ".join(map(repr, others)),
         )
-    first = options.initial_step
+    first = initial_step
     stored = [(TableReader.open(log_dir, name), vectors) for name, vectors in now.items() if name not in fresh]
     if stored:
         first, message = find_restart(stored, initial_step=first)

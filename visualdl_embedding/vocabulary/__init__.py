@@ -1,5 +1,6 @@
 """Labels of a table's row ids, and selection of the rows to watch."""
 
+from visualdl_embedding.vocabulary._keys import name_keys
 from visualdl_embedding.vocabulary._metadata import Metadata, MetadataLike, read_metadata
 from visualdl_embedding.vocabulary._picker import KEEP
 from visualdl_embedding.vocabulary._read import VocabularyLike, open_vocabulary
@@ -16,6 +17,7 @@ __all__ = [
     "Vocabulary",
     "VocabularyLike",
     "check_length",
+    "name_keys",
     "open_vocabulary",
     "read_metadata",
     "select_rows",
