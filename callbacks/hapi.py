@@ -53,7 +53,8 @@ class EmbeddingCallback(TrainingCallback, paddle.callbacks.Callback):  # type: i
     resume
         Continue a run that holds data of the same rows.
     initial_step
-        Number of batches before this ``fit``; with `resume` the default is the last stored step.
+        Number of batches before this ``fit``; with `resume` the default is the stored step with the rows of the
+        table, else the last one.
     overwrite
         Move a run that the directory holds into its folder ``superseded-N``, and begin a new one.
     alerts

@@ -86,3 +86,76 @@ def test_a_resume_under_another_name_is_logged(tmp_path: Path, caplog: pytest.Lo
         callback = EmbeddingCallback(tmp_path, tables={name: model.network.word.weight}, resume=resume, **quick)
         fit(callback, model=model, epochs=1)
     assert "holds no snapshot of 'b' to resume, only of 'a'" in caplog.text
+
+
+LEAN: dict[str, Any] = {"vocabulary": LABELS, "methods": (), "background": False}
+
+
+def train_with_checkpoints(log_dir: Path) -> tuple[paddle.Model, dict[int, dict[str, Any]]]:
+    """Train two epochs, with a copy of the weights after each one, by step."""
+    model, saved = make_model(), {}
+
+    class Save(paddle.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            state = self.model.network.state_dict()
+            saved[8 * (epoch + 1)] = {name: value.numpy().copy() for name, value in state.items()}
+
+    fit(paddle.callbacks.VisualDL(str(log_dir)), EmbeddingCallback(log_dir, **LEAN), Save(), model=model)
+    return model, saved
+
+
+def test_a_forgotten_initial_step_is_found_by_the_rows(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    model, saved = train_with_checkpoints(tmp_path)
+    before = open_run(tmp_path).snapshot("word", 8)
+    model.network.set_state_dict(saved[8])
+    visualdl = paddle.callbacks.VisualDL(str(tmp_path))
+    fit(visualdl, EmbeddingCallback(tmp_path, resume=True, **LEAN), model=model, epochs=1)
+    run = open_run(tmp_path)
+    (line,) = [m for m in caplog.messages if m.startswith("Resuming")]
+    assert "The rows are those of step 8, not of the last stored step 16: training goes back" in line
+    assert run.steps("word") == [0, 8, 16]
+    aside = tmp_path / "embeddings" / "word" / "superseded-1"
+    assert sorted(path.name for path in aside.glob("snapshot-*")) == ["snapshot-000000016.safetensors"]
+    # The counts go on from the checkpoint as well: 8 batches of 8 sentences of 6 words.
+    lookups = [snapshot.row_values["lookups"].sum() for snapshot in (before, run.snapshot("word", 16))]
+    assert lookups == [8 * 8 * 6, 2 * 8 * 8 * 6]
+    assert scalar_steps(tmp_path, "train/loss")[-8:] == list(range(9, 17))
+
+
+def test_rows_of_the_last_step_continue_without_a_word(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    model, _ = train_with_checkpoints(tmp_path)
+    fit(EmbeddingCallback(tmp_path, resume=True, **LEAN), model=model, epochs=1)
+    fit(EmbeddingCallback(tmp_path, resume=True, initial_step=24, **LEAN), model=model, epochs=1)
+    assert open_run(tmp_path).steps("word") == [0, 8, 16, 24, 32]
+    assert not [m for m in caplog.messages if m.startswith("Resuming")]
+
+
+def test_a_checkpoint_in_half_precision_is_recognized(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    model, saved = train_with_checkpoints(tmp_path)
+    half = {name: value.astype(np.float16).astype(np.float32) for name, value in saved[8].items()}
+    model.network.set_state_dict(half)
+    fit(EmbeddingCallback(tmp_path, resume=True, **LEAN), model=model, epochs=1)
+    assert "The rows are those of step 8," in caplog.text
+    assert open_run(tmp_path).steps("word") == [0, 8, 16]
+
+
+def test_rows_of_no_step_are_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    train_with_checkpoints(tmp_path)
+    other = make_model()
+    other.network.word.weight.set_value(paddle.randn([60, 8]))
+    fit(EmbeddingCallback(tmp_path, resume=True, **LEAN), model=other, epochs=1)
+    (line,) = [m for m in caplog.messages if m.startswith("Resuming")]
+    assert "not those of the last stored step 16, nor of another compared one (3 of 3 snapshots compared)" in line
+    assert "pass initial_step" in line
+    assert open_run(tmp_path).steps("word") == [0, 8, 16, 24]
+
+
+@pytest.mark.parametrize("initial_step", [8, 11])
+def test_an_initial_step_that_contradicts_the_rows_is_reported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, initial_step: int
+) -> None:
+    model, _ = train_with_checkpoints(tmp_path)
+    callback = EmbeddingCallback(tmp_path, resume=True, initial_step=initial_step, **LEAN)
+    fit(callback, model=model, epochs=1)
+    assert f"initial_step={initial_step}, but the rows are those of step 16." in caplog.text
+    assert open_run(tmp_path).steps("word")[-1] == initial_step + 8

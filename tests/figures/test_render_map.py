@@ -201,7 +201,8 @@ def test_a_label_that_no_font_can_write_is_shown_by_its_id(drawn: list[Figure]) 
 @pytest.mark.usefixtures("no_cjk_font")
 def test_without_a_chinese_font_labels_are_ids_with_a_note(drawn: list[Figure]) -> None:
     assert cjk_font() is None
-    note = missing_font_note()
+    assert missing_font_note(["plain", "😀"]) is None
+    note = missing_font_note(["plain", "讽刺"])
     assert note is not None
     assert "pip install pylopdf-fonts-zh-cn" in note
     labels = labels_of(50)
@@ -237,7 +238,7 @@ def test_without_system_fonts_chinese_is_written_by_the_packaged_one(
 
 
 def test_chinese_is_written(drawn: list[Figure]) -> None:
-    assert missing_font_note() is None
+    assert missing_font_note(["讽刺"]) is None
     labels = [*labels_of(49), "讽刺"]
     render_map(projection(), labels, watch=["讽刺"], table="词表", groups=["积极"] * 50)
     words = words_of(drawn[0])
@@ -323,3 +324,15 @@ def test_every_group_is_seen() -> None:
     for color in (GREEN, VERMILLION, NO_GROUP):
         assert share_of(png, color) > 1e-4
     assert share_of(png, GROUPS[0]) == 0
+
+
+def test_no_picture_logs_lines_of_findfont(caplog: pytest.LogCaptureFixture) -> None:
+    # matplotlib logs a family once.
+    def search(family: str) -> None:
+        font_manager.fontManager.findfont(font_manager.FontProperties(family=[family]))
+
+    with _fonts.without_findfont_lines():
+        search("No such family")
+    assert not caplog.records
+    search("No such family either")
+    assert any("findfont" in message for message in caplog.messages)

@@ -107,7 +107,7 @@ def refusal_without_tables(folder: Path, rank: int) -> list[str]:
 
     # Not in a paddle.Model, which would synchronize the parameters of both.
     callback = EmbeddingCallback(folder / "e", **OPTIONS)
-    callback.set_model(SimpleNamespace(network=Bare() if rank == 1 else Bag()))
+    callback.set_model(SimpleNamespace(network=Bare() if rank == 1 else Bag(), stop_training=False))
     callback.set_params({})
     try:
         callback.on_train_begin()

@@ -66,7 +66,7 @@ def train(network: Any, *, callback: Any = None) -> None:
     """Train in a loop of batches, with the events of a `fit` for the callback."""
     optimizer = paddle.optimizer.SGD(0.1, parameters=network.parameters())
     if callback is not None:
-        callback.set_model(SimpleNamespace(network=network))
+        callback.set_model(SimpleNamespace(network=network, stop_training=False))
         callback.set_params({"epochs": 1, "steps": STEPS})
         callback.on_train_begin()
         callback.on_epoch_begin(0)

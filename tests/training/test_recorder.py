@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -61,7 +62,7 @@ def test_in_the_background_the_newest_snapshot_wins_and_every_one_is_stored(
     run = open_run(tmp_path)
     assert run.steps("word") == list(steps)
     analyzed = run.steps("word", analyzed=True)
-    assert analyzed[0] in (0, 90)
+    assert analyzed[0] == 0
     assert analyzed[-1] == 90
     assert len(analyzed) < 10
     n = 10 - len(analyzed)
@@ -178,9 +179,8 @@ def test_the_store_keeps_to_its_bytes_and_what_is_left_can_be_replayed(tmp_path:
     assert analyze_run(tmp_path)[0].kept == len(steps)
 
 
-def test_a_disk_that_is_behind_drops_a_snapshot_and_says_so_once(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def record_with_blocked_disk(log_dir: Path, monkeypatch: pytest.MonkeyPatch, *, finals: int = 1) -> list[bool]:
+    """Record 8 snapshots, of which none is written until all are recorded; return which were accepted."""
     write = TableStore.write_snapshot
     everything_recorded = threading.Event()
 
@@ -190,17 +190,99 @@ def test_a_disk_that_is_behind_drops_a_snapshot_and_says_so_once(
 
     monkeypatch.setattr(TableStore, "write_snapshot", blocked)
     monkeypatch.setattr("visualdl_embedding.training._recorder.HAND_OVER_SECONDS", 0.05)
+    store = TableStore.open_for_writing(log_dir, Table("word", N, D), ROWS, config=CONFIG)
+    recorder = Recorder(LogFile.open(log_dir), config=CONFIG)
+    recorder.add_table(store)
+    accepted = [
+        recorder.record(Snapshot("word", step, ROWS, vectors_at(step)), final=step >= 8 - finals) for step in range(8)
+    ]
+    everything_recorded.set()
+    recorder.close()
+    return accepted
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_a_disk_that_is_behind_drops_snapshots_but_never_final_ones(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, slow: bool
+) -> None:
+    monkeypatch.setattr("visualdl_embedding.training._events.MAX_WAITING_BYTES", 3 * N * D * 4)
+    monkeypatch.setattr("visualdl_embedding.training._end.SLOW_WRITE_SECONDS", 0.0 if slow else 60.0)
     with caplog.at_level(logging.WARNING, "visualdl_embedding"):
-        store = TableStore.open_for_writing(tmp_path, Table("word", N, D), ROWS, config=CONFIG)
-        recorder = Recorder(LogFile.open(tmp_path), config=CONFIG)
-        recorder.add_table(store)
-        for step in range(8):
-            recorder.record(Snapshot("word", step, ROWS, vectors_at(step)))
-        everything_recorded.set()
-        recorder.close()
+        accepted = record_with_blocked_disk(tmp_path, monkeypatch, finals=3)
+    assert accepted == [True, True, True, False, False, True, True, True]
+    assert open_run(tmp_path).steps("word") == [0, 1, 2, 5, 6, 7]
     assert caplog.text.count("was dropped so that training continues") == 1
-    assert "were not written to" in caplog.text
-    assert 2 <= len(open_run(tmp_path).steps("word")) < 8
+    assert ("is slow" in caplog.text) == slow
+    assert "Snapshots that were dropped and are not stored: 2 of table word." in caplog.messages
+
+
+def test_what_waits_for_the_disk_is_limited_by_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert all(record_with_blocked_disk(tmp_path / "small", monkeypatch))
+    monkeypatch.undo()
+    monkeypatch.setattr("visualdl_embedding.training._events.MAX_WAITING_BYTES", 1)
+    # One snapshot of a table is admitted whatever its size.
+    assert record_with_blocked_disk(tmp_path / "large", monkeypatch, finals=0) == [True] + 7 * [False]
+
+
+def test_the_first_snapshot_of_every_table_is_analyzed(tmp_path: Path) -> None:
+    recorder = Recorder(LogFile.open(tmp_path), config=CONFIG)
+    for name in "abc":
+        recorder.add_table(TableStore.open_for_writing(tmp_path, Table(name, N, D), ROWS, config=CONFIG))
+    for step in range(0, 50, 10):
+        for name in "abc":
+            recorder.record(Snapshot(name, step, ROWS, vectors_at(step)))
+    recorder.close()
+    for name in "abc":
+        analyzed = open_run(tmp_path).steps(name, analyzed=True)
+        assert {0, 40} <= set(analyzed)
+
+
+def test_the_log_says_for_what_it_waits_and_where_the_run_is(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("visualdl_embedding.training._client.PATIENCE_SECONDS", 0.0)
+    run = tmp_path / "a run"
+    with caplog.at_level(logging.INFO, "visualdl_embedding"):
+        record(run, 0, 10)
+    lines = [message for message in caplog.messages if message.startswith(("Waiting", str(run)))]
+    assert len(lines) == 2
+    assert re.fullmatch(r"Waiting up to 300 s for [1-4] embedding frames?; Ctrl-C skips them\.", lines[0])
+    assert lines[1] == (
+        f"{run}: 2 snapshots of table word recorded, 2 analyzed. View them: visualdl-embedding serve --logdir '{run}'"
+    )
+
+
+def test_what_a_frame_of_many_rows_takes_is_said_beforehand(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for n, expected in (
+        (20_000, "a frame of 20,000 rows will take about 11 s of processor time (estimate)"),
+        (500, ""),
+    ):
+        store = TableStore.open_for_writing(
+            tmp_path / str(n), Table("t", n, 2), Rows(np.arange(n), tuple(map(str, range(n)))), config=Config()
+        )
+        recorder = Recorder(LogFile.open(tmp_path), config=Config())
+        with caplog.at_level(logging.INFO, "visualdl_embedding"):
+            caplog.clear()
+            recorder.add_table(store)
+        assert (expected in caplog.text) if expected else not caplog.messages
+        recorder.close()
+
+
+@pytest.mark.parametrize("background", [False, True])
+def test_a_basis_that_is_fitted_again_is_no_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, background: bool
+) -> None:
+    config, rng = Config(methods=("pca",), n_neighbors=5), np.random.default_rng(1)
+    recorder = Recorder(LogFile.open(tmp_path), config=config, settings=RecorderSettings(background=background))
+    recorder.add_table(TableStore.open_for_writing(tmp_path, Table("word", N, D), ROWS, config=config))
+    with caplog.at_level(logging.INFO, "visualdl_embedding"):
+        for step, axis in enumerate((0, 5)):
+            vectors = rng.normal(size=(N, D)).astype(np.float32)
+            vectors[:, axis] *= 100
+            recorder.record(Snapshot("word", step, ROWS, vectors))
+        recorder.close()
+    (note,) = [found for found in caplog.records if "fitted anew" in found.getMessage()]
+    assert note.levelno == logging.INFO
 
 
 def test_no_waiting_at_the_end_if_so_wished(tmp_path: Path) -> None:

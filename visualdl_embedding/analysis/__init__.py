@@ -2,7 +2,7 @@
 
 from visualdl_embedding.analysis._analyze import analyze
 from visualdl_embedding.analysis._config import Config
-from visualdl_embedding.analysis._project import make_layout
+from visualdl_embedding.analysis._project import make_layout, refit_note
 from visualdl_embedding.analysis._result import Analysis, Frame, Projection, State, made_from
 from visualdl_embedding.analysis._space import neighbor_graph
 from visualdl_embedding.analysis._specs import ProjectionSpec, as_tuple, plan_projections, projection_key, split_key
@@ -25,5 +25,6 @@ __all__ = [
     "neighbor_graph",
     "plan_projections",
     "projection_key",
+    "refit_note",
     "split_key",
 ]

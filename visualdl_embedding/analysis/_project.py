@@ -34,7 +34,7 @@ from visualdl_embedding.projection import (
     variance_kept,
 )
 
-__all__ = ["choose_basis", "make_layout", "make_projections"]
+__all__ = ["choose_basis", "make_layout", "make_projections", "refit_note"]
 
 Floats = NDArray[np.float32]
 
@@ -65,8 +65,15 @@ def choose_basis(
     if basis.mean.shape[0] == vectors.shape[1] and not basis_is_stale(basis, vectors):
         return basis, ()
     version = basis.version + 1
-    note = f"PCA: the basis was fitted anew (version {version}); motion is not measured across versions."
-    return fit_basis(vectors, n_components=width, version=version, step=step), (note,)
+    fitted = fit_basis(vectors, n_components=width, version=version, step=step)
+    return fitted, (refit_note(fitted),)
+
+
+def refit_note(basis: Basis | None) -> str:
+    """Return the note of a frame whose PCA basis was fitted again; ``""`` without a basis."""
+    if basis is None:
+        return ""
+    return f"PCA: the basis was fitted anew (version {basis.version}); motion is not measured across versions."
 
 
 def make_layout(

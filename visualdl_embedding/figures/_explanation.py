@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.figures._fonts import families, shown_text
+from visualdl_embedding.figures._fonts import families, shown_text, without_findfont_lines
 from visualdl_embedding.figures._plot import INK, QUIET
 
 __all__ = ["render_relations"]
@@ -19,6 +19,7 @@ FILL = "#C9CDD6"
 ROW_INCHES = 0.62
 
 
+@without_findfont_lines()
 def render_relations(
     item: str,
     names: Sequence[str],

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import logging
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
@@ -12,7 +15,7 @@ from visualdl_embedding.core.text import picture_line, shorten
 if TYPE_CHECKING:
     from matplotlib.ft2font import FT2Font
 
-__all__ = ["cjk_font", "families", "missing_font_note", "shown_text"]
+__all__ = ["cjk_font", "families", "missing_font_note", "shown_text", "without_findfont_lines"]
 
 SAMPLE = "高兴讽刺"
 DEFAULT_FONT = "DejaVu Sans"
@@ -27,7 +30,26 @@ KNOWN_FONTS = (
 )  # fmt: skip
 
 
+_CHINESE = re.compile("[\u2e80-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+
+
+@contextmanager
+def without_findfont_lines() -> Iterator[None]:
+    """Suppress matplotlib's warnings of fonts and weights that it replaces, one for each text of a picture."""
+
+    def keep(record: logging.LogRecord) -> bool:
+        return not str(record.msg).startswith("findfont")
+
+    source = logging.getLogger("matplotlib.font_manager")
+    source.addFilter(keep)
+    try:
+        yield
+    finally:
+        source.removeFilter(keep)
+
+
 @cache
+@without_findfont_lines()
 def cjk_font() -> str | None:
     """Return the family name of a font with Chinese glyphs, from the system or from a package dependency, or None."""
     from matplotlib import font_manager
@@ -63,9 +85,9 @@ def _with_bold(name: str) -> str:
     return name
 
 
-def missing_font_note() -> str | None:
-    """Advice on installing a Chinese font; None if one is installed."""
-    if cjk_font() is not None:
+def missing_font_note(texts: Iterable[str]) -> str | None:
+    """Advice on installing a Chinese font; None if one is installed, or if none of the texts of a picture needs it."""
+    if not any(map(_CHINESE.search, texts)) or cjk_font() is not None:
         return None
     return (
         "No installed font has Chinese glyphs: pictures show such labels by row id (#17). Install one, for example "

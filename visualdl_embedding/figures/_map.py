@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from visualdl_embedding.core.pairing import positions_of
 from visualdl_embedding.figures._colors import color_groups, color_numbers
-from visualdl_embedding.figures._fonts import shown_text
+from visualdl_embedding.figures._fonts import shown_text, without_findfont_lines
 from visualdl_embedding.figures._labels import Names, draw_labels
 from visualdl_embedding.figures._panel import Panel, format_numbers, format_parameters
 from visualdl_embedding.figures._plot import Points, draw_noise_floor, draw_points
@@ -24,6 +24,7 @@ __all__ = ["projection_name", "render_map"]
 _METHODS = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 
 
+@without_findfont_lines()
 def render_map(
     projection: Projection,
     labels: Sequence[str],

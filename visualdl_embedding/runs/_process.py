@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 from visualdl_embedding.alerts import Alert, History, Rule, RuleState, evaluate, stored_rules
-from visualdl_embedding.analysis import Analysis, analyze
+from visualdl_embedding.analysis import Analysis, analyze, refit_note
 from visualdl_embedding.core.privacy import Privacy, publish
+from visualdl_embedding.core.severity import Severity
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import Direction
 from visualdl_embedding.figures import missing_font_note, render_map
@@ -187,7 +189,12 @@ def records_of(
     )
 
 
-def notes_of(analysis: Analysis, choice: Mapping[str, bool]) -> list[str]:
-    """List the notes on a frame for the user, including a missing font for its pictures."""
-    note = missing_font_note() if choice["images"] else None
-    return [*analysis.notes, *([note] if note else [])]
+def notes_of(snapshot: Snapshot, analysis: Analysis, choice: Mapping[str, bool]) -> list[tuple[Severity, str]]:
+    """List the notes on a frame for the user, including a missing font for its pictures, with their severities."""
+    routine = refit_note(analysis.basis)
+    notes: list[tuple[Severity, str]] = [("info" if note == routine else "warning", note) for note in analysis.notes]
+    if choice["images"]:
+        rows = snapshot.rows
+        note = missing_font_note(chain(rows.labels, set(rows.columns.get("group", ())), [snapshot.table]))
+        notes += [("warning", note)] if note else []
+    return notes

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Callable
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from visualdl_embedding.core.process import start_child
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 __all__ = ["WorkerClient", "wait_for"]
+
+logger = logging.getLogger("visualdl_embedding")
 
 STDERR_TAIL_BYTES = 4_000
 PATIENCE_SECONDS = 2.0
@@ -87,7 +93,7 @@ class WorkerClient:
 
 
 def wait_for(done: threading.Event, waiting: Callable[[], int], *, timeout: float | None) -> bool:
-    """Wait for an event, after two seconds with a progress bar of the frames that `waiting` counts.
+    """Wait for an event; after two seconds show the frames that `waiting` counts, by a bar or by a line in a log.
 
     Return whether the event is set; False after `timeout` seconds (None: no limit) and after Ctrl-C.
     """
@@ -95,17 +101,30 @@ def wait_for(done: threading.Event, waiting: Callable[[], int], *, timeout: floa
     try:
         if done.wait(PATIENCE_SECONDS if timeout is None else min(PATIENCE_SECONDS, timeout)):
             return True
+        if deadline is not None and time.monotonic() >= deadline:
+            return False
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-        total = max(waiting(), 1)
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
-        with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True) as progress:
-            task = progress.add_task("Finishing the embedding frames (Ctrl-C skips them)", total=total)
-            while not done.wait(0.2):
-                progress.update(task, completed=max(0, total - waiting()))
-                if deadline is not None and time.monotonic() > deadline:
-                    return False
+        console, total = Console(stderr=True), max(waiting(), 1)
+        if console.is_terminal or console.is_jupyter:
+            return _wait_with_bar(console, done, waiting, total=total, deadline=deadline)
+        limit = "" if timeout is None else f" up to {timeout:g} s"
+        logger.info("Waiting%s for %d embedding frame%s; Ctrl-C skips them.", limit, total, "s" if total > 1 else "")
+        return done.wait(None if deadline is None else max(0.0, deadline - time.monotonic()))
     except KeyboardInterrupt:
         return False
+
+
+def _wait_with_bar(
+    console: Console, done: threading.Event, waiting: Callable[[], int], *, total: int, deadline: float | None
+) -> bool:
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
+        task = progress.add_task("Finishing the embedding frames (Ctrl-C skips them)", total=total)
+        while not done.wait(0.2):
+            progress.update(task, completed=max(0, total - waiting()))
+            if deadline is not None and time.monotonic() > deadline:
+                return False
     return True

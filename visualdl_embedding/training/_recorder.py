@@ -6,9 +6,10 @@ import logging
 import os
 import queue
 import threading
+import time
 import weakref
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,30 +23,30 @@ from visualdl_embedding.logs import LogBudget, LogFile
 from visualdl_embedding.runs import TableAnalyzer, alert_records, alert_text, notes_of, records_of
 from visualdl_embedding.store import TableStore
 from visualdl_embedding.training._client import WorkerClient, wait_for
+from visualdl_embedding.training._end import log_drop, log_end, log_gaps, log_large_frames
+from visualdl_embedding.training._events import Events
 from visualdl_embedding.training._governor import Governor
-from visualdl_embedding.training._settings import RecordedTable, RecorderSettings
+from visualdl_embedding.training._settings import UNFINISHED, RecordedTable, RecorderSettings
 
 __all__ = ["Recorder"]
 
 logger = logging.getLogger("visualdl_embedding")
 
-SNAPSHOTS_IN_FLIGHT = 2
-"""Snapshots in memory that wait for the disk. With the one being written this limits memory to 3 snapshots."""
 HAND_OVER_SECONDS = 1.0
-"""Time that a training waits for a slow disk before a snapshot is dropped."""
+"""Time that a training waits for room in memory before a snapshot is dropped."""
+LAST_WRITES_SECONDS = 10.0
+"""Time for the snapshots that are not written when the time for analyses is over."""
 MAX_RESTARTS = 3
 MAX_FAILURES = 3
 MAX_NOTES = 20
-_REPLACED, _UNFINISHED = "replaced by a newer one before its turn", "unfinished at the end"
-"""What happens to snapshots whose analyses waited."""
 
 
 class Recorder:
     """Receives snapshots from the training thread, and stores, analyzes and logs them elsewhere.
 
     A thread of the recorder writes snapshots to the store, sends jobs to the worker, and writes its answers to
-    VisualDL's log. If the worker falls behind, only the newest snapshot of a table is analyzed; the others stay in the
-    store without an analysis.
+    VisualDL's log. If the worker falls behind, only the first and the newest snapshot of a table are analyzed; the
+    others stay in the store without an analysis.
 
     VisualDL's log is flushed at every snapshot, and closed by `close`.
 
@@ -69,9 +70,9 @@ class Recorder:
         self._budget = LogBudget(self.settings.max_log_bytes)
         self._tables: dict[str, RecordedTable] = {}
         self._pid = os.getpid()
-        self._events: queue.Queue[Any] = queue.Queue()
-        self._in_flight = threading.BoundedSemaphore(SNAPSHOTS_IN_FLIGHT)
-        self._dropped = False
+        self._events = Events()
+        self._writing_since: float | None = None
+        self._slowest_write = 0.0
         self._worker: WorkerClient | None = None
         self._governor = Governor(share) if (share := self.settings.max_slowdown) is not None else None
         self._busy: dict[str, Any] | None = None
@@ -97,6 +98,7 @@ class Recorder:
         )
         table.skipped["from before this training"] = table.recorded - table.analyzed
         self._tables[table.name] = table
+        log_large_frames(table)
 
     def start(self) -> None:
         """Start the analysis process and the recorder's thread, unless they run or `background` is False.
@@ -108,13 +110,14 @@ class Recorder:
             self._thread = threading.Thread(target=self._run, name="embedding-recorder", daemon=True)
             self._thread.start()
 
-    def record(self, snapshot: Snapshot, *, final: bool = False) -> None:
-        """Record a snapshot; returns at once unless the disk is slow or `background` is False.
+    def record(self, snapshot: Snapshot, *, final: bool = False) -> bool:
+        """Record a snapshot, and return whether it was accepted, which takes no time unless memory is full.
 
-        Its vectors must not change afterwards. The `final` snapshot of the training is logged completely.
+        Its vectors must not change afterwards. The `final` snapshot of the training is always accepted, and logged
+        completely. If `background` is False, the snapshot is analyzed here.
         """
         if self.error is not None or self._closing or os.getpid() != self._pid:
-            return
+            return False
         self.trained_step = max(self.trained_step, snapshot.step)
         snapshot = publish(snapshot)
         if not self.settings.background:
@@ -122,19 +125,14 @@ class Recorder:
                 self._record_now(snapshot, final)
             except Exception as error:
                 self.error = error
-            return
+            return self.error is None
         self.start()
-        if self._in_flight.acquire(timeout=HAND_OVER_SECONDS):
-            self._events.put(("snapshot", snapshot, final))
-        elif not self._dropped:
-            self._dropped = True
-            logger.warning(
-                "Step %d was dropped so that training continues: earlier snapshots were not written to %s within %g s. "
-                "Check this disk, take fewer snapshots (every_n_steps), or watch fewer rows.",
-                snapshot.step,
-                self._tables[snapshot.table].store.folder,
-                HAND_OVER_SECONDS,
-            )
+        accepted = self._events.offer(snapshot, final=final, timeout=HAND_OVER_SECONDS)
+        if accepted:
+            self._tables[snapshot.table].dropped.discard(snapshot.step)
+        else:
+            self._drop(snapshot)
+        return accepted
 
     def after_batch(self, step: int) -> None:
         """Register the end of batch `step`, from 1. With `max_slowdown` it measures the batch in some microseconds."""
@@ -154,15 +152,15 @@ class Recorder:
             self._governor.release()
         timeout = self.settings.drain_timeout if timeout == -1 else timeout
         if self._thread is not None:
-            self._events.put(("close",))
-            if not wait_for(self._done, lambda: self.waiting, timeout=timeout):
-                self._events.put(("abandon",))
-                self._done.wait(10)
-            self._thread.join(10)
+            self._events.put("close")
+            if not wait_for(self._done, lambda: self.waiting + len(self._events.unwritten), timeout=timeout):
+                self._events.put("abandon")
+                self._done.wait(LAST_WRITES_SECONDS)
+            self._thread.join(LAST_WRITES_SECONDS)
         self._log.close()
         self.error = self.error or self._log.error
-        if self.error is None and self._analyzing:
-            self._log_gaps()
+        if self.error is None:
+            self._log_end()
 
     def take_alerts(self) -> list[Alert]:
         """Return the alerts since the last call, oldest first; they are already stored and logged."""
@@ -171,30 +169,35 @@ class Recorder:
     @property
     def waiting(self) -> int:
         """Number of running and pending analyses."""
-        return sum(t.pending is not None for t in self._tables.values()) + (self._busy is not None)
+        return sum(len(t.pending) for t in self._tables.values()) + (self._busy is not None)
 
-    def _log_gaps(self) -> None:
-        waited = ""
-        if self._governor is not None and self._governor.has_waited:
-            waited = f"; analyses waited to limit their cost (max_slowdown={self.settings.max_slowdown:g})"
-        for table in self._tables.values():
-            running = self._busy is not None and self._busy["table"] == table.name
-            table.skipped[_UNFINISHED] += (table.pending is not None) + running
-            if table.recorded > table.analyzed:
-                logger.warning(
-                    "Table %s: %d of %d snapshots are stored without an analysis (%s%s); "
-                    "`visualdl-embedding analyze %s` analyzes them.",
-                    table.name,
-                    table.recorded - table.analyzed,
-                    table.recorded,
-                    ", ".join(f"{count} {what}" for what, count in table.skipped.items() if count),
-                    waited if table.skipped[_REPLACED] or table.skipped[_UNFINISHED] else "",
-                    table.log_dir,
-                )
+    def _drop(self, snapshot: Snapshot) -> None:
+        if not any(table.dropped for table in self._tables.values()):
+            since = self._writing_since
+            running = 0.0 if since is None else time.monotonic() - since
+            slowest = max(self._slowest_write, running)
+            log_drop(self._tables[snapshot.table], snapshot.step, slowest_write=slowest)
+        self._tables[snapshot.table].dropped.add(snapshot.step)
+
+    def _log_end(self) -> None:
+        for name, step in self._events.unwritten:
+            self._tables[name].dropped.add(step)
+        tables = list(self._tables.values())
+        if self._analyzing:
+            for table in tables:
+                running = self._busy is not None and self._busy["table"] == table.name
+                table.skipped[UNFINISHED] += len(table.pending) + running
+            has_waited = self._governor is not None and self._governor.has_waited
+            share = self.settings.max_slowdown
+            log_gaps(
+                tables,
+                waited=f"; analyses waited to limit their cost (max_slowdown={share:g})" if has_waited else "",
+            )
+        log_end(tables)
 
     def _start_worker(self) -> WorkerClient:
         return WorkerClient(
-            lambda *event: self._events.put(event),
+            self._events.put,
             n_jobs=self.config.n_jobs,
             on_stoppable=None if self._governor is None else self._governor.attach,
         )
@@ -209,7 +212,7 @@ class Recorder:
                     try:
                         self._take(*content)
                     finally:
-                        self._in_flight.release()
+                        self._events.release(content[0])
                 elif kind == "answer":
                     self._on_answer(*content)
                 elif kind == "death":
@@ -218,7 +221,7 @@ class Recorder:
                     self._worker.send({"kind": "hurry"})
                 elif kind == "abandon":
                     break
-                if self._closing and self._events.empty() and self.waiting == 0:
+                if self._closing and self._events.is_empty() and self.waiting == 0:
                     break
         except Exception as error:
             self.error = error
@@ -238,9 +241,9 @@ class Recorder:
     def _take(self, snapshot: Snapshot, final: bool) -> None:
         table = self._store(snapshot)
         if self._analyzing:
-            table.skipped[_REPLACED] += table.pending is not None
             about = {"log_dir": table.log_dir, "table": snapshot.table, "step": snapshot.step, "tries": 0}
-            table.pending = {"kind": "analyze", **about, "log": self._choose(table, snapshot, final)}
+            first = table.recorded == 1
+            table.add_job({"kind": "analyze", **about, "first": first, "log": self._choose(table, snapshot, final)})
             self._dispatch()
         self._log.flush()
 
@@ -250,14 +253,17 @@ class Recorder:
         done = table.analyzer.process(snapshot)
         choice = self._choose(table, snapshot, final)
         records = records_of(snapshot, done.analysis, choice)
-        self._append(table, notes_of(done.analysis, choice), records, done.alerts)
+        self._append(table, notes_of(snapshot, done.analysis, choice), records, done.alerts)
 
     def _store(self, snapshot: Snapshot) -> RecordedTable:
         table = self._tables[snapshot.table]
+        start = self._writing_since = time.monotonic()
         table.store.write_snapshot(snapshot)
+        self._slowest_write = max(self._slowest_write, time.monotonic() - start)
+        self._writing_since = None
         table.recorded += 1
         if self.settings.max_store_bytes is not None:
-            waiting = {job["step"] for job in (table.pending, self._busy) if job is not None}
+            waiting = {job["step"] for job in (*table.pending, self._busy) if job is not None}
             table.store.thin(self.settings.max_store_bytes, protected=waiting)
         return table
 
@@ -268,12 +274,12 @@ class Recorder:
         )
 
     def _append(
-        self, table: RecordedTable, notes: Iterable[str], records: list[bytes], alerts: Iterable[Alert]
+        self, table: RecordedTable, notes: Iterable[Sequence[str]], records: list[bytes], alerts: Iterable[Alert]
     ) -> None:
-        for note in notes:
+        for severity, note in notes:
             if note not in table.noted and len(table.noted) < MAX_NOTES:
                 table.noted.add(note)
-                logger.warning("Table %s: %s", table.name, note)
+                logger.log(logging.INFO if severity == "info" else logging.WARNING, "Table %s: %s", table.name, note)
         raised = [replace(alert, trained_step=self.trained_step) for alert in alerts]
         for record in (*records, *alert_records(raised)):
             self._log.append(record)
@@ -287,7 +293,7 @@ class Recorder:
             raise self._log.error
 
     def _dispatch(self) -> None:
-        waiting = [t for t in self._tables.values() if t.pending is not None]
+        waiting = [t for t in self._tables.values() if t.pending]
         if self._busy is not None or not self._analyzing or not waiting:
             return
         if self._worker is None:
@@ -295,8 +301,7 @@ class Recorder:
             if self._closing:
                 self._worker.send({"kind": "hurry"})
         table = min(waiting, key=lambda t: t.analyzed)
-        job, table.pending = table.pending, None
-        assert job is not None
+        job = table.pending.pop(0)
         self._set_busy(job)
         self._worker.send(job)
 
@@ -333,7 +338,7 @@ class Recorder:
             self._governor.attach(None)
         self._restarts += 1
         end = describe_exit(returncode) + (f", its last output: {stderr.splitlines()[-1]}" if stderr else "")
-        again = job is not None and job["tries"] == 0 and self._tables[job["table"]].pending is None
+        again = job is not None and job["tries"] == 0 and (job["first"] or not self._tables[job["table"]].pending)
         if job is not None and not (again and self._restarts <= MAX_RESTARTS):
             self._tables[job["table"]].skipped["lost with the analysis process"] += 1
         if self._restarts > MAX_RESTARTS:
@@ -341,13 +346,13 @@ class Recorder:
             return
         logger.warning("The analysis process died (%s) and is started again.", end)
         if job is not None and again:
-            self._tables[job["table"]].pending = {**job, "tries": 1}
+            self._tables[job["table"]].pending.insert(0, {**job, "tries": 1})
         self._dispatch()
 
     def _stop_analyzing(self, why: str) -> None:
         self._analyzing = False
         for table in self._tables.values():
-            table.pending = None
+            table.pending.clear()
         logger.warning(
             "Analysis is switched off: %s. Snapshots are still recorded; `visualdl-embedding analyze RUN` analyzes "
             "them later.",

@@ -11,11 +11,15 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from visualdl_embedding.alerts import Alert, require_reachable
+from visualdl_embedding.core.messages import show_messages
 from visualdl_embedding.logs import LogFile, scalar_record
 from visualdl_embedding.models import open_model
 from visualdl_embedding.runs import rules_as_extra
-from visualdl_embedding.store import TableStore, is_run, open_run
+from visualdl_embedding.store import TableReader, TableStore, find_restart, is_run, open_run
 from visualdl_embedding.training._open_runs import Driver, choose_directory, forget, register
 from visualdl_embedding.training._ranks import Ranks, SilentRecorder
 from visualdl_embedding.training._recorder import Recorder
@@ -76,23 +80,36 @@ class TrainingSession:
         continues: TrainingSession | None = None,
         driver: Driver | None = None,
     ) -> None:
+        show_messages()
         self._options = options
         self._ranks = ranks or Ranks()
         self._recorder: Recorder | SilentRecorder = SilentRecorder()
         self._log: LogFile | None = None
         self._sources = {source.table.name: source for source in _sources_of(network, options, self._ranks)}
         self._trained, self._asked = weakref.ref(network), log_dir
-        opened = self._ranks.decide(lambda: self._open(log_dir, share, continues))
+        now = self._vectors_now() if options.resume and continues is None else {}
+        self._dropped: set[str] = set()
+        opened = self._ranks.decide(lambda: self._open(log_dir, share, continues, now))
         self.log_dir, self.step, self._last_snapshots, pasts = opened
         self._recording = True
         self._over = False
         self._ranks.attempt(lambda: self._begin_sources(pasts))
         register(self, self._recorder, folder=self.log_dir, driver=driver)
 
+    def _vectors_now(self) -> dict[str, NDArray[np.float32]]:
+        """Read the watched rows of each source; one that cannot be read is left out."""
+        now = {}
+        for name, source in self._sources.items():
+            with contextlib.suppress(Exception):
+                now[name] = source.snapshot(0).vectors
+        return now
+
     def _open(
-        self, log_dir: Path, share: Any, continues: TrainingSession | None
+        self, log_dir: Path, share: Any, continues: TrainingSession | None, now: Mapping[str, NDArray[np.float32]]
     ) -> tuple[Path, int, dict[str, int], dict[str, Any]]:
         """Open stores, log and recorder on rank 0.
+
+        `now` holds the vectors of the sources of a resumed training.
 
         Return the directory, the step to begin from, and by source the step of the last snapshot, or -1, and what
         `Source.past` read.
@@ -105,7 +122,9 @@ class TrainingSession:
             log_dir = choose_directory(
                 log_dir, self._sources, overwrite=options.overwrite, writer=options.writer, share=share
             )
-        stores = _open_stores(list(self._sources.values()), log_dir, options, resume=resume, initial_step=first)
+        stores, first = _open_stores(
+            list(self._sources.values()), log_dir, options, resume=resume, initial_step=first, now=now
+        )
         stored = {name: store.steps() for name, store in stores.items()}
         step = first if first is not None else max(chain.from_iterable(stored.values()), default=0)
         self._log = log = LogFile.open(log_dir, writer=options.writer, share=share)
@@ -176,11 +195,14 @@ class TrainingSession:
 
     def _snapshot(self, *, final: bool = False) -> None:
         failure = self._recorder.error
+        # The last snapshot of a training is taken again if it was dropped; rank 0 knows.
+        again = self._ranks.decide(lambda: self._dropped) if final else set()
         for name, source in self._sources.items():
-            if self.step == self._last_snapshots[name]:
+            if self.step == self._last_snapshots[name] and name not in again:
                 continue
             try:
-                self._recorder.record(source.snapshot(self.step), final=final)
+                accepted = self._recorder.record(source.snapshot(self.step), final=final)
+                (self._dropped.discard if accepted else self._dropped.add)(name)
             except Exception as error:
                 # The other ranks wait in the snapshots of the other sources.
                 failure = failure or error
@@ -273,9 +295,18 @@ def _sources_of(network: object, options: TrainingCallback, ranks: Ranks) -> lis
 
 
 def _open_stores(
-    sources: Sequence[Source], log_dir: Path, options: TrainingCallback, *, resume: bool, initial_step: int | None
-) -> dict[str, TableStore]:
-    """Open the run's folder of each source, after checking the rules and all folders; return the stores by name."""
+    sources: Sequence[Source],
+    log_dir: Path,
+    options: TrainingCallback,
+    *,
+    resume: bool,
+    initial_step: int | None,
+    now: Mapping[str, NDArray[np.float32]],
+) -> tuple[dict[str, TableStore], int | None]:
+    """Open the run's folder of each source, after checking the rules and all folders; `now` as in `_open`.
+
+    Return the stores by name, and the step at which training restarts, None for the last stored one.
+    """
     config = options.config
     watched = {source.table.name: [source.rows] for source in sources}
     require_reachable(options.rules, watched, null_pairs=config.null_pairs, complete=True)
@@ -293,16 +324,23 @@ def _open_stores(
             ", ".join(map(repr, fresh)),
             ", ".join(map(repr, others)),
         )
+    first = initial_step
+    stored = [(TableReader.open(log_dir, name), vectors) for name, vectors in now.items() if name not in fresh]
+    if stored:
+        first, message = find_restart(stored, initial_step=first)
+        if message:
+            logger.warning("Resuming %s: %s", log_dir, message)
     extra = rules_as_extra(options.rules)
-    return {
+    stores = {
         source.table.name: TableStore.open_for_writing(
             log_dir,
             source.table,
             source.rows,
             config=config,
             resume=resume,
-            initial_step=initial_step,
+            initial_step=first,
             extra=extra,
         )
         for source in sources
     }
+    return stores, first

@@ -10,7 +10,10 @@ from visualdl_embedding.logs import DEFAULT_LOG_BYTES
 from visualdl_embedding.runs import TableAnalyzer
 from visualdl_embedding.store import TableStore
 
-__all__ = ["RecordedTable", "RecorderSettings", "Schedule"]
+__all__ = ["REPLACED", "UNFINISHED", "RecordedTable", "RecorderSettings", "Schedule"]
+
+REPLACED, UNFINISHED = "replaced by a newer one before its turn", "unfinished at the end"
+"""What happens to snapshots whose analyses waited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +73,18 @@ def _is_positive(value: object) -> bool:
 class RecordedTable:
     """State of a recorded table.
 
-    `analyzer` is None if a child process analyzes, `pending` is its next job, and `skipped` counts the snapshots
-    without an analysis by what was observed.
+    `analyzer` is None if a child process analyzes, `pending` holds its next jobs, `dropped` the steps that were
+    not stored, and `skipped` counts the snapshots without an analysis by what was observed.
     """
 
     store: TableStore
     analyzer: TableAnalyzer | None = None
-    pending: dict[str, Any] | None = None
+    pending: list[dict[str, Any]] = field(default_factory=list)
     recorded: int = 0
     analyzed: int = 0
     noted: set[str] = field(default_factory=set)
     skipped: Counter[str] = field(default_factory=Counter)
+    dropped: set[int] = field(default_factory=set)
 
     @property
     def name(self) -> str:
@@ -89,3 +93,10 @@ class RecordedTable:
     @property
     def log_dir(self) -> str:
         return str(self.store.folder.parent.parent)
+
+    def add_job(self, job: dict[str, Any]) -> None:
+        """Add a job. It replaces a pending one, except that of the run's first snapshot, which later ones refer to."""
+        if self.pending and not self.pending[-1]["first"]:
+            self.pending.pop()
+            self.skipped[REPLACED] += 1
+        self.pending.append(job)

@@ -73,7 +73,7 @@ def _analyze(job: dict[str, Any], analyzers: dict[str, TableAnalyzer]) -> tuple[
     done = analyzers[name].process(snapshot)
     header = {
         "kind": "analyzed",
-        "notes": notes_of(done.analysis, choice),
+        "notes": notes_of(snapshot, done.analysis, choice),
         "alerts": [alert.to_dict() for alert in done.alerts],
     }
     return header, records_of(snapshot, done.analysis, choice)

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from visualdl_embedding.vocabulary._text import cell_text, first_few, read_text, split_lines
+from visualdl_embedding.vocabulary._labels import Labels
+from visualdl_embedding.vocabulary._text import cell_text, first_few, read_text
 from visualdl_embedding.vocabulary._vocabulary import Vocabulary
 
 __all__ = ["name_keys"]
@@ -70,7 +71,9 @@ def _pairs(names: Any) -> tuple[list[tuple[str, str]], str, tuple[str, ...]]:
         text, notes = read_text(path, what="file of key names")
         source = f"'{path}'"
         if path.suffix.lower() != ".json":
-            split = (line.partition("\t" if "\t" in line else " ") for line in split_lines(text) if line.strip())
+            split = (
+                line.partition("\t" if "\t" in line else " ") for line in Labels.of_lines(text) if line and line.strip()
+            )
             return [(first.strip(), last.strip()) for first, _, last in split], source, notes
         try:
             names = json.loads(text)

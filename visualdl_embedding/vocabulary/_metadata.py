@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from visualdl_embedding.core.columns import is_number
-from visualdl_embedding.vocabulary._text import cell_text, first_few, in_order, read_text, split_lines, whole_number
+from visualdl_embedding.vocabulary._labels import Labels
+from visualdl_embedding.vocabulary._text import cell_text, first_few, in_order, read_text, whole_number
 
 __all__ = ["WELL_KNOWN", "Key", "Metadata", "MetadataLike", "read_metadata"]
 
@@ -100,7 +101,7 @@ def _from_file(path: Path, encoding: str | None) -> Metadata:
         if path.suffix.lower() == ".csv":
             lines = [cells for cells in csv.reader(io.StringIO(text, newline="")) if cells]
         else:
-            lines = [line.split("\t") for line in split_lines(text) if line]
+            lines = [line.split("\t") for line in Labels.of_lines(text) if line]
     except csv.Error as error:
         raise ValueError(f"{source} is not CSV: {error}.") from None
     if not lines:

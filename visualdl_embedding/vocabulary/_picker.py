@@ -43,8 +43,11 @@ class Picker:
         if self.vocabulary.is_numbered:
             reasons[candidates[candidates >= len(self.vocabulary)]] = _NO_LABEL
         else:
-            kinds = map(self.vocabulary.kind_of, candidates.tolist())
-            reasons[candidates] = [0 if kind in self._keep else _CODES[kind] for kind in kinds]
+            words = self.vocabulary.ordinary(candidates)
+            reasons[candidates[words]] = 0
+            others = candidates[~words]
+            kinds = map(self.vocabulary.kind_of, others.tolist())
+            reasons[others] = [0 if kind in self._keep else _CODES[kind] for kind in kinds]
         if self._padding is not None and self._padding in candidates:
             reasons[self._padding] = self._obstacle(self._padding)
         kept: NDArray[np.int64] = candidates[reasons[candidates] == 0]

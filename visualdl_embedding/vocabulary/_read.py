@@ -5,17 +5,22 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 from visualdl_embedding.core.columns import is_number
-from visualdl_embedding.vocabulary._text import cell_text, read_text, sentence, split_lines, whole_number
+from visualdl_embedding.core.progress import announced
+from visualdl_embedding.vocabulary._labels import Labels
+from visualdl_embedding.vocabulary._text import cell_text, read_text, sentence, whole_number
 from visualdl_embedding.vocabulary._vocabulary import RowNumbers, Vocabulary
 
 __all__ = ["VocabularyLike", "open_vocabulary"]
 
-Pairs = Iterable[tuple[str, int, str]]
+_LARGEST_ID = 2**62
 
 
 class _Tokenizer(Protocol):
@@ -101,35 +106,74 @@ def _mapping_of(source: Any) -> Mapping[Any, Any] | None:
 
 
 def _from_file(path: Path, encoding: str | None) -> Vocabulary:
-    text, notes = read_text(path, encoding=encoding, what="vocabulary file")
     source = f"'{path}'"
-    if path.suffix.lower() == ".json":
-        return _from_json(text, source, notes)
-    lines = split_lines(text)
-    if _has_scores(lines):
-        return _from_list([line.rpartition("\t")[0] for line in lines], source, notes)
-    if (id_first := _id_first(lines, source)) is not None:
-        return _from_pairs(_pairs(lines, id_first, source), source, notes)
-    return _from_list(lines, source, notes)
+    with announced(f"Reading the vocabulary {source}"):
+        text, notes = read_text(path, encoding=encoding, what="vocabulary file")
+        if path.suffix.lower() == ".json":
+            return _from_json(text, source, notes)
+        lines = Labels.of_lines(text)
+        del text
+        tokens, lines_of_ids = _columns(lines, source)
+        if lines_of_ids is None:
+            return _from_labels(tokens, source, notes)
+        numbers, ids = lines_of_ids
+        return _from_pairs(tokens, ids, lambda i: f"line {numbers[i] + 1}", source=source, notes=notes)
 
 
-def _id_first(lines: list[str], source: str) -> bool | None:
+def _columns(lines: Labels, source: str) -> tuple[Labels, tuple[NDArray[np.intp], NDArray[np.int64]] | None]:
+    """Return the tokens, and if the lines are pairs, the line number (from 0) and the id of each."""
+    filled = len(lines) - int(lines.empty.sum())
+    first_tab, last_tab = _tabs(lines)
+    if int((first_tab >= 0).sum()) * 2 <= filled:
+        return lines, None
+    first = _ids(Labels(lines.data, lines.starts, np.where(first_tab < 0, lines.starts, first_tab)))
+    tails = Labels(lines.data, np.where(last_tab < 0, lines.stops, last_tab + 1), lines.stops)
+    last = _ids(tails)
+    if (last_tab >= 0).all() and _has_scores(tails, first, last):
+        return Labels(lines.data, lines.starts, last_tab), None
+    if (id_first := _id_first(first, last, filled=filled, source=source)) is None:
+        return lines, None
+    ids = first if id_first else last
+    for i in np.flatnonzero((ids < 0) & ~lines.empty)[:1]:
+        form = "id<TAB>token" if id_first else "token<TAB>id"
+        raise ValueError(f"Line {i + 1} of {source} is not {form} like the other lines: {lines[i][:80]!r}.")
+    numbers = np.flatnonzero(ids >= 0)
+    starts, stops = (first_tab + 1, lines.stops) if id_first else (lines.starts, last_tab)
+    return Labels(lines.data, starts[numbers], stops[numbers]), (numbers, ids[numbers])
+
+
+def _tabs(lines: Labels) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+    """Positions of the first and of the last tab in each line; -1 without a tab."""
+    tabs = np.flatnonzero(np.frombuffer(lines.data, dtype=np.uint8) == ord("\t")).astype(lines.starts.dtype)
+    after, before = tabs.searchsorted(lines.starts), tabs.searchsorted(lines.stops)
+    tabs = np.append(tabs, tabs.dtype.type(-1))
+    without = after == before
+    return np.where(without, -1, tabs[after]), np.where(without, -1, tabs[before - 1])
+
+
+def _ids(column: Labels) -> NDArray[np.int64]:
+    """``(n,)`` int64: ids in a column; -1 where there is none."""
+    # `bytes.isdigit` accepts ASCII only: full-width digits are tokens.
+    found = (int(cell) if cell.isdigit() and len(cell) <= 18 else -1 for cell in column.octets())
+    return np.fromiter(found, dtype=np.int64, count=len(column))
+
+
+def _id_first(first: NDArray[np.int64], last: NDArray[np.int64], *, filled: int, source: str) -> bool | None:
     """Whether lines are ``id<TAB>token`` (True), ``token<TAB>id`` (False) or single tokens (None).
 
-    Lines are pairs if more than half of them parse as pairs: a token may be a tab, and a pair may be damaged.
+    `first` and `last` are the ids in the first and in the last column. Lines are pairs if more than half of the
+    `filled` ones parse as pairs: a token may be a tab, and a pair may be damaged.
     """
-    first = [int(head) for head, tab, _ in (line.partition("\t") for line in lines) if tab and _is_id(head)]
-    last = [int(tail) for _, tab, tail in (line.rpartition("\t") for line in lines) if tab and _is_id(tail)]
-    filled = sum(map(bool, lines))
+    first, last = first[first >= 0], last[last >= 0]
     is_first, is_last = len(first) * 2 > filled, len(last) * 2 > filled
     if not (is_first and is_last):
         return True if is_first else False if is_last else None
     if len(first) != len(last):
         return len(first) > len(last)
-    if first == last:
+    if np.array_equal(first, last):
         return True
     # Tokens are often numbers too: the id column is the one that counts the rows.
-    counts_first, counts_last = (sorted(ids) == list(range(len(ids))) for ids in (first, last))
+    counts_first, counts_last = (np.array_equal(np.sort(ids), np.arange(len(ids))) for ids in (first, last))
     if counts_first == counts_last:
         raise ValueError(
             f"In {source} both columns hold numbers, and either may be the id. Use JSON {{token: id}} or a "
@@ -138,28 +182,11 @@ def _id_first(lines: list[str], source: str) -> bool | None:
     return counts_first
 
 
-def _is_id(text: str) -> bool:
-    # ASCII only: full-width digits are tokens.
-    return text.isascii() and text.isdigit() and len(text) <= 18
-
-
-def _pairs(lines: list[str], id_first: bool, source: str) -> Pairs:
-    for number, line in enumerate(lines, 1):
-        head, tab, tail = line.partition("\t") if id_first else line.rpartition("\t")
-        token, row_id = (tail, head) if id_first else (head, tail)
-        if tab and _is_id(row_id):
-            yield token, int(row_id), f"line {number}"
-        elif line:
-            form = "id<TAB>token" if id_first else "token<TAB>id"
-            raise ValueError(f"Line {number} of {source} is not {form} like the other lines: {line[:80]!r}.")
-
-
-def _has_scores(lines: list[str]) -> bool:
+def _has_scores(tails: Labels, first: NDArray[np.int64], last: NDArray[np.int64]) -> bool:
     """Whether lines are ``token<TAB>score``, as in a SentencePiece ``.vocab``: all numbers, not all of them ids."""
-    parts = [line.rpartition("\t") for line in lines]
-    if not all(tab and is_number(score) for _, tab, score in parts):
+    if (first >= 0).all() or (last >= 0).all():
         return False
-    return not all(_is_id(score) for _, _, score in parts) and not all(_is_id(token) for token, _, _ in parts)
+    return all(is_number(tails[i] or "") for i in np.flatnonzero(last < 0))
 
 
 def _from_json(text: str, source: str, notes: tuple[str, ...]) -> Vocabulary:
@@ -181,46 +208,52 @@ def _from_json(text: str, source: str, notes: tuple[str, ...]) -> Vocabulary:
 
 def _from_mapping(mapping: Mapping[Any, Any], source: str, notes: tuple[str, ...] = ()) -> Vocabulary:
     by_id = bool(mapping) and all(isinstance(token, str) for token in mapping.values())
-    pairs: list[tuple[str, int, str]] = []
+    ids: list[int] = []
     for key, value in mapping.items():
-        token, row_id = (value, key) if by_id else (key, value)
-        if by_id and isinstance(row_id, str) and _is_id(row_id):
+        row_id = key if by_id else value
+        if by_id and isinstance(row_id, str) and row_id.isascii() and row_id.isdigit() and len(row_id) <= 18:
             row_id = int(row_id)
         if (number := whole_number(row_id)) is None or number < 0:
             raise ValueError(f"A vocabulary must map tokens to ids, integers from 0; {source} has {key!r}: {value!r}.")
-        pairs.append((_token(token, source), number, f"token {token!r}"))
-    return _from_pairs(pairs, source, notes)
+        ids.append(min(number, _LARGEST_ID))
+    given = list(mapping.values() if by_id else mapping)
+    tokens = Labels.of(_token(token, source) for token in given)
+    return _from_pairs(
+        tokens, np.array(ids, dtype=np.int64), lambda i: f"token {given[i]!r}", source=source, notes=notes
+    )
 
 
-def _from_pairs(pairs: Pairs, source: str, notes: tuple[str, ...]) -> Vocabulary:
-    taken: dict[int, tuple[str, str]] = {}
-    for token, row_id, where in pairs:
-        if row_id in taken:
-            raise ValueError(
-                f"{sentence(source)} has id {row_id} twice: {taken[row_id][1]} and {where}. If these "
-                "numbers are frequencies, pass them as metadata, and only the tokens as the vocabulary."
-            )
-        taken[row_id] = (token, where)
-    length = max(taken, default=-1) + 1
-    if length > 1000 * len(taken) + 1_000_000:
+def _from_pairs(
+    tokens: Labels, ids: NDArray[np.int64], where: Callable[[int], str], *, source: str, notes: tuple[str, ...]
+) -> Vocabulary:
+    """Place the i-th token at ``ids[i]``; ``where(i)`` names its place in the source."""
+    order = np.argsort(ids, kind="stable")
+    if len(again := order[1:][np.diff(ids[order]) == 0]):
+        second = int(again.min())
+        first = int(np.argmax(ids == ids[second]))
         raise ValueError(
-            f"{sentence(source)} has {len(taken)} tokens, but ids up to {length - 1}; check that the ids "
-            "are row numbers."
+            f"{sentence(source)} has id {ids[second]} twice: {where(first)} and {where(second)}. If these "
+            "numbers are frequencies, pass them as metadata, and only the tokens as the vocabulary."
         )
-    labels: list[str | None] = [None] * length
-    for row_id, (token, _) in taken.items():
-        labels[row_id] = token
-    return _from_list(labels, source, notes)
+    length = int(ids.max(initial=-1)) + 1
+    if length > 1000 * len(ids) + 1_000_000:
+        raise ValueError(
+            f"{sentence(source)} has {len(ids)} tokens, but ids up to {length - 1}; check that the ids are row numbers."
+        )
+    return _from_labels(tokens.taken(ids, length), source, notes)
 
 
 def _from_list(tokens: list[Any], source: str, notes: tuple[str, ...] = ()) -> Vocabulary:
-    labels = tuple(_token(token, source) or None for token in tokens)
-    gaps = labels.count(None)
+    return _from_labels(Labels.of(_token(token, source) for token in tokens), source, notes)
+
+
+def _from_labels(labels: Labels, source: str, notes: tuple[str, ...]) -> Vocabulary:
+    gaps = int(labels.empty.sum())
     if gaps == len(labels):
         raise ValueError(f"{sentence(source)} has no tokens; expected at least one.")
     if gaps:
         plural = "id has" if gaps == 1 else "ids have"
-        notes = (*notes, f"{gaps} {plural} no label in {source}, the first of them {labels.index(None)}.")
+        notes = (*notes, f"{gaps} {plural} no label in {source}, the first of them {labels.empty.argmax()}.")
     return Vocabulary(labels, source=source, notes=notes)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["cell_text", "first_few", "in_order", "read_text", "sentence", "split_lines", "whole_number"]
+__all__ = ["cell_text", "first_few", "in_order", "read_text", "sentence", "whole_number"]
 
 
 def read_text(path: Path, *, encoding: str | None = None, what: str = "file") -> tuple[str, tuple[str, ...]]:
@@ -65,23 +65,6 @@ def _decode_chinese(path: Path, data: bytes, error: UnicodeDecodeError, *, what:
 def _position(data: bytes, error: UnicodeDecodeError) -> str:
     line = data.count(b"\n", 0, error.start) + 1
     return f"byte 0x{data[error.start]:02x} in line {line}"
-
-
-def split_lines(text: str) -> list[str]:
-    r"""Split a text into lines without their ends. White space is kept, because it may be a token.
-
-    Only ``\n`` and ``\r\n`` end a line: `str.splitlines` also splits at ``\x0b``, ``\x0c``, ``\x1c`` and others, which
-    are tokens in jieba's vocabulary. A newline at the end of the text does not start another line.
-
-    >>> split_lines("a\n\n\u3000\n")
-    ['a', '', '\u3000']
-    """
-    lines = text.split("\n")
-    if lines[-1] == "":
-        lines.pop()
-    if sum(line.endswith("\r") for line in lines) * 2 > len(lines):
-        lines = [line.removesuffix("\r") for line in lines]
-    return lines
 
 
 def cell_text(value: object) -> str:

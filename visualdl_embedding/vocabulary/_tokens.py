@@ -7,7 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Style", "compose", "style_of", "token_kind"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Style", "are_words", "compose", "style_of", "token_kind"]
 
 # Match names, not shapes: [doge] and [OK] are Weibo emoticons, <br> and <script> tokens of web pages, [笑] is a word.
 _NAME = (
@@ -39,14 +42,21 @@ class Style:
 
 def style_of(labels: Iterable[str | None]) -> Style:
     """Detect how a vocabulary marks subword pieces."""
-    known = [label for label in labels if label]
-    begun = sum(label[0] == "▁" for label in known)
-    return Style(
-        wordpiece=any(label.startswith("##") and len(label) > 2 for label in known),
-        bpe=any(label.endswith("@@") and len(label) > 2 for label in known),
-        sentencepiece=begun > 0 and begun >= _SENTENCEPIECE_SHARE * len(known),
-        longest=max(map(len, known), default=0),
-    )
+    known = begun = longest = 0
+    wordpiece = bpe = False
+    for label in labels:
+        if not label:
+            continue
+        known += 1
+        longest = max(longest, len(label))
+        first = label[0]
+        if first == "▁":
+            begun += 1
+        elif first == "#":
+            wordpiece = wordpiece or (len(label) > 2 and label.startswith("##"))
+        if label[-1] == "@":
+            bpe = bpe or (len(label) > 2 and label.endswith("@@"))
+    return Style(wordpiece, bpe, begun > 0 and begun >= _SENTENCEPIECE_SHARE * known, longest)
 
 
 def token_kind(label: str, *, sentencepiece: bool = False) -> Literal["word", "special", "subword"]:
@@ -68,6 +78,20 @@ def token_kind(label: str, *, sentencepiece: bool = False) -> Literal["word", "s
         return "special"
     marked = len(label) > 2 and (label.startswith("##") or label.endswith("@@"))
     return "subword" if marked or (sentencepiece and (label == "▁" or _LATIN_PIECE.fullmatch(label))) else "word"
+
+
+def are_words(first: NDArray[np.uint8], last: NDArray[np.uint8], *, sentencepiece: bool) -> NDArray[np.bool_]:
+    """Return whether the first and last bytes of labels in UTF-8 show that `token_kind` is ``"word"``.
+
+    It may be also if they do not.
+    """
+    others = np.zeros(256, dtype=bool)
+    others[list(b"[<_OU#")] = True
+    if sentencepiece:
+        # Letters and digits: ASCII; À to ɏ begin with C3 to C9, Ḁ to ỿ with E1, ▁ with E2.
+        ascii_word = [code for code in range(128) if chr(code).isalnum()]
+        others[[*ascii_word, *range(0xC3, 0xCA), 0xE1, 0xE2]] = True
+    return np.asarray(~(others[first] | (last == ord("@"))))
 
 
 def compose(word: str, index: Mapping[str, int], style: Style) -> tuple[int, ...] | None:

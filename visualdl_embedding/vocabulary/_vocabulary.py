@@ -8,10 +8,14 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from visualdl_embedding.core.suggest import did_you_mean
+from visualdl_embedding.vocabulary._labels import LabelIndex, Labels
 from visualdl_embedding.vocabulary._metadata import Key, Metadata, MetadataLike, read_metadata
 from visualdl_embedding.vocabulary._text import first_few
-from visualdl_embedding.vocabulary._tokens import Style, compose, style_of, token_kind
+from visualdl_embedding.vocabulary._tokens import Style, are_words, compose, style_of, token_kind
 
 __all__ = ["RowNumbers", "Vocabulary"]
 
@@ -82,20 +86,9 @@ class Vocabulary:
         return isinstance(self.labels, RowNumbers)
 
     @cached_property
-    def _first(self) -> dict[str, int]:
-        """Lowest id of each label; of row numbers `ids_of` parses the label."""
-        # Iterate backwards: the last assignment wins.
-        backwards = zip(range(len(self) - 1, -1, -1), reversed(self.labels), strict=True)
-        return {label: i for i, label in backwards if label}
-
-    @cached_property
-    def _repeated(self) -> dict[str, tuple[int, ...]]:
-        """All ids of labels with several ids."""
-        repeated: dict[str, list[int]] = {}
-        for i, label in enumerate(self.labels):
-            if label and self._first[label] != i:
-                repeated.setdefault(label, [self._first[label]]).append(i)
-        return {label: tuple(ids) for label, ids in repeated.items()}
+    def _index(self) -> LabelIndex:
+        """Ids by label; of row numbers `ids_of` parses the label."""
+        return LabelIndex(self.labels)
 
     @cached_property
     def style(self) -> Style:
@@ -107,6 +100,18 @@ class Vocabulary:
         label = self.labels[row_id] if row_id < len(self.labels) else None
         return token_kind(label, sentencepiece=self.style.sentencepiece) if label else "no label"
 
+    def ordinary(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return ``(m,)``: whether the first and last bytes of a row's label show that it is a word.
+
+        False requires `kind_of`, which takes a microsecond per row. Only the labels of `open_vocabulary` are examined.
+        """
+        found = np.zeros(len(ids), dtype=bool)
+        if isinstance(self.labels, Labels):
+            inside = np.flatnonzero(ids < len(self.labels))
+            inside = inside[~self.labels.empty[ids[inside]]]
+            found[inside] = are_words(*self.labels.ends(ids[inside]), sentencepiece=self.style.sentencepiece)
+        return found
+
     def ids_of(self, label: str) -> tuple[int, ...]:
         """Return all ids with exactly this label, ascending.
 
@@ -116,9 +121,7 @@ class Vocabulary:
         if self.is_numbered:
             found = _ROW.fullmatch(label)
             return (int(found[1]),) if found and int(found[1]) < len(self) else ()
-        if label in self._repeated:
-            return self._repeated[label]
-        return (self._first[label],) if label in self._first else ()
+        return self._index.ids(label) if label else ()
 
     def name_of(self, row_id: int) -> str:
         """Return the display label of a row: ``label (id)`` if several rows have the label.
@@ -129,9 +132,9 @@ class Vocabulary:
         name = self.labels[row_id]
         if not name:
             raise ValueError(f"Row {row_id} has no label in {self.source}.")
-        if not self.is_numbered and name in self._repeated:
+        if not self.is_numbered and len(self._index.ids(name)) > 1:
             # Another row may have the label 'a (3)'.
-            while name in self._first:
+            while name in self._index:
                 name = f"{name} ({row_id})"
         return name
 
@@ -161,7 +164,7 @@ class Vocabulary:
 
     def compose(self, word: str) -> tuple[int, ...] | None:
         """Return the ids of the pieces of a word, or None. A repeated piece has its lowest id."""
-        return compose(word, self._first, self.style) if self.composes and not self.is_numbered else None
+        return compose(word, self._index, self.style) if self.composes and not self.is_numbered else None
 
     def suggest(self, label: str) -> str:
         """Return an unknown label with the closest known labels, for a message."""
