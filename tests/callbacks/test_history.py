@@ -218,7 +218,7 @@ def test_an_error_ends_the_history_and_not_the_training() -> None:
 
     history = TrainingHistory(layer, WATCHED, on_error=tell)
     loss_of(layer(paddle.to_tensor([3]))).backward()
-    history._positions = np.zeros(1, np.int32)
+    history._positions = np.zeros(1, np.float32)
     loss_of(layer(paddle.to_tensor([3]))).backward()
     history._positions = np.zeros(V, np.int32)
     loss_of(layer(paddle.to_tensor([3]))).backward()

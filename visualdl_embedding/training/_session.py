@@ -16,7 +16,7 @@ from visualdl_embedding.models import open_model
 from visualdl_embedding.runs import rules_as_extra
 from visualdl_embedding.store import TableStore, is_run, open_run
 from visualdl_embedding.training._recorder import Recorder
-from visualdl_embedding.training._sources import Source, TableSource
+from visualdl_embedding.training._sources import Source, SourceEndedError, TableSource
 
 if TYPE_CHECKING:
     from visualdl_embedding.training._callback import TrainingCallback
@@ -100,10 +100,17 @@ class TrainingSession:
         self._guarded(self._close, timeout=0)
 
     def _snapshot(self, *, final: bool = False) -> None:
-        for name, source in self._sources.items():
-            if self.step != self._last_snapshots[name]:
+        for name, source in list(self._sources.items()):
+            if self.step == self._last_snapshots[name]:
+                continue
+            try:
                 self._recorder.record(source.snapshot(self.step), final=final)
-                self._last_snapshots[name] = self.step
+            except SourceEndedError as error:
+                if self._options.on_error == "raise":
+                    raise
+                logger.warning("Table %s is no longer recorded from step %d on: %s.", name, self.step, error)
+                self._sources.pop(name).close()
+            self._last_snapshots[name] = self.step
         if self._recorder.error is not None:
             raise self._recorder.error
 

@@ -18,9 +18,13 @@ from visualdl_embedding.store import TableStore
 if TYPE_CHECKING:
     from visualdl_embedding.training.history import TrainingHistory
 
-__all__ = ["Source", "TableSource"]
+__all__ = ["Source", "SourceEndedError", "TableSource"]
 
 logger = logging.getLogger("visualdl_embedding")
+
+
+class SourceEndedError(RuntimeError):
+    """No more snapshots can be taken of a source; other sources are recorded on."""
 
 
 class Source(Protocol):
@@ -41,7 +45,10 @@ class Source(Protocol):
         ...
 
     def snapshot(self, step: int) -> Snapshot:
-        """Read the vectors and counts after `step` batches, on the training thread."""
+        """Read the vectors and counts after `step` batches, on the training thread.
+
+        SourceEndedError ends the recording of this source.
+        """
         ...
 
     def close(self) -> None:
@@ -50,7 +57,7 @@ class Source(Protocol):
 
 
 class TableSource:
-    """Watched rows of an embedding table, with the lookups and gradients of its layers."""
+    """Watched rows of an embedding table, with the lookups and gradients of its layers and functional calls."""
 
     def __init__(self, model_table: ModelTable, rows: Rows, *, training_history: bool) -> None:
         self.table = model_table.table
@@ -59,6 +66,7 @@ class TableSource:
         self._training_history = training_history
         self._history: TrainingHistory | None = None
         self._says_unseen = True
+        self._num_rows = self.table.num_rows
 
     def begin(self, store: TableStore) -> None:
         """Log the choice of rows, and start to count lookups and gradients."""
@@ -79,6 +87,7 @@ class TableSource:
 
     def snapshot(self, step: int) -> Snapshot:
         """Read the vectors and counts; without a call of the layer, training may use the table otherwise."""
+        self._follow()
         vectors = self._model_table.vectors_of(self.rows)
         if self._history is None:
             return Snapshot(self.table.name, step, self.rows, vectors)
@@ -88,9 +97,10 @@ class TableSource:
             if self._says_unseen:
                 self._says_unseen = False
                 logger.warning(
-                    "Table %s: no call of its layer was counted up to step %d, so lookups and gradients are unknown. "
-                    "Calls of a trainable nn.Embedding in dynamic mode are counted, but neither "
-                    "F.embedding(ids, weight) nor a network compiled as a whole by to_static.",
+                    "Table %s: no lookup was counted up to step %d, so lookups and gradients are unknown. Calls of a "
+                    "trainable nn.Embedding and of paddle.nn.functional.embedding in dynamic mode are counted, but "
+                    "neither other uses of the weight (also the function imported by its name before the training) "
+                    "nor what to_static compiles.",
                     self.table.name,
                     step,
                 )
@@ -101,12 +111,34 @@ class TableSource:
         if self._history is not None:
             self._history.close()
 
+    def _follow(self) -> None:
+        """Look at the parameter that the layer holds now; SourceEndedError if it is another table."""
+        live = self._model_table.reader
+        if not isinstance(live, LiveTable):
+            return
+        before, now = (tuple(getattr(weight, "shape", ())) for weight in (live.parameter, live.current))
+        if now[1:] != before[1:] or now[0] < before[0]:
+            raise SourceEndedError(
+                f"its layer now holds a weight of shape {now} instead of {before}, and the frames of a run must hold "
+                "the same rows and columns"
+            )
+        if now[0] > self._num_rows:
+            logger.info(
+                "Table %s has grown from %d to %d rows; the same rows are watched as before.",
+                self.table.name,
+                self._num_rows,
+                now[0],
+            )
+            self._num_rows = now[0]
+        if self._history is not None:
+            self._history.follow(live.current)
+
     def _count_from(self, store: TableStore) -> TrainingHistory | None:
         """Count lookups from the last snapshot of a resumed training on; None if they cannot be counted."""
         from visualdl_embedding.training.history import TrainingHistory
 
         live = self._model_table.reader
-        if not isinstance(live, LiveTable) or not live.layers:
+        if not isinstance(live, LiveTable):
             return None
         earlier = None
         if steps := store.steps():
@@ -121,7 +153,12 @@ class TableSource:
                 )
                 return None
         return TrainingHistory(
-            live.layers, self.rows.gather_ids, on_error=partial(_log_lost_history, self.table.name), earlier=earlier
+            live.layers,
+            self.rows.gather_ids,
+            on_error=partial(_log_lost_history, self.table.name),
+            earlier=earlier,
+            weight=live.current,
+            holder=live.holder[0] if live.holder else None,
         )
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
+from visualdl_embedding.training._functional import FunctionalHook
 
 __all__ = ["HistoryCounts", "TrainingHistory"]
 
@@ -48,21 +49,27 @@ class HistoryCounts:
 class TrainingHistory:
     """Counts lookups of watched rows, and measures the gradients of their vectors, with hooks on embedding layers.
 
-    A hook after the forward pass reads the ids. A hook on the layer's output receives the gradient of every single
-    lookup before they are summed by row, for dense and sparse gradients of the table. Evaluation, ``no_grad``, frozen
-    tables, traces (``paddle.jit.save``, ``to_static``) and the padding row are not counted, and a recomputed pass is
-    counted once. The hooks raise no errors: the first error ends the history.
+    A hook after the forward pass of a layer, or after ``paddle.nn.functional.embedding(ids, weight)``, reads the ids. A
+    hook on the output receives the gradient of every single lookup before they are summed by row, for dense and sparse
+    gradients of the table. Evaluation, ``no_grad``, frozen tables, traces (``paddle.jit.save``, ``to_static``) and the
+    padding row are not counted, and a recomputed pass is counted once. The hooks raise no errors: the first error ends
+    the history.
 
     Parameters
     ----------
     layers
-        An ``nn.Embedding``, or several that share one table; repetitions are ignored.
+        An ``nn.Embedding``, or several that share one table; repetitions are ignored. Without a layer give `weight`.
     ids
         ``(n,)`` int64: distinct rows to count (`Rows.gather_ids`), 0 to V - 1, or -1 for none (its count stays 0).
     on_error
         Called once with the exception that ends the history.
     earlier
         Last snapshot of the training that is resumed: its counts are continued.
+    weight
+        Table of functional calls. None: that of the first layer.
+    holder
+        Layer whose attribute a `weight` outside ``nn.Embedding`` is; while it is in evaluation mode, functional calls
+        are not counted.
 
     Attributes
     ----------
@@ -74,7 +81,7 @@ class TrainingHistory:
     TypeError
         If a layer is not an ``nn.Embedding``.
     ValueError
-        If there is no layer, the tables differ in size, or an id is out of range.
+        If there is neither a layer nor a weight, the tables differ in size, or an id is out of range.
 
     Notes
     -----
@@ -99,11 +106,16 @@ class TrainingHistory:
         *,
         on_error: Callable[[Exception], None] | None = None,
         earlier: Snapshot | None = None,
+        weight: paddle.Tensor | None = None,
+        holder: paddle.nn.Layer | None = None,
     ) -> None:
         given = layers if isinstance(layers, Sequence) else [layers]
         several = list({id(layer): layer for layer in given}.values())
-        self._positions = _position_map(several, ids)
-        self._dim = int(several[0].weight.shape[1])
+        self._positions = _position_map(several, weight, ids)
+        weight = several[0].weight if weight is None else weight
+        self._dim = int(weight.shape[1])
+        self._in_layer = False
+        self._holders = several or ([] if holder is None else [holder])
         self._on_error = on_error
         self.error: Exception | None = None
         self._earlier = {} if earlier is None else earlier.row_values
@@ -118,6 +130,14 @@ class TrainingHistory:
         self._num_waiting = 0
         self._off = False
         self._handles = [_register(layer, self._after_forward) for layer in several]
+        self._handles += [layer.register_forward_pre_hook(self._before_forward) for layer in several]
+        self._calls = FunctionalHook(weight, self._after_call)
+
+    def follow(self, weight: paddle.Tensor) -> None:
+        """Count functional calls with a tensor that may have replaced the table's."""
+        if not self._off and weight is not self._calls.weight:
+            self._calls.remove()
+            self._calls = FunctionalHook(weight, self._after_call)
 
     def take(self) -> HistoryCounts:
         """Return the counts since the start, without those of the earlier snapshot."""
@@ -154,6 +174,7 @@ class TrainingHistory:
         """Remove the hooks and keep the counts."""
         self._guarded(self._fetch)
         self._off = True
+        self._calls.remove()
         for handle in self._handles:
             handle.remove()
         self._handles = []
@@ -164,24 +185,45 @@ class TrainingHistory:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _before_forward(self, layer: Any, inputs: Any) -> None:
+        """Leave the layer's own call of ``F.embedding`` to the hook after its forward pass."""
+        self._in_layer = True
+
     def _after_forward(self, layer: Any, inputs: Any, keywords: Any, output: Any) -> None:
         """Count ids. Return None, because any other value would replace the layer's output."""
         # Disable SOT for this hook: it miscompiles it (Paddle 3.3.1, UnboundLocalError).
         compiler = _set_compiler(None)
+        self._in_layer = False
         try:
-            # no_grad, frozen tables, and the first pass of recomputation give outputs without a gradient.
-            in_use = not self._off and layer.training and paddle.in_dynamic_mode() and not output.stop_gradient
-            if in_use and not _is_recomputed():
+            if layer.training and self._is_in_use(output):
                 self._guarded(lambda: self._count(next(iter((*inputs, *keywords.values()))), output))
         finally:
             _set_compiler(compiler)
 
-    def _count(self, ids: Any, output: Any) -> None:
+    def _after_call(self, ids: Any, padding_idx: int | None, output: Any) -> None:
+        """Count ids of ``F.embedding``."""
+        compiler = _set_compiler(None)
+        try:
+            in_training = not self._holders or any(layer.training for layer in self._holders)
+            if not self._in_layer and in_training and self._is_in_use(output):
+                self._guarded(lambda: self._count(ids, output, padding_idx))
+        finally:
+            _set_compiler(compiler)
+
+    def _is_in_use(self, output: Any) -> bool:
+        """Whether a pass is counted: no_grad, frozen tables, and a first pass of recomputation give no gradient."""
+        return not (self._off or not paddle.in_dynamic_mode() or output.stop_gradient or _is_recomputed())
+
+    def _count(self, ids: Any, output: Any, padding_idx: int | None = None) -> None:
         weight = self._weight()
         self._forwards += 1
         on_cpu = _on_cpu(output)
         # Copy the ids: the trainer may write the next batch into the same memory.
         kept = np.array(ids.numpy()).ravel() if on_cpu else ids.detach().flatten().clone()
+        if padding_idx is not None:
+            num_rows = len(self._positions) - 1
+            padding, kept = padding_idx % num_rows, kept.astype("int64")
+            kept[kept == padding] = num_rows
         self._wait(kept, None)
         if weight:
             measure = self._measure_on_cpu if on_cpu else self._measure_on_device
@@ -208,7 +250,7 @@ class TrainingHistory:
             self._wait(ids, paddle.linalg.norm(rows, axis=1), weight)
 
     def _measure_on_cpu(self, gradient: Any, ids: NDArray[np.integer], weight: int = 1) -> None:
-        occurrences = np.flatnonzero(self._positions[ids] >= 0)
+        occurrences = np.flatnonzero(self._places(ids) >= 0)
         if not len(occurrences):
             return
         rows = _view(gradient).reshape(-1, self._dim)
@@ -219,10 +261,14 @@ class TrainingHistory:
 
     def _add_lengths(self, ids: NDArray[np.integer], lengths: NDArray[np.floating], weight: int) -> None:
         # Lengths that are not finite are of an overflowed batch, which a loss scaler skips.
-        positions = self._positions[ids]
+        positions = self._places(ids)
         kept = (positions >= 0) & np.isfinite(lengths)
         np.add.at(self._length_sum, positions[kept], weight * lengths[kept].astype(np.float64))
         np.add.at(self._graded, positions[kept], weight)
+
+    def _places(self, ids: NDArray[np.integer]) -> NDArray[np.int32]:
+        """Position of ids among the watched rows, or -1; rows that the table has gained are beyond the map."""
+        return self._positions.take(ids, mode="clip")
 
     def _wait(self, ids: Any, lengths: Any, weight: int = 1) -> None:
         """Buffer the ids of a forward pass, or the ids and lengths of a backward pass on a device."""
@@ -236,7 +282,7 @@ class TrainingHistory:
         waiting, self._waiting, self._num_waiting = self._waiting, [], 0
         looked_up = [ids if isinstance(ids, np.ndarray) else ids.numpy() for ids, grads, _ in waiting if grads is None]
         if looked_up:
-            positions = self._positions[np.concatenate(looked_up)]
+            positions = self._places(np.concatenate(looked_up))
             self._lookups += np.bincount(positions[positions >= 0], minlength=len(self._lookups))
         for ids, lengths, weight in waiting:
             if lengths is not None:
@@ -256,9 +302,12 @@ class TrainingHistory:
                         self._on_error(error)
 
 
-def _position_map(layers: Sequence[Any], ids: NDArray[np.int64]) -> NDArray[np.int32]:
-    """Position among `ids` of every row of the table, ``(V,)`` int32; -1 for the padding row and rows not in `ids`."""
-    if not layers:
+def _position_map(layers: Sequence[Any], weight: Any, ids: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Position among `ids` of every row of the table, ``(V + 1,)`` int32.
+
+    It is -1 for the padding row, for rows not in `ids`, and at the end, for ids that are not counted.
+    """
+    if not layers and weight is None:
         raise ValueError("TrainingHistory requires an nn.Embedding, but no layer was given.")
     for layer in layers:
         if not isinstance(layer, paddle.nn.Embedding):
@@ -266,17 +315,17 @@ def _position_map(layers: Sequence[Any], ids: NDArray[np.int64]) -> NDArray[np.i
     sizes = {tuple(layer.weight.shape) for layer in layers}
     if len(sizes) > 1:
         raise ValueError(f"The layers of a history must share one table; these have tables of {sorted(sizes)}.")
-    num_rows = int(layers[0].weight.shape[0])
+    num_rows = int((layers[0].weight if layers else weight).shape[0])
     wanted = np.asarray(ids, dtype=np.int64)
     if wanted.ndim != 1 or (wanted < -1).any() or (wanted >= num_rows).any():
         raise ValueError(f"ids must be a one-dimensional array of rows of the table, 0 to {num_rows - 1}, or -1.")
-    positions = np.full(num_rows, -1, dtype=np.int32)
+    positions = np.full(num_rows + 1, -1, dtype=np.int32)
     known = np.flatnonzero(wanted >= 0)
     positions[wanted[known]] = known
     for layer in layers:
         padding = getattr(layer, "_padding_idx", None)
         if padding is not None:
-            positions[int(padding)] = -1
+            positions[int(padding) % num_rows] = -1
     return positions
 
 

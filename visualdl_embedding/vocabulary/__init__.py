@@ -2,7 +2,7 @@
 
 from visualdl_embedding.vocabulary._metadata import Metadata, MetadataLike, read_metadata
 from visualdl_embedding.vocabulary._picker import KEEP
-from visualdl_embedding.vocabulary._read import VocabularyLike, open_vocabulary
+from visualdl_embedding.vocabulary._read import VocabularyLike, has_ids, open_vocabulary
 from visualdl_embedding.vocabulary._select import RowsLike, Stratified, check_length, select_rows
 from visualdl_embedding.vocabulary._tokens import token_kind
 from visualdl_embedding.vocabulary._vocabulary import Vocabulary
@@ -16,6 +16,7 @@ __all__ = [
     "Vocabulary",
     "VocabularyLike",
     "check_length",
+    "has_ids",
     "open_vocabulary",
     "read_metadata",
     "select_rows",

@@ -15,7 +15,7 @@ from visualdl_embedding.vocabulary._tokens import Style, compose, style_of, toke
 
 __all__ = ["RowNumbers", "Vocabulary"]
 
-_ROW = re.compile(r"row (0|[1-9]\d{0,17})", re.ASCII)
+_ROW = re.compile(r"(?:row )?(0|[1-9]\d{0,17})", re.ASCII)
 _WITH_ID = re.compile(r"(.*) \((\d{1,18})\)", re.DOTALL)
 
 
@@ -108,7 +108,7 @@ class Vocabulary:
         return token_kind(label, sentencepiece=self.style.sentencepiece) if label else "no label"
 
     def ids_of(self, label: str) -> tuple[int, ...]:
-        """Return all ids with exactly this label, ascending.
+        """Return all ids with exactly this label, ascending. Without a vocabulary ``"5"`` is ``"row 5"`` too.
 
         >>> Vocabulary(("a", "b", None, "a")).ids_of("a")
         (0, 3)
