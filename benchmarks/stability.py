@@ -3,7 +3,7 @@
 The ring: three trainings (`_frames.py`) are analyzed frame by frame. After every frame, the next one is the same frame
 again, or the same with 10% or 30% of the rows replaced by each other, exactly or with a noise of a thousandth on every
 row, so that no row has equal bits. Counts the unchanged rows whose motion is within the noise floor that is drawn as a
-ring, and the frames that are marked as redrawn.
+ring, and the frames that are marked as redrawn. `--picture` draws the motion of all rows in the last frame with a ring.
 
 Single fits: two cases, each for t-SNE and UMAP, on a checkpoint of a real training (`_checkpoints.py`):
 
@@ -23,12 +23,14 @@ import json
 import time
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from _checkpoints import load_checkpoints
 from _common import parser, report
 from _frames import TRAININGS, load_frames
+from matplotlib.patches import Circle
 from rich.progress import track
 
 from visualdl_embedding.analysis import Config, State, analyze
@@ -129,11 +131,51 @@ def ring(training: str, rows: int, frames: int) -> dict[str, dict[str, list[dict
             config = Config(methods=("tsne", "umap"), noise_floor_every=1_000)
             analysis, _ = analyze(Snapshot("word", step + 1, watched, after), state, config)
             for method, by_change in found.items():
-                floor, inside = analysis.projections[method].noise_floor, None
-                if floor is not None:
-                    inside = float((analysis.row_metrics[f"{method}/motion"][still] <= floor).mean())
-                by_change[name].append({"step": step, "inside": inside, "ring": floor})
+                projection = analysis.projections[method]
+                case = {"step": step, "inside": None, "ring": projection.noise_floor}
+                if projection.noise_floor is not None:
+                    lengths = analysis.row_metrics[f"{method}/motion"]
+                    case["inside"] = float((lengths[still] <= projection.noise_floor).mean())
+                    case["motion"] = shift(
+                        state.previous.analysis.projections[method].coordinates, projection.coordinates, lengths
+                    )
+                    case["still"] = still
+                by_change[name].append(case)
     return found
+
+
+def shift(before: np.ndarray, after: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Motion of the rows on the map, ``(n, 2)`` in standard deviations of the layout."""
+    moved = after - before
+    far = np.linalg.norm(moved, axis=1, keepdims=True)
+    return np.divide(moved * lengths[:, None], far, out=np.zeros_like(moved), where=far > 0)
+
+
+def draw_ring(path: Path, figures: dict[str, Any]) -> None:
+    """Draw a panel for each training, method and change: unchanged rows blue, replaced rows red, and the ring."""
+    from matplotlib.figure import Figure
+
+    lines = [(training, method) for training in figures for method in figures[training]]
+    figure = Figure(figsize=(2.6 * len(CHANGES), 2.8 * len(lines)), layout="constrained")
+    for axes, (training, method, name) in zip(
+        figure.subplots(len(lines), len(CHANGES)).flat,
+        [(*line, name) for line in lines for name in CHANGES],
+        strict=True,
+    ):
+        axes.set_title(f"{training}, {method}, {name}", fontsize=9)
+        axes.set_aspect("equal")
+        axes.tick_params(labelsize=7)
+        if not (drawn := [case for case in figures[training][method][name] if case["ring"] is not None]):
+            axes.text(0.5, 0.5, "redrawn at every frame", ha="center", transform=axes.transAxes, fontsize=8)
+            continue
+        case = drawn[-1]
+        for rows, color in ((~case["still"], "tab:red"), (case["still"], "tab:blue")):
+            axes.scatter(*case["motion"][rows].T, s=4, color=color, linewidths=0)
+        axes.add_patch(Circle((0, 0), case["ring"], fill=False))
+        far = 2.5 * case["ring"] + 0.05
+        axes.set(xlim=(-far, far), ylim=(-far, far))
+        axes.set_xlabel(f"step {case['step']}: {case['inside']:.3f} inside", fontsize=8)
+    figure.savefig(path, dpi=90)
 
 
 def report_ring(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -162,6 +204,11 @@ def report_ring(arguments: argparse.Namespace) -> dict[str, Any]:
         figures=figures,
         options=argparse.Namespace(quick=arguments.quick, json=None),
     )
+    if arguments.picture:
+        draw_ring(arguments.picture, figures)
+    for case in (c for by_method in figures.values() for of in by_method.values() for cs in of.values() for c in cs):
+        case.pop("motion", None)
+        case.pop("still", None)
     return figures
 
 
@@ -173,6 +220,7 @@ def main() -> None:
     options.add_argument("--ring-rows", type=int, default=600, help="rows of the trainings for the ring")
     options.add_argument("--ring-frames", type=int, default=10)
     options.add_argument("--only-ring", action="store_true")
+    options.add_argument("--picture", type=Path, help="PNG file for a picture of the ring")
     arguments = options.parse_args()
     if arguments.quick:
         arguments.rows, arguments.frames, arguments.every = 300, 4, 20

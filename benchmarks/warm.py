@@ -2,7 +2,8 @@
 
 New maps: divergence and trustworthiness of scikit-learn's 1,797 digits, compared with openTSNE. Warm maps: three
 trainings (`_frames.py`) are followed frame by frame; the trustworthiness of each warm map is compared with that of a
-new map of the same frame, over several seeds.
+new maps of the same frame. Without structure, new maps differ by up to 0.03 between seeds, so the mean of several seeds
+is compared.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ def new_maps(limit: int | None, seed: int) -> dict[str, Any]:
 
 
 def lag(frames: np.ndarray, seed: int) -> dict[str, Any]:
-    """Trustworthiness of warm maps minus that of new maps, frame by frame, and processor seconds of the warm ones."""
-    layout, gaps, seconds = None, [], 0.0
+    """Trustworthiness of warm and of new maps, frame by frame, and processor seconds of the warm ones."""
+    layout, trust, new, seconds = None, [], [], 0.0
     for vectors in frames:
         graph = nearest_neighbors(vectors, 3 * PERPLEXITY)
         options: dict[str, Any] = {"method": "tsne", "neighbors": graph, "random_state": seed}
@@ -57,8 +58,9 @@ def lag(frames: np.ndarray, seed: int) -> dict[str, Any]:
             continue
         layout = align(found, layout).apply(found)
         fresh = project(vectors, **options).coordinates
-        gaps.append(trustworthiness(vectors, layout) - trustworthiness(vectors, fresh))
-    return {"worst": min(gaps), "mean": float(np.mean(gaps)), "gaps": gaps, "seconds": seconds}
+        trust.append(trustworthiness(vectors, layout))
+        new.append(trustworthiness(vectors, fresh))
+    return {"warm": trust, "new": new, "seconds": seconds}
 
 
 def main() -> None:
@@ -81,8 +83,10 @@ def main() -> None:
         rows = arguments.rows // 2 if training == "demo" else arguments.rows
         frames = load_frames(training, rows, arguments.frames)
         lags[training] = [lag(frames, seed) for seed in seeds]
-        worst = ", ".join(f"{found['worst']:+.4f}" for found in lags[training])
-        mean = float(np.mean([found["mean"] for found in lags[training]]))
+        new = np.array([found["new"] for found in lags[training]])
+        gaps = np.array([found["warm"] for found in lags[training]]) - new.mean(axis=0)
+        worst = ", ".join(f"{gap:+.4f}" for gap in gaps.min(axis=1))
+        mean = float(gaps.mean())
         seconds = float(np.median([found["seconds"] for found in lags[training]]))
         lines.append([f"{training}, warm minus new", f"worst frame {worst}", f"mean {mean:+.4f}", f"{seconds:.2f}"])
     report(

@@ -95,12 +95,13 @@ class TestDriftTowards:
     )
     def test_rules_that_cannot_fire_are_refused(self, rule: Rule, n: int, null_pairs: int, refused: bool) -> None:
         labels = ("a", *(f"w{i}" for i in range(n - 1)))
-        rows = Rows(np.arange(n), labels, watch=("a",))
+        groups = tuple(("negative", "positive")[i % 2] for i in range(n))
+        rows = {"word": [Rows(np.arange(n), labels, {"group": groups}, watch=("a",))]}
         if refused:
             with pytest.raises(ValueError, match="cannot fire for 'word': the p-values are at least"):
-                require_reachable([rule], "word", rows, null_pairs=null_pairs)
+                require_reachable([rule], rows, null_pairs=null_pairs)
         else:
-            require_reachable([rule], "word", rows, null_pairs=null_pairs)
+            require_reachable([rule], rows, null_pairs=null_pairs)
 
     @given(st.lists(st.floats(0, 1), max_size=8), st.integers(0, 3))
     def test_holm_is_stepwise_bonferroni(self, p_values: list[float], more: int) -> None:

@@ -62,6 +62,30 @@ def test_unchanged_rows_are_within_the_noise_floor(share: int) -> None:
             assert (last.row_metrics[f"{method}/motion"][~replaced] <= floor).mean() >= 0.95
 
 
+def test_without_equal_bits_the_noise_floor_needs_enough_rows_that_moved_alike() -> None:
+    rng = np.random.default_rng(0)
+    for n, ringed in ((300, True), (30, False)):
+        before = clusters(n)
+        after = before.copy()
+        replaced = np.arange(n) % 10 == 0
+        after[replaced] = np.roll(before[replaced], 1, axis=0)
+        after += (1e-3 * rng.normal(size=after.shape)).astype(np.float32)
+        _, last = course(before, after, config=MAPS)
+        for method in ("tsne", "umap"):
+            floor = last.projections[method].noise_floor
+            assert (floor is not None) == ringed, (n, method)
+            assert last.projections[method].redrawn != ringed
+            if floor is not None:
+                assert (last.row_metrics[f"{method}/motion"][~replaced] <= floor).mean() >= 0.95
+
+
+def test_the_mark_of_an_optimizer_that_was_stored_earlier_is_not_that_of_a_frame() -> None:
+    projection = course(clusters(), config=MAPS)[0].projections["tsne"]
+    earlier = {**projection.parameters, "redrawn": True}
+    assert not replace(projection, parameters=earlier, noise_floor=0.1).redrawn
+    assert replace(projection, parameters=earlier, noise_floor=None).redrawn
+
+
 def test_another_table_is_redrawn_and_not_comparable() -> None:
     other = np.random.default_rng(5).normal(size=clusters().shape).astype(np.float32)
     _, second = course(clusters(), other, config=MAPS)
@@ -189,6 +213,10 @@ def test_pca_keeps_its_basis_until_it_shows_too_little() -> None:
     assert "pca/motion" not in second.scalars
     assert third.scalars["pca/motion"] < 0.1
     assert any("fitted anew" in note for note in second.notes)
+    for every in (0, 1):
+        marked = course(at_random, clusters(), clusters(), config=replace(FAST, noise_floor_every=every))
+        assert [a.projections["pca"].redrawn for a in marked] == [False, True, False]
+        assert [a.projections["pca"].noise_floor for a in marked] == [0, None, 0]
     assert second.projections["pca"].axes_version == 2
     assert third.projections["pca"].axes_version == 2
 

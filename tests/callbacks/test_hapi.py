@@ -12,7 +12,7 @@ from callback_training import LABELS, QUICK, Bag, D, V, WithPositions, fit, make
 from visualdl import LogReader, LogWriter
 
 from visualdl_embedding import Config, EmbeddingCallback, RecorderSettings, open_run
-from visualdl_embedding.alerts import DriftTowards
+from visualdl_embedding.alerts import Above, DriftTowards
 from visualdl_embedding.training import TrainingCallback
 
 
@@ -306,4 +306,17 @@ def test_a_rule_that_cannot_fire_is_refused_before_training(tmp_path: Path) -> N
     rule = DriftTowards("negative", ("词55",), looks=52)
     with pytest.raises(ValueError, match=r"cannot fire for 'word': the p-values are at least 0\.\d+ among these rows"):
         fit(EmbeddingCallback(tmp_path, rows=40, watch=["词55"], alerts=rule, **QUICK))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_rule_about_unknown_words_groups_or_tables_is_refused_before_training(tmp_path: Path) -> None:
+    metadata = {"group": {label: ("negative", "positive")[i % 2] for i, label in enumerate(LABELS)}}
+    for rule, said in (
+        (DriftTowards("negative", ("词5",)), "'词5' is not watched; watched are '词55'"),
+        (DriftTowards("negativ", ("词55",)), "no row is in the group 'negativ'; did you mean 'negative'"),
+        (Above("watch/词5/norm", 9), "'词5' is not watched"),
+        (Above("norm_mean", 9, tables="wrod"), "no table matches 'wrod'; did you mean 'word'"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            fit(EmbeddingCallback(tmp_path, watch=["词55"], metadata=metadata, alerts=rule, **QUICK))
     assert not list(tmp_path.iterdir())

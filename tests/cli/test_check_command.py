@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -14,6 +19,7 @@ from model_folders import LEFT, RIGHT, WORDS, save_model, vectors
 from safetensors.numpy import save_file
 
 from visualdl_embedding.cli import main
+from visualdl_embedding.errors import RulesError
 
 TABLE = "ernie.embeddings.word_embeddings"
 
@@ -161,7 +167,9 @@ def test_a_wrong_flag_exits_with_2_and_says_so(before: Path) -> None:
         (KeyError("norm"), 3, "internal error"),
         (MemoryError(), 3, "internal error"),
         (KeyboardInterrupt(), 3, "interrupted"),
-        (ValueError("no such table"), 2, "bad input"),
+        (ValueError("operands could not be broadcast together"), 3, "internal error"),
+        (OSError(errno.ENOSPC, "No space left on device"), 3, "internal error"),
+        (RulesError("Rules", ["no such table"]), 2, "bad input"),
     ],
 )
 def test_what_ends_it_is_told_by_the_exit_status(
@@ -175,6 +183,85 @@ def test_what_ends_it_is_told_by_the_exit_status(
     assert done.exit_code == status
     assert done.stderr.splitlines()[-1].startswith(f"Exit status {status}: {said}")
     assert ("Traceback" in done.stderr) is debug
+
+
+def test_a_fault_and_bad_input_of_one_type_differ_in_a_real_process(tmp_path: Path, before: Path) -> None:
+    # The fault is a ValueError of NumPy inside the library: shapes that do not match.
+    broken = "import numpy as np, visualdl_embedding.metrics as m, visualdl_embedding.runs._check as c\n"
+    broken += "c.compare_sides = lambda *_, **__: np.ones(2) + np.ones(3)\n"
+    call = "from visualdl_embedding.cli import main\nmain()"
+    labels = write_rules(tmp_path, 'kind = "above"\nmetric = "watch/悲77/norm"\nvalue = 1')
+    for program, arguments, status, said in (
+        (broken + call, ("--baseline", before), 3, "internal error; --debug shows where."),
+        (call, ("--rules", labels), 2, "bad input."),
+        (call, ("--junit-xml", tmp_path / "none" / "a.xml"), 2, "bad input."),
+    ):
+        command = [sys.executable, "-c", program, "check", before, *arguments]
+        done = subprocess.run([*map(str, command)], capture_output=True, text=True)
+        assert done.returncode == status, done.stderr
+        assert done.stderr.splitlines()[-1] == f"Exit status {status}: {said}"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to handle")
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_with_3_and_a_sentence(tmp_path: Path, before: Path, sent: signal.Signals) -> None:
+    # Reading the rules blocks in a pipe until the signal.
+    rules = tmp_path / "rules.toml"
+    os.mkfifo(rules)
+    command = [sys.executable, "-m", "visualdl_embedding", "check", before, "--rules", rules]
+    process = subprocess.Popen([*map(str, command)], stderr=subprocess.PIPE, text=True)
+    with rules.open("w"):  # returns once the command reads its rules
+        time.sleep(0.2)
+        process.send_signal(sent)
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 3, stderr
+    assert stderr.splitlines() == [
+        "Error: The command was interrupted before its result.",
+        "Exit status 3: interrupted.",
+    ]
+
+
+def test_a_word_with_a_slash_or_percent_is_watched_by_its_name_in_a_key(tmp_path: Path) -> None:
+    model = save_model(tmp_path / "model")
+    words = [{"国王": "利率/5%", "男": "a\\b"}.get(word, word) for word in WORDS]
+    (model / "vocab.txt").write_text("\n".join(words) + "\n", "utf-8")
+    rules = write_rules(
+        tmp_path,
+        'kind = "above"\nmetric = "watch/利率／5%/norm"\nvalue = 99',
+        "kind = 'above'\nmetric = 'watch/a\\b/norm'\nvalue = 99",
+    )
+    for more in ((), ("--baseline", model)):
+        done = run("check", model, "--rules", rules, *more)
+        assert done.stdout.splitlines()[-1] == "Exit status 0: passed (0 failed, 0 unknown, 2 passed)."
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        (
+            'kind = "drift_towards"\ngroup = "gladd"\nwords = ["悲7"]',
+            "no row is in the group 'gladd'; did you mean 'glad'?",
+        ),
+        (
+            'kind = "above"\nmetric = "watch/悲77/norm"\nvalue = 1',
+            "'悲77' is neither watched nor among the rows; did you",
+        ),
+        (
+            'kind = "below"\nmetric = "group/saad/purity"\nvalue = 1',
+            "no row is in the group 'saad'; did you mean 'sad'?",
+        ),
+        ('kind = "group_mixing"\ngroup = "sadd"', "no row is in the group 'sadd'; did you mean 'sad'?"),
+    ],
+)
+def test_a_rule_that_cannot_be_reached_exits_with_2(
+    tmp_path: Path, before: Path, groups: Path, *, rule: str, said: str
+) -> None:
+    rules = write_rules(tmp_path, rule)
+    for more in ((), ("--baseline", before)):
+        done = run("check", before, "--rules", rules, "--metadata", groups, *more)
+        assert done.exit_code == 2, done.output
+        assert "cannot fire for 'ernie.embeddings.word_embeddings'" in done.stderr
+        assert said in done.stderr
 
 
 def test_a_value_that_is_not_known_does_not_pass(tmp_path: Path, before: Path) -> None:

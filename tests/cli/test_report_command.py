@@ -225,6 +225,25 @@ def test_what_cannot_join_a_run_is_refused_before_the_report(tmp_path: Path) -> 
     assert open_run(run).steps("ernie.embeddings.word_embeddings") == [3]
 
 
+def test_a_rule_that_cannot_fire_is_refused_before_the_report(model: Path, tmp_path: Path) -> None:
+    rules, run, out = tmp_path / "rules.toml", tmp_path / "run", tmp_path / "out"
+    (tmp_path / "groups.tsv").write_text("label\tgroup\n悲7\tsad\n喜7\tglad\n", "utf-8")
+    asked = ("--watch", "悲7", "--metadata", tmp_path / "groups.tsv", "--run", run, "--rules", rules)
+    for group, word, said in (
+        ("glad", "喜7", "'喜7' is not watched; watched are '悲7'. Watch it too"),
+        ("glad", "悲77", "'悲77' is neither watched nor among the rows; did you mean '悲7'"),
+        ("gladd", "悲7", "no row is in the group 'gladd'; did you mean 'glad'?"),
+        ("glad", "悲7", "cannot fire for 'ernie.embeddings.word_embeddings': the p-values are at least"),
+    ):
+        alpha = 1e-7 if "p-values" in said else 0.05
+        rules.write_text(f'[[rule]]\nkind = "drift_towards"\ngroup = "{group}"\nwords = ["{word}"]\nalpha = {alpha}')
+        done = invoke(model, "--method", "pca", "-o", out, *asked, "--overwrite")
+        assert done.exit_code == 1
+        assert said in done.output.replace("\n", " ")
+        assert not out.exists()
+        assert not run.exists()
+
+
 def test_a_watched_word_that_is_missing_one_week_is_noted(tmp_path: Path) -> None:
     run, table = tmp_path / "run", "ernie.embeddings.word_embeddings"
     without = save_model(tmp_path / "without")

@@ -142,6 +142,21 @@ def test_the_tail_keeps_levels_that_ranks_cannot_reach(draw: str, n: int) -> Non
         assert np.mean(np.array(found) <= level) < allowed * level
 
 
+@pytest.mark.parametrize("share", [0.01, 0.02, 0.05])
+@pytest.mark.parametrize("ratio", [10, 100, 1000])
+def test_a_few_changed_rows_among_unchanged_ones_do_not_exceed_the_level(share: float, ratio: float) -> None:
+    # Without ties: the unchanged rows differ by rounding.
+    rng = np.random.default_rng(11)
+    n, m, repetitions = 500, 2000, 80
+    reference = np.arange(n + m) < n
+    below = 0
+    for _ in range(repetitions):
+        values = rng.normal(size=n + m)
+        values[rng.random(n + m) >= share] /= ratio
+        below += int((row_p_values(values[None], reference=reference, asked=range(n, n + m))[n:] <= 0.001).sum())
+    assert below / (m * repetitions) < 1.3 * 0.001
+
+
 def test_a_change_beyond_all_others_is_told_from_the_largest_of_them() -> None:
     rng = np.random.default_rng(7)
     values = np.append(rng.normal(size=500), np.arange(0, 40, 0.25))

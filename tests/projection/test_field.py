@@ -126,11 +126,27 @@ def test_umap_repels_with_the_slope_of_its_loss() -> None:
     spacing = 0.005
     fine = np.interp(np.arange(0, 100, spacing), distances, table).astype(np.float32)
     points = np.array([[0, 0], [0.7, 0]], np.float32)
-    levels, forces = np.empty(2, np.float32), np.empty_like(points)
-    table_repel(points, fine, spacing, levels, forces)
+    forces = np.empty_like(points)
+    table_repel(points, fine, spacing, forces)
     expected = 2 * b * 0.7 / ((0.001 + 0.49) * (1 + a * 0.7 ** (2 * b)))
     assert forces[1, 0] == pytest.approx(expected, rel=0.02)
     assert forces[0, 0] == pytest.approx(-expected, rel=0.02)
+
+
+def test_the_sum_over_a_table_is_that_of_all_pairs() -> None:
+    distances, table = _umap._repulsion_table(1.577, 0.895)
+    spacing = 0.005
+    fine = np.interp(np.arange(0, 100 + 2 * spacing, spacing), distances, table).astype(np.float32)
+    assert fine[-2] == fine[-1]
+    points = np.concatenate([cloud(200, 4.0), [[0, 0], [0, 0], [1e4, 0]]]).astype(np.float32)
+    forces = np.empty_like(points)
+    table_repel(points, fine, spacing, forces)
+    apart = points[:, None, :].astype(np.float64) - points[None]
+    lengths = np.linalg.norm(apart, axis=2)
+    slopes = (np.interp(lengths, distances, table) - np.interp(lengths + spacing, distances, table)) / spacing
+    exact = np.where(lengths[:, :, None] > 0, slopes[:, :, None] * apart / np.maximum(lengths, 1e-9)[:, :, None], 0)
+    assert relative_error(forces, exact.sum(axis=1)) < 0.01
+    assert (forces[-1] == 0).all()
 
 
 @pytest.mark.parametrize("shrunk", [1.0, 0.1, 10.0])

@@ -163,15 +163,25 @@ def test_every_check_of_a_planned_series_has_its_share_of_alpha(models: dict[str
     assert [verdict.threshold for verdict in done.verdicts] == [pytest.approx(0.05 / 52), 0.05]
 
 
-def test_an_empty_group_is_not_called_an_unwatched_word(models: dict[str, Path], groups: Path) -> None:
+def test_an_empty_group_is_not_called_an_unwatched_word(models: dict[str, Path], groups: Path, tmp_path: Path) -> None:
     rules = [DriftTowards("中性", ["词3"])]
-    (verdict,) = check(models["after"], rules, baseline=models["before"], metadata=groups).verdicts
+    for more, said in (
+        ({"metadata": groups}, "no row is in the group '中性'; known are '正', '负'"),
+        ({}, "have none"),
+    ):
+        for baseline in (models["before"], None):
+            with pytest.raises(ValueError, match=said):
+                check(models["after"], rules, baseline=baseline, **more)  # type: ignore[arg-type]
+    # A group whose only row is on one side.
+    longer = save_model(tmp_path / "longer", seed=5)
+    (longer / "vocab.txt").write_text("\n".join([*WORDS[:-1], "词99"]) + "\n", "utf-8")
+    groups.write_text(groups.read_text("utf-8") + "词99\t中性\n", "utf-8")
+    (verdict,) = check(longer, rules, baseline=models["before"], metadata=groups).verdicts
     assert verdict.status == "unknown"
     assert verdict.message.endswith("the group has no rows in both snapshots.")
     assert "没有属于该组的共同行" in verdict.message_zh
-    (verdict,) = check(models["after"], rules, baseline=models["before"]).verdicts
+    (verdict,) = check(models["after"], [DriftTowards("负", ["词3"])], metadata=groups).verdicts
     assert "two groups with rows in both" in verdict.message
-    assert "two groups with rows in both" in check(models["after"], rules).verdicts[0].message
 
 
 def test_a_word_that_only_one_side_has_is_a_gap_with_a_note(

@@ -14,7 +14,7 @@ from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.table import Table
 from visualdl_embedding.logs import log_files
-from visualdl_embedding.runs import TableAnalyzer, next_step, record_once
+from visualdl_embedding.runs import TableAnalyzer, analyze_run, next_step, record_once
 from visualdl_embedding.store import TableStore
 
 CONFIG = Config(methods=("pca", "tsne"), perplexity=5, n_neighbors=5)
@@ -155,6 +155,14 @@ def test_words_watched_from_a_later_week_on_are_stored(tmp_path: Path) -> None:
         record_once(tmp_path, week(step, 0, 60, watch=watch), table=table, config=None if step else config)
     run = open_run(tmp_path)
     assert run.table("word").watch == run.snapshot("word", 2).rows.watch == ("w1", "w2")
+    # A gap before, until a repeated analysis computes the values from the stored vectors.
+    known = run.scalars("word")
+    assert (sorted(known["watch/w1/norm"]), sorted(known["watch/w2/norm"])) == ([0, 1, 2], [1, 2])
+    analyze_run(tmp_path)
+    assert sorted(open_run(tmp_path).scalars("word")["watch/w2/norm"]) == [1, 2]
+    analyze_run(tmp_path, force=True)
+    norms = open_run(tmp_path).scalars("word")["watch/w2/norm"]
+    assert norms == pytest.approx({step: np.linalg.norm(week(step, 0, 60).vectors[2]) for step in range(3)})
 
 
 def test_a_week_without_common_usable_rows_is_recorded(tmp_path: Path) -> None:

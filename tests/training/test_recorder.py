@@ -75,8 +75,10 @@ def test_what_a_dying_process_lost_is_not_called_a_fast_training(
     deaths = 0
 
     class DiesThreeTimes:
-        def __init__(self, deliver: Callable[..., None], **_: Any) -> None:
+        def __init__(self, deliver: Callable[..., None], *, on_stoppable: Any, **_: Any) -> None:
             self.deliver = deliver
+            # Analyses also waited, which is not what happened to the lost one.
+            on_stoppable.__self__.has_waited = True
 
         def send(self, job: dict[str, Any]) -> None:
             nonlocal deaths
@@ -91,7 +93,7 @@ def test_what_a_dying_process_lost_is_not_called_a_fast_training(
 
     monkeypatch.setattr("visualdl_embedding.training._recorder.WorkerClient", DiesThreeTimes)
     with caplog.at_level(logging.WARNING, "visualdl_embedding"):
-        record(tmp_path, 0, 10, 20, pause=0.2)
+        record(tmp_path, 0, 10, 20, pause=0.2, max_slowdown=0.5)
     assert "The analysis process died (signal 9 (SIGKILL)) and is started again." in caplog.text
     assert "1 of 3 snapshots are stored without an analysis (1 lost with the analysis process)" in caplog.text
     assert "faster" not in caplog.text

@@ -4,12 +4,13 @@
 """
 
 from visualdl_embedding.alerts._alert import STATUSES, Alert, Status, Verdict
-from visualdl_embedding.alerts._drift import DriftTowards, require_reachable
+from visualdl_embedding.alerts._drift import DriftTowards
 from visualdl_embedding.alerts._evaluate import RuleState, check_scalars, evaluate, replay, unmatched
 from visualdl_embedding.alerts._history import History
 from visualdl_embedding.alerts._hook import HookResult, run_hook
 from visualdl_embedding.alerts._load import KINDS, RulesLike, default_rules, load_rules, read_rules, stored_rules
 from visualdl_embedding.alerts._outputs import to_json, to_junit_xml, verdict_table
+from visualdl_embedding.alerts._reach import names_in_metrics, require_reachable
 from visualdl_embedding.alerts._rule import Rule
 from visualdl_embedding.alerts._space import Collapsed, GroupMixing, NonFinite, TailCrowding
 from visualdl_embedding.alerts._thresholds import Above, Below, Changes
@@ -41,6 +42,7 @@ __all__ = [
     "default_rules",
     "evaluate",
     "load_rules",
+    "names_in_metrics",
     "read_rules",
     "replay",
     "require_reachable",

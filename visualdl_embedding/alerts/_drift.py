@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -17,15 +17,13 @@ from visualdl_embedding.alerts._rule import (
     check_count,
     check_number,
     check_text,
-    matches,
     unknown,
 )
 from visualdl_embedding.core.names import escape
-from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.text import Text
-from visualdl_embedding.drift import ROWS_FOR_TAIL, Direction, correct, smallest_p_value, spend_alpha
+from visualdl_embedding.drift import ROWS_FOR_TAIL, Direction, correct, spend_alpha
 
-__all__ = ["DriftTowards", "require_reachable"]
+__all__ = ["DriftTowards", "out_of_reach"]
 
 _VALUES = ("share_before", "share_after", "lean_before", "lean_after")
 
@@ -110,7 +108,7 @@ class DriftTowards(Rule):
             )
             return unknown(view, metric, level, subject=word, why=why)
         if evidence.smallest_p is not None and n * evidence.smallest_p > level:
-            beyond = _out_of_reach(n, evidence.smallest_p, level)
+            beyond = out_of_reach(n, evidence.smallest_p, level)
             return unknown(view, metric, level, subject=word, why=Text(f"{word}: {beyond.en}", f"{word}：{beyond.zh}"))
         holds = p <= level and _grew(evidence)
         numbers: dict[str, Any] = {"label": word, "group": self.group, "p_value": evidence.p_value, "p_corrected": p}
@@ -152,20 +150,8 @@ class DriftTowards(Rule):
         )
 
 
-def require_reachable(rules: Iterable[Rule], table: str, rows: Rows, *, null_pairs: int = 0) -> None:
-    """Raise ValueError for a rule about drift whose level no p-value among these rows can reach."""
-    for rule in rules:
-        if not (isinstance(rule, DriftTowards) and matches(rule, table)):
-            continue
-        n, level = len(rule.words or rows.watch), rule.level(1)
-        smallest = smallest_p_value((len(rows) - len(rows.watch)) * (1 + null_pairs))
-        if n * smallest > level:
-            raise ValueError(
-                f"The rule {rule.name!r} cannot fire for {table!r}: {_out_of_reach(n, smallest, level).en}"
-            )
-
-
-def _out_of_reach(n: int, smallest: float, level: float) -> Text:
+def out_of_reach(n: int, smallest: float, level: float) -> Text:
+    """Explain that no p-value among the rows, with a lower limit of `smallest`, reaches a level for n words."""
     least, limit = as_text(n * smallest), as_text(level)
     return Text(
         f"the p-values are at least {least} among these rows, corrected over {n} word(s), but the rule requires "

@@ -20,6 +20,7 @@ from visualdl_embedding.alerts._rule import (
     compare,
     unknown,
 )
+from visualdl_embedding.core.names import escape
 from visualdl_embedding.core.suggest import did_you_mean, nearest_labels
 from visualdl_embedding.core.text import Text
 from visualdl_embedding.metrics import METRICS, get_metric
@@ -51,7 +52,7 @@ class _Limit(Rule):
     value: float
 
     def _validate(self) -> None:
-        check_metric(self.metric)
+        object.__setattr__(self, "metric", check_metric(self.metric))
         check_number("value", self.value)
 
     def _default_name(self) -> str:
@@ -126,7 +127,7 @@ class Changes(Rule):
     direction: Literal["any", "up", "down"] = "any"
 
     def _validate(self) -> None:
-        check_metric(self.metric)
+        object.__setattr__(self, "metric", check_metric(self.metric))
         check_number("by", self.by, low=math.ulp(0.0), what="a positive number")
         if not isinstance(self.relative, bool):
             raise TypeError(f"relative must be true or false, not {self.relative!r}.")
@@ -197,8 +198,12 @@ class Changes(Rule):
         )
 
 
-def check_metric(metric: object) -> None:
-    """Check that a metric is a scalar key that an analysis writes; the message suggests the nearest name."""
+def check_metric(metric: object) -> str:
+    """Return a scalar key that an analysis writes, with names as in keys; the message of an error suggests the nearest.
+
+    >>> check_metric("watch/5%/norm")
+    'watch/5％/norm'
+    """
     check_text("metric", metric, "a scalar key such as 'tsne/trustworthiness'")
     assert isinstance(metric, str)
     *levels, name = metric.split("/")
@@ -206,6 +211,7 @@ def check_metric(metric: object) -> None:
     if inside:
         if len(levels) < 2 or not levels[1]:
             raise ValueError(f"metric {metric!r} lacks a name: write '{levels[0]}/NAME/METRIC'.")
+        metric = "/".join([levels[0], escape(levels[1]), *levels[2:], name])
         levels = levels[2:]
     if len(levels) > 1 or (levels and not _PROJECTION.fullmatch(levels[0])):
         known = [*METHODS, *(f"{method}_3d" for method in METHODS), *_LEVELS]
@@ -223,8 +229,9 @@ def check_metric(metric: object) -> None:
             f"metric {metric!r} is not part of an analysis, only of a {found.origin}; rules cannot use it."
         )
     if inside or (scope == "projection" and levels):
-        return
+        return metric
     if levels:
         raise ValueError(f"metric {metric!r} belongs to the space, not to a projection: write {name!r}.")
     if scope in _SCOPES:
         raise ValueError(f"metric {metric!r} belongs to {_SCOPES[scope].format(name)}.")
+    return metric

@@ -59,7 +59,8 @@ class Projection:
     @property
     def redrawn(self) -> bool:
         """Whether the layout was redrawn, so that its motion since the previous frame is not comparable."""
-        return bool(self.parameters.get("redrawn", False))
+        # Before noise floors bounded motion, the optimizer stored this key too, also for layouts with a noise floor.
+        return self.noise_floor is None and bool(self.parameters.get("redrawn", False))
 
     @property
     def n_components(self) -> int:

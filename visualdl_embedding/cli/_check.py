@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import dis
+import signal
+import threading
 import traceback
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -11,6 +15,7 @@ import click
 from visualdl_embedding.cli._options import JSON, SIDES
 from visualdl_embedding.cli._terminal import USER_ERRORS, FriendlyCommand, echo, table_of
 from visualdl_embedding.core.text import visible_text
+from visualdl_embedding.errors import EmbeddingError
 
 if TYPE_CHECKING:
     from visualdl_embedding.alerts import Verdict
@@ -30,8 +35,9 @@ class _CheckCommand(FriendlyCommand):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            # Not that of the parent class, which raises user errors under --debug.
-            return click.Command.invoke(self, ctx)
+            with _interrupted_by_sigterm():
+                # Not that of the parent class, which raises user errors under --debug.
+                return click.Command.invoke(self, ctx)
         except click.exceptions.Exit:
             raise
         except (Exception, KeyboardInterrupt) as error:
@@ -39,12 +45,49 @@ class _CheckCommand(FriendlyCommand):
                 traceback.print_exc()
             if isinstance(error, click.ClickException):
                 _end(error, 2, "bad input")
-            if isinstance(error, USER_ERRORS):
+            if _is_bad_input(error):
                 _end(click.ClickException(visible_text(str(error), lines=True)), 2, "bad input")
             if isinstance(error, KeyboardInterrupt):
                 _end(click.ClickException("The command was interrupted before its result."), 3, "interrupted")
             text = visible_text(f"{type(error).__name__}: {error}", lines=True)
             _end(click.ClickException(text), 3, "internal error; --debug shows where")
+
+
+@contextmanager
+def _interrupted_by_sigterm() -> Iterator[None]:
+    """Treat SIGTERM, by which CI ends a job, as Ctrl-C; only the main thread can."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _is_bad_input(error: BaseException) -> bool:
+    """Whether an error reports bad input: a public error, a path that the system refuses, or an explicit `raise`.
+
+    The library raises ValueError and TypeError for invalid arguments. The same types from NumPy, the standard library
+    or the interpreter, for example for shapes that do not match, are faults of the library.
+    """
+    if isinstance(error, EmbeddingError | FileNotFoundError | FileExistsError | PermissionError):
+        return True
+    if isinstance(error, IsADirectoryError | NotADirectoryError):
+        return True
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if not isinstance(error, USER_ERRORS) or trace is None:
+        return False
+    frame = trace.tb_frame
+    ours = frame.f_globals.get("__name__", "").partition(".")[0] == __name__.partition(".")[0]
+    return ours and dis.opname[frame.f_code.co_code[trace.tb_lasti]] == "RAISE_VARARGS"
 
 
 def _end(error: click.ClickException, status: int, reason: str) -> NoReturn:
@@ -76,7 +119,7 @@ def check(
     """Evaluate rules on TARGET, a run or a saved model.
 
     Exit status: 0 if all rules passed, 1 if not (an unknown result does not pass), 2 for bad input, 3 for an internal
-    error or an interruption.
+    error or an interruption (Ctrl-C, SIGTERM).
     """
     from visualdl_embedding import runs
     from visualdl_embedding.alerts import STATUSES, to_json, to_junit_xml, verdict_table

@@ -107,7 +107,9 @@ def report(
     check_folder(output, overwrite=overwrite)
     chosen = _rows(top_k, rows)
     if run is not None:
-        options["watch"] = _joining_watch(model, run, step=step, rows=chosen, metadata=metadata, **options)
+        options["watch"] = _joining_watch(
+            model, run, step=step, rows=chosen, metadata=metadata, rules=loaded or (), **options
+        )
     with progress_bars() as on_progress:
         made = make_report(
             model,
@@ -193,6 +195,7 @@ def _joining_watch(
     step: int | None,
     rows: Any,
     metadata: Sequence[str],
+    rules: Sequence[Rule],
     table: str | None,
     vocabulary: str | None,
     keep: Sequence[str],
@@ -201,13 +204,14 @@ def _joining_watch(
     **_: Any,
 ) -> list[str]:
     """Check that a model can join a run, and choose the labels to watch in it, before the report is computed."""
+    from visualdl_embedding.analysis import Config
     from visualdl_embedding.models import open_model
     from visualdl_embedding.runs import check_joins, watch_for
 
     opened = open_model(model, table=table, vocabulary=vocabulary, metadata=list(metadata) or None, keep=keep).table()
     watched = watch_for(run, opened, watch)
     chosen = opened.choose_rows(rows=rows, watch=watched, random_state=random_state)
-    check_joins(run, opened.table, chosen, step=step)
+    check_joins(run, opened.table, chosen, step=step, rules=rules, config=Config(null_pairs=NULL_PAIRS))
     return watched
 
 

@@ -20,11 +20,15 @@ def compile_loop(loop: Loop, *, fastmath: bool = False) -> Loop:
     numba numbers the files of its cache. While two processes with different versions of a source file compile at the
     same time, each can overwrite the file that the other one has just listed; later processes then run the machine code
     of the other version. Therefore the names of these files contain a hash of the source.
+
+    With `fastmath`, sums may be reordered, and a division by zero gives inf or NaN instead of an error.
     """
     import numba
 
     loop.__qualname__ = f"{loop.__qualname__}_{_source_hash(inspect.getfile(loop))}"
-    fast: Loop = numba.njit(cache=True, fastmath=fastmath)(loop)
+    # Checks for a division by zero would prevent vectorization.
+    divisions = "numpy" if fastmath else "python"
+    fast: Loop = numba.njit(cache=True, fastmath=fastmath, error_model=divisions)(loop)
     return fast
 
 

@@ -24,9 +24,11 @@ curves. Therefore every watched label, group and stratum has its own first level
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from visualdl_embedding.core.text import one_line
 
-__all__ = ["PARTS", "embeddings_tag", "escape", "scalar_key", "step_name", "tag"]
+__all__ = ["PARTS", "embeddings_tag", "escape", "labels_of", "scalar_key", "step_name", "tag"]
 
 _FULL_WIDTH = str.maketrans({"%": "％", "/": "／", "\\": "＼"})
 
@@ -40,6 +42,16 @@ def escape(name: str) -> str:
     '加息／降息 5％'
     """
     return " ".join(one_line(name.translate(_FULL_WIDTH)).split()) or "_"
+
+
+def labels_of(names: Iterable[str], labels: Iterable[str | None]) -> list[str]:
+    """List the labels whose escaped form is among escaped names; several labels can have one form.
+
+    >>> labels_of(["加息／降息"], ["加息/降息", "加息"])
+    ['加息/降息']
+    """
+    wanted = set(names)
+    return [label for label in labels if label and wanted and escape(label) in wanted]
 
 
 PARTS = ("watch", "group", "stratum")

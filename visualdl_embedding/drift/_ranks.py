@@ -34,6 +34,8 @@ _FEW = 10
 """Residuals at or above a value for which its rank is used; that of fewer is imprecise."""
 SMALLEST_P = 1e-6
 """Lower limit of p-values from a tail, beyond which they would be distinguished by the form of the tail alone."""
+_MISFIT = 0.1
+"""Distance (Cramér and von Mises) of excesses from a fitted tail beyond which ranks are used."""
 _PER_STRATUM = 100
 """Minimum number of rows for the median and spread of a stratum."""
 _MAX_STRATA = 10
@@ -143,6 +145,8 @@ def row_p_values(left: Values, *, reference: NDArray[np.bool_], asked: Sequence[
     A rank among m residuals is at least 1 / (m + 1). Beyond the tenth largest of 100 or more residuals, the p-value is
     therefore the smaller one of the rank and the tail of a generalized Pareto distribution, at least 1e-6. It is fitted
     to the largest tenth, 25 or more, without an upper limit, because a bounded tail would end at the largest residual.
+    Its shape is raised by one standard error. The rank is used where the tail does not fit, for example because a few
+    rows changed and the others did not.
 
     Returns ``(n,)`` float64, above 0 up to 1: small for large residuals; NaN for rows without a residual, and for
     those that are not `asked` for.
@@ -151,7 +155,8 @@ def row_p_values(left: Values, *, reference: NDArray[np.bool_], asked: Sequence[
     ----------
     Knijnenburg, Wessels, Reinders and Shmulevich 2009, "Fewer permutations, more accurate P-values"; Pickands 1975,
     "Statistical inference using extreme order statistics"; Grimshaw 1993, "Computing maximum likelihood estimates for
-    the generalized Pareto distribution".
+    the generalized Pareto distribution"; Choulakian and Stephens 2001, "Goodness-of-fit tests for the generalized
+    Pareto distribution"; Smith 1987, "Estimating tails of probability distributions".
     """
     p_values = np.full(left.shape[1], np.nan)
     pool = left[:, reference].ravel()
@@ -176,9 +181,10 @@ def row_p_values(left: Values, *, reference: NDArray[np.bool_], asked: Sequence[
 
 
 def _tail(pool: Values, values: Values) -> Values:
-    """Probability of a residual at least as large, from the tail of a sorted pool; 1 if the tail has ties.
+    """Upper limit of the probability of a residual at least as large, from the tail of a sorted pool; 1 without a tail.
 
-    Ties are those of rows that did not change, so that the tail would mix these with the changed ones.
+    There is none if it has ties, or does not fit: it then mixes changed rows with unchanged ones. With 1% of 500 rows
+    changed, 0.0009 of the rows are below a level of 0.001, without these two corrections 0.004.
     """
     many = max(_FEWEST_EXCESSES, len(pool) // 10)
     if not (np.diff(pool[-many - 1 :]) > 0).all():
@@ -186,9 +192,19 @@ def _tail(pool: Values, values: Values) -> Values:
     threshold = (pool[-many - 1] + pool[-many]) / 2
     excess = pool[-many:] - threshold
     shape, scale = _fit_pareto(excess)
+    if shape > 1 / many and _misfit((1 + shape * excess / scale) ** (-1 / shape)) > _MISFIT:
+        return np.ones(len(values))
+    shape += (1 + shape) / np.sqrt(many)  # standard error, Smith 1987
     above = np.maximum(values - threshold, 0.0)
     tail: Values = np.maximum(many / len(pool) * (1 + shape * above / scale) ** (-1 / shape), SMALLEST_P)
     return tail
+
+
+def _misfit(probabilities: Values) -> float:
+    """Statistic of Cramér and von Mises for probabilities that are uniform if the distribution fits."""
+    k = len(probabilities)
+    expected = (np.arange(k) + 0.5) / k
+    return float(1 / (12 * k) + np.sum((np.sort(probabilities) - expected) ** 2))
 
 
 def _fit_pareto(excess: Values) -> tuple[float, float]:

@@ -129,12 +129,15 @@ def motion(before: Points, after: Points) -> NDArray[np.float32]:
 def motion_bound(moved: NDArray[np.float32]) -> float:
     """Motion that 97.5% of ``(n,)`` rows that did not change do not exceed: the noise floor.
 
-    The share is above 95% so that at least 95% of other unchanged rows are within the bound too.
+    The share is above 95% so that at least 95% of other unchanged rows are within the bound too. It is the order
+    statistic that another row of the same kind does not exceed with this probability (Vovk, Gammerman and Shafer 2005,
+    "Algorithmic Learning in a Random World"), or the largest of fewer than 39 rows.
 
-    >>> motion_bound(np.arange(41, dtype=np.float32))
-    39.0
+    >>> motion_bound(np.arange(100, dtype=np.float32))
+    98.0
     """
-    return float(np.quantile(moved, 0.975, method="higher"))
+    rank = min(int(np.ceil(0.975 * (len(moved) + 1))), len(moved))
+    return float(np.partition(moved, rank - 1)[rank - 1])
 
 
 def draw_axes(

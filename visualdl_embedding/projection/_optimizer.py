@@ -20,7 +20,7 @@ Lengths = NDArray[np.floating[Any]]
 Graph = tuple[Ints, Ints, Floats]
 """Pointers ``(n + 1,)``, columns and weights of a symmetric CSR matrix."""
 
-_SAMPLES = 50_000
+_SAMPLES = 20_000
 
 
 class Optimizer(ABC):
@@ -34,7 +34,7 @@ class Optimizer(ABC):
         Iterations so far.
     budgets
         Iterations of a new layout, and of a layout that is rearranged.
-    rearranged
+    most_misplaced
         Share of misplaced rows above which a warm layout is rearranged from the start.
     scatter
         Standard deviation of the distance between a row and the neighbor that it jumps to.
@@ -43,7 +43,7 @@ class Optimizer(ABC):
     """
 
     budgets: tuple[int, int]
-    rearranged: float
+    most_misplaced: float
     scatter: float
     jump_limits: tuple[float, float]
 
@@ -79,23 +79,30 @@ class Optimizer(ABC):
         factor = best_factor(self.points, self._edges, self._cost, random=self._random)
         self.points *= np.float32(factor)
         before = self.points.copy()
-        share = self._jump()
-        if share > self.rearranged:
+        misplaced = self._jump()
+        rearranged = misplaced > self.most_misplaced or not self._refine(max_iter)
+        if rearranged:
             # With many misplaced rows, a position next to a neighbor is not meaningful.
             self.points = before
+            self._stop(np.ones(len(before), np.bool_))
             self._arrange(max_iter or self.budgets[1])
-        else:
-            self._refine(max_iter)
-        redrawn = share > self.rearranged
-        return {"rescaled": factor, "rearranged": share, "redrawn": redrawn, "iterations": self.iterations}
+        return {
+            "rescaled": factor,
+            "misplaced": misplaced,
+            "rearranged": rearranged,
+            "iterations": self.iterations,
+        }
 
     @abstractmethod
     def _arrange(self, budget: int) -> None:
         """Optimize a new layout."""
 
     @abstractmethod
-    def _refine(self, max_iter: int | None) -> None:
-        """Optimize a layout in which few rows are misplaced, in `max_iter` iterations, or until convergence."""
+    def _refine(self, max_iter: int | None) -> bool:
+        """Optimize a layout in which few rows are misplaced, in `max_iter` iterations, or until convergence.
+
+        False if the layout must be rearranged instead, because too many rows are misplaced again.
+        """
 
     @abstractmethod
     def _cost(self, near: Lengths, far: Lengths) -> float:

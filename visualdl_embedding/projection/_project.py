@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
 
@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from visualdl_embedding.core.neighbors import Distance, Neighbors, nearest_neighbors, normalize
 from visualdl_embedding.projection._align import align, motion, motion_bound
+from visualdl_embedding.projection._optimizer import Graph
 from visualdl_embedding.projection._pca import Basis, fit_basis
-from visualdl_embedding.projection._tsne import fit_tsne
-from visualdl_embedding.projection._umap import fit_umap
+from visualdl_embedding.projection._tsne import affinities, fit_tsne
+from visualdl_embedding.projection._umap import fit_umap, fuzzy_graph
 
 __all__ = ["METHODS", "Layout", "neighbors_needed", "noise_floor", "project"]
 
@@ -38,12 +39,15 @@ class Layout:
         Divergence of t-SNE in nats; None for other methods.
     notes
         Messages for the user about lowered parameters or fallbacks.
+    edges
+        Weighted edges of the rows that attract each other; None for PCA, and for t-SNE in 3-D.
     """
 
     coordinates: NDArray[np.float32]
     parameters: dict[str, Any]
     kl_divergence: float | None = None
     notes: tuple[str, ...] = ()
+    edges: Graph | None = field(default=None, repr=False, compare=False)
 
 
 def neighbors_needed(methods: Iterable[str], *, n_neighbors: int, perplexity: float, n_rows: int) -> int:
@@ -87,6 +91,7 @@ def project(
     random_state: int = 42,
     n_jobs: int = 1,
     basis: Basis | None = None,
+    edges: Graph | None = None,
 ) -> Layout:
     """Project vectors to 2 or 3 dimensions.
 
@@ -122,6 +127,8 @@ def project(
         Number of threads; UMAP always uses one.
     basis
         Frozen basis of PCA; None to fit one.
+    edges
+        `Layout.edges` of an earlier projection of the same rows with the same parameters; None to compute them.
 
     Returns
     -------
@@ -157,28 +164,34 @@ def project(
         start = _principal_start(vectors, n_components, neighbors.distance, random_state)
     common = {"method": method, "distance": neighbors.distance, "warm": warm, "random_state": random_state}
     if method == "umap":
+        edges = edges or fuzzy_graph(neighbors, n_neighbors)
         coordinates, made_by = fit_umap(
             neighbors,
             start,
+            edges=edges,
             warm=warm,
             n_neighbors=n_neighbors,
             min_dist=min_dist,
             max_iter=max_iter,
             random_state=random_state,
         )
-        return Layout(coordinates, {**common, **made_by}, notes=_lowered("n_neighbors", n_neighbors, width, n))
+        notes = _lowered("n_neighbors", n_neighbors, width, n)
+        return Layout(coordinates, {**common, **made_by}, notes=notes, edges=edges)
     possible = max(1.0, width / 3)
     lowered = min(perplexity, possible)
+    if n_components == 2 and edges is None:
+        edges = affinities(neighbors.first(ceil(3 * lowered)), lowered)
     coordinates, made_by, kl = fit_tsne(
         neighbors,
         start,
+        edges=edges,
         warm=warm,
         perplexity=lowered,
         max_iter=max_iter,
         random_state=random_state,
         n_jobs=n_jobs,
     )
-    return Layout(coordinates, {**common, **made_by}, kl, _lowered("perplexity", perplexity, possible, n))
+    return Layout(coordinates, {**common, **made_by}, kl, _lowered("perplexity", perplexity, possible, n), edges)
 
 
 def _lowered(name: str, asked: float, possible: float, n_rows: int) -> tuple[str, ...]:
@@ -275,6 +288,7 @@ def noise_floor(vectors: NDArray[np.float32], layout: Layout, *, neighbors: Neig
         neighbors=neighbors,
         random_state=used.get("random_state", 0),
         n_jobs=n_jobs,
+        edges=layout.edges,
         **{name: used[name] for name in ("perplexity", "n_neighbors", "min_dist") if name in used},
     )
     return motion_bound(motion(before, align(again.coordinates, before).apply(again.coordinates)))

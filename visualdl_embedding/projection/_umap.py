@@ -20,7 +20,7 @@ _STEEPEST = 4.0
 """Gradient clipping limit of umap-learn."""
 _SPACING = 0.05
 """Spacing of the grid, for a layout about 10 wide."""
-_EXACT_ROWS = 1000
+_EXACT_ROWS = 2000
 """Maximum number of rows for the exact sum, which is as fast as the grid up to here."""
 _FINE = 0.005
 """Spacing of the table for the exact sum."""
@@ -49,7 +49,7 @@ class _Umap(Optimizer):
     """
 
     budgets = (500, 250)
-    rearranged = 0.2
+    most_misplaced = 0.2
     scatter = 0.05
     jump_limits = (0.05, 0.25)
 
@@ -73,8 +73,7 @@ class _Umap(Optimizer):
         self._strength = (_NEGATIVES * degrees / len(start)).astype(np.float32)
         # The stiffness of a row is its total weight; with the common rate, hubs would oscillate.
         self._rates = np.minimum(0.02, 0.08 / np.maximum(degrees, 1e-6)).astype(np.float32)[:, None]
-        self._potential = potential
-        self._fine_table = potential(np.arange(0, 100, _FINE)).astype(np.float32)
+        self._fine_table = potential(np.arange(0, 100 + 2 * _FINE, _FINE)).astype(np.float32)
 
     def _run(self, iterations: int, *, last: float = 1.0) -> None:
         """Run gradient descent with a rate that changes linearly to `last` times the usual one."""
@@ -83,7 +82,7 @@ class _Umap(Optimizer):
         for rate in np.linspace(1.0, last, iterations, dtype=np.float32):
             umap_attract(*self._edges, self._curve, self.points, self._pull)
             if len(self.points) <= _EXACT_ROWS:
-                table_repel(self.points, self._fine_table, _FINE, self._levels, self._push)
+                table_repel(self.points, self._fine_table, _FINE, self._push)
             else:
                 self._field.read(self.points, self._levels, self._push)
             self._push *= self._strength[:, None]
@@ -94,7 +93,7 @@ class _Umap(Optimizer):
         self.iterations += iterations
 
     def _strengths(self) -> tuple[Floats, float]:
-        return self._strength, float(self._potential(np.zeros(1))[0])
+        return self._strength, float(self._fine_table[0])
 
     def _cost(self, near: Lengths, far: Lengths) -> float:
         a, b = self._curve
@@ -102,7 +101,12 @@ class _Umap(Optimizer):
         # Strengths are per pair: the sum over ordered pairs is n times the sum over rows, halved to count each pair
         # once.
         push = float(self._strength.sum()) * len(self.points) / 2
-        return float(pull * np.log1p(a * near**b).mean() + push * self._potential(np.sqrt(far)).mean())
+        return float(pull * np.log1p(a * near**b).mean() + push * self._fine_potential(far).mean())
+
+    def _fine_potential(self, squared: Lengths) -> Floats:
+        """Look up the potential at squared distances; interpolation takes ten times as long."""
+        places = np.minimum(np.sqrt(squared) / _FINE, len(self._fine_table) - 1)
+        return self._fine_table[places.astype(np.intp)]
 
     def _arrange(self, budget: int) -> None:
         for _ in range(4):
@@ -110,11 +114,12 @@ class _Umap(Optimizer):
             self._jump()
         self._run(budget - self.iterations, last=0.1)
 
-    def _refine(self, max_iter: int | None) -> None:
+    def _refine(self, max_iter: int | None) -> bool:
         budget = max_iter or 80
         self._run(budget * 3 // 8)
         self._jump()
         self._run(budget - self.iterations, last=0.1)
+        return True
 
 
 def fuzzy_graph(neighbors: Neighbors, n_neighbors: int) -> Graph:
@@ -145,13 +150,14 @@ def fit_umap(
     neighbors: Neighbors,
     start: NDArray[np.float64],
     *,
+    edges: Graph,
     warm: bool,
     n_neighbors: int,
     min_dist: float,
     max_iter: int | None,
     random_state: int,
 ) -> tuple[Floats, dict[str, Any]]:
-    """Optimize a UMAP layout on a graph that is at least `n_neighbors` wide, if n allows it.
+    """Optimize a UMAP layout on the `edges` of a neighbor graph, as returned by `fuzzy_graph`.
 
     `start` is ``(n, c)``: the previous frame if `warm`, else any layout of standard deviation 1. The seed determines
     the order in which rows are processed, in 3-D the sampling.
@@ -160,7 +166,6 @@ def fit_umap(
     -------
     Coordinates ``(n, c)`` float32, and the parameters used.
     """
-    graph = fuzzy_graph(neighbors, n_neighbors)
     from umap.umap_ import find_ab_params
 
     a, b = (float(v) for v in find_ab_params(1.0, min_dist))
@@ -168,9 +173,9 @@ def fit_umap(
         low, extent = start.min(axis=0), np.ptp(start, axis=0)
         start = 10 * (start - low) / np.where(extent > 0, extent, 1.0)
     if start.shape[1] > 2:
-        coordinates, parameters = _fit_by_sampling(graph, (a, b), start, warm, max_iter, random_state)
+        coordinates, parameters = _fit_by_sampling(edges, (a, b), start, warm, max_iter, random_state)
     else:
-        layout = _Umap(graph, neighbors, start, (a, b), random_state)
+        layout = _Umap(edges, neighbors, start, (a, b), random_state)
         parameters = layout.fit(warm=warm, max_iter=max_iter)
         coordinates = layout.points
     return coordinates, {"n_neighbors": min(n_neighbors, len(start) - 1), "min_dist": min_dist, **parameters}

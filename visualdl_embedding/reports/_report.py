@@ -31,6 +31,7 @@ __all__ = ["Report", "View"]
 
 NO_PICTURE = frozenset(
     {
+        "misplaced",
         "rearranged",
         "rescaled",
         "basis_step",

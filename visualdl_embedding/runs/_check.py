@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,16 +18,19 @@ from visualdl_embedding.alerts import (
     RulesLike,
     Verdict,
     check_scalars,
+    names_in_metrics,
     read_rules,
+    require_reachable,
     unmatched,
 )
 from visualdl_embedding.analysis import Config, analyze
-from visualdl_embedding.core.names import escape, scalar_key
+from visualdl_embedding.core.names import labels_of, scalar_key
 from visualdl_embedding.core.neighbors import Distance
+from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import Drift
 from visualdl_embedding.metrics.strata import frequency_strata
-from visualdl_embedding.models import open_model
+from visualdl_embedding.models import ModelTable, open_model
 from visualdl_embedding.projection import METHODS
 from visualdl_embedding.runs._drift import OpenedTables, PathLike, compare_sides
 from visualdl_embedding.store import Run, is_run, open_run
@@ -111,12 +114,13 @@ def check(
     Raises
     ------
     FileNotFoundError, ValueError
-        As in `drift_between`, and if a rule matches no table.
+        As in `drift_between`, if a rule matches no table, and for a saved model if no side has a word or a group of a
+        rule.
     """
     chosen = read_rules(rules)
     words = [word for rule in chosen if isinstance(rule, DriftTowards) for word in rule.words]
     asked = list(dict.fromkeys([*watch, *words]))
-    in_metrics = [part[1] for part in _metrics(chosen) if part[0] == "watch"]
+    in_metrics = names_in_metrics(chosen, "watch")
     options: Any = {"n_neighbors": n_neighbors, "distance": distance, "random_state": random_state, "n_jobs": n_jobs}
     config = Config(methods=_methods(chosen), noise_floor_every=0, **options)
     models = OpenedTables(vocabulary, metadata, random_state)
@@ -132,9 +136,17 @@ def check(
             run = open_run(baseline)
             base = _measured_in_run(run, _table_of(run, table))
             rows = models.known(target, table, base.snapshot.labels)
-        asked += [label for label in models.table(target, table).known(in_metrics) if label not in asked]
+        asked += [label for label in _named(models.table(target, table), in_metrics) if label not in asked]
         own_words = models.watched(target, table, asked, beside=baseline)
         snapshot = models.read(target, table, rows=rows, watch=own_words)
+        known = [snapshot.rows]
+        if base is not None:
+            known.append(_watching(base.snapshot.rows, asked, in_metrics))
+        elif baseline is not None:
+            words = models.watched(baseline, table, asked, beside=target)
+            other = models.table(baseline, table).choose_rows(rows=rows, watch=words, random_state=random_state)
+            known.append(_watching(other, asked, in_metrics))
+        require_reachable(chosen, {snapshot.table: known}, single=True)
         sides = {snapshot.table: _analyzed(snapshot, config)}
     if lost := unmatched(chosen, sides):
         raise ValueError(
@@ -162,8 +174,7 @@ def check(
                 before = models.read(
                     baseline, own, rows=rows, watch=models.watched(baseline, own, asked, beside=target)
                 )
-            # The name of a word in a key is escaped.
-            named = [*asked, *(label for label in labels if escape(label) in in_metrics)]
+            named = [*asked, *labels_of(in_metrics, labels)]
             watched = [label for label in dict.fromkeys(named) if label in labels or label in before.labels]
             null_pairs = models.read_pairs(null, own, labels)
             drift[name] = compare_sides(before, side.snapshot, watch=watched, null=null_pairs, **options)
@@ -181,6 +192,19 @@ def check(
 
 def _table_of(run: Run, table: str | None) -> str:
     return open_model(run).table(table if len(run.tables()) > 1 else None).name
+
+
+def _named(table: ModelTable, names: Sequence[str]) -> list[str]:
+    """List the labels of a table that are named in scalar keys, where they are escaped."""
+    known, words = table.known(names), table.vocabulary
+    rest = [name for name in names if name not in known]
+    return [*known, *table.known(labels_of(rest, () if words.is_numbered else words.labels))]
+
+
+def _watching(rows: Rows, asked: Sequence[str], in_metrics: Sequence[str]) -> Rows:
+    """Return rows that watch the labels that are asked for, as far as they have them."""
+    named = {*asked, *labels_of(in_metrics, rows.labels)}
+    return replace(rows, watch=tuple(label for label in rows.labels if label in named or label in rows.watch))
 
 
 def _measured_in_run(run: Run, name: str) -> _Measured:

@@ -13,9 +13,18 @@ from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.drift import Direction
 from visualdl_embedding.figures import missing_font_note, render_map
 from visualdl_embedding.logs import snapshot_records, text_record
-from visualdl_embedding.store import TableStore
+from visualdl_embedding.store import TableReader, TableStore
 
-__all__ = ["Processed", "TableAnalyzer", "alert_records", "alert_text", "notes_of", "records_of", "rules_as_extra"]
+__all__ = [
+    "Processed",
+    "TableAnalyzer",
+    "alert_records",
+    "alert_text",
+    "notes_of",
+    "records_of",
+    "rules_as_extra",
+    "rules_of",
+]
 
 _RULES_KEY = "alerts"
 _QUALITY = ("trustworthiness", "continuity", "explained_variance", "motion")
@@ -25,6 +34,11 @@ _QUALITY = ("trustworthiness", "continuity", "explained_variance", "motion")
 def rules_as_extra(rules: Iterable[Rule]) -> dict[str, Any]:
     """Convert rules to the form in which ``table.json`` stores them."""
     return {_RULES_KEY: {"rule": [rule.to_dict() for rule in rules]}}
+
+
+def rules_of(reader: TableReader) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
+    """Read the rules that a table stores, and notes on those that this version does not know (`stored_rules`)."""
+    return stored_rules(reader.description.extra.get(_RULES_KEY, {}))
 
 
 def alert_text(alert: Alert) -> str:
@@ -77,8 +91,8 @@ class TableAnalyzer:
         self.store = store
         self._privacy = privacy
         self._state = store.load_state(None if before is None else before - 1)
+        self._rules, self.notes = rules_of(store)
         stored = store.description.extra.get(_RULES_KEY, {})
-        self._rules, self.notes = stored_rules(stored)
         self._skipped = {rule.get("name") for rule in stored.get("rule", ())} - {rule.name for rule in self._rules}
         self._scalars: dict[int, Mapping[str, float]] = {}
         self._evidence: dict[int, Sequence[Direction]] = {}

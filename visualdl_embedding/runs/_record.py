@@ -27,7 +27,13 @@ def next_step(log_dir: str | os.PathLike[str], table: str) -> int:
 
 
 def check_joins(
-    log_dir: str | os.PathLike[str], table: Table, rows: Rows, *, step: int | None = None
+    log_dir: str | os.PathLike[str],
+    table: Table,
+    rows: Rows,
+    *,
+    step: int | None = None,
+    rules: Sequence[Rule] = (),
+    config: Config | None = None,
 ) -> tuple[str, ...]:
     """Check that a snapshot can join a run before it is computed; nothing is written.
 
@@ -39,6 +45,10 @@ def check_joins(
         Table and rows of the snapshot.
     step
         Step of the snapshot; None for the one after the stored ones.
+    rules
+        New alert rules. Words and groups of earlier snapshots, and of other tables of the run, may be missing.
+    config
+        Settings of a new run; an existing run has its own.
 
     Returns
     -------
@@ -47,15 +57,23 @@ def check_joins(
     Raises
     ------
     ValueError
-        If the step is not after the stored ones, the width differs, or no label is in the newest stored rows.
+        If the step is not after the stored ones, the width differs, no label is in the newest stored rows, or a rule
+        cannot fire.
     """
     store = _stored(log_dir, table.name)
+    others = [name for name in open_run(log_dir).tables() if name != table.name] if is_run(log_dir) else []
+    null_pairs = (config or Config()).null_pairs if store is None else store.description.config.null_pairs
     if store is None:
-        others = [name for name in open_run(log_dir).tables() if name != table.name] if is_run(log_dir) else []
+        known = [rows]
+    else:
+        last = max(store.steps())
+        store.check_joins(table, rows, step=last + 1 if step is None else step)
+        known = [rows, *store.all_rows()]
+    elsewhere = {name: TableStore.open(log_dir, name).all_rows() for name in others} if rules else {}
+    require_reachable(rules, {table.name: known}, others=elsewhere, null_pairs=null_pairs)
+    if store is None:
         named = ", ".join(map(repr, others))
         return (f"The timeline of table {table.name!r} begins here; the run holds {named}.",) if others else ()
-    last = max(store.steps())
-    store.check_joins(table, rows, step=last + 1 if step is None else step)
     missing = store.missing_watched(rows)
     named = ", ".join(missing)
     return (f"Watched before, but not among these rows, so the curves have a gap: {named}.",) if missing else ()
@@ -112,8 +130,8 @@ def record_once(
     Raises
     ------
     ValueError
-        As in `check_joins`, and if `config` differs from that of the run, `table` is not that of the snapshot, or no
-        p-value among so few rows can reach the level of a rule about drift. Nothing is computed or written then.
+        As in `check_joins`, and if `config` differs from that of the run, or `table` is not that of the snapshot.
+        Nothing is computed or written then.
     OSError
         If the run cannot be written.
     """
@@ -122,11 +140,10 @@ def record_once(
             f"The snapshot is of table {snapshot.table!r} with {snapshot.vectors.shape[1]} columns, not of "
             f"{table.name!r} with {table.dim}. Pass the table that it was made from."
         )
-    notes = check_joins(log_dir, table, snapshot.rows, step=snapshot.step)
+    notes = check_joins(log_dir, table, snapshot.rows, step=snapshot.step, rules=rules or (), config=config)
     store = _stored(log_dir, table.name)
     if store is None:
         config = config or Config()
-        require_reachable(rules or (), table.name, snapshot.rows, null_pairs=config.null_pairs)
         extra = rules_as_extra(default_rules() if rules is None else rules)
         store = TableStore.open_for_writing(log_dir, table, snapshot.rows, config=config, extra=extra)
     else:
@@ -135,8 +152,7 @@ def record_once(
                 f"{os.fspath(log_dir)} was analyzed with other settings ({store.description.config}), so its frames "
                 "would not be comparable with this one. Use the same settings, or another run."
             )
-        require_reachable(rules or (), table.name, snapshot.rows, null_pairs=store.description.config.null_pairs)
-        store.add_rows(snapshot.rows)
+        snapshot = replace(snapshot, rows=store.add_rows(snapshot.rows))
         if rules is not None:
             store.describe_further(rules_as_extra(rules))
     log = LogFile.open(Path(log_dir))

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from visualdl_embedding.alerts import require_reachable
 from visualdl_embedding.analysis import made_from
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.logs import DEFAULT_LOG_BYTES, LogBudget, LogFile, Tally, is_ours, log_files, rewrite
-from visualdl_embedding.runs._process import TableAnalyzer, alert_records, records_of
+from visualdl_embedding.runs._process import TableAnalyzer, alert_records, records_of, rules_of
 from visualdl_embedding.store import Run, TableReader, TableStore, open_run, read_alerts, read_header
 
 __all__ = ["OnStep", "Replayed", "analyze_run", "relog_run"]
@@ -64,10 +65,11 @@ def analyze_run(
         Progress callback.
     """
     run = open_run(path)
+    about_rules = _rules_that_cannot_fire(run)
     done = []
     for name in tables if tables is not None else run.tables():
         store = TableStore.open(run.path, name)
-        notes: list[str] = []
+        notes = [about_rules[name]] if name in about_rules else []
         kept = [] if force else _current(store, notes)
         todo = [step for step in store.steps() if not kept or step > kept[-1]]
         analyzed = []
@@ -82,6 +84,21 @@ def analyze_run(
                 analyzed.append(step)
         done.append(Replayed(name, tuple(analyzed), len(kept), tuple(dict.fromkeys(notes))))
     return done
+
+
+def _rules_that_cannot_fire(run: Run) -> dict[str, str]:
+    """Return a note for each table that stores such a rule; the run is analyzed nevertheless."""
+    readers = {name: run.reader(name) for name in run.tables()}
+    stored = {name: rules_of(reader)[0] for name, reader in readers.items()}
+    rows = {name: reader.all_rows() for name, reader in readers.items()} if any(stored.values()) else {}
+    notes = {}
+    for name, rules in stored.items():
+        null_pairs = readers[name].description.config.null_pairs
+        try:
+            require_reachable(rules, {name: rows.get(name, [])}, others=rows, null_pairs=null_pairs)
+        except ValueError as error:
+            notes[name] = f"{error} The run stores its rules in {readers[name].folder / 'table.json'}."
+    return notes
 
 
 def _read(store: TableReader, step: int, notes: list[str]) -> Snapshot | None:

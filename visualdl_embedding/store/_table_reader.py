@@ -149,6 +149,16 @@ class TableReader:
             self._rows[version] = self._read_rows(version)
         return self._rows[version]
 
+    def all_rows(self) -> list[Rows]:
+        """Read the rows of all versions, the current one first; damaged earlier ones are left out."""
+        current = self.read_rows()
+        found = [current]
+        for version in self.description.selections:
+            if version != current.version:
+                with suppress(OSError, ValueError):
+                    found.append(self.read_rows(version))
+        return found
+
     def alerts(self) -> list[dict[str, Any]]:
         """Read all alerts, oldest first; incomplete lines are skipped."""
         return _parse_alerts(self.folder / "alerts.jsonl")

@@ -148,31 +148,42 @@ class TableStore(TableReader):
 
     def missing_watched(self, rows: Rows) -> tuple[str, ...]:
         """List the labels that were watched at any stored step and are not among newer rows."""
-        watched = (label for selection in self.description.selections.values() for label in selection.watch)
-        return tuple(label for label in dict.fromkeys(watched) if label not in set(rows.labels))
+        known = set(rows.labels)
+        return tuple(label for label in self._watched if label not in known)
+
+    @property
+    def _watched(self) -> list[str]:
+        selections = self.description.selections.values()
+        return list(dict.fromkeys(label for selection in selections for label in selection.watch))
 
     def describe_further(self, extra: Mapping[str, Any]) -> None:
         """Add plain values to ``table.json``, or replace them."""
         self._describe(replace(self.description, extra={**self.description.extra, **extra}))
 
-    def add_rows(self, rows: Rows) -> None:
+    def add_rows(self, rows: Rows) -> Rows:
         """Store newer rows, for example of a rebuilt vocabulary; older snapshots keep their rows.
 
-        The version of rows does not include `Rows.watch`: labels watched from now on are added to those of the version.
+        A label that was watched once is watched from then on. The version of rows does not include `Rows.watch`: a
+        repeated analysis of older snapshots with the same rows computes the values of newly watched labels as well.
+
+        Returns
+        -------
+        The rows with all their watched labels.
         """
-        earlier = self.description.selections.get(rows.version)
-        if earlier is not None:
-            rows = replace(rows, watch=tuple(dict.fromkeys([*earlier.watch, *rows.watch])))
+        known = set(rows.labels)
+        earlier = [label for label in self._watched if label in known]
+        rows = replace(rows, watch=tuple(dict.fromkeys([*earlier, *rows.watch])))
         if rows.version == self.description.rows_version:
             if rows.watch != self.description.watch:
                 self._describe(self.description.with_rows(rows))
                 self._rows[rows.version] = rows
-            return
+            return rows
         current = self.read_rows()
         write_atomically(self._metadata_path(current.version), [format_rows(current).encode()])
         write_atomically(self.folder / "metadata.tsv", [format_rows(rows).encode()])
         self._describe(self.description.with_rows(rows))
         self._rows[rows.version] = rows
+        return rows
 
     def write_snapshot(self, snapshot: Snapshot) -> None:
         """Store a snapshot. If an equal snapshot is stored, it is left unchanged.

@@ -36,6 +36,8 @@ HAND_OVER_SECONDS = 1.0
 MAX_RESTARTS = 3
 MAX_FAILURES = 3
 MAX_NOTES = 20
+_REPLACED, _UNFINISHED = "replaced by a newer one before its turn", "unfinished at the end"
+"""What happens to snapshots whose analyses waited."""
 
 
 class Recorder:
@@ -177,7 +179,7 @@ class Recorder:
             waited = f"; analyses waited to limit their cost (max_slowdown={self.settings.max_slowdown:g})"
         for table in self._tables.values():
             running = self._busy is not None and self._busy["table"] == table.name
-            table.skipped["unfinished at the end"] += (table.pending is not None) + running
+            table.skipped[_UNFINISHED] += (table.pending is not None) + running
             if table.recorded > table.analyzed:
                 logger.warning(
                     "Table %s: %d of %d snapshots are stored without an analysis (%s%s); "
@@ -186,7 +188,7 @@ class Recorder:
                     table.recorded - table.analyzed,
                     table.recorded,
                     ", ".join(f"{count} {what}" for what, count in table.skipped.items() if count),
-                    waited,
+                    waited if table.skipped[_REPLACED] or table.skipped[_UNFINISHED] else "",
                     table.log_dir,
                 )
 
@@ -236,7 +238,7 @@ class Recorder:
     def _take(self, snapshot: Snapshot, final: bool) -> None:
         table = self._store(snapshot)
         if self._analyzing:
-            table.skipped["replaced by a newer one before its turn"] += table.pending is not None
+            table.skipped[_REPLACED] += table.pending is not None
             about = {"log_dir": table.log_dir, "table": snapshot.table, "step": snapshot.step, "tries": 0}
             table.pending = {"kind": "analyze", **about, "log": self._choose(table, snapshot, final)}
             self._dispatch()

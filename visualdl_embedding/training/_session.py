@@ -161,8 +161,8 @@ def _sources_of(network: object, options: TrainingCallback) -> list[Source]:
 def _open_stores(sources: Sequence[Source], log_dir: Path, options: TrainingCallback) -> dict[str, TableStore]:
     """Open the run's folder of each source, after checking the rules and all folders; return the stores by name."""
     config, resume = options.config, options.resume
-    for source in sources:
-        require_reachable(options.rules, source.table.name, source.rows, null_pairs=config.null_pairs)
+    watched = {source.table.name: [source.rows] for source in sources}
+    require_reachable(options.rules, watched, null_pairs=config.null_pairs, complete=True)
     # Refuse before anything is written: opening one table moves its superseded steps aside.
     fresh = [
         source.table.name
