@@ -22,8 +22,18 @@ from visualdl_embedding.metrics import METRICS
 ROOT = Path(__file__).resolve().parent.parent
 GUIDES = ("docs/guide.md", "docs/guide.zh-CN.md")
 CASES = ("docs/case-studies.md", "docs/case-studies.zh-CN.md")
+SCALE = ("docs/scale.md", "docs/scale.zh-CN.md")
 PAIRS = (GUIDES, ("README.md", "README.zh-CN.md"))
-PAGES = (*GUIDES, *CASES, "README.md", "README.zh-CN.md", "docs/metrics.md", "docs/metrics.zh-CN.md", "CONTRIBUTING.md")
+PAGES = (
+    *GUIDES,
+    *CASES,
+    *SCALE,
+    "README.md",
+    "README.zh-CN.md",
+    "docs/metrics.md",
+    "docs/metrics.zh-CN.md",
+    "CONTRIBUTING.md",
+)
 ARROW = "# → "
 DIRECTIONS = {"higher": True, "lower": False, "–": None, "越高越好": True, "越低越好": False}
 

@@ -32,6 +32,14 @@ def loss_of(vectors: paddle.Tensor) -> paddle.Tensor:
     return (vectors * vectors).sum()
 
 
+@pytest.fixture(params=["mapped", "searched"])
+def large(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Positions of rows by the map of smaller tables, and by the search of larger ones."""
+    if request.param == "searched":
+        monkeypatch.setattr("visualdl_embedding.training._positions._MAX_MAPPED", 0)
+
+
+@pytest.mark.usefixtures("large")
 @pytest.mark.parametrize("sparse", [True, False])
 def test_lookups_are_those_of_a_brute_force_count(sparse: bool) -> None:
     layer, counted = make_layer(sparse=sparse), Counter[int]()
@@ -109,6 +117,7 @@ def test_evaluation_no_grad_and_frozen_tables_are_not_counted() -> None:
     assert history.take().lookups.sum() == 120
 
 
+@pytest.mark.usefixtures("large")
 @pytest.mark.parametrize("padding_idx", [0, 7, -1])
 @pytest.mark.parametrize("sparse", [True, False])
 def test_padding_is_not_counted(padding_idx: int, sparse: bool) -> None:
@@ -218,9 +227,9 @@ def test_an_error_ends_the_history_and_not_the_training() -> None:
 
     history = TrainingHistory(layer, WATCHED, on_error=tell)
     loss_of(layer(paddle.to_tensor([3]))).backward()
-    history._positions = np.zeros(1, np.float32)
+    history._positions = np.zeros(1, np.int32).__getitem__
     loss_of(layer(paddle.to_tensor([3]))).backward()
-    history._positions = np.zeros(V, np.int32)
+    history._positions = np.zeros(V, np.int32).__getitem__
     loss_of(layer(paddle.to_tensor([3]))).backward()
     assert len(told) == 1
     assert history.error is told[0]

@@ -138,3 +138,27 @@ def test_a_parameter_that_is_no_matrix() -> None:
         ValueError, match=r"'bias' must be a 2-D parameter of shape \(V, d\), not a tensor of shape \(2,\)"
     ):
         find_tables(Net(), {"bias": paddle.zeros([2])})
+
+
+class VocabParallelEmbedding(paddle.nn.Layer):
+    """The attributes of PaddleFleet's class, on its only rank."""
+
+    def __init__(self, num_embeddings: int, dim: int) -> None:
+        super().__init__()
+        self.num_embeddings, self.vocab_start_index, self.tp_group = num_embeddings, 0, None
+        self.weight = self.create_parameter([num_embeddings, dim])
+
+    def forward(self, ids: paddle.Tensor) -> paddle.Tensor:
+        return paddle.nn.functional.embedding(ids, self.weight)
+
+
+def test_a_vocab_parallel_layer_is_found_by_its_name_and_its_lookups_count() -> None:
+    from visualdl_embedding.training.history import TrainingHistory
+
+    net = paddle.nn.Sequential(("word", VocabParallelEmbedding(6, 2)), ("head", paddle.nn.Linear(2, 2)))
+    (live,) = find_tables(net)
+    assert (live.table.name, live.table.num_rows, live.shards) == ("word", 6, None)
+    np.testing.assert_array_equal(live.read_rows(np.array([5, 1])), net.word.weight.numpy()[[5, 1]])
+    with TrainingHistory(live.layers, np.arange(6)) as history:
+        net(paddle.to_tensor([5, 5, 1])).sum().backward()
+        assert history.take().lookups.tolist() == [0, 1, 0, 0, 0, 2]

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from visualdl_embedding.core.suggest import did_you_mean, listed
 from visualdl_embedding.core.table import Table, block_ranges
+from visualdl_embedding.models._shards import Shards, find_shards, is_auto_parallel, is_vocab_parallel, local_part
 
 if TYPE_CHECKING:
     import paddle
 
-__all__ = ["LiveTable", "find_tables", "is_paddle", "is_recording_process", "live_table"]
+__all__ = ["LiveTable", "find_tables", "is_paddle", "live_table", "require_dynamic_mode"]
 
 logger = logging.getLogger("visualdl_embedding")
 
@@ -41,6 +42,8 @@ class LiveTable:
         Parameter when the table was found.
     layers
         ``nn.Embedding`` layers that use it.
+    shards
+        How its rows are spread over ranks, all of which then read at the same time; None if they are not.
     holder
         Layer and attribute that hold the parameter; None if no layer of the network does.
     """
@@ -48,6 +51,7 @@ class LiveTable:
     table: Table
     parameter: paddle.Tensor
     layers: tuple[paddle.nn.Layer, ...] = ()
+    shards: Shards | None = None
     holder: tuple[paddle.nn.Layer, str] | None = field(default=None, kw_only=True)
 
     @property
@@ -55,15 +59,24 @@ class LiveTable:
         """Parameter that the layer holds now: a training may replace it, ``weight_norm`` does at each forward pass."""
         return self.parameter if self.holder is None else getattr(*self.holder, None)
 
+    @property
+    def is_countable(self) -> bool:
+        """Whether lookups can be counted: ids and gradients of auto-parallel layers are distributed tensors."""
+        return not is_auto_parallel(self.parameter)
+
     def read_rows(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
         """Gather rows on the parameter's device: `ids` ``(m,)`` int64 from 0 to V - 1, result ``(m, d)`` float32.
 
         Call it on the training thread: a background thread can read partly updated rows.
         """
+        return self._gather(ids) if self.shards is None else self.shards.read_rows(ids, self._gather)
+
+    def _gather(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Gather rows of this process."""
         import paddle
 
         with paddle.no_grad():
-            parameter = self.current
+            parameter = local_part(self.current)
             index = paddle.to_tensor(ids, place=parameter.place)
             if parameter.dtype == paddle.float16:
                 # Paddle cannot gather float16 on the CPU, but int16; the view copies nothing.
@@ -79,18 +92,12 @@ class LiveTable:
             yield start, self.read_rows(np.arange(start, stop))
 
 
-def is_recording_process(reader: str) -> bool:
-    """Whether this process has rank 0, also without distributed training. If it has, static mode is a RuntimeError.
-
-    `reader` names the class that reads the layers, for the message.
-    """
+def require_dynamic_mode(reader: str) -> None:
+    """Raise a RuntimeError in static mode; `reader` names the class that reads the layers, for the message."""
     import paddle
 
-    if paddle.distributed.get_rank() != 0:
-        return False
     if not paddle.in_dynamic_mode():
         raise RuntimeError(f"{reader} reads layers in dynamic mode; remove paddle.enable_static().")
-    return True
 
 
 def is_paddle(source: Any, kind: Literal["nn.Layer", "Tensor"]) -> bool:
@@ -109,9 +116,9 @@ def find_tables(
     network
         Network, searched with all its sublayers. A shared layer or tied weight counts once, under its first name.
     tables
-        None: every ``nn.Embedding``; other 2-D parameters that may be tables are named in the log. Names or globs
-        (``"encoder.*"``) choose among the layers, and the name of any 2-D parameter (``"decoder.table"``) selects it. A
-        mapping selects 2-D parameters under names of your choice.
+        None: every ``nn.Embedding`` and ``VocabParallelEmbedding``; other 2-D parameters that may be tables are named
+        in the log. Names or globs (``"encoder.*"``) choose among the layers, and the name of any 2-D parameter
+        (``"decoder.table"``) selects it. A mapping selects 2-D parameters under names of your choice.
 
     Raises
     ------
@@ -204,7 +211,7 @@ def _embedding_layers(network: paddle.nn.Layer) -> dict[str, LiveTable]:
 
     sharing: dict[int, list[tuple[str, Any]]] = {}
     for name, layer in network.named_sublayers(include_self=True):
-        if isinstance(layer, paddle.nn.Embedding):
+        if isinstance(layer, paddle.nn.Embedding) or is_vocab_parallel(layer):
             sharing.setdefault(id(layer.weight), []).append((name or ROOT_NAME, layer))
     found: dict[str, LiveTable] = {}
     for (name, first), *others in sharing.values():
@@ -222,7 +229,7 @@ def live_table(
     layers: tuple[paddle.nn.Layer, ...] = (),
     holder: tuple[paddle.nn.Layer, str] | None = None,
 ) -> LiveTable:
-    """Table in a parameter; ValueError if the parameter is not 2-D."""
+    """Table in a parameter, which may be spread over processes; ValueError if the parameter is not 2-D."""
     shape = tuple(getattr(parameter, "shape", ()))
     if len(shape) != 2:
         kind = f"a tensor of shape {shape}" if shape else f"{type(parameter).__name__}"
@@ -230,4 +237,7 @@ def live_table(
     if padding_idx is not None and padding_idx < 0:
         padding_idx += int(shape[0])
     dtype = str(parameter.dtype).rsplit(".", 1)[-1]
-    return LiveTable(Table(name, int(shape[0]), int(shape[1]), dtype, padding_idx), parameter, layers, holder=holder)
+    layer: Any = layers[0] if layers else None
+    num_rows = layer.num_embeddings if is_vocab_parallel(layer) else shape[0]
+    table = Table(name, int(num_rows), int(shape[1]), dtype, padding_idx)
+    return LiveTable(table, parameter, layers, find_shards(table, parameter, layer), holder=holder)

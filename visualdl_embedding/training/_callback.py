@@ -14,7 +14,8 @@ from typing import Any, Literal, ParamSpec
 from visualdl_embedding.alerts import Alert, RulesLike, read_rules
 from visualdl_embedding.analysis import Config
 from visualdl_embedding.logs import DEFAULT_LOG_BYTES
-from visualdl_embedding.models.live import is_recording_process
+from visualdl_embedding.models.live import require_dynamic_mode
+from visualdl_embedding.training._ranks import Ranks
 from visualdl_embedding.training._session import TrainingSession
 from visualdl_embedding.training._settings import RecorderSettings, Schedule
 from visualdl_embedding.vocabulary import MetadataLike, RowsLike, VocabularyLike
@@ -152,20 +153,31 @@ class TrainingCallback(ABC):
     ) -> TrainingSession | None:
         """Choose tables and rows, open the run, and take the snapshot before training.
 
-        The result is None in a process that does not record. `network` and `share` as in `TrainingSession`.
-        `their_log_dir` of the trainer is the default of `log_dir`, and `where` its source, for the error message.
+        With several ranks all of them take part; the result is None on another rank than 0 that is not among them.
+        `network` and `share` as in `TrainingSession`. `their_log_dir` of the trainer is the default of `log_dir`, and
+        `where` its source, for the error message.
         """
-        if not is_recording_process(type(self).__name__):
+        name = type(self).__name__
+        require_dynamic_mode(name)
+        ranks = Ranks.current().meet(name)
+        if ranks.size == 1 and not ranks.writes:
             return None
         if self.session_ is not None:
             self.session_.abandon()
             self.session_ = None
         found = self.log_dir if self.log_dir is not None else their_log_dir
-        if found is None:
-            raise ValueError(
-                f'No log_dir was given, and there is no {where}; use {type(self).__name__}("runs/a", ...).'
-            )
-        self.session_ = TrainingSession(network, Path(found).absolute(), self, share=share)
+
+        def directory() -> Path:
+            if found is None:
+                raise ValueError(f'No log_dir was given, and there is no {where}; use {name}("runs/a", ...).')
+            if ranks.size > 1 and not self.settings.background:
+                raise ValueError(
+                    f"background=False makes {ranks.size} ranks wait for every analysis of rank 0, longer than a "
+                    "collective waits. Remove it: analyses run in a child process of rank 0."
+                )
+            return Path(found).absolute()
+
+        self.session_ = TrainingSession(network, ranks.decide(directory), self, share=share, ranks=ranks)
         self.session_.begin()
         return self.session_
 
@@ -173,7 +185,9 @@ class TrainingCallback(ABC):
         """Count a batch, take a snapshot if one is due, and deliver alerts; `last` if no batch follows."""
         if self.session_ is not None:
             self.session_.after_batch(last=last)
-            self._deliver(self.session_.take_alerts())
+            stop = self._deliver(self.session_.take_alerts())
+            if self.stop_on is not None and self.session_.is_wanted(stop):
+                self._stop_training()
 
     def _after_epoch(self, number: int, *, last: bool) -> None:
         """Take a snapshot if one is due after the `number`-th epoch, from 1; `last` if no epoch follows."""
@@ -191,7 +205,9 @@ class TrainingCallback(ABC):
     def _stop_training(self) -> None:
         """Stop the trainer because of an alert selected by `stop_on`."""
 
-    def _deliver(self, alerts: Sequence[Alert]) -> None:
+    def _deliver(self, alerts: Sequence[Alert]) -> bool:
+        """Pass alerts to `on_alert`; return whether `stop_on` selects one of them."""
+        stop = False
         for alert in alerts:
             if self.on_alert is not None:
                 try:
@@ -200,4 +216,5 @@ class TrainingCallback(ABC):
                     logger.warning("on_alert failed (%s: %s); training continues.", type(error).__name__, error)
             if self.stop_on is not None and alert.severity in (self.stop_on, "critical"):
                 logger.warning("Training stops because of the alert %s (stop_on=%r).", alert.rule, self.stop_on)
-                self._stop_training()
+                stop = True
+        return stop

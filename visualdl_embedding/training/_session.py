@@ -5,7 +5,8 @@ from __future__ import annotations
 import atexit
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from visualdl_embedding.logs import LogFile
 from visualdl_embedding.models import open_model
 from visualdl_embedding.runs import rules_as_extra
 from visualdl_embedding.store import TableStore, is_run, open_run
+from visualdl_embedding.training._ranks import Ranks, SilentRecorder
 from visualdl_embedding.training._recorder import Recorder
 from visualdl_embedding.training._sources import Source, SourceEndedError, TableSource
 
@@ -31,6 +33,9 @@ ATEXIT_DRAIN_SECONDS = 5.0
 class TrainingSession:
     """Records the sources of a training, such as its tables, in a run directory.
 
+    With several ranks, all of them make a session and call its methods at the same place of the training. Rank 0
+    chooses the rows, writes and analyzes; if recording ends on one rank, it ends on all at the next snapshot.
+
     An error after construction ends the recording. It is logged, or raised if the option `on_error` is ``"raise"``.
 
     Parameters
@@ -43,6 +48,8 @@ class TrainingSession:
         Callback with the options of the recording.
     share
         ``paddle.callbacks.VisualDL`` of the same training, whose log file is used.
+    ranks
+        Processes of the training; None for this one alone.
 
     Attributes
     ----------
@@ -50,46 +57,70 @@ class TrainingSession:
         Number of trained batches.
     """
 
-    def __init__(self, network: object, log_dir: Path, options: TrainingCallback, *, share: Any = None) -> None:
+    def __init__(
+        self,
+        network: object,
+        log_dir: Path,
+        options: TrainingCallback,
+        *,
+        share: Any = None,
+        ranks: Ranks | None = None,
+    ) -> None:
         self._options = options
-        self._sources = {source.table.name: source for source in _sources_of(network, options)}
+        self._ranks = ranks or Ranks()
+        self._recorder: Recorder | SilentRecorder = SilentRecorder()
+        self._sources = {source.table.name: source for source in _sources_of(network, options, self._ranks)}
+        self.step, self._last_snapshots, pasts = self._ranks.decide(lambda: self._open(log_dir, share))
+        self._recording = True
+        self._over = False
+        self._ranks.attempt(lambda: self._begin_sources(pasts))
+        atexit.register(self._at_exit)
+
+    def _open(self, log_dir: Path, share: Any) -> tuple[int, dict[str, int], dict[str, Any]]:
+        """Open stores, log and recorder on rank 0.
+
+        Return the step to begin from, and by source the step of the last snapshot, or -1, and what `Source.past` read.
+        """
+        options = self._options
         stores = _open_stores(list(self._sources.values()), log_dir, options)
         stored = {name: store.steps() for name, store in stores.items()}
         first = options.initial_step
-        self.step = first if first is not None else max(chain.from_iterable(stored.values()), default=0)
-        # An interrupted run may hold the last step of some tables only.
-        self._last_snapshots = {name: self.step if self.step in steps else -1 for name, steps in stored.items()}
+        step = first if first is not None else max(chain.from_iterable(stored.values()), default=0)
         log = LogFile.open(log_dir, writer=options.writer, share=share)
         if log.note:
             logger.warning("%s", log.note)
-        self._recording = True
         self._recorder = Recorder(log, config=options.config, settings=options.settings)
+        for store in stores.values():
+            self._recorder.add_table(store)
+        # An interrupted run may hold the last step of some tables only.
+        last = {name: step if step in steps else -1 for name, steps in stored.items()}
+        return step, last, {name: self._sources[name].past(store) for name, store in stores.items()}
+
+    def _begin_sources(self, pasts: Mapping[str, Any]) -> None:
         for name, source in self._sources.items():
-            self._recorder.add_table(stores[name])
-            source.begin(stores[name])
-        atexit.register(self._at_exit)
+            source.begin(pasts[name])
 
     def begin(self) -> None:
         """Start the recorder, and take the snapshot before training of each table unless the run contains it."""
         self._guarded(self._recorder.start)
-        self._guarded(self._snapshot)
+        self._together(self._snapshot)
 
     def after_batch(self, *, last: bool = False) -> None:
         """Count a batch, and take a snapshot if one is due; `last` if no batch follows."""
         self.step += 1
         self._guarded(self._recorder.after_batch, self.step)
         if self._options.schedule.due_at_step(self.step, max(0, *self._last_snapshots.values())):
-            self._guarded(self._snapshot, final=last)
+            self._together(self._snapshot, final=last)
 
     def after_epoch(self, number: int, *, last: bool = False) -> None:
         """Take a snapshot if one is due after the `number`-th epoch, from 1; `last` if no epoch follows."""
         if self._options.schedule.due_at_epoch(number):
-            self._guarded(self._snapshot, final=last)
+            self._together(self._snapshot, final=last)
 
     def end(self) -> None:
         """Take the last snapshot, wait for the analyses, and close the log."""
-        self._guarded(self._snapshot, final=True)
-        self._guarded(self._close)
+        self._together(self._snapshot, final=True)
+        self._together(self._close, together=True)
 
     def take_alerts(self) -> list[Alert]:
         """Return the alerts since the last call."""
@@ -99,7 +130,12 @@ class TrainingSession:
         """Close without waiting."""
         self._guarded(self._close, timeout=0)
 
+    def is_wanted(self, stop: bool) -> bool:
+        """Whether this or another rank wants the training to `stop`; all ranks ask after the same batch."""
+        return stop if self._over else not self._ranks.all(not stop)
+
     def _snapshot(self, *, final: bool = False) -> None:
+        failure = self._recorder.error
         for name, source in list(self._sources.items()):
             if self.step == self._last_snapshots[name]:
                 continue
@@ -107,26 +143,43 @@ class TrainingSession:
                 self._recorder.record(source.snapshot(self.step), final=final)
             except SourceEndedError as error:
                 if self._options.on_error == "raise":
-                    raise
-                logger.warning("Table %s is no longer recorded from step %d on: %s.", name, self.step, error)
+                    failure = failure or error
+                    continue
+                if self._ranks.writes:
+                    logger.warning("Table %s is no longer recorded from step %d on: %s.", name, self.step, error)
                 self._sources.pop(name).close()
-            self._last_snapshots[name] = self.step
-        if self._recorder.error is not None:
-            raise self._recorder.error
+            except Exception as error:
+                # The other ranks wait in the snapshots of the other sources.
+                failure = failure or error
+        # Also of the sources of other ranks, so that snapshots are due at the same steps.
+        self._last_snapshots = dict.fromkeys(self._last_snapshots, self.step)
+        if (failure := failure or self._recorder.error) is not None:
+            raise failure
 
-    def _close(self, *, timeout: float | None = -1.0) -> None:
-        """Close the recorder; `timeout` as in `Recorder.close`, where -1 is the ``drain_timeout`` of the settings."""
+    def _close(self, *, timeout: float | None = -1.0, together: bool = False) -> None:
+        """Close the recorder; `timeout` as in `Recorder.close`, where -1 is the ``drain_timeout`` of the settings.
+
+        `together`: all ranks call this method, and return when rank 0 has closed.
+        """
         self._recording = False
         atexit.unregister(self._at_exit)
         for source in self._sources.values():
             source.close()
-        self._recorder.close(timeout=timeout)
+        close = partial(self._recorder.close, timeout=timeout)
+        self._ranks.wait(close) if together else close()
         if self._recorder.error is not None:
             raise self._recorder.error
 
     def _at_exit(self) -> None:
         """Close after a training that ended by an exception or Ctrl-C."""
         self._guarded(self._close, timeout=ATEXIT_DRAIN_SECONDS)
+
+    def _together(self, action: Callable[..., None], **options: Any) -> None:
+        """Call `action` on all ranks, unless the recording of one has ended; then it ends on all."""
+        if self._over:
+            return
+        self._over = not self._ranks.all(self._recording)
+        self._guarded(_raise_elsewhere if self._over else action, **options)
 
     def _guarded(self, action: Callable[..., None], *arguments: Any, **options: Any) -> None:
         """Call `action`, and handle its errors by the option `on_error`; do nothing once the recording has ended."""
@@ -149,13 +202,44 @@ class TrainingSession:
             )
 
 
-def _sources_of(network: object, options: TrainingCallback) -> list[Source]:
+def _raise_elsewhere(**_: Any) -> None:
+    raise RuntimeError("recording ended on another rank, whose log has the reason")
+
+
+def _sources_of(network: object, options: TrainingCallback, ranks: Ranks) -> list[Source]:
     """Find what the options select in a network, and choose the watched rows."""
-    model = open_model(
-        network, table=options.tables, vocabulary=options.vocabulary, metadata=options.metadata, keep=options.keep
+    model = ranks.attempt(
+        lambda: (
+            open_model(
+                network,
+                table=options.tables,
+                vocabulary=options.vocabulary,
+                metadata=options.metadata,
+                keep=options.keep,
+            )
+            if ranks.has_tables
+            else None
+        )
     )
-    rows = model.choose_rows(rows=options.rows, watch=options.watch, random_state=options.config.random_state)
-    return [TableSource(t, rows[t.name], training_history=options.training_history) for t in model.tables]
+    rows = ranks.decide(
+        lambda: (
+            model.choose_rows(rows=options.rows, watch=options.watch, random_state=options.config.random_state)
+            if model is not None
+            else {}
+        )
+    )
+
+    def sources() -> list[Source]:
+        tables = () if model is None else model.tables
+        if model is not None and {table.name for table in tables} != set(rows):
+            here = ", ".join(table.name for table in tables)
+            raise ValueError(
+                f"Rank {ranks.rank} has the tables {here}, but rank 0 has {', '.join(rows)}. Choose tables that all "
+                "ranks have: tables=[…]."
+            )
+        return [TableSource(t, rows[t.name], training_history=options.training_history, ranks=ranks) for t in tables]
+
+    return ranks.attempt(sources)
 
 
 def _open_stores(sources: Sequence[Source], log_dir: Path, options: TrainingCallback) -> dict[str, TableStore]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
 
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
@@ -14,6 +17,7 @@ from visualdl_embedding.errors import DamagedFileError
 from visualdl_embedding.models import ModelTable
 from visualdl_embedding.models.live import LiveTable
 from visualdl_embedding.store import TableStore
+from visualdl_embedding.training._ranks import Ranks
 
 if TYPE_CHECKING:
     from visualdl_embedding.training.history import TrainingHistory
@@ -28,7 +32,10 @@ class SourceEndedError(RuntimeError):
 
 
 class Source(Protocol):
-    """Something in a training that has watched rows with vectors, such as a table."""
+    """Something in a training that has watched rows with vectors, such as a table.
+
+    With several ranks all call each method at the same place of the training, and rank 0 records.
+    """
 
     @property
     def table(self) -> Table:
@@ -40,8 +47,12 @@ class Source(Protocol):
         """Watched rows."""
         ...
 
-    def begin(self, store: TableStore) -> None:
-        """Start to count what is counted beside the vectors, from the counts of the last stored snapshot on."""
+    def past(self, store: TableStore) -> Any:
+        """Read what is counted beside the vectors from the last stored snapshot; only rank 0 does."""
+        ...
+
+    def begin(self, past: Any) -> None:
+        """Start to count, on from the result of `past`."""
         ...
 
     def snapshot(self, step: int) -> Snapshot:
@@ -56,20 +67,65 @@ class Source(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class _Past:
+    """Last snapshot of a resumed training, without vectors; `is_known` is False if it has no readable counts."""
+
+    snapshot: Snapshot | None = None
+    is_known: bool = True
+
+
 class TableSource:
     """Watched rows of an embedding table, with the lookups and gradients of its layers and functional calls."""
 
-    def __init__(self, model_table: ModelTable, rows: Rows, *, training_history: bool) -> None:
+    def __init__(
+        self, model_table: ModelTable, rows: Rows, *, training_history: bool, ranks: Ranks | None = None
+    ) -> None:
         self.table = model_table.table
         self.rows = rows
+        self._ranks = ranks or Ranks()
         self._model_table = model_table
-        self._training_history = training_history
+        live = model_table.reader
+        self._counted = live if training_history and isinstance(live, LiveTable) and live.is_countable else None
         self._history: TrainingHistory | None = None
         self._says_unseen = True
-        self._num_rows = self.table.num_rows
+        self._has_grown = False
 
-    def begin(self, store: TableStore) -> None:
+    def past(self, store: TableStore) -> _Past:
+        """Read the counts of the last snapshot of a resumed training."""
+        if not (steps := store.steps()):
+            return _Past()
+        earlier = None
+        with contextlib.suppress(DamagedFileError):
+            earlier = store.read_snapshot(steps[-1])
+        if earlier is not None and "lookups" in earlier.row_values:
+            return _Past(replace(earlier, vectors=earlier.vectors[:, :0]))
+        if self._counted is not None:
+            logger.warning(
+                "Table %s: the stored snapshot of step %d has no readable counts of lookups, so those of the "
+                "resumed training remain unknown.",
+                self.table.name,
+                steps[-1],
+            )
+        return _Past(is_known=False)
+
+    def begin(self, past: _Past) -> None:
         """Log the choice of rows, and start to count lookups and gradients."""
+        if self._ranks.writes:
+            self._log_choice()
+        if (live := self._counted) is not None and past.is_known:
+            from visualdl_embedding.training.history import TrainingHistory
+
+            self._history = TrainingHistory(
+                live.layers,
+                self.rows.gather_ids,
+                on_error=partial(_log_lost_history, self.table.name),
+                earlier=past.snapshot,
+                weight=live.current,
+                holder=live.holder[0] if live.holder else None,
+            )
+
+    def _log_choice(self) -> None:
         for note in self._model_table.notes:
             logger.warning("Table %s: %s", self.table.name, note)
         left_out = ", ".join(f"{count:,} {reason}" for reason, count in self.rows.left_out.items() if count)
@@ -82,16 +138,16 @@ class TableSource:
             self.rows.how,
             f"; left out: {left_out}" if left_out else "",
         )
-        if self._training_history:
-            self._history = self._count_from(store)
 
     def snapshot(self, step: int) -> Snapshot:
         """Read the vectors and counts; without a call of the layer, training may use the table otherwise."""
+        # First what needs all ranks: reading may fail on one of them.
         self._follow()
+        counts = None if self._history is None else self._history.take(self._ranks.sum)
         vectors = self._model_table.vectors_of(self.rows)
         if self._history is None:
             return Snapshot(self.table.name, step, self.rows, vectors)
-        counters, values = self._history.counters(), self._history.row_values(self.rows)
+        counters, values = self._history.counters(counts), self._history.row_values(self.rows, counts)
         if counters.get("forwards") == 0 and step:
             values = {}
             if self._says_unseen:
@@ -112,54 +168,27 @@ class TableSource:
             self._history.close()
 
     def _follow(self) -> None:
-        """Look at the parameter that the layer holds now; SourceEndedError if it is another table."""
+        """Look at the parameter that the layer holds now; SourceEndedError on all ranks if it is another table."""
         live = self._model_table.reader
         if not isinstance(live, LiveTable):
             return
         before, now = (tuple(getattr(weight, "shape", ())) for weight in (live.parameter, live.current))
-        if now[1:] != before[1:] or now[0] < before[0]:
+        same = now == before or (live.shards is None and now[1:] == before[1:] and now[0] > before[0])
+        if self._ranks.sum(np.array([float(not same)])).any():
             raise SourceEndedError(
                 f"its layer now holds a weight of shape {now} instead of {before}, and the frames of a run must hold "
                 "the same rows and columns"
             )
-        if now[0] > self._num_rows:
+        if now[0] > before[0] and not self._has_grown and self._ranks.writes:
+            self._has_grown = True
             logger.info(
                 "Table %s has grown from %d to %d rows; the same rows are watched as before.",
                 self.table.name,
-                self._num_rows,
+                before[0],
                 now[0],
             )
-            self._num_rows = now[0]
         if self._history is not None:
             self._history.follow(live.current)
-
-    def _count_from(self, store: TableStore) -> TrainingHistory | None:
-        """Count lookups from the last snapshot of a resumed training on; None if they cannot be counted."""
-        from visualdl_embedding.training.history import TrainingHistory
-
-        live = self._model_table.reader
-        if not isinstance(live, LiveTable):
-            return None
-        earlier = None
-        if steps := store.steps():
-            with contextlib.suppress(DamagedFileError):
-                earlier = store.read_snapshot(steps[-1])
-            if earlier is None or "lookups" not in earlier.row_values:
-                logger.warning(
-                    "Table %s: the stored snapshot of step %d has no readable counts of lookups, so those of the "
-                    "resumed training remain unknown.",
-                    self.table.name,
-                    steps[-1],
-                )
-                return None
-        return TrainingHistory(
-            live.layers,
-            self.rows.gather_ids,
-            on_error=partial(_log_lost_history, self.table.name),
-            earlier=earlier,
-            weight=live.current,
-            holder=live.holder[0] if live.holder else None,
-        )
 
 
 def _log_lost_history(table: str, error: Exception) -> None:

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
+from visualdl_embedding.models import is_vocab_parallel
 from visualdl_embedding.training._functional import FunctionalHook
+from visualdl_embedding.training._positions import position_map
 
 __all__ = ["HistoryCounts", "TrainingHistory"]
 
@@ -28,6 +30,7 @@ _ALL_MEASURED, _ONE_OF = 64, 32
 """Gradients of the first 64 forward passes are measured, then those of one of every 32, drawn at random: with a fixed
 choice, one of several layers, or one batch of the epoch, could always be the one that is measured."""
 _RECOMPUTATION = "paddle.distributed.fleet.recompute.recompute"
+AddUp = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 _set_compiler: Callable[[Any], Any] = getattr(paddle.framework.core, "set_eval_frame", lambda compiler: None)
 """Sets the bytecode compiler of this thread, and returns the previous one."""
 
@@ -36,14 +39,24 @@ _set_compiler: Callable[[Any], Any] = getattr(paddle.framework.core, "set_eval_f
 class HistoryCounts:
     """Lookups of n watched rows in training, and the number of forward passes.
 
-    `gradient_mean` is the mean length of the gradient of the layer's output over the lookups, estimated from the first
-    64 forward passes and one of every 32 later ones, which counts 32 times. It is NaN for rows without a measured
-    lookup. A loss scaler scales it too.
+    `graded` counts the lookups whose gradient was measured, and `length_sum` adds the lengths of their gradients: of
+    the first 64 forward passes and one of every 32 later ones, which counts 32 times.
     """
 
     lookups: NDArray[np.int64]
-    gradient_mean: NDArray[np.float32]
+    graded: NDArray[np.int64]
+    length_sum: NDArray[np.float64]
     forwards: int
+
+    @property
+    def gradient_mean(self) -> NDArray[np.float32]:
+        """Mean length of the gradient of the layer's output over the measured lookups; NaN for rows without one.
+
+        A loss scaler scales it too.
+        """
+        mean = np.full(len(self.graded), np.nan, dtype=np.float32)
+        np.divide(self.length_sum, self.graded, out=mean, where=self.graded > 0, casting="same_kind")
+        return mean
 
 
 class TrainingHistory:
@@ -87,7 +100,7 @@ class TrainingHistory:
     -----
     A forward pass of 64 x 50 lookups takes 0.02 ms on the CPU, and a measured backward pass 0.1 to 0.3 ms (128
     columns): 1% of a batch of 4 ms. On an accelerator the lengths are computed there; ids and lengths are fetched once
-    per million lookups. The map from rows to positions takes 4 bytes per row of the table.
+    per million lookups. The map from rows to positions takes 4 bytes per row of a table of up to 67 million rows.
 
     Examples
     --------
@@ -111,7 +124,7 @@ class TrainingHistory:
     ) -> None:
         given = layers if isinstance(layers, Sequence) else [layers]
         several = list({id(layer): layer for layer in given}.values())
-        self._positions = _position_map(several, weight, ids)
+        self._positions, self._num_rows = _position_map(several, weight, ids)
         weight = several[0].weight if weight is None else weight
         self._dim = int(weight.shape[1])
         self._in_layer = False
@@ -131,33 +144,53 @@ class TrainingHistory:
         self._off = False
         self._handles = [_register(layer, self._after_forward) for layer in several]
         self._handles += [layer.register_forward_pre_hook(self._before_forward) for layer in several]
-        self._calls = FunctionalHook(weight, self._after_call)
+        self._calls: FunctionalHook | None = None
+        self.follow(weight)
 
     def follow(self, weight: paddle.Tensor) -> None:
-        """Count functional calls with a tensor that may have replaced the table's."""
-        if not self._off and weight is not self._calls.weight:
+        """Count functional calls with a tensor, which may have replaced the table's."""
+        # Ids of functional calls with a part of a table are not those of the table.
+        if self._off or int(weight.shape[0]) < self._num_rows or (self._calls and self._calls.weight is weight):
+            return
+        if self._calls is not None:
             self._calls.remove()
-            self._calls = FunctionalHook(weight, self._after_call)
+        self._calls = FunctionalHook(weight, self._after_call)
 
-    def take(self) -> HistoryCounts:
-        """Return the counts since the start, without those of the earlier snapshot."""
+    def take(self, add_up: AddUp | None = None) -> HistoryCounts:
+        """Return the counts since the start, without those of the earlier snapshot.
+
+        `add_up` sums an array over the processes of a training, all of which call this method; the history of each
+        ends with an error if that of one did.
+        """
         self._guarded(self._fetch)
-        mean = np.full(len(self._lookups), np.nan, dtype=np.float32)
-        np.divide(self._length_sum, self._graded, out=mean, where=self._graded > 0, casting="same_kind")
-        return HistoryCounts(self._lookups.copy(), mean, self._forwards)
+        counts = HistoryCounts(self._lookups.copy(), self._graded.copy(), self._length_sum.copy(), self._forwards)
+        if add_up is None:
+            return counts
+        failed = float(self.error is not None)
+        total = add_up(np.concatenate([counts.lookups, counts.graded, counts.length_sum, [self._forwards, failed]]))
+        if total[-1] and self.error is None:
+            self._guarded(_raise_lost)
+        lookups, graded, length_sum = total[:-2].reshape(3, -1)
+        return HistoryCounts(lookups.astype(np.int64), graded.astype(np.int64), length_sum, int(total[-2]))
 
-    def counters(self) -> dict[str, float]:
-        """Return the number of ``"forwards"`` for `visualdl_embedding.core.snapshot.Snapshot.counters`."""
-        return {} if self.error is not None else {"forwards": float(self._earlier_forwards + self._forwards)}
+    def counters(self, counts: HistoryCounts | None = None) -> dict[str, float]:
+        """Return the number of ``"forwards"`` for `visualdl_embedding.core.snapshot.Snapshot.counters`.
 
-    def row_values(self, rows: Rows) -> dict[str, NDArray[np.float32]]:
-        """Return `visualdl_embedding.core.snapshot.Snapshot.row_values` for `rows`, whose `gather_ids` are counted.
-
-        A composed row has the mean of its pieces' values. The result is empty after an error.
+        `counts` are of `take`, which is called without them.
         """
         if self.error is not None:
             return {}
-        counts = self.take()
+        return {"forwards": float(self._earlier_forwards + (counts or self.take()).forwards)}
+
+    def row_values(self, rows: Rows, counts: HistoryCounts | None = None) -> dict[str, NDArray[np.float32]]:
+        """Return `visualdl_embedding.core.snapshot.Snapshot.row_values` for `rows`, whose `gather_ids` are counted.
+
+        `counts` as in `counters`. A composed row has the mean of its pieces' values. The result is empty after an
+        error.
+        """
+        if self.error is not None:
+            return {}
+        counts = counts or self.take()
         gathered = np.column_stack([counts.lookups, counts.gradient_mean]).astype(np.float32)
         lookups, gradients = np.ascontiguousarray(rows.assemble(gathered).T)
         if self._earlier:
@@ -174,7 +207,8 @@ class TrainingHistory:
         """Remove the hooks and keep the counts."""
         self._guarded(self._fetch)
         self._off = True
-        self._calls.remove()
+        if self._calls is not None:
+            self._calls.remove()
         for handle in self._handles:
             handle.remove()
         self._handles = []
@@ -221,9 +255,8 @@ class TrainingHistory:
         # Copy the ids: the trainer may write the next batch into the same memory.
         kept = np.array(ids.numpy()).ravel() if on_cpu else ids.detach().flatten().clone()
         if padding_idx is not None:
-            num_rows = len(self._positions) - 1
-            padding, kept = padding_idx % num_rows, kept.astype("int64")
-            kept[kept == padding] = num_rows
+            padding, kept = padding_idx % self._num_rows, kept.astype("int64")
+            kept[kept == padding] = self._num_rows
         self._wait(kept, None)
         if weight:
             measure = self._measure_on_cpu if on_cpu else self._measure_on_device
@@ -250,7 +283,7 @@ class TrainingHistory:
             self._wait(ids, paddle.linalg.norm(rows, axis=1), weight)
 
     def _measure_on_cpu(self, gradient: Any, ids: NDArray[np.integer], weight: int = 1) -> None:
-        occurrences = np.flatnonzero(self._places(ids) >= 0)
+        occurrences = np.flatnonzero(self._positions(ids) >= 0)
         if not len(occurrences):
             return
         rows = _view(gradient).reshape(-1, self._dim)
@@ -261,14 +294,10 @@ class TrainingHistory:
 
     def _add_lengths(self, ids: NDArray[np.integer], lengths: NDArray[np.floating], weight: int) -> None:
         # Lengths that are not finite are of an overflowed batch, which a loss scaler skips.
-        positions = self._places(ids)
+        positions = self._positions(ids)
         kept = (positions >= 0) & np.isfinite(lengths)
         np.add.at(self._length_sum, positions[kept], weight * lengths[kept].astype(np.float64))
         np.add.at(self._graded, positions[kept], weight)
-
-    def _places(self, ids: NDArray[np.integer]) -> NDArray[np.int32]:
-        """Position of ids among the watched rows, or -1; rows that the table has gained are beyond the map."""
-        return self._positions.take(ids, mode="clip")
 
     def _wait(self, ids: Any, lengths: Any, weight: int = 1) -> None:
         """Buffer the ids of a forward pass, or the ids and lengths of a backward pass on a device."""
@@ -282,7 +311,7 @@ class TrainingHistory:
         waiting, self._waiting, self._num_waiting = self._waiting, [], 0
         looked_up = [ids if isinstance(ids, np.ndarray) else ids.numpy() for ids, grads, _ in waiting if grads is None]
         if looked_up:
-            positions = self._places(np.concatenate(looked_up))
+            positions = self._positions(np.concatenate(looked_up))
             self._lookups += np.bincount(positions[positions >= 0], minlength=len(self._lookups))
         for ids, lengths, weight in waiting:
             if lengths is not None:
@@ -302,31 +331,28 @@ class TrainingHistory:
                         self._on_error(error)
 
 
-def _position_map(layers: Sequence[Any], weight: Any, ids: NDArray[np.int64]) -> NDArray[np.int32]:
-    """Position among `ids` of every row of the table, ``(V + 1,)`` int32.
+def _raise_lost() -> None:
+    raise RuntimeError("they could not be counted on another rank")
 
-    It is -1 for the padding row, for rows not in `ids`, and at the end, for ids that are not counted.
-    """
+
+def _position_map(
+    layers: Sequence[Any], weight: Any, ids: NDArray[np.int64]
+) -> tuple[Callable[[NDArray[np.integer]], NDArray[Any]], int]:
+    """Return the `position_map` of a table without its padding rows, and its number of rows."""
     if not layers and weight is None:
         raise ValueError("TrainingHistory requires an nn.Embedding, but no layer was given.")
     for layer in layers:
-        if not isinstance(layer, paddle.nn.Embedding):
+        if not isinstance(layer, paddle.nn.Embedding) and not is_vocab_parallel(layer):
             raise TypeError(f"TrainingHistory takes layers of type paddle.nn.Embedding, not {type(layer).__name__}.")
     sizes = {tuple(layer.weight.shape) for layer in layers}
     if len(sizes) > 1:
         raise ValueError(f"The layers of a history must share one table; these have tables of {sorted(sizes)}.")
-    num_rows = int((layers[0].weight if layers else weight).shape[0])
-    wanted = np.asarray(ids, dtype=np.int64)
-    if wanted.ndim != 1 or (wanted < -1).any() or (wanted >= num_rows).any():
-        raise ValueError(f"ids must be a one-dimensional array of rows of the table, 0 to {num_rows - 1}, or -1.")
-    positions = np.full(num_rows + 1, -1, dtype=np.int32)
-    known = np.flatnonzero(wanted >= 0)
-    positions[wanted[known]] = known
-    for layer in layers:
-        padding = getattr(layer, "_padding_idx", None)
-        if padding is not None:
-            positions[int(padding) % num_rows] = -1
-    return positions
+    # A VocabParallelEmbedding holds some rows, and is called with ids of all.
+    held = int((layers[0].weight if layers else weight).shape[0])
+    num_rows = int(getattr(layers[0], "num_embeddings", held)) if layers else held
+    paddings = [getattr(layer, "_padding_idx", None) for layer in layers]
+    skipped = [int(padding) % num_rows for padding in paddings if padding is not None]
+    return position_map(ids, num_rows, skipped=skipped), num_rows
 
 
 def _register(layer: Any, hook: Callable[[Any, Any, Any, Any], None]) -> Any:
