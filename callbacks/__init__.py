@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from visualdl_embedding.callbacks.hapi import EmbeddingCallback
+    from visualdl_embedding.callbacks.loop import EmbeddingMonitor
 
-_MODULES = {"EmbeddingCallback": "hapi"}
+_MODULES = {"EmbeddingCallback": "hapi", "EmbeddingMonitor": "loop"}
 """Module of each callback."""
 
-__all__ = ["EmbeddingCallback"]
+__all__ = ["EmbeddingCallback", "EmbeddingMonitor"]
 
 
 def __getattr__(name: str) -> Any:

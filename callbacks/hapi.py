@@ -56,13 +56,15 @@ class EmbeddingCallback(TrainingCallback, paddle.callbacks.Callback):  # type: i
         Continue a run that holds data of the same rows.
     initial_step
         Number of batches before this ``fit``; with `resume` the default is the last stored step.
+    overwrite
+        Move a run that the directory holds into its folder ``superseded-N``, and begin a new one.
     alerts
         Rules to evaluate at every snapshot: a TOML file, rules of `visualdl_embedding.alerts`, or both in a list; None
         for the default rules (rows that are not finite, a space that collapses), ``()`` for none.
     on_alert
         Called with each `visualdl_embedding.alerts.Alert` on the training thread, after the batch in which it arrives.
     stop_on
-        ``"critical"`` or ``"warning"``: stop training at an alert of this or a higher severity.
+        ``"critical"`` or ``"warning"``: stop training after the batch of an alert of this or a higher severity.
     training_history
         Whether to count the lookups of each watched row and measure its gradients.
     background
@@ -106,6 +108,7 @@ class EmbeddingCallback(TrainingCallback, paddle.callbacks.Callback):  # type: i
     _visualdl: Any = None
     _epoch = 0
     _continues = False
+    _stopped = False
 
     def set_model(self, model: paddle.Model) -> None:
         """Find a ``paddle.callbacks.VisualDL`` in the same ``fit``."""
@@ -142,14 +145,19 @@ class EmbeddingCallback(TrainingCallback, paddle.callbacks.Callback):  # type: i
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Take a snapshot if one is due."""
-        self._after_epoch(epoch + 1, last=self._is_last_epoch())
+        self._after_epoch(epoch + 1, last=self.model.stop_training or self._is_last_epoch())
 
     def on_train_end(self, logs: Any = None) -> None:
         """Take the last snapshot, wait for the analyses, and close the log."""
         self._end()
+        if self._stopped:
+            # fit does not reset it: the next training of this model would end after an epoch.
+            self.model.stop_training = self._stopped = False
 
     def _stop_training(self) -> None:
-        self.model.stop_training = True
+        # fit reads `stop_training` only at the end of an epoch, and `num_iters` after each batch.
+        self.model.stop_training = self._stopped = True
+        self.model.num_iters = 1
 
     def _is_last_epoch(self) -> bool:
         return bool(self._epoch + 1 == self.params.get("epochs"))

@@ -199,6 +199,17 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             return 20  # of which fit makes 20 batches, 100 in 5 epochs
 
     monkeypatch.chdir(tmp_path)
+    for day in (20260105, 20260106):
+        shard = tmp_path / f"output_model/{day}/0/000/part-000-00000"
+        shard.parent.mkdir(parents=True)
+        numbers = np.random.default_rng(day).normal(size=(60, 9)).round(4).tolist()
+        # slot, unseen_days, delta_score, show, click, embed_w, its g2sum, embedx, its g2sum
+        lines = [
+            f"{2**63 + i} 101 0 1 {90 - i} 9 {w} 0.5 {' '.join(map(str, x))} 0.5" for i, (w, *x) in enumerate(numbers)
+        ]
+        shard.write_text("\n".join(lines) + "\n")
+    Path("output_model/accessor.yaml").write_text("accessor_class: SparseAccessor\nembedx_dim: 8\n")
+    Path("names.tsv").write_text(f"{2**63}\t手机\n", "utf-8")
     Path("vocab.txt").write_text("\n".join(words) + "\n", "utf-8")
     paddle.seed(0)
     model = paddle.Model(Bag())

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from visualdl_embedding.analysis import Analysis, Config, analyze
     from visualdl_embedding.analysis import analyze as analyse
-    from visualdl_embedding.callbacks import EmbeddingCallback
+    from visualdl_embedding.callbacks import EmbeddingCallback, EmbeddingMonitor
     from visualdl_embedding.core.neighbors import nearest_neighbors
     from visualdl_embedding.core.rows import Rows
     from visualdl_embedding.core.snapshot import Snapshot
@@ -47,6 +47,7 @@ _MODULES = {
     "DamagedFileError": "errors",
     "EmbeddingCallback": "callbacks",
     "EmbeddingError": "errors",
+    "EmbeddingMonitor": "callbacks",
     "Model": "models",
     "NewerFormatError": "errors",
     "NotAnalysedError": "errors",
@@ -79,6 +80,7 @@ __all__ = [
     "DamagedFileError",
     "EmbeddingCallback",
     "EmbeddingError",
+    "EmbeddingMonitor",
     "Model",
     "NewerFormatError",
     "NotAnalysedError",

@@ -287,6 +287,8 @@ def test_a_notebook(tmp_path: Path) -> None:
         fit(EmbeddingCallback("run", vocabulary=LABELS, methods=("pca",)), epochs=1)
     """)
     read = 'from visualdl_embedding import open_run\nprint(open_run("run").steps("word", analyzed=True))'
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell), nbformat.v4.new_code_cell(read)])
+    again = 'print(open_run("run-2").steps("word", analyzed=True))'
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in (cell, read, cell, again)])
     nbclient.NotebookClient(notebook, timeout=200, resources={"metadata": {"path": str(tmp_path)}}).execute()
     assert "[0, 8]" in notebook.cells[1].outputs[0].text
+    assert "[0, 8]" in notebook.cells[3].outputs[0].text

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +137,94 @@ def write_checkpoint(protocol: int) -> Callable[[Path], None]:
         paddle.save(layer.state_dict(), str(path), protocol=protocol)
 
     return write
+
+
+STATES = {
+    "SparseNaiveSGDRule": (0, lambda dim: 0),
+    "SparseAdaGradSGDRule": (1, lambda dim: 1),
+    "StdAdaGradSGDRule": (1, lambda dim: dim),
+    "SparseAdamSGDRule": (4, lambda dim: 2 * dim + 2),
+    "SparseSharedAdamSGDRule": (4, lambda dim: 4),
+}
+"""Numbers of state of embed_w and of embedx, by rule."""
+
+
+@dataclass
+class ServerRow:
+    """Row of a parameter server; without embedx it is not admitted yet."""
+
+    key: int
+    vector: list[float]
+    slot: int = 101
+    show: float = 10.0
+    click: float = 1.0
+    unseen_days: float = 0.0
+    admitted: bool = True
+
+    def line(self, accessor: str, rule: str) -> bytes:
+        """Text as the accessor's ParseToString writes it, after the key."""
+        embed_w, *embedx = self.vector
+        of_embed, of_embedx = STATES[rule][0], STATES[rule][1](len(embedx))
+        state, more_state = [0.5] * of_embed, [0.25] * of_embedx
+        counted = [self.unseen_days, 0.125, self.show, self.click, embed_w]
+        if accessor in ("SparseAccessor", "CtrCommonAccessor"):
+            numbers, tail = [self.slot, *counted, *state], [*embedx, *more_state]
+        else:
+            numbers, tail = [*counted, *state, self.slot], [*more_state, *embedx]
+            if accessor == "CtrDymfAccessor":
+                numbers.append(len(embedx))
+        # C++ streams write six digits.
+        texts = [f"{number:.6g}" for number in [*numbers, *(tail if self.admitted else [])]]
+        return " ".join([str(self.key), *texts]).encode() + b"\n"
+
+
+def server_rows(count: int = 60, dim: int = 9, *, seed: int = 0) -> list[ServerRow]:
+    """Rows with hashed keys; every sixth is not admitted yet."""
+    rng = np.random.default_rng(seed)
+    keys = rng.integers(2**62, 2**64, count, dtype=np.uint64).tolist()
+    vectors = rng.standard_normal((count, dim)).round(4).tolist()
+    return [
+        ServerRow(key, vector, 100 + i % 3, 10.0 * (count - i), 2.0 * (count - i), i % 4, i % 6 != 5)
+        for i, (key, vector) in enumerate(zip(keys, vectors, strict=True))
+    ]
+
+
+def save_server_table(
+    folder: Path,
+    rows: list[ServerRow],
+    *,
+    accessor: str = "SparseAccessor",
+    rule: str = "SparseAdaGradSGDRule",
+    num_shards: int = 4,
+    num_servers: int = 2,
+    zipped: bool = False,
+) -> list[ServerRow]:
+    """Write the shards of a table as servers do; return its admitted rows in the order of the shards."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shards: list[list[ServerRow]] = [[row for row in rows if row.key % num_shards == n] for n in range(num_shards)]
+    for number, shard in enumerate(shards):
+        server = number * num_servers // num_shards
+        text = b"".join(row.line(accessor, rule) for row in shard)
+        file = folder / f"part-{server:03}-{number:05}{'.gz' if zipped else ''}"
+        file.write_bytes(gzip.compress(text) if zipped else text)
+    return [row for shard in shards for row in shard if row.admitted]
+
+
+def server_settings(accessor: str = "SparseAccessor", rule: str = "SparseAdaGradSGDRule") -> str:
+    """Part of a PaddleRec configuration that describes the table."""
+    return f"""hyper_parameters:
+  sparse_feature_dim: 9
+table_parameters:
+  embedding:
+    shard_num: 10
+    accessor:  # of the table
+      accessor_class: "{accessor}"
+      embed_sgd_param:
+        name: "{rule}"
+      embedx_threshold: 10
+      embedx_sgd_param:
+        name: "{rule}"
+"""
 
 
 WRITERS: dict[str, Callable[[Path], object]] = {

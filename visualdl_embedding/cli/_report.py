@@ -90,7 +90,8 @@ def report(
 ) -> None:
     """Report on the embedding table of MODEL: maps, metrics and findings on a page that works offline.
 
-    MODEL is a file or folder of Paddle, PaddleNLP, safetensors, word2vec, GloVe, fastText or NumPy. No code is run.
+    MODEL is a file or folder of Paddle, PaddleNLP, safetensors, word2vec, GloVe, fastText or NumPy, or a sparse
+    table of a parameter server. No code is run.
     """
     from visualdl_embedding.alerts import load_rules
     from visualdl_embedding.page import missing_page

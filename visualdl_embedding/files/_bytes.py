@@ -7,7 +7,9 @@ SIGBUS; a read reports an error. Mapped pages also count as memory of the proces
 from __future__ import annotations
 
 import codecs
+import gzip
 import os
+import zlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -26,6 +28,7 @@ __all__ = [
     "check_range",
     "file_bytes",
     "joined_bytes",
+    "opened",
     "read_exactly",
     "read_together",
     "stored_bytes",
@@ -38,6 +41,23 @@ Bytes = Callable[[], AbstractContextManager[Read]]
 
 _CHUNK = 16 * 1024
 _CONTINUATION = bytes(range(0x80, 0xC0))
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file, decompressing gzip. Damage found while reading is reported."""
+    with open(path, "rb") as raw:
+        zipped = raw.read(2) == b"\x1f\x8b"
+        raw.seek(0)
+        if not zipped:
+            yield raw
+            return
+        try:
+            with gzip.GzipFile(fileobj=raw) as stream:
+                # GzipFile reads like any binary file, but is typed as its own class.
+                yield stream  # type: ignore[misc]
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise UnreadableModelError(path, f"its gzip data is damaged or cut off ({error})") from error
 
 
 def check_range(path: Path, offset: int, size: int) -> None:

@@ -15,9 +15,10 @@ from visualdl_embedding.files._numpy import read_npy, read_npz
 from visualdl_embedding.files._paddle_tensor import looks_like_tensor
 from visualdl_embedding.files._pdparams import read_checkpoint
 from visualdl_embedding.files._safetensors import read_safetensors
+from visualdl_embedding.files._server_tables import is_part, read_server_tables
 from visualdl_embedding.files._word_vectors import looks_like_word_vectors, read_word_vectors
 
-__all__ = ["FORMATS", "TENSORS", "Format", "foreign_format", "format_of_content", "is_tensor_file"]
+__all__ = ["FORMATS", "SERVER_TABLES", "TENSORS", "Format", "foreign_format", "format_of_content", "is_tensor_file"]
 
 _FOREIGN = ((b"\x89HDF", "HDF5"), (b"GGUF", "GGUF"))
 
@@ -66,6 +67,13 @@ def _is_npz(path: Path, head: bytes) -> bool:
 
 
 _TENSOR_FILES = "a *.pdiparams with its .json or .pdmodel, a __model__ with one file per parameter"
+SERVER_TABLES = Format(
+    "part-000-00000",
+    "tables of a parameter server (part-*-*, also .gz)",
+    lambda path, head: is_part(path),
+    lambda path: read_server_tables((path,)),
+)
+"""Found by their names only: the content of a shard looks like word vectors."""
 TENSORS = Format(".pdiparams", _TENSOR_FILES, lambda path, head: looks_like_tensor(head), read_parameters)
 FORMATS = (
     Format(".safetensors", "*.safetensors", _is_safetensors, read_safetensors, sharded=True),

@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Literal
 
 from visualdl_embedding.errors import UnreadableModelError
-from visualdl_embedding.files._formats import FORMATS, Format, foreign_format, format_of_content, is_tensor_file
+from visualdl_embedding.files._formats import (
+    FORMATS,
+    SERVER_TABLES,
+    Format,
+    foreign_format,
+    format_of_content,
+    is_tensor_file,
+)
+from visualdl_embedding.files._server_tables import is_part, server_parts
 
 __all__ = ["ModelFiles", "find_vocabulary", "locate"]
 
@@ -24,14 +32,14 @@ _PREFERRED = (
     "__model__.json",
     "__model__",
 )
-_LOOKED_FOR = f"{', '.join(found.files for found in FORMATS)}, and files of single Paddle tensors"
+_LOOKED_FOR = f"{', '.join(found.files for found in (*FORMATS, SERVER_TABLES))}, and files of single Paddle tensors"
 _VOCABULARIES = ("vocab.txt", "tokenizer.json", "vocab.json", "vocabulary.txt", "vocab.tsv", "word.dic")
 _NOT_MODELS = ("vocab", "requirements", "readme", "license", "merges")
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
-    """Files of one model: a single file, or for ``"variables"`` one file per tensor."""
+    """Files of one model: a single file, one file per tensor (``"variables"``), or the shards of tables."""
 
     kind: Format | Literal["index", "inference", "variables"]
     files: tuple[Path, ...]
@@ -61,6 +69,8 @@ def locate(path: Path) -> ModelFiles:
 
 def _of_file(path: Path) -> ModelFiles:
     name = path.name
+    if is_part(path):
+        return ModelFiles(SERVER_TABLES, (path,))
     if name.endswith(".index.json"):
         return ModelFiles("index", (path,))
     if name in ("__model__", "__model__.json"):
@@ -95,6 +105,8 @@ def _in_folder(folder: Path) -> ModelFiles:
     for name in _PREFERRED:
         if name in names:
             return _of_file(names[name])
+    if parts := server_parts(folder):
+        return ModelFiles(SERVER_TABLES, tuple(parts))
     for group in _groups(files):
         if len(group) == 1:
             return _of_file(group[0])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import operator
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -11,10 +13,11 @@ from typing import Any
 from visualdl_embedding.core.suggest import listed
 from visualdl_embedding.errors import UnreadableModelError
 from visualdl_embedding.files._candidates import candidates
-from visualdl_embedding.files._formats import FORMATS, TENSORS, format_of_content
+from visualdl_embedding.files._formats import FORMATS, SERVER_TABLES, TENSORS, format_of_content
 from visualdl_embedding.files._inference import read_inference, read_variables
 from visualdl_embedding.files._locate import ModelFiles, find_vocabulary, locate
 from visualdl_embedding.files._matrix import Tensor
+from visualdl_embedding.files._server_tables import read_server_tables
 from visualdl_embedding.files._stored import StoredTable
 
 __all__ = ["open_tables"]
@@ -22,7 +25,14 @@ __all__ = ["open_tables"]
 _MAX_INDEX = 32 * 2**20
 
 
-def open_tables(path: str | os.PathLike[str], *, all_matrices: bool = False) -> list[StoredTable]:
+def open_tables(
+    path: str | os.PathLike[str],
+    *,
+    all_matrices: bool = False,
+    accessor: str | None = None,
+    dim: int | None = None,
+    keys: Iterable[int] | None = None,
+) -> list[StoredTable]:
     """List the embedding tables of a saved model without loading them and without running code from the file.
 
     Parameters
@@ -33,10 +43,20 @@ def open_tables(path: str | os.PathLike[str], *, all_matrices: bool = False) -> 
           also older models with one file per parameter;
         - safetensors, also sharded with a ``model.safetensors.index.json``;
         - word2vec (text and binary), GloVe, fastText's ``.vec``, each also gzipped;
-        - a ``.npy`` or ``.npz``; a file, or a folder of files, with one Paddle tensor each.
+        - a ``.npy`` or ``.npz``; a file, or a folder of files, with one Paddle tensor each;
+        - sparse tables that a parameter server saved as text: the folder of a save, the folder of a table
+          (``000/part-*-*``, also ``.gz``) or a shard. Rows are those admitted, in the order of the shards, and their
+          keys are the labels.
     all_matrices
         List every matrix of floats, for tables with unusual names. By default tables are detected from the program,
         from Paddle's parameter names, from the names in the checkpoint, or from the shapes.
+    accessor, dim
+        Of a parameter server's table: class of the accessor (``"SparseAccessor"``, ``"CtrCommonAccessor"``,
+        ``"CtrDoubleAccessor"``, ``"CtrDymfAccessor"``), and the number of columns, 1 + embedx_dim, where several
+        rules of optimizers fit. Default: from a .yaml or .prototxt in the table's folder or up to four folders above.
+    keys
+        Keys to read from a parameter server's table. Only the shards that hold them are read, and other rows are not
+        part of the table.
 
     Returns
     -------
@@ -48,11 +68,20 @@ def open_tables(path: str | os.PathLike[str], *, all_matrices: bool = False) -> 
         If there is no such file, or no model in the folder; the message lists the names that were tried.
     UnreadableModelError
         If a file is damaged, does not match its extension, or asks for code to be run. Also if no tensor looks like a
-        table; the message then lists the tensors.
+        table; the message then lists the tensors. Also if the accessor of a parameter server's table is unknown; the
+        message then lists the layouts that fit.
+    ValueError
+        If `accessor`, `dim` or `keys` are given for another model, or `accessor` is unknown.
     """
     path = Path(path)
     model = locate(path)
-    tensors = _read(model)
+    if model.kind is SERVER_TABLES:
+        wanted = None if keys is None else [operator.index(key) for key in keys]
+        tensors = read_server_tables(model.files, accessor=accessor, dim=dim, keys=wanted)
+    elif (accessor, dim, keys) != (None, None, None):
+        raise ValueError(f"accessor, dim and keys are for tables of parameter servers; '{path}' is another model.")
+    else:
+        tensors = _read(model)
     tables = candidates(tensors, all_matrices=all_matrices, vocab_size=_vocab_size(model.files[0].parent))
     if not tables:
         raise UnreadableModelError(

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from visualdl_embedding.core.suggest import did_you_mean, listed
 from visualdl_embedding.core.table import Readable, Table
 from visualdl_embedding.files._matrix import RowReader
+from visualdl_embedding.files._server_tables import ServerRows
 from visualdl_embedding.files._word_vectors import WordVectors
 
 __all__ = ["StoredTable", "choose_table", "first_tables", "table_counters"]
@@ -88,15 +89,31 @@ class StoredTable:
 
     @property
     def has_labels(self) -> bool:
-        """Whether the file holds the labels of the rows, as word vector files do."""
-        return isinstance(self.reader, WordVectors)
+        """Whether the file holds the labels of the rows: words, or the keys of a parameter server's table."""
+        return isinstance(self.reader, WordVectors | ServerRows)
+
+    @property
+    def is_keyed(self) -> bool:
+        """Whether the labels are keys, as of a parameter server's table; a vocabulary then maps keys to names."""
+        return isinstance(self.reader, ServerRows)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Notes for the user about rows that were left out."""
+        return self.reader.notes if isinstance(self.reader, ServerRows) else ()
+
+    def read_columns(self) -> dict[str, tuple[str, ...]]:
+        """Read the columns stored with the rows, such as ``"frequency"``, each with V values; none of most formats."""
+        return self.reader.columns() if isinstance(self.reader, ServerRows) else {}
 
     def read_labels(self, *, encoding: str = "utf-8", errors: str = "strict") -> list[str] | None:
         """Read the V labels stored with the vectors, or return None; `encoding` and `errors` as in `bytes.decode`.
 
         An empty label is ``""``; one that is not valid in this encoding raises an UnreadableModelError.
         """
-        return self.reader.words(encoding=encoding, errors=errors) if isinstance(self.reader, WordVectors) else None
+        if not isinstance(self.reader, WordVectors | ServerRows):
+            return None
+        return self.reader.words(encoding=encoding, errors=errors)
 
 
 Choice = TypeVar("Choice", bound=Readable)

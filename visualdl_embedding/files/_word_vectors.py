@@ -9,10 +9,8 @@ from __future__ import annotations
 import gzip
 import os
 import re
-import zlib
 from array import array
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -25,7 +23,7 @@ from numpy.typing import NDArray
 
 from visualdl_embedding.core.table import block_ranges
 from visualdl_embedding.errors import UnreadableModelError
-from visualdl_embedding.files._bytes import read_together
+from visualdl_embedding.files._bytes import opened, read_together
 from visualdl_embedding.files._matrix import MAX_DIM, Tensor
 
 __all__ = ["WordVectors", "looks_like_word_vectors", "read_word_vectors"]
@@ -39,7 +37,6 @@ _MAX_ROWS = 50_000_000
 """Maximum number of rows if the file size gives no bound: without a header, or gzipped."""
 _LOOK = 256 * 1024
 """Bytes read to detect the format; a line of 10,000 numbers fits."""
-_BROKEN = (EOFError, zlib.error, gzip.BadGzipFile)
 _ENDINGS = re.compile(r"(?<!^)(\.(gz|vec|txt|bin|w2v|word2vec|glove))+$", re.IGNORECASE)
 
 
@@ -59,26 +56,9 @@ def read_word_vectors(path: Path) -> list[Tensor]:
     return [Tensor(name, (vectors.num_rows, vectors.dim), "float32", path, vectors)]
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file, decompressing gzip. Damage found while reading is reported."""
-    with open(path, "rb") as raw:
-        zipped = raw.read(2) == b"\x1f\x8b"
-        raw.seek(0)
-        if not zipped:
-            yield raw
-            return
-        try:
-            with gzip.GzipFile(fileobj=raw) as stream:
-                # GzipFile reads like any binary file, but is typed as its own class.
-                yield stream  # type: ignore[misc]
-        except _BROKEN as error:
-            raise UnreadableModelError(path, f"its gzip data is damaged or cut off ({error})") from error
-
-
 def _layout(path: Path) -> WordVectors:
     """Detect the format from the beginning of a file."""
-    with _opened(path) as file:
+    with opened(path) as file:
         look = file.read(_LOOK)
         zipped = isinstance(file, gzip.GzipFile)
     if not look:
@@ -182,7 +162,7 @@ class WordVectors:
     @cached_property
     def entries(self) -> NDArray[np.int64]:
         """``(V + 1,)`` int64: offset of each entry, and the end of the last one."""
-        with _opened(self.path) as file:
+        with opened(self.path) as file:
             file.seek(self.start)
             found = _line_starts(self, file) if self.separator is not None else _binary_starts(self, file)
         if self.stated_rows is not None and len(found) - 1 != self.stated_rows:
@@ -231,7 +211,7 @@ class WordVectors:
     def _entries(self, parts: Iterable[NDArray[np.int64]]) -> Iterator[tuple[int, bytes]]:
         """Read ascending entries in one pass, so that gzipped entries are decompressed once."""
         bounds = self.entries
-        with _opened(self.path) as file:
+        with opened(self.path) as file:
             for ids in parts:
                 begins, ends = bounds[ids].tolist(), bounds[ids + 1].tolist()
                 for start, stop in read_together(begins, ends, gap=0, limit=_BLOCK):

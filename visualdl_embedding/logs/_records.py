@@ -16,7 +16,15 @@ from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.text import one_line
 from visualdl_embedding.logs._scan import record_class
 
-__all__ = ["PAGE_DIMENSIONS", "PAGE_ROWS", "reduce_dimensions", "snapshot_records", "snapshot_sizes", "text_record"]
+__all__ = [
+    "PAGE_DIMENSIONS",
+    "PAGE_ROWS",
+    "reduce_dimensions",
+    "scalar_record",
+    "snapshot_records",
+    "snapshot_sizes",
+    "text_record",
+]
 
 PAGE_DIMENSIONS = 200
 """Maximum width of vectors. VisualDL's page corrupts wider ones: 1,199 of 200,000 values became nonzero."""
@@ -105,6 +113,11 @@ def snapshot_records(
             embeddings = _embeddings(coordinates, header, cells)
             records.append(_serialize(names.embeddings_tag(table, key, step), 0, walltime, embeddings=embeddings))
     return records
+
+
+def scalar_record(tag: str, value: float, *, step: int) -> bytes | None:
+    """Build a record of a scalar with a tag of the trainer, such as ``train/loss``; None if it is not finite."""
+    return _serialize(tag, step, _milliseconds(), value=value) if abs(value) <= LARGEST_SCALAR else None
 
 
 def text_record(table: str, name: str, text: str, *, step: int, walltime: int | None = None) -> bytes:

@@ -18,7 +18,7 @@ from visualdl_embedding.core.table import Readable, Table, block_ranges
 from visualdl_embedding.models._options import WatchLike, by_table, rows_by_table, share_out
 from visualdl_embedding.models._run_table import RunTable, StoredStep
 from visualdl_embedding.models._table import ModelTable
-from visualdl_embedding.models.live import find_tables, is_paddle, live_table
+from visualdl_embedding.models.live import find_tables, is_paddle, is_scope, live_table
 from visualdl_embedding.vocabulary import (
     KEEP,
     MetadataLike,
@@ -26,6 +26,7 @@ from visualdl_embedding.vocabulary import (
     Vocabulary,
     VocabularyLike,
     check_length,
+    name_keys,
     open_vocabulary,
 )
 
@@ -79,8 +80,8 @@ class Words:
         if (per_table := by_table("vocabulary", vocabulary, self._names)) is not None:
             return per_table
         tables = [reader.table for reader in files.first_tables(self.tables)]
-        if len(tables) == 1:
-            return {tables[0].name: vocabulary}
+        if len(tables) == 1 or all(getattr(reader, "is_keyed", False) for reader in self.tables):
+            return {table.name: vocabulary for table in tables}
         opened = open_vocabulary(vocabulary)
         fitting = [table for table in tables if table.num_rows >= len(opened)]
         if not fitting:
@@ -114,9 +115,13 @@ class Words:
     def read(self, reader: Readable, num_rows: int) -> tuple[Vocabulary, tuple[str, ...]]:
         """Read the vocabulary of a table with `num_rows` rows; return it and notes for the user."""
         source = self.given.get(reader.table.name, getattr(reader, "vocabulary", None))
-        if reader.table.name not in self.given and getattr(reader, "has_labels", False):
-            source = [word or None for word in reader.read_labels() or ()]  # type: ignore[attr-defined]
-        words = open_vocabulary(source, num_rows=num_rows)
+        if isinstance(reader, files.StoredTable) and reader.is_keyed:
+            words = name_keys(reader.read_labels() or [], source)
+            words = replace(words, columns=reader.read_columns(), notes=(*reader.notes, *words.notes))
+        else:
+            if reader.table.name not in self.given and getattr(reader, "has_labels", False):
+                source = [word or None for word in reader.read_labels() or ()]  # type: ignore[attr-defined]
+            words = open_vocabulary(source, num_rows=num_rows)
         check_length(words, num_rows)
         notes: tuple[str, ...] = ()
         missing = num_rows - len(words)
@@ -140,7 +145,7 @@ class Model:
     name
         Display name: the last part of the path, or the class of the layer.
     source
-        Path as given; ``"array"`` or ``"layer"`` for a model in memory.
+        Path as given; ``"array"``, ``"layer"`` or ``"scope"`` for a model in memory.
     tables
         Tables found or selected, not read yet.
     """
@@ -226,16 +231,18 @@ def open_model(
     source
         - a path to a saved model, as in `visualdl_embedding.files.open_tables`, or one of the tables found there;
         - a ``paddle.nn.Layer`` in memory, or a 2-D ``paddle.Tensor``; rows are gathered on its device;
+        - a scope of a static program, such as ``paddle.static.global_scope()``, with names of variables as `table`;
         - an ``(n, d)`` array;
         - a run (`visualdl_embedding.open_run`) or its path, limited to its watched rows.
     table
         Name of a table or pattern that matches one, or a list of these; None for all tables. For a layer, a pattern
         can match several tables, and ``"decoder.table"`` or ``{"name": parameter}`` selects a 2-D parameter outside
-        ``nn.Embedding``.
+        ``nn.Embedding``. For a scope, names of variables, or ``{"name": variable}``.
     vocabulary
         Meaning of the row ids, as in `visualdl_embedding.vocabulary.open_vocabulary`, or a dict of these all of whose
         keys are names of tables. Default: the vocabulary in the model's file or next to it. One vocabulary belongs to
-        the table with words, or to the one that fits best.
+        the table with words, or to the one that fits best. For tables of parameter servers: names of keys, as in
+        `visualdl_embedding.vocabulary.name_keys`, for all tables. Rows without a name are labeled by their key.
     metadata
         Columns (group, frequency, …), as in `read_metadata`, or a list of these, or a dict of these all of whose keys
         are names of tables.
@@ -279,6 +286,8 @@ def open_model(
         name, origin, readers = Path(source).resolve().name, str(source), _chosen(files.open_tables(source), table)
     elif is_paddle(source, "nn.Layer"):
         name, origin, readers = type(source).__name__, "layer", find_tables(source, table)
+    elif is_scope(source):
+        name, origin, readers = "scope", "scope", find_tables(source, table)
     elif is_paddle(source, "Tensor"):
         readers = [live_table(name, source)]
     elif isinstance(source, files.StoredTable):

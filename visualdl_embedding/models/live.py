@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from operator import attrgetter
@@ -20,7 +21,7 @@ from visualdl_embedding.models._shards import Shards, find_shards, is_auto_paral
 if TYPE_CHECKING:
     import paddle
 
-__all__ = ["LiveTable", "find_tables", "is_paddle", "live_table", "require_dynamic_mode"]
+__all__ = ["LiveTable", "ScopeTable", "find_tables", "is_paddle", "is_scope", "live_table", "require_dynamic_mode"]
 
 logger = logging.getLogger("visualdl_embedding")
 
@@ -92,12 +93,42 @@ class LiveTable:
             yield start, self.read_rows(np.arange(start, stop))
 
 
+@dataclass(frozen=True)
+class ScopeTable:
+    """Table in a variable of a scope, which the executor of a static program trains."""
+
+    table: Table
+    scope: Any
+    variable: str
+
+    def read_rows(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Gather rows on the variable's device, as `LiveTable.read_rows`."""
+        with self._live() as live:
+            return live.read_rows(ids)
+
+    def blocks(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Read all rows in blocks of about 8 MiB, as `LiveTable.blocks`."""
+        for start, stop in block_ranges(self.table.num_rows, self.table.dim):
+            yield start, self.read_rows(np.arange(start, stop))
+
+    @contextmanager
+    def _live(self) -> Iterator[LiveTable]:
+        import paddle
+
+        with paddle.base.dygraph.guard():
+            # The tensor shares its memory with the variable; an executor may exchange that memory at each run.
+            yield LiveTable(self.table, paddle.Tensor(self.scope.find_var(self.variable).get_tensor()))
+
+
 def require_dynamic_mode(reader: str) -> None:
     """Raise a RuntimeError in static mode; `reader` names the class that reads the layers, for the message."""
     import paddle
 
     if not paddle.in_dynamic_mode():
-        raise RuntimeError(f"{reader} reads layers in dynamic mode; remove paddle.enable_static().")
+        raise RuntimeError(
+            f"{reader} reads layers in dynamic mode; remove paddle.enable_static(), or pass the "
+            "scope of the static program (paddle.static.global_scope()) and the names of its variables as tables."
+        )
 
 
 def is_paddle(source: Any, kind: Literal["nn.Layer", "Tensor"]) -> bool:
@@ -105,26 +136,35 @@ def is_paddle(source: Any, kind: Literal["nn.Layer", "Tensor"]) -> bool:
     return "paddle" in sys.modules and isinstance(source, attrgetter(kind)(sys.modules["paddle"]))
 
 
+def is_scope(source: Any) -> bool:
+    """Whether something is a scope, such as ``paddle.static.global_scope()``, without importing Paddle."""
+    return "paddle" in sys.modules and isinstance(source, sys.modules["paddle"].base.core._Scope)
+
+
 def find_tables(
-    network: paddle.nn.Layer,
-    tables: str | Sequence[str] | Mapping[str, paddle.Tensor] | None = None,
-) -> list[LiveTable]:
+    network: Any,
+    tables: str | Sequence[str] | Mapping[str, Any] | None = None,
+) -> list[LiveTable] | list[ScopeTable]:
     """Find the embedding tables of a network.
 
     Parameters
     ----------
     network
         Network, searched with all its sublayers. A shared layer or tied weight counts once, under its first name.
+        Or a scope, in which `tables` names variables.
     tables
         None: every ``nn.Embedding`` and ``VocabParallelEmbedding``; other 2-D parameters that may be tables are named
         in the log. Names or globs (``"encoder.*"``) choose among the layers, and the name of any 2-D parameter
-        (``"decoder.table"``) selects it. A mapping selects 2-D parameters under names of your choice.
+        (``"decoder.table"``) selects it. A mapping selects 2-D parameters under names of your choice; for a scope, it
+        has names of variables.
 
     Raises
     ------
     ValueError
         If nothing is found or a name matches nothing; the message lists the candidates.
     """
+    if is_scope(network):
+        return _scope_tables(network, tables)
     found = _embedding_layers(network)
     if isinstance(tables, Mapping):
         return [_as_table(network, found, name, parameter) for name, parameter in tables.items()]
@@ -204,6 +244,28 @@ def _log_passed_over(network: paddle.nn.Layer, found: Mapping[str, LiveTable]) -
             ", ".join([*shown[:NAMED], *more]),
             [*found, next(iter(possible))],
         )
+
+
+def _scope_tables(scope: Any, tables: str | Sequence[str] | Mapping[str, Any] | None) -> list[ScopeTable]:
+    names = [tables] if isinstance(tables, str) else tables or ()
+    chosen = names if isinstance(names, Mapping) else {name: name for name in names}
+    if not chosen:
+        raise ValueError(
+            'A scope does not tell which of its variables are tables. Name them: tables=["embedding_0.w_0"]; '
+            "embedding_layer.weight.name is the name."
+        )
+    found = []
+    for name, variable in chosen.items():
+        held = scope.find_var(variable)
+        if held is None or not held.get_tensor()._is_initialized():
+            raise ValueError(
+                f"The scope holds no value of {variable!r} for the table {name!r}. Run the startup program first, and "
+                "give the name of the variable: embedding_layer.weight.name."
+            )
+        table = ScopeTable(Table(name, 1, 1), scope, variable)
+        with table._live() as live:
+            found.append(replace(table, table=live_table(name, live.parameter).table))
+    return found
 
 
 def _embedding_layers(network: paddle.nn.Layer) -> dict[str, LiveTable]:

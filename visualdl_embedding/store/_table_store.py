@@ -114,7 +114,7 @@ class TableStore(TableReader):
         if steps and not resume:
             raise FileExistsError(
                 f"{log_dir} already holds snapshots of the table {table.name!r}. To continue that training, pass "
-                f"resume=True; for a new training {new_directory}"
+                f"resume=True; to replace it, overwrite=True; for a new training {new_directory}"
             )
         if steps:
             store = cls.open(log_dir, table.name)

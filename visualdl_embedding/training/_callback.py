@@ -14,7 +14,8 @@ from typing import Any, Literal, ParamSpec
 from visualdl_embedding.alerts import Alert, RulesLike, read_rules
 from visualdl_embedding.analysis import Config
 from visualdl_embedding.logs import DEFAULT_LOG_BYTES
-from visualdl_embedding.models.live import require_dynamic_mode
+from visualdl_embedding.models.live import is_scope, require_dynamic_mode
+from visualdl_embedding.training._open_runs import EXIT_SECONDS, Driver, close_ended
 from visualdl_embedding.training._ranks import Ranks
 from visualdl_embedding.training._session import TrainingSession
 from visualdl_embedding.training._settings import RecorderSettings, Schedule
@@ -65,6 +66,8 @@ class TrainingCallback(ABC):
     ----------
     session_
         Current recording, or None.
+    run_dir_
+        Directory of the current or last recording, or None: `log_dir`, or a numbered directory beside it.
     """
 
     @_without_contradictions
@@ -86,6 +89,7 @@ class TrainingCallback(ABC):
         writer: object = None,
         resume: bool = False,
         initial_step: int | None = None,
+        overwrite: bool = False,
         alerts: RulesLike | None = None,
         on_alert: Callable[[Alert], object] | None = None,
         stop_on: Literal["warning", "critical"] | None = None,
@@ -109,6 +113,8 @@ class TrainingCallback(ABC):
             raise ValueError(f'on_error takes "disable" or "raise", not {on_error!r}.')
         if initial_step is not None and initial_step < 0:
             raise ValueError(f"initial_step takes a number of batches, 0 or more, not {initial_step}.")
+        if resume and overwrite:
+            raise ValueError("resume=True continues a run and overwrite=True replaces it. Give one of the two.")
         if stop_on not in (None, "warning", "critical"):
             raise ValueError(f'stop_on takes "warning", "critical" or None, not {stop_on!r}.')
         if on_alert is not None and not callable(on_alert):
@@ -123,6 +129,7 @@ class TrainingCallback(ABC):
         self.writer = writer
         self.resume = resume
         self.initial_step = initial_step
+        self.overwrite = overwrite
         self.rules = read_rules(alerts)
         self.on_alert = on_alert
         self.stop_on = stop_on
@@ -147,24 +154,36 @@ class TrainingCallback(ABC):
             max_store_bytes=max_store_bytes,
         )
         self.session_: TrainingSession | None = None
+        self.run_dir_: Path | None = None
+        self._latest: TrainingSession | None = None
+        self._stopping = False
 
     def _begin(
-        self, network: object, *, share: Any = None, their_log_dir: str | os.PathLike[str] | None, where: str
+        self,
+        network: object,
+        *,
+        share: Any = None,
+        their_log_dir: str | os.PathLike[str] | None,
+        where: str,
+        continues: bool = True,
     ) -> TrainingSession | None:
         """Choose tables and rows, open the run, and take the snapshot before training.
 
         With several ranks all of them take part; the result is None on another rank than 0 that is not among them.
         `network` and `share` as in `TrainingSession`. `their_log_dir` of the trainer is the default of `log_dir`, and
-        `where` its source, for the error message.
+        `where` its source, for the error message. If this callback has recorded the same network, `continues` tells
+        whether its run goes on. Recordings of other trainings that ended by an exception are closed.
         """
         name = type(self).__name__
-        require_dynamic_mode(name)
+        if not is_scope(network):
+            require_dynamic_mode(name)
         ranks = Ranks.current().meet(name)
         if ranks.size == 1 and not ranks.writes:
             return None
         if self.session_ is not None:
             self.session_.abandon()
             self.session_ = None
+        close_ended()
         found = self.log_dir if self.log_dir is not None else their_log_dir
 
         def directory() -> Path:
@@ -177,14 +196,28 @@ class TrainingCallback(ABC):
                 )
             return Path(found).absolute()
 
-        self.session_ = TrainingSession(network, ranks.decide(directory), self, share=share, ranks=ranks)
+        log_dir, latest = ranks.decide(directory), self._latest
+        again = continues and latest is not None and latest.is_continued_by(network, log_dir)
+        self.session_ = self._latest = TrainingSession(
+            network,
+            log_dir,
+            self,
+            share=share,
+            ranks=ranks,
+            continues=latest if again else None,
+            driver=Driver.calling(self),
+        )
+        self.run_dir_, self._stopping = self.session_.log_dir, False
         self.session_.begin()
         return self.session_
 
-    def _after_batch(self, *, last: bool) -> None:
-        """Count a batch, take a snapshot if one is due, and deliver alerts; `last` if no batch follows."""
+    def _after_batch(self, *, last: bool, loss: float | None = None) -> None:
+        """Count a batch, take a snapshot if one is due, and deliver alerts; `last` if no batch follows.
+
+        `loss` is logged as ``train/loss``, for trainers that do not log it themselves.
+        """
         if self.session_ is not None:
-            self.session_.after_batch(last=last)
+            self.session_.after_batch(last=last, loss=loss)
             stop = self._deliver(self.session_.take_alerts())
             if self.stop_on is not None and self.session_.is_wanted(stop):
                 self._stop_training()
@@ -198,7 +231,14 @@ class TrainingCallback(ABC):
         """Take the last snapshot, wait for the analyses, close the log, and deliver alerts."""
         if self.session_ is not None:
             self.session_.end()
+            self._stopping = True
             self._deliver(self.session_.take_alerts())
+            self.session_ = None
+
+    def _abandon(self) -> None:
+        """Close the recording of a training that ended by an exception, within a few seconds."""
+        if self.session_ is not None:
+            self.session_.abandon(timeout=EXIT_SECONDS)
             self.session_ = None
 
     @abstractmethod
@@ -206,7 +246,7 @@ class TrainingCallback(ABC):
         """Stop the trainer because of an alert selected by `stop_on`."""
 
     def _deliver(self, alerts: Sequence[Alert]) -> bool:
-        """Pass alerts to `on_alert`; return whether `stop_on` selects one of them."""
+        """Pass alerts to `on_alert`; return whether `stop_on` selects one of them, once for each training."""
         stop = False
         for alert in alerts:
             if self.on_alert is not None:
@@ -214,7 +254,7 @@ class TrainingCallback(ABC):
                     self.on_alert(alert)
                 except Exception as error:
                     logger.warning("on_alert failed (%s: %s); training continues.", type(error).__name__, error)
-            if self.stop_on is not None and alert.severity in (self.stop_on, "critical"):
+            if not self._stopping and self.stop_on is not None and alert.severity in (self.stop_on, "critical"):
                 logger.warning("Training stops because of the alert %s (stop_on=%r).", alert.rule, self.stop_on)
-                stop = True
+                stop = self._stopping = True
         return stop

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import logging
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import chain
@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from visualdl_embedding.alerts import Alert, require_reachable
-from visualdl_embedding.logs import LogFile
+from visualdl_embedding.logs import LogFile, scalar_record
 from visualdl_embedding.models import open_model
 from visualdl_embedding.runs import rules_as_extra
 from visualdl_embedding.store import TableStore, is_run, open_run
+from visualdl_embedding.training._open_runs import Driver, choose_directory, forget, register
 from visualdl_embedding.training._ranks import Ranks, SilentRecorder
 from visualdl_embedding.training._recorder import Recorder
 from visualdl_embedding.training._sources import Source, SourceEndedError, TableSource
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["TrainingSession"]
 
 logger = logging.getLogger("visualdl_embedding")
-
-ATEXIT_DRAIN_SECONDS = 5.0
 
 
 class TrainingSession:
@@ -50,12 +49,21 @@ class TrainingSession:
         ``paddle.callbacks.VisualDL`` of the same training, whose log file is used.
     ranks
         Processes of the training; None for this one alone.
+    continues
+        Earlier session of the same training, whose run is continued at its step. None: as the options say.
+    driver
+        Function of the trainer that runs as long as the training. None if the recording is closed otherwise.
 
     Attributes
     ----------
+    log_dir
+        Directory of the run: the one that was given, or a numbered one beside it.
     step
         Number of trained batches.
     """
+
+    log_dir: Path
+    step: int
 
     def __init__(
         self,
@@ -65,28 +73,42 @@ class TrainingSession:
         *,
         share: Any = None,
         ranks: Ranks | None = None,
+        continues: TrainingSession | None = None,
+        driver: Driver | None = None,
     ) -> None:
         self._options = options
         self._ranks = ranks or Ranks()
+        self._trained, self._asked = weakref.ref(network), log_dir
         self._recorder: Recorder | SilentRecorder = SilentRecorder()
+        self._log: LogFile | None = None
         self._sources = {source.table.name: source for source in _sources_of(network, options, self._ranks)}
-        self.step, self._last_snapshots, pasts = self._ranks.decide(lambda: self._open(log_dir, share))
+        opened = self._ranks.decide(lambda: self._open(log_dir, share, continues))
+        self.log_dir, self.step, self._last_snapshots, pasts = opened
         self._recording = True
         self._over = False
         self._ranks.attempt(lambda: self._begin_sources(pasts))
-        atexit.register(self._at_exit)
+        register(self, self._recorder, folder=self.log_dir, driver=driver)
 
-    def _open(self, log_dir: Path, share: Any) -> tuple[int, dict[str, int], dict[str, Any]]:
+    def _open(
+        self, log_dir: Path, share: Any, continues: TrainingSession | None
+    ) -> tuple[Path, int, dict[str, int], dict[str, Any]]:
         """Open stores, log and recorder on rank 0.
 
-        Return the step to begin from, and by source the step of the last snapshot, or -1, and what `Source.past` read.
+        Return the directory, the step to begin from, and by source the step of the last snapshot, or -1, and what
+        `Source.past` read.
         """
         options = self._options
-        stores = _open_stores(list(self._sources.values()), log_dir, options)
+        resume, first = options.resume, options.initial_step
+        if continues is not None:
+            log_dir, resume, first = continues.log_dir, True, continues.step
+        elif not resume:
+            log_dir = choose_directory(
+                log_dir, self._sources, overwrite=options.overwrite, writer=options.writer, share=share
+            )
+        stores = _open_stores(list(self._sources.values()), log_dir, options, resume=resume, initial_step=first)
         stored = {name: store.steps() for name, store in stores.items()}
-        first = options.initial_step
         step = first if first is not None else max(chain.from_iterable(stored.values()), default=0)
-        log = LogFile.open(log_dir, writer=options.writer, share=share)
+        self._log = log = LogFile.open(log_dir, writer=options.writer, share=share)
         if log.note:
             logger.warning("%s", log.note)
         self._recorder = Recorder(log, config=options.config, settings=options.settings)
@@ -94,7 +116,8 @@ class TrainingSession:
             self._recorder.add_table(store)
         # An interrupted run may hold the last step of some tables only.
         last = {name: step if step in steps else -1 for name, steps in stored.items()}
-        return step, last, {name: self._sources[name].past(store) for name, store in stores.items()}
+        pasts = {name: self._sources[name].past(store) for name, store in stores.items()}
+        return log_dir, step, last, pasts
 
     def _begin_sources(self, pasts: Mapping[str, Any]) -> None:
         for name, source in self._sources.items():
@@ -105,9 +128,12 @@ class TrainingSession:
         self._guarded(self._recorder.start)
         self._together(self._snapshot)
 
-    def after_batch(self, *, last: bool = False) -> None:
-        """Count a batch, and take a snapshot if one is due; `last` if no batch follows."""
+    def after_batch(self, *, last: bool = False, loss: float | None = None) -> None:
+        """Count a batch, log its `loss`, and take a snapshot if one is due; `last` if no batch follows."""
         self.step += 1
+        record = None if loss is None else scalar_record("train/loss", loss, step=self.step)
+        if record is not None and self._log is not None:
+            self._guarded(self._log.append, record)
         self._guarded(self._recorder.after_batch, self.step)
         if self._options.schedule.due_at_step(self.step, max(0, *self._last_snapshots.values())):
             self._together(self._snapshot, final=last)
@@ -126,9 +152,13 @@ class TrainingSession:
         """Return the alerts since the last call."""
         return self._recorder.take_alerts()
 
-    def abandon(self) -> None:
-        """Close without waiting."""
-        self._guarded(self._close, timeout=0)
+    def abandon(self, *, timeout: float = 0.0) -> None:
+        """Close a training that ended early, without a last snapshot; wait up to `timeout` seconds for analyses."""
+        self._guarded(self._close, timeout=timeout)
+
+    def is_continued_by(self, network: object, log_dir: Path) -> bool:
+        """Whether a training of `network` with `log_dir` continues this one."""
+        return self._trained() is network and self._asked == log_dir
 
     def is_wanted(self, stop: bool) -> bool:
         """Whether this or another rank wants the training to `stop`; all ranks ask after the same batch."""
@@ -162,17 +192,14 @@ class TrainingSession:
         `together`: all ranks call this method, and return when rank 0 has closed.
         """
         self._recording = False
-        atexit.unregister(self._at_exit)
+        forget(self._recorder)
         for source in self._sources.values():
             source.close()
+        self._sources = {}  # a callback that is used again must not keep the tables
         close = partial(self._recorder.close, timeout=timeout)
         self._ranks.wait(close) if together else close()
         if self._recorder.error is not None:
             raise self._recorder.error
-
-    def _at_exit(self) -> None:
-        """Close after a training that ended by an exception or Ctrl-C."""
-        self._guarded(self._close, timeout=ATEXIT_DRAIN_SECONDS)
 
     def _together(self, action: Callable[..., None], **options: Any) -> None:
         """Call `action` on all ranks, unless the recording of one has ended; then it ends on all."""
@@ -181,7 +208,7 @@ class TrainingSession:
         self._over = not self._ranks.all(self._recording)
         self._guarded(_raise_elsewhere if self._over else action, **options)
 
-    def _guarded(self, action: Callable[..., None], *arguments: Any, **options: Any) -> None:
+    def _guarded(self, action: Callable[..., object], *arguments: Any, **options: Any) -> None:
         """Call `action`, and handle its errors by the option `on_error`; do nothing once the recording has ended."""
         if not self._recording:
             return
@@ -242,9 +269,11 @@ def _sources_of(network: object, options: TrainingCallback, ranks: Ranks) -> lis
     return ranks.attempt(sources)
 
 
-def _open_stores(sources: Sequence[Source], log_dir: Path, options: TrainingCallback) -> dict[str, TableStore]:
+def _open_stores(
+    sources: Sequence[Source], log_dir: Path, options: TrainingCallback, *, resume: bool, initial_step: int | None
+) -> dict[str, TableStore]:
     """Open the run's folder of each source, after checking the rules and all folders; return the stores by name."""
-    config, resume = options.config, options.resume
+    config = options.config
     watched = {source.table.name: [source.rows] for source in sources}
     require_reachable(options.rules, watched, null_pairs=config.null_pairs, complete=True)
     # Refuse before anything is written: opening one table moves its superseded steps aside.
@@ -269,7 +298,7 @@ def _open_stores(sources: Sequence[Source], log_dir: Path, options: TrainingCall
             source.rows,
             config=config,
             resume=resume,
-            initial_step=options.initial_step,
+            initial_step=initial_step,
             extra=extra,
         )
         for source in sources

@@ -1,5 +1,6 @@
 """Labels of a table's row ids, and selection of the rows to watch."""
 
+from visualdl_embedding.vocabulary._keys import name_keys
 from visualdl_embedding.vocabulary._metadata import Metadata, MetadataLike, read_metadata
 from visualdl_embedding.vocabulary._picker import KEEP
 from visualdl_embedding.vocabulary._read import VocabularyLike, has_ids, open_vocabulary
@@ -17,6 +18,7 @@ __all__ = [
     "VocabularyLike",
     "check_length",
     "has_ids",
+    "name_keys",
     "open_vocabulary",
     "read_metadata",
     "select_rows",

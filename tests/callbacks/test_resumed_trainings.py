@@ -15,9 +15,10 @@ from visualdl_embedding import EmbeddingCallback, open_run
 
 def test_a_second_training_is_refused_with_a_fresh_directory(tmp_path: Path) -> None:
     log_dir = tmp_path / "a"
-    fit(EmbeddingCallback(log_dir, **QUICK), epochs=1)
+    fit(EmbeddingCallback(tmp_path / "first", **QUICK), epochs=1)
+    (tmp_path / "first").rename(log_dir)  # as if another process had recorded it
     before = {p: p.stat().st_mtime_ns for p in (log_dir / "embeddings").rglob("*")}
-    with pytest.raises(FileExistsError, match=r"resume=True.*a-2"):
+    with pytest.raises(FileExistsError, match=r"resume=True.*overwrite=True.*a-2"):
         fit(EmbeddingCallback(log_dir, **QUICK), epochs=1)
     assert {p: p.stat().st_mtime_ns for p in (log_dir / "embeddings").rglob("*")} == before
 
