@@ -25,15 +25,17 @@ class EmbeddingCallback(TrainingCallback, paddle.callbacks.Callback):  # type: i
     log_dir
         Run directory. Default: that of the ``paddle.callbacks.VisualDL`` in the same ``fit``.
     vocabulary
-        Meaning of the row ids: a file (one token per line, or ``token<TAB>id``, or JSON), a dict, a list, a tokenizer;
-        or a dict of these by table name. None: row numbers are the labels.
+        Meaning of the row ids: a file (one token per line, or ``token<TAB>id``, or JSON), a dict, a list, a tokenizer.
+        None: row numbers are the labels. `vocabulary`, `metadata`, `rows` and `watch` take values per table: a dict all
+        of whose keys are names of tables.
     metadata
         Columns for the labels, such as ``frequency`` and ``group``: a TSV or CSV file, a DataFrame, or a dict.
     rows
         Rows to watch: a number (the most frequent if a frequency is known, else the first), labels, ids,
         ``{"group": name}``, ``"stratified:500"`` or ``"all"``.
     tables
-        None: every ``nn.Embedding``. Names or globs select; ``{"name": parameter}`` selects other parameters.
+        None: every ``nn.Embedding``. Names or globs select; ``"decoder.table"`` or ``{"name": parameter}`` selects
+        another 2-D parameter.
     methods
         Any of ``"pca"``, ``"tsne"``, ``"umap"``.
     n_components
@@ -45,7 +47,7 @@ class EmbeddingCallback(TrainingCallback, paddle.callbacks.Callback):  # type: i
     every_n_epochs
         Number of epochs between snapshots, if `every_n_steps` is None. Step 0 and the last step are always recorded.
     watch
-        Labels to add to `rows`, each with its own curves.
+        Labels or ids to add to `rows`, each with its own curves.
     keep
         Rows to include that are left out by default: any of ``"special"``, ``"subword"``, ``"padding"``.
     writer

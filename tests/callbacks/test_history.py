@@ -36,7 +36,7 @@ def loss_of(vectors: paddle.Tensor) -> paddle.Tensor:
 def large(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Positions of rows by the map of smaller tables, and by the search of larger ones."""
     if request.param == "searched":
-        monkeypatch.setattr("visualdl_embedding.training.history._MAX_MAPPED", 0)
+        monkeypatch.setattr("visualdl_embedding.training._positions._MAX_MAPPED", 0)
 
 
 @pytest.mark.usefixtures("large")

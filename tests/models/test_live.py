@@ -78,9 +78,59 @@ def test_nothing_found_lists_what_there_is() -> None:
         find_tables(paddle.nn.Linear(3, 2))
 
 
+def test_an_unknown_name_suggests_a_parameter() -> None:
+    with pytest.raises(ValueError, match=r"'bar' matches no .* no 2-D parameter either: did you mean 'bare'"):
+        find_tables(Net(), "bar")
+
+
 def test_a_name_that_matches_nothing_lists_the_names() -> None:
     with pytest.raises(ValueError, match=r"'towel.\*' matches no .* it has: word, tower.item, tower.user"):
         find_tables(Net(), "towel.*")
+
+
+@pytest.mark.parametrize("name", ["bare", "tower.item.weight", "head.weight"])
+def test_a_parameter_is_chosen_by_its_name(name: str) -> None:
+    network = Net()
+    network.head = paddle.nn.Linear(8, 3)
+    parameter = dict(network.named_parameters())[name]
+    (live,) = find_tables(network, name)
+    assert live.table.name == name.removesuffix(".weight" if "item" in name else "")
+    assert live.parameter is live.current is parameter
+    assert len(live.layers) == ("item" in name)
+
+
+def test_a_parameter_by_any_name_has_the_layers_that_hold_it() -> None:
+    network = Net()
+    word, bare, own = find_tables(network, {"w": network.word.weight, "b": network.bare, "o": paddle.ones([3, 2])})
+    assert (word.table.name, word.table.padding_idx, word.layers) == ("w", 0, (network.word, network.tied))
+    assert (bare.layers, bare.holder) == ((), (network, "bare"))
+    assert own.holder is None
+
+
+@pytest.mark.parametrize("name", ["word", "bare"])
+def test_a_replaced_parameter_is_read(name: str) -> None:
+    network = Net()
+    (live,) = find_tables(network, name)
+    setattr(
+        *(network.word, "weight") if name == "word" else (network, "bare"), paddle.create_parameter([70, 8], "float32")
+    )
+    assert live.current.shape == [70, 8]
+    assert np.array_equal(live.read_rows(np.array([1, 29])), live.current.numpy()[[1, 29]])
+
+
+def test_other_matrices_are_named_once(caplog: pytest.LogCaptureFixture) -> None:
+    network = Net()
+    network.more = paddle.nn.ParameterList([paddle.create_parameter([9, 4], "float32")])
+    network.alias = network.bare
+    network.head = paddle.nn.TransformerEncoderLayer(8, 2, 16)
+    with caplog.at_level("INFO"):
+        find_tables(network)
+        find_tables(network, "word")
+        find_tables(paddle.nn.Sequential(paddle.nn.Embedding(5, 3), paddle.nn.Linear(3, 2), paddle.nn.LSTM(2, 2)))
+    (message,) = caplog.messages
+    assert "the 2-D parameters bare (30 × 6), more.0 (9 × 4). If" in message
+    assert "tables=['word', 'tower.item', 'tower.user', 'bare']" in message
+    assert names(find_tables(network, ["word", "tower.item", "tower.user", "bare"]))[-1] == "bare"
 
 
 def test_a_parameter_that_is_no_matrix() -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from visualdl_embedding import files
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.table import Readable, Table, block_ranges
+from visualdl_embedding.models._options import WatchLike, by_table, rows_by_table, share_out
 from visualdl_embedding.models._run_table import RunTable, StoredStep
 from visualdl_embedding.models._table import ModelTable
 from visualdl_embedding.models.live import find_tables, is_paddle, is_scope, live_table
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Model", "open_model"]
 
 UNLABELED_ROWS = 500
-"""Number of rows for a table without words, if `rows` selects by label, group or frequency."""
+"""Number of rows of a table to which `rows` does not apply."""
 
 
 @dataclass(frozen=True)
@@ -59,15 +60,16 @@ class ArrayTable:
 class Words:
     """Vocabulary and columns given for a model, and the tables that they belong to.
 
-    A mapping whose keys are table names holds one vocabulary per table. Any other vocabulary belongs to the table of
-    the lowest `visualdl_embedding.files.StoredTable.priority`, and among several of these to the smallest with enough
-    rows. Other tables use the words in their file, else the vocabulary file next to the model, else row numbers as
-    labels.
+    A dict whose keys are table names holds one vocabulary, or the columns, per table (`by_table`). Any other vocabulary
+    belongs to the table of the lowest `visualdl_embedding.files.StoredTable.priority`, and among several of these to
+    the smallest with enough rows. Other tables use the words in their file, else the vocabulary file next to the model,
+    else row numbers as labels. Columns for all tables belong to those with words, or if none has words, to all of the
+    lowest priority.
     """
 
     tables: tuple[Readable, ...]
     vocabulary: VocabularyLike | Mapping[str, VocabularyLike] | None = None
-    metadata: MetadataLike | Sequence[MetadataLike] | None = None
+    metadata: MetadataLike | Sequence[MetadataLike] | Mapping[str, Any] | None = None
 
     @cached_property
     def given(self) -> Mapping[str, Any]:
@@ -75,8 +77,8 @@ class Words:
         vocabulary = self.vocabulary
         if vocabulary is None:
             return {}
-        if isinstance(vocabulary, Mapping) and vocabulary and {*vocabulary} <= {r.table.name for r in self.tables}:
-            return dict(vocabulary)
+        if (per_table := by_table("vocabulary", vocabulary, self._names)) is not None:
+            return per_table
         tables = [reader.table for reader in files.first_tables(self.tables)]
         if len(tables) == 1 or all(getattr(reader, "is_keyed", False) for reader in self.tables):
             return {table.name: vocabulary for table in tables}
@@ -89,6 +91,21 @@ class Words:
                 "Give the vocabulary that the model was built with."
             )
         return {min(fitting, key=lambda table: table.num_rows).name: opened}
+
+    @property
+    def _names(self) -> list[str]:
+        return [reader.table.name for reader in self.tables]
+
+    def columns_of(self, reader: Readable) -> list[Any]:
+        """Given columns of a table, not read yet."""
+        given: Any = self.metadata
+        if (per_table := by_table("metadata", given, self._names)) is not None:
+            given = per_table.get(reader.table.name)
+        elif not self.has_words(reader):
+            firsts = files.first_tables(self.tables)
+            alone = len(firsts) == 1 or not any(map(self.has_words, self.tables))
+            given = given if alone and any(first is reader for first in firsts) else None
+        return [] if given is None else list(given) if isinstance(given, list | tuple) else [given]
 
     def has_words(self, reader: Readable) -> bool:
         """Whether a table has a vocabulary. Reads nothing."""
@@ -114,11 +131,8 @@ class Words:
                 f"{words.source} has {len(words):,} ids, the table {num_rows:,} rows: the last {missing:,} rows have "
                 "no label. Make sure that this model was trained with this vocabulary.",
             )
-        only = [first is reader for first in files.first_tables(self.tables)] == [True]
-        if self.metadata is not None and (only or self.has_words(reader)):
-            given: Any = self.metadata
-            for columns in given if isinstance(given, list | tuple) else [given]:
-                words = words.with_columns(columns)
+        for columns in self.columns_of(reader):
+            words = words.with_columns(columns)
         return replace(words, notes=()), (*notes, *words.notes)
 
 
@@ -157,39 +171,47 @@ class Model:
         return next(table for table in self.tables if table.reader is chosen)
 
     def choose_rows(
-        self, *, rows: RowsLike = 500, watch: Sequence[str] = (), random_state: int = 42
+        self,
+        *,
+        rows: RowsLike | Mapping[str, RowsLike] = 500,
+        watch: WatchLike = (),
+        random_state: int = 42,
     ) -> dict[str, Rows]:
         """Choose the watched rows of every table.
 
-        Labels in `watch` refer to tables with words; if there are several, each watches the labels that it has. If
-        `rows` is not a number, the first 500 rows are chosen from tables without words next to tables with words.
+        A dict all of whose keys are names of tables has a value per table; without a value, the first 500 rows are
+        chosen, and none is watched. Of a list for all tables, each id belongs to every table that has this row, and
+        each label to the tables with words that have it, or without any words to all. If nothing belongs to a table,
+        and for a choice by column next to tables with words, the first 500 rows are chosen.
 
         Parameters
         ----------
         rows, watch, random_state
-            As in `ModelTable.choose_rows`.
+            As in `ModelTable.choose_rows`, or dicts of these by table name.
 
         Raises
         ------
         ValueError
-            As in `ModelTable.choose_rows`, and if no table has a label in `watch`.
+            As in `ModelTable.choose_rows`, if no table has a label or id, or if a table is unknown.
         """
-        worded = [table for table in self.tables if table.has_words]
+        names = [table.name for table in self.tables]
+        rows_of = rows_by_table(rows, self.tables)
+        watch_of = by_table("watch", watch, names)
+        if watch_of is None:
+            watch_of = share_out("watch", watch, self.tables)
         chosen: dict[str, Rows] = {}
-        missing = set(watch) if len(worded) > 1 else set()
         for table in self.tables:
-            labeled = table in worded or len(self.tables) == 1
-            watched = [label for label in watch if len(worded) < 2 or table.has(label)]
-            missing.difference_update(watched if labeled else ())
-            chosen[table.name] = table.choose_rows(
-                rows=rows if labeled or isinstance(rows, int) else UNLABELED_ROWS,
-                watch=watched if labeled else (),
-                random_state=random_state,
-            )
-        if missing:
-            names = ", ".join(sorted(missing))
-            among = ", ".join(table.name for table in worded)
-            raise ValueError(f"Labels in watch are in no vocabulary of {among}: {names}. Correct or remove them.")
+            watched = watch_of.get(table.name, ())
+            try:
+                chosen[table.name] = table.choose_rows(
+                    rows=rows_of.get(table.name, UNLABELED_ROWS),
+                    watch=[watched] if isinstance(watched, str) else watched,
+                    random_state=random_state,
+                )
+            except ValueError as error:
+                if len(names) == 1:
+                    raise
+                raise ValueError(f"Table {table.name!r}: {error}") from None
         return chosen
 
 
@@ -198,7 +220,7 @@ def open_model(
     *,
     table: str | Sequence[str] | Mapping[str, Any] | None = None,
     vocabulary: VocabularyLike | Mapping[str, VocabularyLike] | None = None,
-    metadata: MetadataLike | Sequence[MetadataLike] | None = None,
+    metadata: MetadataLike | Sequence[MetadataLike] | Mapping[str, Any] | None = None,
     keep: Iterable[str] = (),
     step: int | None = None,
 ) -> Model:
@@ -214,15 +236,16 @@ def open_model(
         - a run (`visualdl_embedding.open_run`) or its path, limited to its watched rows.
     table
         Name of a table or pattern that matches one, or a list of these; None for all tables. For a layer, a pattern
-        can match several tables, and ``{"name": parameter}`` selects parameters outside ``nn.Embedding``. For a scope,
-        names of variables, or ``{"name": variable}``.
+        can match several tables, and ``"decoder.table"`` or ``{"name": parameter}`` selects a 2-D parameter outside
+        ``nn.Embedding``. For a scope, names of variables, or ``{"name": variable}``.
     vocabulary
-        Meaning of the row ids, as in `visualdl_embedding.vocabulary.open_vocabulary`, or a dict of these by table
-        name. Default: the vocabulary in the model's file or next to it. A vocabulary belongs to the table with words,
-        or to the one that fits best. For tables of parameter servers: names of keys, as in
+        Meaning of the row ids, as in `visualdl_embedding.vocabulary.open_vocabulary`, or a dict of these all of whose
+        keys are names of tables. Default: the vocabulary in the model's file or next to it. One vocabulary belongs to
+        the table with words, or to the one that fits best. For tables of parameter servers: names of keys, as in
         `visualdl_embedding.vocabulary.name_keys`, for all tables. Rows without a name are labeled by their key.
     metadata
-        Columns (group, frequency, …), as in `read_metadata`, or a list of these.
+        Columns (group, frequency, …), as in `read_metadata`, or a list of these, or a dict of these all of whose keys
+        are names of tables.
     keep
         Rows to include that are left out by default: any of ``"special"``, ``"subword"``, ``"padding"``.
     step

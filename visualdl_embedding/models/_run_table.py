@@ -117,6 +117,10 @@ class RunTable(ModelTable):
             notes=self._notes_on(rows, chosen),
         )
 
+    def has(self, label: str | int) -> bool:
+        """Whether a row is watched."""
+        return super().has(label) if isinstance(label, str) else label in self.reader.snapshot.ids
+
     def find(self, words: str | int | Sequence[str | int]) -> Rows:
         """Find watched rows by label or id; the `ids` of the result are positions."""
         return super().find(self._positions([words] if isinstance(words, str | int) else words))

@@ -180,8 +180,8 @@ class ModelTable:
     def _without_folders(self, text: str) -> str:
         """Remove folders from file names, because reports are passed on."""
         words = self.words
-        columns = words.metadata if isinstance(words.metadata, list | tuple) else [words.metadata]
         given = words.given.get(self.name)
+        columns = words.columns_of(self.reader)
         for path in (words.vocabulary, given, getattr(self.reader, "vocabulary", None), *columns):
             if isinstance(path, str | os.PathLike):
                 text = text.replace(str(path), Path(path).name)
@@ -230,8 +230,10 @@ class ModelTable:
             )
         return rows
 
-    def has(self, label: str) -> bool:
-        """Whether rows have a label, or it can be composed of the table's tokens."""
+    def has(self, label: str | int) -> bool:
+        """Whether there is a row with an id, or with a label that can also be composed of the table's tokens."""
+        if not isinstance(label, str):
+            return 0 <= label < self.num_rows
         return bool(self.vocabulary.find(label) or self.vocabulary.compose(label))
 
     def known(self, labels: Iterable[str]) -> list[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from visualdl_embedding.core.suggest import listed
+from visualdl_embedding.core.suggest import did_you_mean, listed
 from visualdl_embedding.core.table import Table, block_ranges
 from visualdl_embedding.models._shards import Shards, find_shards, is_auto_parallel, is_vocab_parallel, local_part
 
@@ -22,21 +23,47 @@ if TYPE_CHECKING:
 
 __all__ = ["LiveTable", "ScopeTable", "find_tables", "is_paddle", "is_scope", "live_table", "require_dynamic_mode"]
 
+logger = logging.getLogger("visualdl_embedding")
+
 ROOT_NAME = "embedding"
 """Table name if the network itself is the embedding layer: its sublayer name is empty."""
+NAMED = 8
+"""Number of 2-D parameters named in a line of the log."""
 
 
 @dataclass(frozen=True)
 class LiveTable:
-    """Table in a parameter of a network, and the ``nn.Embedding`` layers that use it, if any.
+    """Table in a parameter of a network.
 
-    `shards` says how its rows are spread over ranks, all of which then read at the same time.
+    Attributes
+    ----------
+    table
+        Name and shape when the table was found.
+    parameter
+        Parameter when the table was found.
+    layers
+        ``nn.Embedding`` layers that use it.
+    shards
+        How its rows are spread over ranks, all of which then read at the same time; None if they are not.
+    holder
+        Layer and attribute that hold the parameter; None if no layer of the network does.
     """
 
     table: Table
     parameter: paddle.Tensor
     layers: tuple[paddle.nn.Layer, ...] = ()
     shards: Shards | None = None
+    holder: tuple[paddle.nn.Layer, str] | None = field(default=None, kw_only=True)
+
+    @property
+    def current(self) -> paddle.Tensor:
+        """Parameter that the layer holds now: a training may replace it, ``weight_norm`` does at each forward pass."""
+        return self.parameter if self.holder is None else getattr(*self.holder, None)
+
+    @property
+    def is_countable(self) -> bool:
+        """Whether lookups can be counted: ids and gradients of auto-parallel layers are distributed tensors."""
+        return not is_auto_parallel(self.parameter)
 
     def read_rows(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
         """Gather rows on the parameter's device: `ids` ``(m,)`` int64 from 0 to V - 1, result ``(m, d)`` float32.
@@ -50,9 +77,9 @@ class LiveTable:
         import paddle
 
         with paddle.no_grad():
-            parameter = local_part(self.parameter)
+            parameter = local_part(self.current)
             index = paddle.to_tensor(ids, place=parameter.place)
-            if self.table.dtype == "float16":
+            if parameter.dtype == paddle.float16:
                 # Paddle cannot gather float16 on the CPU, but int16; the view copies nothing.
                 bits = paddle.gather(parameter.view("int16"), index).numpy()
                 return np.asarray(bits.view(np.float16), dtype=np.float32)
@@ -126,9 +153,10 @@ def find_tables(
         Network, searched with all its sublayers. A shared layer or tied weight counts once, under its first name.
         Or a scope, in which `tables` names variables.
     tables
-        None: every ``nn.Embedding`` and ``VocabParallelEmbedding``. Names or globs (``"encoder.*"``) choose among them.
-        A mapping from names to 2-D parameters selects tables outside ``nn.Embedding`` (``F.embedding(x, self.table)``);
-        for a scope, from names to names of variables.
+        None: every ``nn.Embedding`` and ``VocabParallelEmbedding``; other 2-D parameters that may be tables are named
+        in the log. Names or globs (``"encoder.*"``) choose among the layers, and the name of any 2-D parameter
+        (``"decoder.table"``) selects it. A mapping selects 2-D parameters under names of your choice; for a scope, it
+        has names of variables.
 
     Raises
     ------
@@ -137,29 +165,85 @@ def find_tables(
     """
     if is_scope(network):
         return _scope_tables(network, tables)
-    if isinstance(tables, Mapping):
-        return [live_table(name, parameter) for name, parameter in tables.items()]
     found = _embedding_layers(network)
+    if isinstance(tables, Mapping):
+        return [_as_table(network, found, name, parameter) for name, parameter in tables.items()]
     if tables is None:
+        _log_passed_over(network, found)
         if not found:
             shown = listed([f"{name} {tuple(p.shape)}" for name, p in network.named_parameters()], 20)
+            example = next(iter(_possible_tables(network, found)), "decoder.table")
             raise ValueError(
                 f"No paddle.nn.Embedding was found in {type(network).__name__}. Its parameters are:\n{shown}\n"
-                'Choose the table: tables={"my_table": network.my_parameter}.'
+                f"Choose the table: tables=[{example!r}]."
             )
         return list(found.values())
-    patterns = [tables] if isinstance(tables, str) else list(tables)
     chosen: dict[str, LiveTable] = {}
-    for pattern in patterns:
-        matches = {name: live for name, live in found.items() if name == pattern or fnmatchcase(name, pattern)}
-        if not matches:
-            names = ", ".join(found) or "none"
-            raise ValueError(
-                f"tables={pattern!r} matches no paddle.nn.Embedding of {type(network).__name__}; it has: {names}. "
-                'For a parameter outside nn.Embedding use tables={"name": parameter}.'
-            )
-        chosen.update(matches)
+    for pattern in [tables] if isinstance(tables, str) else tables:
+        chosen.update(_matches(network, found, pattern))
     return list(chosen.values())
+
+
+def _matches(network: paddle.nn.Layer, found: Mapping[str, LiveTable], pattern: str) -> dict[str, LiveTable]:
+    """Select the layers that match a name or glob, else the parameter with this name."""
+    matches = {name: live for name, live in found.items() if name == pattern or fnmatchcase(name, pattern)}
+    if matches:
+        return matches
+    parameters = dict(network.named_parameters())
+    if pattern not in parameters:
+        names = ", ".join(found) or "none"
+        matrices = [name for name, parameter in parameters.items() if len(parameter.shape) == 2]
+        raise ValueError(
+            f"tables={pattern!r} matches no paddle.nn.Embedding of {type(network).__name__}; it has: {names}. It is no "
+            f"2-D parameter either: {did_you_mean(pattern, [*found, *matrices])}"
+        )
+    for name, live in found.items():
+        if live.parameter is parameters[pattern]:
+            return {name: live}
+    return {pattern: _as_table(network, found, pattern, parameters[pattern])}
+
+
+def _as_table(network: paddle.nn.Layer, found: Mapping[str, LiveTable], name: str, parameter: Any) -> LiveTable:
+    """Table in a given parameter, with the layers of the network that hold it."""
+    for live in found.values():
+        if live.parameter is parameter:
+            return replace(live, table=replace(live.table, name=name))
+    for layer in network.sublayers(include_self=True):
+        for attribute, held in layer._parameters.items():
+            if held is parameter:
+                return live_table(name, parameter, holder=(layer, attribute))
+    return live_table(name, parameter)
+
+
+def _possible_tables(network: paddle.nn.Layer, found: Mapping[str, LiveTable]) -> dict[str, Any]:
+    """2-D parameters that no found table has and that no layer class of Paddle defines, as ``nn.Linear`` does."""
+    import paddle
+
+    lists = (paddle.nn.ParameterList, paddle.nn.ParameterDict)
+    seen = {id(live.parameter) for live in found.values()}
+    possible = {}
+    for prefix, layer in network.named_sublayers(include_self=True):
+        bases = (base for base in type(layer).__mro__ if base is not paddle.nn.Layer)
+        if not isinstance(layer, lists) and any(base.__module__.startswith("paddle.") for base in bases):
+            continue
+        for attribute, parameter in layer._parameters.items():
+            if parameter is not None and len(parameter.shape) == 2 and id(parameter) not in seen:
+                seen.add(id(parameter))
+                possible[f"{prefix}.{attribute}" if prefix else attribute] = parameter
+    return possible
+
+
+def _log_passed_over(network: paddle.nn.Layer, found: Mapping[str, LiveTable]) -> None:
+    possible = _possible_tables(network, found)
+    if found and possible:
+        shown = [f"{name} ({' × '.join(map(str, parameter.shape))})" for name, parameter in possible.items()]
+        more = [f"{len(shown) - NAMED} more"] if len(shown) > NAMED else []
+        logger.info(
+            "Passed over, because they belong to no nn.Embedding: the 2-D parameters %s. If one of them is an "
+            "embedding table, name all tables to record: tables=%r.",
+            ", ".join([*shown[:NAMED], *more]),
+            [*found, next(iter(possible))],
+        )
 
 
 def _scope_tables(scope: Any, tables: str | Sequence[str] | Mapping[str, Any] | None) -> list[ScopeTable]:
@@ -194,12 +278,18 @@ def _embedding_layers(network: paddle.nn.Layer) -> dict[str, LiveTable]:
     found: dict[str, LiveTable] = {}
     for (name, first), *others in sharing.values():
         layers = (first, *(layer for _, layer in others))
-        found[name] = live_table(name, first.weight, getattr(first, "_padding_idx", None), layers=layers)
+        padding_idx = getattr(first, "_padding_idx", None)
+        found[name] = live_table(name, first.weight, padding_idx, layers=layers, holder=(first, "weight"))
     return found
 
 
 def live_table(
-    name: str, parameter: Any, padding_idx: int | None = None, *, layers: tuple[paddle.nn.Layer, ...] = ()
+    name: str,
+    parameter: Any,
+    padding_idx: int | None = None,
+    *,
+    layers: tuple[paddle.nn.Layer, ...] = (),
+    holder: tuple[paddle.nn.Layer, str] | None = None,
 ) -> LiveTable:
     """Table in a parameter, which may be spread over processes; ValueError if the parameter is not 2-D."""
     shape = tuple(getattr(parameter, "shape", ()))
@@ -212,6 +302,4 @@ def live_table(
     layer: Any = layers[0] if layers else None
     num_rows = layer.num_embeddings if is_vocab_parallel(layer) else shape[0]
     table = Table(name, int(num_rows), int(shape[1]), dtype, padding_idx)
-    shards = find_shards(table, parameter, layer)
-    # Ids and gradients of auto-parallel layers are distributed tensors, which the hooks of a history cannot read.
-    return LiveTable(table, parameter, () if is_auto_parallel(parameter) else layers, shards)
+    return LiveTable(table, parameter, layers, find_shards(table, parameter, layer), holder=holder)

@@ -76,15 +76,15 @@ class TrainingCallback(ABC):
         log_dir: str | os.PathLike[str] | None = None,
         *,
         vocabulary: VocabularyLike | Mapping[str, VocabularyLike] | None = None,
-        metadata: MetadataLike | Sequence[MetadataLike] | None = None,
-        rows: RowsLike = 500,
+        metadata: MetadataLike | Sequence[MetadataLike] | Mapping[str, Any] | None = None,
+        rows: RowsLike | Mapping[str, RowsLike] = 500,
         tables: str | Sequence[str] | Mapping[str, object] | None = None,
         methods: str | Sequence[str] = ("pca", "tsne", "umap"),
         n_components: int | Sequence[int] = 2,
         distance: Literal["cosine", "euclidean"] = "cosine",
         every_n_steps: int | Literal["geometric"] | None = None,
         every_n_epochs: int | None = 1,
-        watch: str | Sequence[str] = (),
+        watch: str | Sequence[str | int] | Mapping[str, str | Sequence[str | int]] = (),
         keep: Sequence[str] = (),
         writer: object = None,
         resume: bool = False,
@@ -124,7 +124,7 @@ class TrainingCallback(ABC):
         self.metadata = metadata
         self.rows = rows
         self.tables = tables
-        self.watch = (watch,) if isinstance(watch, str) else tuple(watch)
+        self.watch = dict(watch) if isinstance(watch, Mapping) else _as_tuple(watch)
         self.keep = tuple(keep)
         self.writer = writer
         self.resume = resume

@@ -23,7 +23,7 @@ from visualdl_embedding.store import TableReader, TableStore, find_restart, is_r
 from visualdl_embedding.training._open_runs import Driver, choose_directory, forget, register
 from visualdl_embedding.training._ranks import Ranks, SilentRecorder
 from visualdl_embedding.training._recorder import Recorder
-from visualdl_embedding.training._sources import Source, TableSource
+from visualdl_embedding.training._sources import Source, SourceEndedError, TableSource
 
 if TYPE_CHECKING:
     from visualdl_embedding.training._callback import TrainingCallback
@@ -197,12 +197,19 @@ class TrainingSession:
         failure = self._recorder.error
         # The last snapshot of a training is taken again if it was dropped; rank 0 knows.
         again = self._ranks.decide(lambda: self._dropped) if final else set()
-        for name, source in self._sources.items():
+        for name, source in list(self._sources.items()):
             if self.step == self._last_snapshots[name] and name not in again:
                 continue
             try:
                 accepted = self._recorder.record(source.snapshot(self.step), final=final)
                 (self._dropped.discard if accepted else self._dropped.add)(name)
+            except SourceEndedError as error:
+                if self._options.on_error == "raise":
+                    failure = failure or error
+                    continue
+                if self._ranks.writes:
+                    logger.warning("Table %s is no longer recorded from step %d on: %s.", name, self.step, error)
+                self._sources.pop(name).close()
             except Exception as error:
                 # The other ranks wait in the snapshots of the other sources.
                 failure = failure or error

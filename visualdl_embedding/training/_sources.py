@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.table import Table
@@ -20,9 +22,13 @@ from visualdl_embedding.training._ranks import Ranks
 if TYPE_CHECKING:
     from visualdl_embedding.training.history import TrainingHistory
 
-__all__ = ["Source", "TableSource"]
+__all__ = ["Source", "SourceEndedError", "TableSource"]
 
 logger = logging.getLogger("visualdl_embedding")
+
+
+class SourceEndedError(RuntimeError):
+    """No more snapshots can be taken of a source; other sources are recorded on."""
 
 
 class Source(Protocol):
@@ -50,7 +56,10 @@ class Source(Protocol):
         ...
 
     def snapshot(self, step: int) -> Snapshot:
-        """Read the vectors and counts after `step` batches, on the training thread."""
+        """Read the vectors and counts after `step` batches, on the training thread.
+
+        SourceEndedError ends the recording of this source.
+        """
         ...
 
     def close(self) -> None:
@@ -67,7 +76,7 @@ class _Past:
 
 
 class TableSource:
-    """Watched rows of an embedding table, with the lookups and gradients of its layers."""
+    """Watched rows of an embedding table, with the lookups and gradients of its layers and functional calls."""
 
     def __init__(
         self, model_table: ModelTable, rows: Rows, *, training_history: bool, ranks: Ranks | None = None
@@ -77,9 +86,10 @@ class TableSource:
         self._ranks = ranks or Ranks()
         self._model_table = model_table
         live = model_table.reader
-        self._layers = live.layers if training_history and isinstance(live, LiveTable) else ()
+        self._counted = live if training_history and isinstance(live, LiveTable) and live.is_countable else None
         self._history: TrainingHistory | None = None
         self._says_unseen = True
+        self._has_grown = False
 
     def past(self, store: TableStore) -> _Past:
         """Read the counts of the last snapshot of a resumed training."""
@@ -90,7 +100,7 @@ class TableSource:
             earlier = store.read_snapshot(steps[-1])
         if earlier is not None and "lookups" in earlier.row_values:
             return _Past(replace(earlier, vectors=earlier.vectors[:, :0]))
-        if self._layers:
+        if self._counted is not None:
             logger.warning(
                 "Table %s: the stored snapshot of step %d has no readable counts of lookups, so those of the "
                 "resumed training remain unknown.",
@@ -103,14 +113,16 @@ class TableSource:
         """Log the choice of rows, and start to count lookups and gradients."""
         if self._ranks.writes:
             self._log_choice()
-        if self._layers and past.is_known:
+        if (live := self._counted) is not None and past.is_known:
             from visualdl_embedding.training.history import TrainingHistory
 
             self._history = TrainingHistory(
-                self._layers,
+                live.layers,
                 self.rows.gather_ids,
                 on_error=partial(_log_lost_history, self.table.name),
                 earlier=past.snapshot,
+                weight=live.current,
+                holder=live.holder[0] if live.holder else None,
             )
 
     def _log_choice(self) -> None:
@@ -130,6 +142,7 @@ class TableSource:
     def snapshot(self, step: int) -> Snapshot:
         """Read the vectors and counts; without a call of the layer, training may use the table otherwise."""
         # First what needs all ranks: reading may fail on one of them.
+        self._follow()
         counts = None if self._history is None else self._history.take(self._ranks.sum)
         vectors = self._model_table.vectors_of(self.rows)
         if self._history is None:
@@ -140,9 +153,10 @@ class TableSource:
             if self._says_unseen:
                 self._says_unseen = False
                 logger.warning(
-                    "Table %s: no call of its layer was counted up to step %d, so lookups and gradients are unknown. "
-                    "Calls of a trainable nn.Embedding in dynamic mode are counted, but neither "
-                    "F.embedding(ids, weight) nor a network compiled as a whole by to_static.",
+                    "Table %s: no lookup was counted up to step %d, so lookups and gradients are unknown. Calls of a "
+                    "trainable nn.Embedding and of paddle.nn.functional.embedding in dynamic mode are counted, but "
+                    "neither other uses of the weight (also the function imported by its name before the training) "
+                    "nor what to_static compiles.",
                     self.table.name,
                     step,
                 )
@@ -152,6 +166,29 @@ class TableSource:
         """Remove the hooks from the layers."""
         if self._history is not None:
             self._history.close()
+
+    def _follow(self) -> None:
+        """Look at the parameter that the layer holds now; SourceEndedError on all ranks if it is another table."""
+        live = self._model_table.reader
+        if not isinstance(live, LiveTable):
+            return
+        before, now = (tuple(getattr(weight, "shape", ())) for weight in (live.parameter, live.current))
+        same = now == before or (live.shards is None and now[1:] == before[1:] and now[0] > before[0])
+        if self._ranks.sum(np.array([float(not same)])).any():
+            raise SourceEndedError(
+                f"its layer now holds a weight of shape {now} instead of {before}, and the frames of a run must hold "
+                "the same rows and columns"
+            )
+        if now[0] > before[0] and not self._has_grown and self._ranks.writes:
+            self._has_grown = True
+            logger.info(
+                "Table %s has grown from %d to %d rows; the same rows are watched as before.",
+                self.table.name,
+                before[0],
+                now[0],
+            )
+        if self._history is not None:
+            self._history.follow(live.current)
 
 
 def _log_lost_history(table: str, error: Exception) -> None:

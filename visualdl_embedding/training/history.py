@@ -7,7 +7,6 @@ import inspect
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,8 @@ from numpy.typing import NDArray
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.models import is_vocab_parallel
+from visualdl_embedding.training._functional import FunctionalHook
+from visualdl_embedding.training._positions import position_map
 
 __all__ = ["HistoryCounts", "TrainingHistory"]
 
@@ -28,9 +29,6 @@ rows to positions had left the caches."""
 _ALL_MEASURED, _ONE_OF = 64, 32
 """Gradients of the first 64 forward passes are measured, then those of one of every 32, drawn at random: with a fixed
 choice, one of several layers, or one batch of the epoch, could always be the one that is measured."""
-_MAX_MAPPED = 1 << 26
-"""Rows of a table up to which a map gives positions, 4 bytes each. Above, they are searched: 0.3 µs instead of 0.015 a
-lookup, but the map of 1,000,000,000 rows would take 4 GB on each rank."""
 _RECOMPUTATION = "paddle.distributed.fleet.recompute.recompute"
 AddUp = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 _set_compiler: Callable[[Any], Any] = getattr(paddle.framework.core, "set_eval_frame", lambda compiler: None)
@@ -64,21 +62,27 @@ class HistoryCounts:
 class TrainingHistory:
     """Counts lookups of watched rows, and measures the gradients of their vectors, with hooks on embedding layers.
 
-    A hook after the forward pass reads the ids. A hook on the layer's output receives the gradient of every single
-    lookup before they are summed by row, for dense and sparse gradients of the table. Evaluation, ``no_grad``, frozen
-    tables, traces (``paddle.jit.save``, ``to_static``) and the padding row are not counted, and a recomputed pass is
-    counted once. The hooks raise no errors: the first error ends the history.
+    A hook after the forward pass of a layer, or after ``paddle.nn.functional.embedding(ids, weight)``, reads the ids. A
+    hook on the output receives the gradient of every single lookup before they are summed by row, for dense and sparse
+    gradients of the table. Evaluation, ``no_grad``, frozen tables, traces (``paddle.jit.save``, ``to_static``) and the
+    padding row are not counted, and a recomputed pass is counted once. The hooks raise no errors: the first error ends
+    the history.
 
     Parameters
     ----------
     layers
-        An ``nn.Embedding``, or several that share one table; repetitions are ignored.
+        An ``nn.Embedding``, or several that share one table; repetitions are ignored. Without a layer give `weight`.
     ids
         ``(n,)`` int64: distinct rows to count (`Rows.gather_ids`), 0 to V - 1, or -1 for none (its count stays 0).
     on_error
         Called once with the exception that ends the history.
     earlier
         Last snapshot of the training that is resumed: its counts are continued.
+    weight
+        Table of functional calls. None: that of the first layer.
+    holder
+        Layer whose attribute a `weight` outside ``nn.Embedding`` is; while it is in evaluation mode, functional calls
+        are not counted.
 
     Attributes
     ----------
@@ -90,7 +94,7 @@ class TrainingHistory:
     TypeError
         If a layer is not an ``nn.Embedding``.
     ValueError
-        If there is no layer, the tables differ in size, or an id is out of range.
+        If there is neither a layer nor a weight, the tables differ in size, or an id is out of range.
 
     Notes
     -----
@@ -115,11 +119,16 @@ class TrainingHistory:
         *,
         on_error: Callable[[Exception], None] | None = None,
         earlier: Snapshot | None = None,
+        weight: paddle.Tensor | None = None,
+        holder: paddle.nn.Layer | None = None,
     ) -> None:
         given = layers if isinstance(layers, Sequence) else [layers]
         several = list({id(layer): layer for layer in given}.values())
-        self._positions = _position_map(several, ids)
-        self._dim = int(several[0].weight.shape[1])
+        self._positions, self._num_rows = _position_map(several, weight, ids)
+        weight = several[0].weight if weight is None else weight
+        self._dim = int(weight.shape[1])
+        self._in_layer = False
+        self._holders = several or ([] if holder is None else [holder])
         self._on_error = on_error
         self.error: Exception | None = None
         self._earlier = {} if earlier is None else earlier.row_values
@@ -134,6 +143,18 @@ class TrainingHistory:
         self._num_waiting = 0
         self._off = False
         self._handles = [_register(layer, self._after_forward) for layer in several]
+        self._handles += [layer.register_forward_pre_hook(self._before_forward) for layer in several]
+        self._calls: FunctionalHook | None = None
+        self.follow(weight)
+
+    def follow(self, weight: paddle.Tensor) -> None:
+        """Count functional calls with a tensor, which may have replaced the table's."""
+        # Ids of functional calls with a part of a table are not those of the table.
+        if self._off or int(weight.shape[0]) < self._num_rows or (self._calls and self._calls.weight is weight):
+            return
+        if self._calls is not None:
+            self._calls.remove()
+        self._calls = FunctionalHook(weight, self._after_call)
 
     def take(self, add_up: AddUp | None = None) -> HistoryCounts:
         """Return the counts since the start, without those of the earlier snapshot.
@@ -186,6 +207,8 @@ class TrainingHistory:
         """Remove the hooks and keep the counts."""
         self._guarded(self._fetch)
         self._off = True
+        if self._calls is not None:
+            self._calls.remove()
         for handle in self._handles:
             handle.remove()
         self._handles = []
@@ -196,24 +219,44 @@ class TrainingHistory:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _before_forward(self, layer: Any, inputs: Any) -> None:
+        """Leave the layer's own call of ``F.embedding`` to the hook after its forward pass."""
+        self._in_layer = True
+
     def _after_forward(self, layer: Any, inputs: Any, keywords: Any, output: Any) -> None:
         """Count ids. Return None, because any other value would replace the layer's output."""
         # Disable SOT for this hook: it miscompiles it (Paddle 3.3.1, UnboundLocalError).
         compiler = _set_compiler(None)
+        self._in_layer = False
         try:
-            # no_grad, frozen tables, and the first pass of recomputation give outputs without a gradient.
-            in_use = not self._off and layer.training and paddle.in_dynamic_mode() and not output.stop_gradient
-            if in_use and not _is_recomputed():
+            if layer.training and self._is_in_use(output):
                 self._guarded(lambda: self._count(next(iter((*inputs, *keywords.values()))), output))
         finally:
             _set_compiler(compiler)
 
-    def _count(self, ids: Any, output: Any) -> None:
+    def _after_call(self, ids: Any, padding_idx: int | None, output: Any) -> None:
+        """Count ids of ``F.embedding``."""
+        compiler = _set_compiler(None)
+        try:
+            in_training = not self._holders or any(layer.training for layer in self._holders)
+            if not self._in_layer and in_training and self._is_in_use(output):
+                self._guarded(lambda: self._count(ids, output, padding_idx))
+        finally:
+            _set_compiler(compiler)
+
+    def _is_in_use(self, output: Any) -> bool:
+        """Whether a pass is counted: no_grad, frozen tables, and a first pass of recomputation give no gradient."""
+        return not (self._off or not paddle.in_dynamic_mode() or output.stop_gradient or _is_recomputed())
+
+    def _count(self, ids: Any, output: Any, padding_idx: int | None = None) -> None:
         weight = self._weight()
         self._forwards += 1
         on_cpu = _on_cpu(output)
         # Copy the ids: the trainer may write the next batch into the same memory.
         kept = np.array(ids.numpy()).ravel() if on_cpu else ids.detach().flatten().clone()
+        if padding_idx is not None:
+            padding, kept = padding_idx % self._num_rows, kept.astype("int64")
+            kept[kept == padding] = self._num_rows
         self._wait(kept, None)
         if weight:
             measure = self._measure_on_cpu if on_cpu else self._measure_on_device
@@ -292,9 +335,11 @@ def _raise_lost() -> None:
     raise RuntimeError("they could not be counted on another rank")
 
 
-def _position_map(layers: Sequence[Any], ids: NDArray[np.int64]) -> Callable[[NDArray[np.integer]], NDArray[Any]]:
-    """Return a function from rows to their positions among `ids`; -1 for the padding row and rows not in `ids`."""
-    if not layers:
+def _position_map(
+    layers: Sequence[Any], weight: Any, ids: NDArray[np.int64]
+) -> tuple[Callable[[NDArray[np.integer]], NDArray[Any]], int]:
+    """Return the `position_map` of a table without its padding rows, and its number of rows."""
+    if not layers and weight is None:
         raise ValueError("TrainingHistory requires an nn.Embedding, but no layer was given.")
     for layer in layers:
         if not isinstance(layer, paddle.nn.Embedding) and not is_vocab_parallel(layer):
@@ -303,27 +348,11 @@ def _position_map(layers: Sequence[Any], ids: NDArray[np.int64]) -> Callable[[ND
     if len(sizes) > 1:
         raise ValueError(f"The layers of a history must share one table; these have tables of {sorted(sizes)}.")
     # A VocabParallelEmbedding holds some rows, and is called with ids of all.
-    num_rows = int(getattr(layers[0], "num_embeddings", layers[0].weight.shape[0]))
-    wanted = np.asarray(ids, dtype=np.int64)
-    if wanted.ndim != 1 or (wanted < -1).any() or (wanted >= num_rows).any():
-        raise ValueError(f"ids must be a one-dimensional array of rows of the table, 0 to {num_rows - 1}, or -1.")
+    held = int((layers[0].weight if layers else weight).shape[0])
+    num_rows = int(getattr(layers[0], "num_embeddings", held)) if layers else held
     paddings = [getattr(layer, "_padding_idx", None) for layer in layers]
     skipped = [int(padding) % num_rows for padding in paddings if padding is not None]
-    known = np.flatnonzero((wanted >= 0) & ~np.isin(wanted, skipped))
-    if num_rows > _MAX_MAPPED:
-        order = known[np.argsort(wanted[known])]
-        return partial(_search, wanted[order], order)
-    positions = np.full(num_rows, -1, dtype=np.int32)
-    positions[wanted[known]] = known
-    return positions.__getitem__
-
-
-def _search(rows: NDArray[np.int64], positions: NDArray[np.intp], ids: NDArray[np.integer]) -> NDArray[Any]:
-    """Look `ids` up among sorted `rows`, and return their `positions`; -1 for others."""
-    if not len(rows):
-        return np.full(len(ids), -1)
-    found = np.minimum(np.searchsorted(rows, ids), len(rows) - 1)
-    return np.where(rows[found] == ids, positions[found], -1)
+    return position_map(ids, num_rows, skipped=skipped), num_rows
 
 
 def _register(layer: Any, hook: Callable[[Any, Any, Any, Any], None]) -> Any:

@@ -18,7 +18,7 @@ from visualdl_embedding.vocabulary._labels import Labels
 from visualdl_embedding.vocabulary._text import cell_text, read_text, sentence, whole_number
 from visualdl_embedding.vocabulary._vocabulary import RowNumbers, Vocabulary
 
-__all__ = ["VocabularyLike", "open_vocabulary"]
+__all__ = ["VocabularyLike", "has_ids", "open_vocabulary"]
 
 _LARGEST_ID = 2**62
 
@@ -92,6 +92,14 @@ def open_vocabulary(
     raise TypeError(
         "A vocabulary must be a path, a list of tokens in the order of their ids, a dict {token: id}, a tokenizer with "
         f"get_vocab(), or None; {type(source).__name__} was passed."
+    )
+
+
+def has_ids(mapping: Mapping[Any, Any]) -> bool:
+    """Whether a dict is a vocabulary ``{token: id}`` or ``{id: token}``, possibly with wrong entries."""
+    return any(
+        whole_number(value) is not None or whole_number(key) is not None or (isinstance(key, str) and _is_id(key))
+        for key, value in mapping.items()
     )
 
 

@@ -19,7 +19,7 @@ from visualdl_embedding.vocabulary._tokens import Style, are_words, compose, sty
 
 __all__ = ["RowNumbers", "Vocabulary"]
 
-_ROW = re.compile(r"row (0|[1-9]\d{0,17})", re.ASCII)
+_ROW = re.compile(r"(?:row )?(0|[1-9]\d{0,17})", re.ASCII)
 _WITH_ID = re.compile(r"(.*) \((\d{1,18})\)", re.DOTALL)
 
 
@@ -113,7 +113,7 @@ class Vocabulary:
         return found
 
     def ids_of(self, label: str) -> tuple[int, ...]:
-        """Return all ids with exactly this label, ascending.
+        """Return all ids with exactly this label, ascending. Without a vocabulary ``"5"`` is ``"row 5"`` too.
 
         >>> Vocabulary(("a", "b", None, "a")).ids_of("a")
         (0, 3)
