@@ -98,7 +98,9 @@ def open_vocabulary(
 def has_ids(mapping: Mapping[Any, Any]) -> bool:
     """Whether a dict is a vocabulary ``{token: id}`` or ``{id: token}``, possibly with wrong entries."""
     return any(
-        whole_number(value) is not None or whole_number(key) is not None or (isinstance(key, str) and _is_id(key))
+        whole_number(value) is not None
+        or whole_number(key) is not None
+        or (isinstance(key, str) and key.isascii() and key.isdigit())  # full-width digits are tokens
         for key, value in mapping.items()
     )
 
