@@ -72,7 +72,10 @@ def main(folder: Path) -> None:
     model.evaluate(Sentences(), batch_size=8, verbose=0)
     result["weight"] = np.asarray(model.network.word.weight.numpy()).tolist()
 
-    result["used"] = refusal(EmbeddingCallback(folder / "a", vocabulary=only_here, **OPTIONS))
+    if rank == 0:
+        shutil.copytree(folder / "a", folder / "used")  # a run of another process
+    dist.barrier()
+    result["used"] = refusal(EmbeddingCallback(folder / "used", vocabulary=only_here, **OPTIONS))
     result["foreground"] = refusal(EmbeddingCallback(folder / "b", background=False, **OPTIONS))
     result["one without tables"] = refusal_without_tables(folder, rank)
 
