@@ -170,7 +170,8 @@ def test_kill_9_of_the_training_leaves_no_process_and_a_run_that_resumes(
     training.process.wait()
     assert gone(workers)
     steps = open_run(training.run).steps("word")
-    again = start(pause=0, epochs=1, more="resume=True")
+    # The script has no checkpoint: its network begins anew, so the step is given.
+    again = start(pause=0, epochs=1, more=f"resume=True, initial_step={max(steps)}")
     assert again.process.wait(300) == 0, again.output.read_text("utf-8")
     assert_all_can_be_read(training.run)
     assert open_run(training.run).steps("word")[: len(steps)] == steps

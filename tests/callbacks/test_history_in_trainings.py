@@ -160,8 +160,9 @@ def test_counts_go_on_in_a_resumed_training(tmp_path: Path) -> None:
     np.testing.assert_array_equal(whole.row_values["lookups"], resumed.row_values["lookups"])
     np.testing.assert_allclose(whole.row_values["gradient_mean"], resumed.row_values["gradient_mean"], rtol=1e-5)
     # From a snapshot whose counts are unknown, counts of the rest would be wrong.
-    fit(EmbeddingCallback(tmp_path / "off", training_history=False, **options), epochs=1)
-    fit(EmbeddingCallback(tmp_path / "off", resume=True, **options), epochs=1)
+    model = make_model()
+    fit(EmbeddingCallback(tmp_path / "off", training_history=False, **options), model=model, epochs=1)
+    fit(EmbeddingCallback(tmp_path / "off", resume=True, **options), model=model, epochs=1)
     assert open_run(tmp_path / "off").snapshot("word", 16).row_values == {}
     # From an earlier checkpoint, counts of superseded steps do not count.
     fit(EmbeddingCallback(tmp_path / "whole", resume=True, initial_step=8, **options), epochs=1)
