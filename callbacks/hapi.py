@@ -36,6 +36,9 @@ class EmbeddingCallback(TrainingCallback, paddle.callbacks.Callback):  # type: i
     tables
         None: every ``nn.Embedding``. Names or globs select; ``"decoder.table"`` or ``{"name": parameter}`` selects
         another 2-D parameter.
+    probes
+        `visualdl_embedding.Probe` by name: small fixed batches on which the network is run at every snapshot, so that
+        the output of a layer is recorded like a table. ``tables=()`` records probes only.
     methods
         Any of ``"pca"``, ``"tsne"``, ``"umap"``.
     n_components

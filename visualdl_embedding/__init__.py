@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from visualdl_embedding.reports import Report, report
     from visualdl_embedding.runs import check
     from visualdl_embedding.store import Run, open_run
-    from visualdl_embedding.training import RecorderSettings
+    from visualdl_embedding.training import Probe, RecorderSettings
 
     __version__: str
 
@@ -53,6 +53,7 @@ _MODULES = {
     "NewerFormatError": "errors",
     "NotAnalysedError": "errors",
     "NotAnalyzedError": "errors",
+    "Probe": "training",
     "RecorderSettings": "training",
     "Report": "reports",
     "Rows": "core.rows",
@@ -87,6 +88,7 @@ __all__ = [
     "NewerFormatError",
     "NotAnalysedError",
     "NotAnalyzedError",
+    "Probe",
     "RecorderSettings",
     "Report",
     "Rows",

@@ -7,14 +7,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from visualdl_embedding.demo._corpus import WATCH, Corpus, load_corpus
+from visualdl_embedding.demo._corpus import WATCH, Corpus, cut_words, encode, load_corpus
 from visualdl_embedding.demo._run import run_demo
 from visualdl_embedding.demo._summary import DemoSummary
 
 if TYPE_CHECKING:
     from visualdl_embedding.demo._classifier import ReviewClassifier, Reviews
 
-__all__ = ["WATCH", "Corpus", "DemoSummary", "ReviewClassifier", "Reviews", "load_corpus", "run_demo"]
+__all__ = [
+    "WATCH",
+    "Corpus",
+    "DemoSummary",
+    "ReviewClassifier",
+    "Reviews",
+    "cut_words",
+    "encode",
+    "load_corpus",
+    "run_demo",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from visualdl_embedding.training._callback import TrainingCallback
+    from visualdl_embedding.training._probe import Probe
     from visualdl_embedding.training._recorder import Recorder
     from visualdl_embedding.training._settings import RecorderSettings, Schedule
 
-__all__ = ["Recorder", "RecorderSettings", "Schedule", "TrainingCallback"]
+__all__ = ["Probe", "Recorder", "RecorderSettings", "Schedule", "TrainingCallback"]
 
-_MODULES = {"Recorder": "_recorder", "TrainingCallback": "_callback"}
+_MODULES = {"Probe": "_probe", "Recorder": "_recorder", "TrainingCallback": "_callback"}
 
 
 def __getattr__(name: str) -> Any:

@@ -16,6 +16,7 @@ from visualdl_embedding.analysis import Config
 from visualdl_embedding.logs import DEFAULT_LOG_BYTES
 from visualdl_embedding.models.live import is_scope, require_dynamic_mode
 from visualdl_embedding.training._open_runs import EXIT_SECONDS, Driver, close_ended
+from visualdl_embedding.training._probe import Probe, read_probes
 from visualdl_embedding.training._ranks import Ranks
 from visualdl_embedding.training._session import TrainingSession
 from visualdl_embedding.training._settings import RecorderSettings, Schedule
@@ -79,6 +80,7 @@ class TrainingCallback(ABC):
         metadata: MetadataLike | Sequence[MetadataLike] | Mapping[str, Any] | None = None,
         rows: RowsLike | Mapping[str, RowsLike] = 500,
         tables: str | Sequence[str] | Mapping[str, object] | None = None,
+        probes: Mapping[str, Probe] | None = None,
         methods: str | Sequence[str] = ("pca", "tsne", "umap"),
         n_components: int | Sequence[int] = 2,
         distance: Literal["cosine", "euclidean"] = "cosine",
@@ -124,6 +126,7 @@ class TrainingCallback(ABC):
         self.metadata = metadata
         self.rows = rows
         self.tables = tables
+        self.probes = read_probes(probes)
         self.watch = dict(watch) if isinstance(watch, Mapping) else _as_tuple(watch)
         self.keep = tuple(keep)
         self.writer = writer

@@ -21,6 +21,7 @@ from visualdl_embedding.models import open_model
 from visualdl_embedding.runs import rules_as_extra
 from visualdl_embedding.store import TableReader, TableStore, find_restart, is_run, open_run
 from visualdl_embedding.training._open_runs import Driver, choose_directory, forget, register
+from visualdl_embedding.training._probe import ProbeSource
 from visualdl_embedding.training._ranks import Ranks, SilentRecorder
 from visualdl_embedding.training._recorder import Recorder
 from visualdl_embedding.training._sources import Source, SourceEndedError, TableSource
@@ -296,7 +297,13 @@ def _sources_of(network: object, options: TrainingCallback, ranks: Ranks) -> lis
                 f"Rank {ranks.rank} has the tables {here}, but rank 0 has {', '.join(rows)}. Choose tables that all "
                 "ranks have: tables=[…]."
             )
-        return [TableSource(t, rows[t.name], training_history=options.training_history, ranks=ranks) for t in tables]
+        if same := [name for name in options.probes if name in rows]:
+            raise ValueError(f"{same[0]!r} is the name of a table and of a probe. Give the probe another name.")
+        probes = options.probes if ranks.writes else {}
+        return [
+            *(TableSource(t, rows[t.name], training_history=options.training_history, ranks=ranks) for t in tables),
+            *(ProbeSource(name, probe, network) for name, probe in probes.items()),
+        ]
 
     return ranks.attempt(sources)
 
