@@ -27,7 +27,7 @@ __all__ = ["ConfiguredTrainerCallback", "read_options", "register_callback"]
 CONFIG_VARIABLE = "VISUALDL_EMBEDDING_CONFIG"
 DEFAULT_CONFIG = "embedding.toml"
 FRAMEWORKS = ("paddlenlp", "paddleformers", "paddlefleet")
-_OBJECTS = {"writer", "initial_step", "on_alert", "config", "settings"}
+_OBJECTS = {"probes", "writer", "initial_step", "on_alert", "config", "settings"}
 """Options that no file can hold, or that the callback does not accept."""
 
 logger = logging.getLogger("visualdl_embedding")

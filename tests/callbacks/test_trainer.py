@@ -223,6 +223,7 @@ def test_a_registered_callback_takes_its_options_from_a_file(
             r"embedding.toml has the unknown option 'every_n_step'; did you mean 'every_n_steps'\? .*rows",
         ),
         ("writer = 2", r"unknown option 'writer'.* Options are log_dir, vocabulary"),
+        ("[probes.a]\nlayer = 'pooler'", "unknown option 'probes'"),
         (
             "every_n_steps = ",
             r"options of the embedding callback in .*embedding.toml cannot be read: it is not valid TOML",
