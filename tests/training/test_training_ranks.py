@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+from itertools import repeat
+
 import numpy as np
+import paddle
 import pytest
 
+from visualdl_embedding.training import _ranks
 from visualdl_embedding.training._ranks import Ranks, _portable
 
 
@@ -37,3 +42,15 @@ def test_an_error_that_cannot_be_pickled_keeps_its_text() -> None:
     sent = _portable(Unportable("a", "taken"))
     assert isinstance(sent, RuntimeError)
     assert str(sent) == "Unportable: a: taken"
+
+
+def test_rank_0_records_alone_after_another_rank_has_stopped_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    store = paddle.base.core.TCPStore("127.0.0.1", port, True, 1, 60)
+    monkeypatch.setattr(paddle.distributed.collective, "_default_store", store)
+    monkeypatch.setattr(_ranks, "_meetings", repeat(1))  # both ranks are this process
+    monkeypatch.setattr(_ranks, "MEETING_SECONDS", 0.2)
+    assert Ranks(1, 2).meet("EmbeddingCallback") == Ranks(1)
+    assert Ranks(0, 2).meet("EmbeddingCallback") == Ranks(0)

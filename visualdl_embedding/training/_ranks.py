@@ -78,6 +78,8 @@ class Ranks:
             store.add(name, 1)
             while not (verdict := store.add(f"{name}/verdict", 0)) and time.monotonic() < waits + MEETING_SECONDS:
                 time.sleep(POLL_SECONDS)
+            if not verdict:
+                store.add(name, -1)  # rank 0, if it still comes, must not count on this one
             return self if verdict == _TOGETHER else Ranks(self.rank)
         while (missing := self.size - 1 - store.add(name, 0)) and time.monotonic() < waits:
             time.sleep(POLL_SECONDS)
