@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from pathlib import Path
 from typing import Any
 
 import paddle
@@ -126,12 +126,8 @@ class EmbeddingCallback(TrainingCallback, paddle.callbacks.Callback):  # type: i
         session = self._begin(self.model.network, share=self._visualdl, their_log_dir=theirs, where=where)
         if session is None:
             return
-        shared = (
-            self.writer is None
-            and theirs is not None
-            and os.path.realpath(theirs) == os.path.realpath(self.log_dir or theirs)
-        )
-        self._continues = session.step > 0 and shared
+        shares = self.writer is None and theirs is not None and Path(theirs).resolve() == session.log_dir.resolve()
+        self._continues = session.step > 0 and shares
 
     def on_train_batch_begin(self, step: int, logs: Any = None) -> None:
         """Continue ``train/loss`` of a resumed run at the run's step: VisualDL's callback counts from 0 again."""

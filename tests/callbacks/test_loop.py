@@ -169,6 +169,17 @@ def test_two_monitors_of_one_program_record_side_by_side(tmp_path: Path) -> None
     assert max(open_run(tmp_path / "b").steps("word")) == 8
 
 
+@pytest.mark.filterwarnings("ignore:The program will return to single-card operation")
+def test_tables_of_data_parallel_networks_have_the_names_of_one_process(tmp_path: Path) -> None:
+    loop = Loop()
+    with EmbeddingMonitor(loop.network, tmp_path, **QUICK) as monitor:
+        monitor.step()
+    with EmbeddingMonitor(paddle.DataParallel(loop.network), tmp_path, resume=True, **QUICK) as monitor:
+        monitor.step()
+    assert open_run(tmp_path).tables() == ["word"]
+    assert open_run(tmp_path).steps("word") == [0, 1, 2]
+
+
 def test_a_second_block_of_the_same_monitor_continues(tmp_path: Path) -> None:
     loop = Loop()
     monitor = EmbeddingMonitor(loop.network, tmp_path, every_n_steps=4, **QUICK)

@@ -132,6 +132,21 @@ def test_a_run_with_a_probe_is_resumed_with_the_same_rows_only(tmp_path: Path) -
     assert open_run(tmp_path).steps("sentences") == [0, 8, 16]
 
 
+def test_a_probe_does_not_choose_the_step_of_a_resume(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The same weights give outputs that differ in the last bits, as with another number of threads."""
+    model = make_model(Noisy())
+    for resume, scale in ((False, 1), (True, 1 + 1e-5)):
+        a = probe(layer=lambda network, ids, scale=scale: network.word(ids).mean(axis=1) * scale)
+        fit(EmbeddingCallback(tmp_path, probes={"a": a}, resume=resume, **PLAIN), model=model)
+    assert open_run(tmp_path).steps("a") == [0, 8, 16, 24, 32]
+    assert "rows" not in caplog.text
+
+
+def test_tables_that_select_nothing_without_probes_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"tables=\(\) selects nothing"):
+        EmbeddingCallback(tmp_path, tables=())
+
+
 def test_an_error_of_a_probe_while_training_ends_its_recording_only(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

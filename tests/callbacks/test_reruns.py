@@ -116,6 +116,18 @@ def test_the_same_callback_continues_with_the_same_network_only(tmp_path: Path) 
     assert open_run(tmp_path / "run-2").steps("word") == [0, 8, 16]
 
 
+@pytest.mark.parametrize("given", [True, False])
+def test_the_same_callback_continues_in_the_numbered_directory(tmp_path: Path, given: bool) -> None:
+    run, again = tmp_path / "run", tmp_path / "run-2"
+    fit(EmbeddingCallback(run, **QUICK), epochs=1)
+    callback, theirs = EmbeddingCallback(run if given else None, **QUICK), paddle.callbacks.VisualDL(str(run))
+    model = fit(callback, theirs, epochs=1)
+    fit(callback, theirs, model=model, epochs=1)
+    assert callback.run_dir_ == again
+    assert open_run(again).steps("word") == [0, 8, 16]
+    assert loss_steps(again) == list(range(1, 17))
+
+
 def test_the_same_callback_continues_after_an_exception(tmp_path: Path) -> None:
     model, callback = make_model(), EmbeddingCallback(tmp_path, every_n_steps=2, **QUICK)
     die(callback, model=model)

@@ -131,8 +131,8 @@ def require_dynamic_mode(reader: str) -> None:
         )
 
 
-def is_paddle(source: Any, kind: Literal["nn.Layer", "Tensor"]) -> bool:
-    """Whether something is a ``paddle.nn.Layer`` or a ``paddle.Tensor``, without importing Paddle."""
+def is_paddle(source: Any, kind: Literal["nn.Layer", "Tensor", "DataParallel"]) -> bool:
+    """Whether something is of a class of Paddle, such as ``paddle.Tensor``, without importing Paddle."""
     return "paddle" in sys.modules and isinstance(source, attrgetter(kind)(sys.modules["paddle"]))
 
 

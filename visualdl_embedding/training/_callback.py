@@ -14,7 +14,7 @@ from typing import Any, Literal, ParamSpec
 from visualdl_embedding.alerts import Alert, RulesLike, read_rules
 from visualdl_embedding.analysis import Config
 from visualdl_embedding.logs import DEFAULT_LOG_BYTES
-from visualdl_embedding.models.live import is_scope, require_dynamic_mode
+from visualdl_embedding.models.live import is_paddle, is_scope, require_dynamic_mode
 from visualdl_embedding.training._open_runs import EXIT_SECONDS, Driver, close_ended
 from visualdl_embedding.training._probe import Probe, read_probes
 from visualdl_embedding.training._ranks import Ranks
@@ -115,6 +115,8 @@ class TrainingCallback(ABC):
             raise ValueError(f'on_error takes "disable" or "raise", not {on_error!r}.')
         if initial_step is not None and initial_step < 0:
             raise ValueError(f"initial_step takes a number of batches, 0 or more, not {initial_step}.")
+        if tables is not None and not tables and not probes:
+            raise ValueError(f"tables={tables!r} selects nothing to record. Name tables, remove it, or give probes.")
         if resume and overwrite:
             raise ValueError("resume=True continues a run and overwrite=True replaces it. Give one of the two.")
         if stop_on not in (None, "warning", "critical"):
@@ -163,7 +165,7 @@ class TrainingCallback(ABC):
 
     def _begin(
         self,
-        network: object,
+        network: Any,
         *,
         share: Any = None,
         their_log_dir: str | os.PathLike[str] | None,
@@ -180,12 +182,12 @@ class TrainingCallback(ABC):
         name = type(self).__name__
         if not is_scope(network):
             require_dynamic_mode(name)
+        if is_paddle(network, "DataParallel"):
+            network = network._layers  # so that names are those of one process
+        self._abandon(timeout=0)
         ranks = Ranks.current().meet(name)
         if ranks.size == 1 and not ranks.writes:
             return None
-        if self.session_ is not None:
-            self.session_.abandon()
-            self.session_ = None
         close_ended()
         found = self.log_dir if self.log_dir is not None else their_log_dir
 
@@ -235,10 +237,10 @@ class TrainingCallback(ABC):
             self._deliver(self.session_.take_alerts())
             self.session_ = None
 
-    def _abandon(self) -> None:
-        """Close the recording of a training that ended by an exception, within a few seconds."""
+    def _abandon(self, *, timeout: float = EXIT_SECONDS) -> None:
+        """Close the recording of a training that ended by an exception, within `timeout` seconds."""
         if self.session_ is not None:
-            self.session_.abandon(timeout=EXIT_SECONDS)
+            self.session_.abandon(timeout=timeout)
             self.session_ = None
 
     @abstractmethod

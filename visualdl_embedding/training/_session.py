@@ -51,9 +51,9 @@ class TrainingSession:
     options
         Callback with the options of the recording.
     share
-        ``paddle.callbacks.VisualDL`` of the same training, whose log file is used.
+        ``paddle.callbacks.VisualDL`` of the same training, whose log file is used; None if there is none.
     ranks
-        Processes of the training; None for this one alone.
+        Processes of the training.
     continues
         Earlier session of the same training, whose run is continued at its step. None: as the options say.
     driver
@@ -76,14 +76,14 @@ class TrainingSession:
         log_dir: Path,
         options: TrainingCallback,
         *,
-        share: Any = None,
-        ranks: Ranks | None = None,
-        continues: TrainingSession | None = None,
-        driver: Driver | None = None,
+        share: Any,
+        ranks: Ranks,
+        continues: TrainingSession | None,
+        driver: Driver | None,
     ) -> None:
         show_messages()
         self._options = options
-        self._ranks = ranks or Ranks()
+        self._ranks = ranks
         self._recorder: Recorder | SilentRecorder = SilentRecorder()
         self._log: LogFile | None = None
         self._sources = {source.table.name: source for source in _sources_of(network, options, self._ranks)}
@@ -98,9 +98,14 @@ class TrainingSession:
         register(self, self._recorder, folder=self.log_dir, driver=driver)
 
     def _vectors_now(self) -> dict[str, NDArray[np.float32]]:
-        """Read the watched rows of each source; one that cannot be read is left out."""
+        """Read the watched rows of each table; one that cannot be read is left out, and so are probes.
+
+        The output of a network differs in its last bits between machines, numbers of threads and batch sizes.
+        """
         now = {}
         for name, source in self._sources.items():
+            if not isinstance(source, TableSource):
+                continue
             with contextlib.suppress(Exception):
                 now[name] = source.snapshot(0).vectors
         return now
@@ -110,7 +115,7 @@ class TrainingSession:
     ) -> tuple[Path, int, dict[str, int], dict[str, Any]]:
         """Open stores, log and recorder on rank 0.
 
-        `now` holds the vectors of the sources of a resumed training.
+        `now` holds the vectors of the tables of a resumed training.
 
         Return the directory, the step to begin from, and by source the step of the last snapshot, or -1, and what
         `Source.past` read.
@@ -188,7 +193,7 @@ class TrainingSession:
 
     def is_continued_by(self, network: object, log_dir: Path) -> bool:
         """Whether a training of `network` with `log_dir` continues this one."""
-        return self._trained() is network and self._asked == log_dir
+        return self._trained() is network and log_dir in (self._asked, self.log_dir)
 
     def is_wanted(self, stop: bool) -> bool:
         """Whether this or another rank wants the training to `stop`; all ranks ask after the same batch."""

@@ -78,12 +78,10 @@ class _Past:
 class TableSource:
     """Watched rows of an embedding table, with the lookups and gradients of its layers and functional calls."""
 
-    def __init__(
-        self, model_table: ModelTable, rows: Rows, *, training_history: bool, ranks: Ranks | None = None
-    ) -> None:
+    def __init__(self, model_table: ModelTable, rows: Rows, *, training_history: bool, ranks: Ranks) -> None:
         self.table = model_table.table
         self.rows = rows
-        self._ranks = ranks or Ranks()
+        self._ranks = ranks
         self._model_table = model_table
         live = model_table.reader
         self._counted = live if training_history and isinstance(live, LiveTable) and live.is_countable else None
@@ -150,7 +148,7 @@ class TableSource:
         counters, values = self._history.counters(counts), self._history.row_values(self.rows, counts)
         if counters.get("forwards") == 0 and step:
             values = {}
-            if self._says_unseen:
+            if self._says_unseen and self._ranks.writes:
                 self._says_unseen = False
                 logger.warning(
                     "Table %s: no lookup was counted up to step %d, so lookups and gradients are unknown. Calls of a "
