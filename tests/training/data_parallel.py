@@ -80,7 +80,9 @@ def main(folder: Path) -> None:
     result["one without tables"] = refusal_without_tables(folder, rank)
 
     rules = [Above("mean_cosine", value=-1.0, severity="critical")]
-    stopping = StoppedAt(folder / "c", alerts=rules, stop_on="critical", **OPTIONS | {"every_n_steps": 50})
+    alerts: list[Any] = []
+    often = OPTIONS | {"every_n_steps": 50}
+    stopping = StoppedAt(folder / "c", alerts=rules, stop_on="critical", on_alert=alerts.append, **often)
     batches = Batches(seconds=0.1)
     fit(stopping, batches, epochs=MOST_EPOCHS)
     result["stopped"], result["trained"] = stopping.stopped, batches.trained
@@ -92,9 +94,14 @@ def main(folder: Path) -> None:
                 shutil.rmtree(folder / "d" / "embeddings", ignore_errors=True)
             (folder / "d" / "embeddings").write_text("")
 
-    lost = EmbeddingCallback(folder / "d", **OPTIONS)
-    batches = Batches(2, lose_folder)
-    fit(lost, batches, epochs=4)
+    def deliver_late() -> None:
+        assert lost.session_ is not None
+        if rank == 0:
+            lost.session_._recorder._alerts.append(alerts[0])
+
+    lost = EmbeddingCallback(folder / "d", stop_on="critical", **OPTIONS)
+    batches, late = Batches(2, lose_folder), Batches(16, deliver_late)
+    fit(lost, batches, late, epochs=8)
     result["trained without a folder"] = batches.trained
     write_result(folder, rank, result)
 

@@ -196,8 +196,11 @@ class TrainingSession:
         return self._trained() is network and log_dir in (self._asked, self.log_dir)
 
     def is_wanted(self, stop: bool) -> bool:
-        """Whether this or another rank wants the training to `stop`; all ranks ask after the same batch."""
-        return stop if self._over else not self._ranks.all(not stop)
+        """Whether this or another rank wants the training to `stop`; all ranks ask after the same batch.
+
+        They also ask when recording has ended: an alert may arrive later.
+        """
+        return not self._ranks.all(not stop)
 
     def _snapshot(self, *, final: bool = False) -> None:
         failure = self._recorder.error
