@@ -157,5 +157,5 @@ def test_an_initial_step_that_contradicts_the_rows_is_reported(
     model, _ = train_with_checkpoints(tmp_path)
     callback = EmbeddingCallback(tmp_path, resume=True, initial_step=initial_step, **LEAN)
     fit(callback, model=model, epochs=1)
-    assert f"initial_step={initial_step}, but the rows are those of step 16." in caplog.text
+    assert f"Steps continue after {initial_step}, but the rows are those of step 16:" in caplog.text
     assert open_run(tmp_path).steps("word")[-1] == initial_step + 8
