@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,14 @@ def test_recomputation_counts_a_lookup_once(use_reentrant: bool) -> None:
     assert (word.take().lookups[4], table.take().lookups[4]) == (2, 1)
 
 
+@pytest.fixture
+def unpatched() -> None:
+    """Remove the hooks of histories that other tests did not close."""
+    for hook in [*chain.from_iterable(FunctionalHook._by_weight.values())]:
+        hook.remove()
+
+
+@pytest.mark.usefixtures("unpatched")
 def test_nothing_stays_patched() -> None:
     original, holder = F.embedding, Holder()
     first, second = of_table(holder), of_table(holder)
@@ -96,6 +105,7 @@ def test_nothing_stays_patched() -> None:
     assert not FunctionalHook._by_weight
 
 
+@pytest.mark.usefixtures("unpatched")
 def test_another_patch_may_come_between() -> None:
     original, holder, ids = F.embedding, Holder(), paddle.to_tensor([3])
     first = of_table(holder)

@@ -189,6 +189,18 @@ def test_a_second_fit_of_the_same_model_closes_the_first_that_died(tmp_path: Pat
     assert open_run(tmp_path / "b").snapshot("word", 8).row_values["lookups"].sum() == 64 * 6
 
 
+def test_a_training_that_died_leaves_neither_hooks_nor_table_when_its_callback_is_freed(tmp_path: Path) -> None:
+    model, functional = make_model(), paddle.nn.functional.embedding
+    table, hooks = weakref.ref(model.network.word.weight), model.network.word._forward_post_hooks
+    die(EmbeddingCallback(tmp_path, **QUICK), model=model)
+    gc.collect()
+    assert not hooks
+    assert paddle.nn.functional.embedding is functional
+    del model
+    gc.collect()
+    assert table() is None
+
+
 def test_the_table_of_a_training_that_died_is_freed_when_another_begins(tmp_path: Path) -> None:
     model = make_model()
     table, kept = weakref.ref(model.network.word.weight), EmbeddingCallback(tmp_path / "a", **QUICK)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import weakref
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -122,6 +123,8 @@ class TableSource:
                 weight=live.current,
                 holder=live.holder[0] if live.holder else None,
             )
+            # The hooks, which hold the table, must not outlive a session that is freed without being closed.
+            weakref.finalize(self, self._history.close).atexit = False
 
     def _log_choice(self) -> None:
         for note in self._model_table.notes:
