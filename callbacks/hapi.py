@@ -34,8 +34,8 @@ class EmbeddingCallback(TrainingCallback, paddle.callbacks.Callback):  # type: i
         Rows to watch: a number (the most frequent if a frequency is known, else the first), labels, ids,
         ``{"group": name}``, ``"stratified:500"`` or ``"all"``.
     tables
-        None: every ``nn.Embedding``. Names or globs select; ``"decoder.table"`` or ``{"name": parameter}`` selects
-        another 2-D parameter.
+        None: every ``nn.Embedding`` and ``VocabParallelEmbedding``. Names or globs select; ``"decoder.table"`` or
+        ``{"name": parameter}`` selects another 2-D parameter.
     probes
         `visualdl_embedding.Probe` by name: small fixed batches on which the network is run at every snapshot, so that
         the output of a layer is recorded like a table. ``tables=()`` records probes only.
@@ -97,6 +97,11 @@ class EmbeddingCallback(TrainingCallback, paddle.callbacks.Callback):  # type: i
     settings
         `visualdl_embedding.RecorderSettings`, likewise for `background`, `max_slowdown`, `drain_timeout`,
         `max_log_bytes` and `max_store_bytes`.
+
+    Attributes
+    ----------
+    run_dir_
+        Directory of the current or last recording, or None: `log_dir`, or a numbered directory beside it.
 
     Raises
     ------

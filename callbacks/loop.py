@@ -34,6 +34,8 @@ class EmbeddingMonitor(TrainingCallback):
     ----------
     should_stop
         Whether `stop_on` selected an alert: the loop must end. `iterate` ends by itself.
+    run_dir_
+        As in `EmbeddingCallback`.
 
     Raises
     ------

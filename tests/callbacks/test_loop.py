@@ -144,6 +144,20 @@ def test_an_exception_leaves_the_block_soon_and_keeps_what_is_stored(
     assert open_run(tmp_path).steps("word") == [0, 2, 4]
 
 
+def test_an_exception_is_not_hidden_by_an_error_of_the_recording(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def train() -> None:
+        with EmbeddingMonitor(Bag(), tmp_path, on_error="raise", **QUICK) as monitor:
+            assert monitor.session_ is not None
+            monitor.session_._recorder.error = OSError("no space left")
+            raise RuntimeError("out of memory")
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        train()
+    assert "could not be closed (OSError: no space left)" in caplog.text
+
+
 def test_a_writer_of_the_user_gives_the_directory_and_stays_open(tmp_path: Path) -> None:
     loop, writer = Loop(), LogWriter(str(tmp_path))
     with EmbeddingMonitor(loop.network, writer=writer, **QUICK) as monitor:

@@ -79,8 +79,8 @@ def _contradiction(tables: Sequence[tuple[TableReader, Floats]], initial_step: i
         return ""
     found = f"those of step {equal[0]}" if equal else f"not those of its stored snapshot ({_listed(steps, tables)})"
     return (
-        f"Steps continue after {initial_step}, but the rows are {found}: check that the checkpoint of step {initial_step} "
-        "is loaded."
+        f"Steps continue after {initial_step}, but the rows are {found}: check that the checkpoint of that step is "
+        "loaded."
     )
 
 

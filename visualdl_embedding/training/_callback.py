@@ -60,7 +60,7 @@ class TrainingCallback(ABC):
     """Base class of callbacks, with their options and the recording of one training.
 
     A trainer's callback inherits from this class and from the trainer's base class, calls `_begin`, `_after_batch`,
-    `_after_epoch` and `_end`, and defines `_stop_training`. `_begin` checks that this process records.
+    `_after_epoch` and `_end`, and defines `_stop_training`.
     The parameters are those of `visualdl_embedding.EmbeddingCallback`.
 
     Attributes
@@ -174,7 +174,8 @@ class TrainingCallback(ABC):
     ) -> TrainingSession | None:
         """Choose tables and rows, open the run, and take the snapshot before training.
 
-        With several ranks all of them take part; the result is None on another rank than 0 that is not among them.
+        With several ranks all of them take part. The result is None on a rank that does not, because rank 0 records
+        alone.
         `network` and `share` as in `TrainingSession`. `their_log_dir` of the trainer is the default of `log_dir`, and
         `where` its source, for the error message. If this callback has recorded the same network, `continues` tells
         whether its run goes on. Recordings of other trainings that ended by an exception are closed.

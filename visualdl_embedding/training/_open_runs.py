@@ -96,16 +96,13 @@ class _OpenRun:
         return self.session() is None or (self.driver is not None and not self.driver.runs())
 
     def close(self, timeout: float) -> None:
-        """Close, and keep what is stored; never raises an error."""
+        """Close, and keep what is stored."""
         session = self.session()
         _open_runs.discard(self)
-        try:
-            if session is not None:
-                session.abandon(timeout=timeout)
-            else:
-                self.recorder.close(timeout=timeout)
-        except Exception as error:
-            logger.warning("The run %s could not be closed (%s: %s).", self.folder, type(error).__name__, error)
+        if session is not None:
+            session.abandon(timeout=timeout)
+        else:
+            self.recorder.close(timeout=timeout)
 
 
 _open_runs: set[_OpenRun] = set()

@@ -319,7 +319,7 @@ class Recorder:
         else:
             self._failures += 1
             self._tables[name].skipped["failed"] += 1
-            message = header["message"]
+            message = header["message"].rstrip(".")
             if self._failures == 1:
                 logger.warning(
                     "The analysis of %s at step %d failed: %s. Training and recording continue.", name, step, message

@@ -188,8 +188,14 @@ class TrainingSession:
         return self._recorder.take_alerts()
 
     def abandon(self, *, timeout: float = 0.0) -> None:
-        """Close a training that ended early, without a last snapshot; wait up to `timeout` seconds for analyses."""
-        self._guarded(self._close, timeout=timeout)
+        """Close a training that ended early, without a last snapshot; wait up to `timeout` seconds for analyses.
+
+        It raises no error, which would hide the one that ended the training.
+        """
+        try:
+            self._guarded(self._close, timeout=timeout)
+        except Exception as error:
+            logger.warning("The run %s could not be closed (%s: %s).", self.log_dir, type(error).__name__, error)
 
     def is_continued_by(self, network: object, log_dir: Path) -> bool:
         """Whether a training of `network` with `log_dir` continues this one."""
