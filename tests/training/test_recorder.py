@@ -314,3 +314,16 @@ def test_an_unknown_table_of_a_run_is_refused(tmp_path: Path) -> None:
     record(tmp_path, 0, background=False)
     with pytest.raises((ValueError, FileNotFoundError), match="nouns"):
         analyze_run(tmp_path, tables=["nouns"])
+
+
+def test_an_error_in_closing_the_log_is_kept_by_the_recorder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise OSError("no space left")
+
+    log = LogFile.open(tmp_path)
+    recorder = Recorder(log, config=CONFIG, settings=RecorderSettings(background=False))
+    with monkeypatch.context() as patched:
+        patched.setattr(log, "close", fail)
+        recorder.close()
+    log.close()
+    assert str(recorder.error) == "no space left"

@@ -157,7 +157,10 @@ class Recorder:
                 self._events.put("abandon")
                 self._done.wait(LAST_WRITES_SECONDS)
             self._thread.join(LAST_WRITES_SECONDS)
-        self._log.close()
+        try:
+            self._log.close()
+        except Exception as error:
+            self.error = self.error or error
         self.error = self.error or self._log.error
         if self.error is None:
             self._log_end()
