@@ -167,7 +167,7 @@ def test_findings_come_in_both_languages(tmp_path: Path) -> None:
     assert broken["title_zh"] != broken["title"]
     assert np.isnan(floats(client.get(PREFIX + "frame?run=.&table=word&step=0&projection=pca"))[7]).all()
     found = ask(client, "neighbors", run=".", table="word", step=0, row=7)
-    assert (found["neighbors"], found["why"]) == ([], "unwatched")
+    assert (found["neighbors"], found["why"]) == ([], "nonfinite")
 
 
 def test_a_comparison_is_procrustes_until_it_is_joint(client: FlaskClient, two_runs: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from visualdl_embedding.core.rows import Rows
 from visualdl_embedding.core.snapshot import Snapshot
 from visualdl_embedding.core.table import Table
-from visualdl_embedding.errors import DamagedFileError
+from visualdl_embedding.errors import DamagedFileError, EmbeddingError
 from visualdl_embedding.models import ModelTable
 from visualdl_embedding.models.live import LiveTable
 from visualdl_embedding.store import TableStore
@@ -27,7 +27,7 @@ __all__ = ["Source", "SourceEndedError", "TableSource"]
 logger = logging.getLogger("visualdl_embedding")
 
 
-class SourceEndedError(RuntimeError):
+class SourceEndedError(EmbeddingError, RuntimeError):
     """No more snapshots can be taken of a source; other sources are recorded on."""
 
 
