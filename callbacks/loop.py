@@ -41,6 +41,8 @@ class EmbeddingMonitor(TrainingCallback):
     ------
     ValueError, TypeError, FileNotFoundError, FileExistsError, PermissionError
         If an argument is wrong; at construction or when the block begins.
+    RuntimeError
+        If a batch is counted outside the block.
 
     Examples
     --------
@@ -60,20 +62,24 @@ class EmbeddingMonitor(TrainingCallback):
         self._network = network
         self._epoch = 0
         self._uncounted = False
+        self._inside = False
 
     def __enter__(self) -> EmbeddingMonitor:
         """Choose tables and rows, open the run, and take the snapshot before training."""
         self.should_stop = self._uncounted = False
         theirs = getattr(self.writer, "logdir", None)
         self._begin(self._network, their_log_dir=theirs, where="writer with a directory")
+        self._inside = True
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Take the last snapshot, wait for the analyses, and close the log."""
         if kind is None:
             self._count()
+            self._inside = False
             self._end()
         else:
+            self._inside = False
             self._abandon()
 
     def step(self, *, loss: Any = None) -> None:
@@ -81,6 +87,11 @@ class EmbeddingMonitor(TrainingCallback):
 
         `loss` is a number or a tensor with one element. To read a tensor of a GPU, Python waits for its computation.
         """
+        if not self._inside:
+            raise RuntimeError(
+                "step was called outside the with block of the monitor, so nothing is recorded. Write the loop inside: "
+                'with EmbeddingMonitor(network, "runs/a") as monitor.'
+            )
         self._uncounted = False
         self._after_batch(last=False, loss=None if loss is None else float(loss))
 

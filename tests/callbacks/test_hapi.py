@@ -11,7 +11,7 @@ import pytest
 from callback_training import LABELS, QUICK, Bag, D, V, WithPositions, fit, make_model, scalar_steps, tags
 from visualdl import LogReader, LogWriter
 
-from visualdl_embedding import Config, EmbeddingCallback, RecorderSettings, open_run
+from visualdl_embedding import Config, EmbeddingCallback, EmbeddingMonitor, RecorderSettings, open_run
 from visualdl_embedding.alerts import Above, DriftTowards
 from visualdl_embedding.training import TrainingCallback
 
@@ -96,6 +96,15 @@ def test_no_stray_output_and_nothing_left_open(tmp_path: Path, capfd: pytest.Cap
 def test_wrong_arguments_raise_at_construction(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         EmbeddingCallback("runs/never", **arguments)
+
+
+def test_an_unknown_option_is_named() -> None:
+    with pytest.raises(TypeError, match=r"^EmbeddingCallback has no option 'every_n_step': did you mean 'every_n_st"):
+        EmbeddingCallback("runs/never", every_n_step=5)
+    with pytest.raises(
+        TypeError, match=r"^EmbeddingMonitor has no option 'zzz': help.EmbeddingCallback. lists the options"
+    ):
+        EmbeddingMonitor(Bag(), "runs/never", zzz=5)
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,16 @@ def test_uses_of_the_weight_that_are_no_counted_lookups_leave_them_unknown(
     assert sum("no lookup was counted up to step 8" in message for message in caplog.messages) == 1
 
 
+def test_a_frozen_table_is_no_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    model = make_model()
+    model.network.word.weight.stop_gradient = True
+    with caplog.at_level("INFO", "visualdl_embedding"):
+        fit(EmbeddingCallback(tmp_path, methods=(), background=False), model=model)
+    message = "Table word is frozen (stop_gradient=True), so its lookups and gradients are not counted."
+    assert caplog.messages.count(message) == 1
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
+
+
 def test_a_table_that_grows_is_followed_and_one_that_becomes_another_ends(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -121,6 +121,16 @@ def test_an_alert_stops_the_loop_after_its_batch(tmp_path: Path, iterates: bool)
     assert trained == 1  # the alert of step 0 is delivered after the first batch
 
 
+def test_a_batch_outside_the_block_is_an_error(tmp_path: Path) -> None:
+    monitor = EmbeddingMonitor(Bag(), tmp_path, **QUICK)
+    with pytest.raises(RuntimeError, match=r"step was called outside the with block of the monitor"):
+        monitor.step(loss=1.0)
+    with monitor:
+        monitor.step(loss=1.0)
+    with pytest.raises(RuntimeError, match="outside the with block"):
+        monitor.step(loss=1.0)
+
+
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 def test_an_exception_leaves_the_block_soon_and_keeps_what_is_stored(
     tmp_path: Path, error: type[BaseException]

@@ -158,6 +158,19 @@ def test_two_callbacks_of_one_training_do_not_close_each_other(tmp_path: Path) -
         assert open_run(tmp_path / name).steps("word") == [0, 8]
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_two_callbacks_of_one_training_need_two_directories(tmp_path: Path, overwrite: bool) -> None:
+    ours = [EmbeddingCallback(tmp_path, overwrite=overwrite, **QUICK) for _ in range(2)]
+    with pytest.raises(FileExistsError, match=r"is in use: another callback or monitor .* records word there"):
+        fit(*ours, epochs=1)
+    towers = make_model(paddle.nn.Sequential(paddle.nn.Embedding(60, 8), paddle.nn.Flatten(), paddle.nn.Linear(48, 3)))
+    both = [
+        EmbeddingCallback(tmp_path / "b", tables=name, **{**QUICK, "vocabulary": None}) for name in ("0", "2.weight")
+    ]
+    fit(*both, model=towers, epochs=1)
+    assert open_run(tmp_path / "b").tables() == ["0", "2.weight"]
+
+
 def test_trainings_within_and_beside_a_training_do_not_close_it(tmp_path: Path) -> None:
     class Searches(paddle.callbacks.Callback):  # type: ignore[misc]
         def on_train_batch_end(self, step: int, logs: Any = None) -> None:

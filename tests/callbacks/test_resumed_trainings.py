@@ -104,6 +104,13 @@ def train_with_checkpoints(log_dir: Path) -> tuple[paddle.Model, dict[int, dict[
     return model, saved
 
 
+def test_a_resume_without_a_run_begins_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", "visualdl_embedding"):
+        fit(EmbeddingCallback(tmp_path / "a", resume=True, methods=(), background=False), epochs=1)
+    assert f"{tmp_path / 'a'} holds no run to resume; a new one begins." in caplog.messages
+    assert open_run(tmp_path / "a").steps("word") == [0, 8]
+
+
 def test_a_forgotten_initial_step_is_found_by_the_rows(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     model, saved = train_with_checkpoints(tmp_path)
     before = open_run(tmp_path).snapshot("word", 8)

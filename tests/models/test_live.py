@@ -76,6 +76,8 @@ def test_nothing_found_lists_what_there_is() -> None:
         ValueError, match=r"No paddle.nn.Embedding was found in Linear(.|\n)*weight \(3, 2\)(.|\n)*tables="
     ):
         find_tables(paddle.nn.Linear(3, 2))
+    with pytest.raises(ValueError, match=r"Choose the table: tables=\['1.weight'\]"):
+        find_tables(paddle.nn.Sequential(paddle.nn.Flatten(), paddle.nn.Linear(3, 2)))
 
 
 def test_an_unknown_name_suggests_a_parameter() -> None:

@@ -192,6 +192,12 @@ def test_what_is_no_model(source: object, error: type[Exception], says: str) -> 
         open_model(source)
 
 
+def test_a_paddle_model_is_told_from_its_network() -> None:
+    model = paddle.Model(paddle.nn.Embedding(3, 2))
+    with pytest.raises(TypeError, match=r"Model holds no embedding tables. Pass its network: model.network. Give"):
+        open_model(model)
+
+
 def test_a_damaged_file_is_refused_by_its_reader(tmp_path: Path) -> None:
     (tmp_path / "model.pdparams").write_bytes(b"nothing")
     with pytest.raises(UnreadableModelError):

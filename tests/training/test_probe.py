@@ -243,7 +243,7 @@ def test_a_compiled_network_is_run_without_to_static(full_graph: bool) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"layer": "poler"}, r"Encoder has no layer 'poler'; did you mean 'pooler'\?"),
+        ({"layer": "poler"}, r"Encoder has no layer 'poler'; did you mean 'pooler'\?$"),
         ({"layer": ""}, r"the output holds 0: \(6, 5, 4\), 1: \(6, 3\); choose one of them by select=, not None"),
         ({"layer": "", "select": "last"}, "choose one of them by select=, not 'last'"),
         ({"select": 0}, r"the output is one tensor of shape \(6, 3\). Remove select=0"),
@@ -256,8 +256,12 @@ def test_a_compiled_network_is_run_without_to_static(full_graph: bool) -> None:
         ({"layer": lambda net, ids: ids}, "the output holds int64, not real numbers"),
         ({"layer": lambda net, ids: "x"}, "the output is a str, not a tensor"),
         ({"layer": lambda net, ids: net(ids)[1].sum()}, r"the output has shape \(\), not \(6, d\)"),
-        ({"inputs": {"words": IDS}}, "TypeError: .*unexpected keyword argument 'words'"),
-        ({"inputs": IDS + 15}, "expected >= 0 and < 20"),
+        (
+            {"inputs": {"words": IDS}},
+            r"TypeError: .*unexpected keyword argument 'words'. It was run on words \(6, 5\) int64: check that",
+        ),
+        ({"inputs": IDS + 15}, "expected >= 0 and < 20.*It was run on inputs"),
+        ({"inputs": IDS * 0.5}, r"only support int32.*It was run on inputs \(6, 5\) float64: check that the network"),
         ({"watch": "z"}, "watch has labels that are not in the probe"),
         ({"metadata": {"group": ["a"] * 7}}, "1 of 7|No entry|not in the probe"),
     ],
@@ -302,6 +306,7 @@ def test_a_layer_that_changes_its_weights_in_evaluation_is_refused() -> None:
     [
         ({"inputs": (IDS, MASK[:4])}, "the same number of rows, at least 1; it has 6 in 0, 4 in 1"),
         ({"inputs": None}, "it has no array"),
+        ({"inputs": ["服务真好", "太差"]}, "it has no array. .*texts must be tokenized first"),
         ({"inputs": np.zeros((0, 3))}, "it has 0 in inputs"),
         ({"inputs": [[1, 2], [3, 4]]}, "The input 0 of a probe is a list. Give it as an array"),
         ({"labels": ["a"]}, "A probe of 6 rows takes 6 labels, .* not 1 labels"),

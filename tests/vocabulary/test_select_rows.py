@@ -128,6 +128,11 @@ def test_unknown_labels_suggest_the_nearest():
         select(vocabulary, rows=[f"unknown {i}" for i in range(8)])
 
 
+def test_labels_without_a_vocabulary():
+    with pytest.raises(ValueError, match=r"watch has '高兴', '6', but without a vocabulary .* Pass vocabulary="):
+        select(open_vocabulary(None, num_rows=6), watch=["高兴", "5", "6"])
+
+
 def test_duplicate_labels():
     movies = Vocabulary(("Alien", "Heat", "Up", "Heat"), {"group": ("a", "b", "a", "c")})
     rows = select(movies)

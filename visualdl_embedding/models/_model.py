@@ -302,8 +302,10 @@ def open_model(
 def _as_matrix(source: Any) -> NDArray[Any]:
     """Validate an ``(n, d)`` array of real numbers without copying it; raise a TypeError or ValueError if it is not."""
     if not hasattr(source, "__array__") and not isinstance(source, list | tuple):
+        inside = getattr(source, "network", None)
+        hint = " Pass its network: model.network." if is_paddle(inside, "nn.Layer") else ""
         raise TypeError(
-            f"{type(source).__name__} holds no embedding tables. Give a path to a model or a run, an opened "
+            f"{type(source).__name__} holds no embedding tables.{hint} Give a path to a model or a run, an opened "
             "run, a paddle.nn.Layer, a table of `open_tables`, or an (n, d) array of vectors."
         )
     vectors = np.asarray(source)

@@ -172,7 +172,8 @@ def find_tables(
         _log_passed_over(network, found)
         if not found:
             shown = listed([f"{name} {tuple(p.shape)}" for name, p in network.named_parameters()], 20)
-            example = next(iter(_possible_tables(network, found)), "decoder.table")
+            flat = [name for name, parameter in network.named_parameters() if len(parameter.shape) == 2]
+            example = next(iter([*_possible_tables(network, found), *flat]), "decoder.table")
             raise ValueError(
                 f"No paddle.nn.Embedding was found in {type(network).__name__}. Its parameters are:\n{shown}\n"
                 f"Choose the table: tables=[{example!r}]."

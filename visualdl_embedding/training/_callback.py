@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
 import os
 from abc import ABC, abstractmethod
@@ -13,6 +14,7 @@ from typing import Any, Literal, ParamSpec
 
 from visualdl_embedding.alerts import Alert, RulesLike, read_rules
 from visualdl_embedding.analysis import Config
+from visualdl_embedding.core.suggest import did_you_mean
 from visualdl_embedding.logs import DEFAULT_LOG_BYTES
 from visualdl_embedding.models.live import is_paddle, is_scope, require_dynamic_mode
 from visualdl_embedding.training._open_runs import EXIT_SECONDS, Driver, close_ended
@@ -30,10 +32,15 @@ logger = logging.getLogger("visualdl_embedding")
 
 
 def _without_contradictions(init: Callable[P, None]) -> Callable[P, None]:
-    """Reject options that differ from the value in the given ``config`` or ``settings``."""
+    """Reject unknown options, and those that differ from the value in the given ``config`` or ``settings``."""
+    known = list(inspect.signature(init).parameters)[1:]
 
     @functools.wraps(init)
     def checked(*args: P.args, **given: P.kwargs) -> None:
+        for option in given:
+            if option not in known:
+                hint = did_you_mean(option, known, otherwise="help(EmbeddingCallback) lists the options.")
+                raise TypeError(f"{type(args[0]).__name__} has no option {option!r}: {hint}")
         for name, kind in (("config", Config), ("settings", RecorderSettings)):
             whole = given.get(name)
             if whole is None:

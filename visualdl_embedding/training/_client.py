@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import IO, TYPE_CHECKING, Any
 
 from visualdl_embedding.core.process import start_child
@@ -106,9 +107,10 @@ def wait_for(done: threading.Event, waiting: Callable[[], int], *, timeout: floa
         from rich.console import Console
 
         console, total = Console(stderr=True), max(waiting(), 1)
-        if console.is_terminal or console.is_jupyter:
+        # Without ipywidgets, a bar in a notebook is a warning and an empty output.
+        if console.is_terminal or (console.is_jupyter and find_spec("ipywidgets") is not None):
             return _wait_with_bar(console, done, waiting, total=total, deadline=deadline)
-        limit = "" if timeout is None else f" up to {timeout:g} s"
+        limit = "" if timeout is None else f" up to {timeout:.3g} s"
         logger.info("Waiting%s for %d embedding frame%s; Ctrl-C skips them.", limit, total, "s" if total > 1 else "")
         return done.wait(None if deadline is None else max(0.0, deadline - time.monotonic()))
     except KeyboardInterrupt:

@@ -6,7 +6,7 @@ import logging
 import shlex
 from collections.abc import Sequence
 
-from visualdl_embedding.training._settings import REPLACED, UNFINISHED, RecordedTable
+from visualdl_embedding.training._settings import EARLIER, REPLACED, UNFINISHED, RecordedTable
 
 __all__ = ["log_drop", "log_end", "log_gaps", "log_large_frames"]
 
@@ -51,10 +51,15 @@ def log_drop(table: RecordedTable, step: int, *, slowest_write: float) -> None:
 
 
 def log_gaps(tables: Sequence[RecordedTable], *, waited: str = "") -> None:
-    """Log the snapshots without an analysis; `waited` is a further reason."""
+    """Log the snapshots without an analysis; `waited` is a further reason.
+
+    A training that is faster than its analyses is ordinary, and no warning.
+    """
     for table in tables:
         if table.recorded > table.analyzed:
-            logger.warning(
+            ordinary = all(what in (REPLACED, EARLIER) for what, count in table.skipped.items() if count)
+            logger.log(
+                logging.INFO if ordinary else logging.WARNING,
                 "Table %s: %d of %d snapshots are stored without an analysis (%s%s); `visualdl-embedding analyze %s` "
                 "analyzes them.",
                 table.name,
@@ -72,9 +77,10 @@ def log_end(tables: Sequence[RecordedTable]) -> None:
         logger.warning("Snapshots that were dropped and are not stored: %s.", ", ".join(lost))
     if recorded := sum(table.recorded for table in tables):
         logger.info(
-            "%s: %d snapshots of %s recorded, %d analyzed. View them: visualdl-embedding serve --logdir %s",
+            "%s: %d snapshot%s of %s recorded, %d analyzed. View them: visualdl-embedding serve --logdir %s",
             tables[0].log_dir,
             recorded,
+            "s" if recorded > 1 else "",
             f"{len(tables)} tables" if len(tables) > 1 else f"table {tables[0].name}",
             sum(table.analyzed for table in tables),
             shlex.quote(tables[0].log_dir),

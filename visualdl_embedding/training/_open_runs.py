@@ -149,10 +149,21 @@ def choose_directory(
         run, the result is the next unused numbered directory.
     writer, share
         As in `LogFile.open`. A `share` that has not begun and logs to `log_dir` follows to the numbered directory.
+
+    Raises
+    ------
+    FileExistsError
+        If one of `tables` is being recorded in `log_dir`.
     """
     folder = log_dir.resolve()
+    stored = _stored(log_dir, tables) if is_run(log_dir) else set()
     in_use = any(run.folder == folder for run in list(_open_runs))
-    if in_use or not is_run(log_dir) or not any(open_run(log_dir).steps(name) for name in _stored(log_dir, tables)):
+    if in_use and stored:
+        raise FileExistsError(
+            f"{log_dir} is in use: another callback or monitor of this process records {', '.join(sorted(stored))} "
+            "there. Remove one of the two, or give each a log_dir of its own."
+        )
+    if in_use or not any(open_run(log_dir).steps(name) for name in stored):
         return log_dir
     is_logging = getattr(share, "writer", None) is not None
     if overwrite:

@@ -115,7 +115,10 @@ class Probe:
                 sizes[name] = int(value.shape[0])
         if len(set(sizes.values())) != 1 or 0 in sizes.values():
             found = ", ".join(f"{size} in {name}" for name, size in sizes.items()) or "no array"
-            raise ValueError(f"The arrays of a probe must have the same number of rows, at least 1; it has {found}.")
+            raise ValueError(
+                f"The arrays of a probe must have the same number of rows, at least 1; it has {found}. Give the arrays "
+                "or tensors that the network takes, such as ids; texts must be tokenized first."
+            )
         return next(iter(sizes.values()))
 
 
@@ -154,7 +157,9 @@ class ProbeSource:
             self._run()
             self._seconds = time.perf_counter() - start
         except Exception as error:
-            raise ValueError(f"Probe {name!r}: {_sentence(error)}") from error
+            given = ", ".join(f"{key} {_described(value)}" for key, value in _items(probe.inputs))
+            hint = "" if _is_own(error) else f" It was run on {given}: check that the network takes these."
+            raise ValueError(f"Probe {name!r}: {_sentence(error)}{hint}") from error
         self.table = Table(name, probe.num_rows, width, self._dtype)
 
     def past(self, store: TableStore) -> None:
@@ -308,9 +313,19 @@ def _pooled(output: Any, pool: str | None, mask: Any) -> Any:
     return output[paddle.arange(size), chosen]
 
 
+def _described(value: Any) -> str:
+    if not _is_batch(value):
+        return repr(value)
+    return f"{tuple(value.shape)} {str(value.dtype).rsplit('.', 1)[-1]}"
+
+
+def _is_own(error: Exception) -> bool:
+    """Whether an error was raised here, and not by Paddle or the network."""
+    return type(error) is ValueError and not str(error).startswith("(")
+
+
 def _sentence(error: Exception) -> str:
     """First line of an error, with its kind unless it is a ValueError raised here."""
     first = (str(error).strip().splitlines() or ["no message"])[0].rstrip(".")
-    return (
-        f"{first}." if type(error) is ValueError and not first.startswith("(") else f"{type(error).__name__}: {first}."
-    )
+    stop = "" if first.endswith("?") else "."
+    return f"{first}{stop}" if _is_own(error) else f"{type(error).__name__}: {first}{stop}"

@@ -26,7 +26,7 @@ from visualdl_embedding.training._client import WorkerClient, wait_for
 from visualdl_embedding.training._end import log_drop, log_end, log_gaps, log_large_frames
 from visualdl_embedding.training._events import Events
 from visualdl_embedding.training._governor import Governor
-from visualdl_embedding.training._settings import UNFINISHED, RecordedTable, RecorderSettings
+from visualdl_embedding.training._settings import EARLIER, UNFINISHED, RecordedTable, RecorderSettings
 
 __all__ = ["Recorder"]
 
@@ -96,7 +96,7 @@ class Recorder:
             analyzed=len(store.steps(analyzed=True)),
             recorded=len(store.steps()),
         )
-        table.skipped["from before this training"] = table.recorded - table.analyzed
+        table.skipped[EARLIER] = table.recorded - table.analyzed
         self._tables[table.name] = table
         log_large_frames(table)
 

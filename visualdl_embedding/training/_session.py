@@ -352,6 +352,8 @@ def _open_stores(
             ", ".join(map(repr, fresh)),
             ", ".join(map(repr, others)),
         )
+    elif resume and fresh:
+        logger.info("%s holds no run to resume; a new one begins.", log_dir)
     first = initial_step
     stored = [(TableReader.open(log_dir, name), vectors) for name, vectors in now.items() if name not in fresh]
     if stored:

@@ -10,10 +10,11 @@ from visualdl_embedding.logs import DEFAULT_LOG_BYTES
 from visualdl_embedding.runs import TableAnalyzer
 from visualdl_embedding.store import TableStore
 
-__all__ = ["REPLACED", "UNFINISHED", "RecordedTable", "RecorderSettings", "Schedule"]
+__all__ = ["EARLIER", "REPLACED", "UNFINISHED", "RecordedTable", "RecorderSettings", "Schedule"]
 
 REPLACED, UNFINISHED = "replaced by a newer one before its turn", "unfinished at the end"
-"""What happens to snapshots whose analyses waited."""
+EARLIER = "from before this training"
+"""Why snapshots have no analysis; the first two had to wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,8 @@ class RecorderSettings:
 class Schedule:
     """Steps and epochs at which a snapshot is due, in addition to step 0 and the last step.
 
-    Epochs count if `every_n_steps` is None. ``"geometric"`` steps are 1, 2, 3, 4, 5, 6, 8, 10, … Each is at least 20%
-    after the previous one, because most changes happen early.
+    Epochs count if `every_n_steps` is None. ``"geometric"`` steps are 1, 2, 3, …, 10, 12, 14, 16, 19, … The intervals
+    are about a fifth of the step, because most changes happen early.
     """
 
     every_n_steps: int | Literal["geometric"] | None = None

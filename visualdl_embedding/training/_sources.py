@@ -146,13 +146,18 @@ class TableSource:
         self._follow()
         counts = None if self._history is None else self._history.take(self._ranks.sum)
         vectors = self._model_table.vectors_of(self.rows)
-        if self._history is None:
+        if self._history is None or self._counted is None:
             return Snapshot(self.table.name, step, self.rows, vectors)
         counters, values = self._history.counters(counts), self._history.row_values(self.rows, counts)
         if counters.get("forwards") == 0 and step:
             values = {}
-            if self._says_unseen and self._ranks.writes:
-                self._says_unseen = False
+            says_it = self._says_unseen and self._ranks.writes
+            if says_it and self._counted.current.stop_gradient:
+                logger.info(
+                    "Table %s is frozen (stop_gradient=True), so its lookups and gradients are not counted.",
+                    self.table.name,
+                )
+            elif says_it:
                 logger.warning(
                     "Table %s: no lookup was counted up to step %d, so lookups and gradients are unknown. Calls of a "
                     "trainable nn.Embedding and of paddle.nn.functional.embedding in dynamic mode are counted, but "
@@ -161,6 +166,7 @@ class TableSource:
                     self.table.name,
                     step,
                 )
+            self._says_unseen = False
         return Snapshot(self.table.name, step, self.rows, vectors, counters, values)
 
     def close(self) -> None:

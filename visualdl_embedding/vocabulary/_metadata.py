@@ -230,7 +230,8 @@ def _check_direction(mapping: Mapping[Any, Any]) -> None:
     if all(keys and keys <= set(WELL_KNOWN) for keys in inner) and not set(mapping) & set(WELL_KNOWN):
         raise ValueError(
             "The given metadata are keyed by label. Key them by column: {column: {label: value}}, for example "
-            f"{{{min(inner[0])!r}: {{{next(iter(mapping))!r}: …}}}}."
+            f"{{{min(inner[0])!r}: {{{next(iter(mapping))!r}: …}}}}. (A dict is read by table only if all its keys are "
+            "names of tables.)"
         )
 
 

@@ -89,6 +89,12 @@ class Picker:
                 keys[item] = pieces
             else:
                 unknown.append(item)
+        if unknown and self.vocabulary.is_numbered and self.vocabulary.composes:
+            shown = ", ".join(map(repr, unknown[:_SUGGESTED])) + ", …" * (len(unknown) > _SUGGESTED)
+            raise ValueError(
+                f"{name} has {shown}, but without a vocabulary rows have numbers only. Pass vocabulary=, or choose "
+                "rows by number, such as 5."
+            )
         if unknown:
             suggested = [self.vocabulary.suggest(label) for label in unknown[:_SUGGESTED]]
             suggested += [f"and {many} more"] if (many := len(unknown) - _SUGGESTED) > 0 else []
