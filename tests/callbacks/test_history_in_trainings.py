@@ -108,14 +108,18 @@ def test_a_frozen_table_is_no_warning(tmp_path: Path, caplog: pytest.LogCaptureF
     assert not [record for record in caplog.records if record.levelname == "WARNING"]
 
 
+@pytest.mark.parametrize("whole_layer", [False, True])
 def test_a_table_that_grows_is_followed_and_one_that_becomes_another_ends(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, whole_layer: bool
 ) -> None:
     class Growing(paddle.callbacks.Callback):
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
             network = self.model.network
             if epoch == 1:
-                network.word.weight = paddle.create_parameter([70, 8], "float32")
+                if whole_layer:  # as PaddleNLP's resize_token_embeddings
+                    network.word = paddle.nn.Embedding(70, 8)
+                else:
+                    network.word.weight = paddle.create_parameter([70, 8], "float32")
                 network.word.weight.set_value(np.full([70, 8], 7.0, np.float32))
                 network.position.weight = paddle.create_parameter([6, 8], "float32")
 
@@ -125,7 +129,11 @@ def test_a_table_that_grows_is_followed_and_one_that_becomes_another_ends(
     run, words = open_run(tmp_path), model.network.word.weight.numpy()[:60]
     assert (run.steps("word"), run.steps("position")) == ([0, 8, 16, 24], [0, 8])
     assert np.array_equal(run.snapshot("word", 24).vectors, words)
-    assert run.snapshot("word", 24).row_values["lookups"].sum() == 3 * Sentences().ids.size
+    if whole_layer:
+        assert not run.snapshot("word", 24).row_values
+        assert sum("another layer has taken the place" in message for message in caplog.messages) == 1
+    else:
+        assert run.snapshot("word", 24).row_values["lookups"].sum() == 3 * Sentences().ids.size
     grown = [message for message in caplog.messages if "has grown from 60 to 70 rows" in message]
     ended = [message for message in caplog.messages if "Table position is no longer recorded from step 16" in message]
     assert (len(grown), len(ended)) == (1, 1)

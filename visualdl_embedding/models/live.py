@@ -46,7 +46,7 @@ class LiveTable:
     shards
         How its rows are spread over ranks, all of which then read at the same time; None if they are not.
     holder
-        Layer and attribute that hold the parameter; None if no layer of the network does.
+        Layer, and path in it, where the parameter is held; None if it is not part of a network.
     """
 
     table: Table
@@ -57,8 +57,26 @@ class LiveTable:
 
     @property
     def current(self) -> paddle.Tensor:
-        """Parameter that the layer holds now: a training may replace it, ``weight_norm`` does at each forward pass."""
-        return self.parameter if self.holder is None else getattr(*self.holder, None)
+        """Parameter in this place now; None if there is none.
+
+        A training may replace it or its layer, as to add tokens; ``weight_norm`` does at each forward pass.
+        """
+        if self.holder is None:
+            return self.parameter
+        layer, path = self.holder
+        try:
+            return attrgetter(path)(layer)
+        except AttributeError:
+            return None
+
+    @property
+    def has_new_layer(self) -> bool:
+        """Whether another layer has taken the place of the one that was found."""
+        if self.holder is None or not self.layers:
+            return False
+        network, path = self.holder
+        place = path.rpartition(".")[0]
+        return self.current is not None and (attrgetter(place)(network) if place else network) is not self.layers[0]
 
     @property
     def is_countable(self) -> bool:
@@ -280,7 +298,8 @@ def _embedding_layers(network: paddle.nn.Layer) -> dict[str, LiveTable]:
     for (name, first), *others in sharing.values():
         layers = (first, *(layer for _, layer in others))
         padding_idx = getattr(first, "_padding_idx", None)
-        found[name] = live_table(name, first.weight, padding_idx, layers=layers, holder=(first, "weight"))
+        path = "weight" if first is network else f"{name}.weight"
+        found[name] = live_table(name, first.weight, padding_idx, layers=layers, holder=(network, path))
     return found
 
 

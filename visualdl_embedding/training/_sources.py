@@ -181,7 +181,8 @@ class TableSource:
             return
         before, now = (tuple(getattr(weight, "shape", ())) for weight in (live.parameter, live.current))
         same = now == before or (live.shards is None and now[1:] == before[1:] and now[0] > before[0])
-        if self._ranks.sum(np.array([float(not same)])).any():
+        ended, replaced = self._ranks.sum(np.array([not same, live.has_new_layer], dtype=np.float64)) > 0
+        if ended:
             raise SourceEndedError(
                 f"its layer now holds a weight of shape {now} instead of {before}, and the frames of a run must hold "
                 "the same rows and columns"
@@ -194,6 +195,16 @@ class TableSource:
                 before[0],
                 now[0],
             )
+        if self._history is not None and replaced:
+            # Its calls since the last snapshot were not counted.
+            self._history.close()
+            self._history = None
+            if self._ranks.writes:
+                logger.warning(
+                    "Table %s: another layer has taken the place of its layer. Lookups and gradients are unknown from "
+                    "now on.",
+                    self.table.name,
+                )
         if self._history is not None:
             self._history.follow(live.current)
 
