@@ -76,7 +76,9 @@ def undisturbed(network: paddle.nn.Layer) -> Iterator[None]:
 
     layers = network.sublayers(include_self=True)
     modes = [layer.training for layer in layers]
-    generators = {device: paddle.get_rng_state(device) for device in (None, "cpu")}
+    # Paddle 3.0 raises an AttributeError for get_rng_state("cpu").
+    of_device, of_cpu = paddle.get_rng_state(), paddle.base.core.default_cpu_generator()
+    of_cpu_before = of_cpu.get_state()
     of_numpy, of_python = np.random.get_state(), random.getstate()  # noqa: NPY002  the state that networks may use
     versions = [(name, weight, weight.inplace_version) for name, weight in network.named_parameters()]
     # Paddle holds the statistics of a BatchNorm as vectors that are not trained.
@@ -98,8 +100,8 @@ def undisturbed(network: paddle.nn.Layer) -> Iterator[None]:
             paddle.jit.enable_to_static(compiles)
             for layer, mode in zip(layers, modes, strict=True):
                 layer.training = mode
-            for device, states in generators.items():
-                paddle.set_rng_state(states, device)
+            paddle.set_rng_state(of_device)
+            of_cpu.set_state(of_cpu_before)
             np.random.set_state(of_numpy)  # noqa: NPY002
             random.setstate(of_python)
             changed = [name for name, weight, version in versions if weight.inplace_version != version]
