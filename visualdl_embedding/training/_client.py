@@ -107,8 +107,9 @@ def wait_for(done: threading.Event, waiting: Callable[[], int], *, timeout: floa
         from rich.console import Console
 
         console, total = Console(stderr=True), max(waiting(), 1)
-        # Without ipywidgets, a bar in a notebook is a warning and an empty output.
-        if console.is_terminal or (console.is_jupyter and find_spec("ipywidgets") is not None):
+        # Without ipywidgets, a bar in a notebook is a warning and an empty output. Rich 13.0 takes one for a terminal.
+        has_bar = find_spec("ipywidgets") is not None if console.is_jupyter else console.is_terminal
+        if has_bar:
             return _wait_with_bar(console, done, waiting, total=total, deadline=deadline)
         limit = "" if timeout is None else f" up to {timeout:.3g} s"
         logger.info("Waiting%s for %d embedding frame%s; Ctrl-C skips them.", limit, total, "s" if total > 1 else "")
