@@ -107,8 +107,7 @@ class LiveTable:
 
     def blocks(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Read all rows in blocks of about 8 MiB: the number of the first row, and ``(b, d)`` float32."""
-        for start, stop in block_ranges(self.table.num_rows, self.table.dim):
-            yield start, self.read_rows(np.arange(start, stop))
+        return _read_in_blocks(self)
 
 
 @dataclass(frozen=True)
@@ -126,8 +125,7 @@ class ScopeTable:
 
     def blocks(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Read all rows in blocks of about 8 MiB, as `LiveTable.blocks`."""
-        for start, stop in block_ranges(self.table.num_rows, self.table.dim):
-            yield start, self.read_rows(np.arange(start, stop))
+        return _read_in_blocks(self)
 
     @contextmanager
     def _live(self) -> Iterator[LiveTable]:
@@ -136,6 +134,11 @@ class ScopeTable:
         with paddle.base.dygraph.guard():
             # The tensor shares its memory with the variable; an executor may exchange that memory at each run.
             yield LiveTable(self.table, paddle.Tensor(self.scope.find_var(self.variable).get_tensor()))
+
+
+def _read_in_blocks(reader: LiveTable | ScopeTable) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    for start, stop in block_ranges(reader.table.num_rows, reader.table.dim):
+        yield start, reader.read_rows(np.arange(start, stop))
 
 
 def require_dynamic_mode(reader: str) -> None:
